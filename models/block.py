@@ -1,0 +1,94 @@
+"""A block: an op and its dims. The key of a latency table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import UserError
+from .ops import Op, find_op
+
+# Far above any real layer; stops a typo or a hostile file from asking for terabytes.
+LARGEST_DIM = 1_000_000
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a model: `op` and the value of each of the op's axes, in the op's order.
+
+    Hashable and torch-free. Build it with `Block.of`, which checks the names and values.
+    """
+
+    op: str
+    dims: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def of(cls, op: str, **dims: int) -> Block:
+        """Return the block of `op` with these dims.
+
+        Raises UserError for an unknown op, a missing or unknown dim, or a value that is not a
+        whole number from 1 to LARGEST_DIM.
+        """
+        definition = find_op(op)
+        unknown = set(dims) - set(definition.axes)
+        missing = [axis for axis in definition.axes if axis not in dims]
+        if unknown or missing:
+            wrong = f"has no dim '{min(unknown)}'" if unknown else f"lacks its dim '{missing[0]}'"
+            raise UserError(
+                f"a block of op '{op}' {wrong}; its dims are {', '.join(definition.axes)}."
+            )
+        for axis, value in dims.items():
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int)
+                or not 0 < value <= LARGEST_DIM
+            ):
+                raise UserError(
+                    f"{axis}={value!r} of op '{op}' must be a whole number from 1 to {LARGEST_DIM}."
+                )
+        return cls(op, tuple((axis, dims[axis]) for axis in definition.axes))
+
+    def __getitem__(self, axis: str) -> int:
+        return dict(self.dims)[axis]
+
+    def __str__(self) -> str:
+        return f"{self.op}({', '.join(f'{axis}={value}' for axis, value in self.dims)})"
+
+    @property
+    def definition(self) -> Op:
+        return find_op(self.op)
+
+    def as_dict(self) -> Mapping[str, int]:
+        return dict(self.dims)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return self.definition.macs(dict(self.dims))
+
+    @property
+    def params(self) -> int:
+        """Number of weights."""
+        return self.definition.params(dict(self.dims))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the block's input for one image, without the batch axis."""
+        return self.definition.input_shape(dict(self.dims))
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the block's output for one image, without the batch axis."""
+        return self.definition.output_shape(dict(self.dims))
+
+    def bytes(self, batch: int = 1, bytes_per_value: int = 4) -> int:
+        """Least memory traffic of one run in bytes: weights, input and output, each moved once."""
+        activations = _product(self.input_shape) + _product(self.output_shape)
+        return bytes_per_value * (self.params + batch * activations)
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    result = 1
+    for size in shape:
+        result *= size
+    return result
