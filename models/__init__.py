@@ -1,8 +1,25 @@
-"""Architectures as data (torch-free) and as torch modules."""
+"""Architectures as data (torch-free) and as torch modules (torch is imported to make one)."""
 
 from __future__ import annotations
 
 from .block import Block
+from .create import create_block, create_model
+from .names import create_spec, spec_names
 from .ops import AXES, OPS, Op, find_op
+from .spec import Spec
+from .vit import ViTLayer, ViTSpec
 
-__all__ = ["AXES", "OPS", "Block", "Op", "find_op"]
+__all__ = [
+    "AXES",
+    "OPS",
+    "Block",
+    "Op",
+    "Spec",
+    "ViTLayer",
+    "ViTSpec",
+    "create_block",
+    "create_model",
+    "create_spec",
+    "find_op",
+    "spec_names",
+]

@@ -1,1 +1,23 @@
+"""The blocks and whole models as torch modules; parameter names are timm's."""
 
+from __future__ import annotations
+
+from .attention import Attention, AttentionBlock
+from .classifier import ClassifierBlock
+from .create_block import create_block
+from .mlp import Mlp, MlpBlock
+from .patch_embed import PatchEmbed, PatchEmbedBlock
+from .vision_transformer import TransformerLayer, VisionTransformer
+
+__all__ = [
+    "Attention",
+    "AttentionBlock",
+    "ClassifierBlock",
+    "Mlp",
+    "MlpBlock",
+    "PatchEmbed",
+    "PatchEmbedBlock",
+    "TransformerLayer",
+    "VisionTransformer",
+    "create_block",
+]

@@ -15,7 +15,7 @@ def _sequence(d: Dims) -> tuple[int, ...]:
 
 
 def _attention_macs(d: Dims) -> int:
-    """N·D·H·(2K+V) for Q, K and V; N²·H·(K+V) for QKᵀ and its product with V; N·H·V·D to project."""
+    """N·D·H·(2K+V) for Q, K, V; N²·H·(K+V) for QKᵀ and its product with V; N·H·V·D to project."""
     n, embed, heads, qk, v = (d[a] for a in ("tokens", "embed", "heads", "qk", "v"))
     return n * embed * heads * (2 * qk + v) + n * n * heads * (qk + v) + n * heads * v * embed
 

@@ -1,0 +1,183 @@
+"""Weights from files with timm's, facebook's or Hugging Face's names.
+
+Nothing that stands in a file is executed: a pickle that needs code is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from .checkpoint_names import is_hugging_face, timm_names
+from .checks import shown
+from .hugging_face import DEFAULT_NORM_EPS, norm_eps_of_config
+from .json_object import read_json_object
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_FILES_OF_A_DIRECTORY = ("model.safetensors", "pytorch_model.bin")
+# Where training scripts put the weights beside the optimizer's state.
+_WRAPPERS = ("model", "state_dict")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights under timm's names, and what their origin says about the norm.
+
+    norm_eps is None unless the names were Hugging Face's: then it is that of the config.json
+    beside the file, or transformers' default.
+    """
+
+    path: Path
+    weights: Mapping[str, Tensor]
+    norm_eps: float | None
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a .safetensors, .pth, .pt or .bin file, or a directory that holds one.
+
+    Raises UserError for a path that does not exist and a file that is not a checkpoint, is
+    truncated, or needs code of its own to be read.
+    """
+    file = _file_of(Path(path))
+    weights = _read_weights(file)
+    try:
+        if not is_hugging_face(weights):
+            return Checkpoint(file, weights, None)
+        weights = timm_names(weights)
+    except UserError as error:
+        raise UserError(f"the checkpoint '{file}': {error}") from None
+    return Checkpoint(file, weights, _norm_eps_beside(file))
+
+
+def load_weights(module: nn.Module, checkpoint: str | os.PathLike[str] | Checkpoint) -> None:
+    """Copy all weights of the checkpoint into `module`, whose names are timm's.
+
+    Raises UserError naming the first weight that is missing, unexpected or of another shape, and
+    for what `read_checkpoint` refuses. The module is unchanged then.
+    """
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = read_checkpoint(checkpoint)
+    given, needed = checkpoint.weights, module.state_dict()
+    where = f"the checkpoint '{checkpoint.path}'"
+    remedy = "create the model from the spec that the checkpoint was made for."
+    for name, weight in needed.items():
+        if name not in given:
+            raise UserError(f"{where} has no weight '{name}', which the model needs; {remedy}")
+        if given[name].shape != weight.shape:
+            raise UserError(
+                f"{where} holds '{name}' of shape {tuple(given[name].shape)}, but the model's is "
+                f"{tuple(weight.shape)}; {remedy}"
+            )
+    for name in given:
+        if name not in needed:
+            raise UserError(f"{where} holds {shown(name)}, which the model has not; {remedy}")
+    module.load_state_dict(dict(given))
+
+
+def _file_of(path: Path) -> Path:
+    if not path.exists():
+        raise UserError(f"there is no checkpoint '{path}'; check the path.")
+    if not path.is_dir():
+        return path
+    for name in _FILES_OF_A_DIRECTORY:
+        if (path / name).is_file():
+            return path / name
+    raise UserError(
+        f"the directory '{path}' holds no checkpoint ({' or '.join(_FILES_OF_A_DIRECTORY)}); give "
+        "the path of the file (one split into several parts must be joined first)."
+    )
+
+
+def _read_weights(file: Path) -> dict[str, Tensor]:
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(9)
+    except OSError as error:
+        raise UserError(f"cannot read '{file}': {error.strerror}; check the path.") from None
+    if start[8:9] == b"{":
+        content: Any = _read_safetensors(file)
+    elif start.startswith((b"PK", b"\x80")):
+        content = _read_torch(file)
+    else:
+        what = "empty" if not start else "not a checkpoint"
+        raise UserError(f"'{file}' is {what}; give a .safetensors, .pth, .pt or .bin file.")
+    return _state_dict(content, file)
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"'{file}' cannot be read as safetensors ({_first_line(error)}): it is truncated or "
+            "damaged; fetch it again."
+        ) from None
+
+
+def _read_torch(file: Path) -> Any:
+    import torch
+
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "global" not in str(error).lower():
+            raise UserError(_damaged(file, error)) from None
+        raise UserError(
+            f"'{file}' holds more than weights and would run code to be read, which is refused; "
+            "save it anew with torch.save(model.state_dict(), ...)."
+        ) from None
+    except Exception as error:  # a damaged pickle may raise anything
+        raise UserError(_damaged(file, error)) from None
+
+
+def _damaged(file: Path, error: Exception) -> str:
+    return (
+        f"'{file}' cannot be read by torch.load ({_first_line(error)}): it is truncated, damaged "
+        "or not a checkpoint; fetch it again."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120].rstrip(".")
+
+
+def _state_dict(content: Any, file: Path) -> dict[str, Tensor]:
+    import torch
+
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not content:
+        raise UserError(
+            f"'{file}' holds no weights by name; save it with torch.save(model.state_dict(), ...)."
+        )
+    for name, weight in content.items():
+        is_dense = isinstance(weight, torch.Tensor) and weight.layout is torch.strided
+        if not isinstance(name, str) or not is_dense or not weight.is_floating_point():
+            kind = weight.dtype if isinstance(weight, torch.Tensor) else type(weight).__name__
+            raise UserError(
+                f"'{file}' holds {shown(name)} of type {kind}, but weights are dense tensors of "
+                "floating-point numbers; save it with torch.save(model.state_dict(), ...)."
+            )
+    return dict(content)
+
+
+def _norm_eps_beside(file: Path) -> float:
+    config = file.with_name("config.json")
+    if not config.is_file():
+        return DEFAULT_NORM_EPS
+    record, source = read_json_object(config)
+    try:
+        return norm_eps_of_config(record)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None

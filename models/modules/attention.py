@@ -1,0 +1,64 @@
+"""Multi-head self-attention (Vaswani et al. 2017, section 3.2) with qk and v of their own."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..block import Block
+from . import initial
+from .residual import residual
+
+
+class Attention(nn.Module):
+    """softmax(Q·Kᵀ/√scale_dim)·V for each head, then a projection.
+
+    (batch, tokens, embed) in and out; scale_dim is qk unless given.
+
+    `qkv` is one linear layer of width heads·(2·qk + v), in the order Q, K, V. The products are
+    plain matrix multiplications, so that every exporter shows them as what they are.
+    """
+
+    def __init__(
+        self, embed: int, heads: int, qk: int, v: int, scale_dim: int | None = None
+    ) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qk = qk
+        self.v = v
+        self.scale = (qk if scale_dim is None else scale_dim) ** -0.5
+        self.qkv = initial.linear(embed, heads * (2 * qk + v))
+        self.proj = initial.linear(heads * v, embed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, tokens, _ = x.shape
+        widths = [self.heads * self.qk, self.heads * self.qk, self.heads * self.v]
+        q, k, v = self.qkv(x).split(widths, dim=-1)
+        q = (q * self.scale).reshape(batch, tokens, self.heads, self.qk).transpose(1, 2)
+        k = k.reshape(batch, tokens, self.heads, self.qk).permute(0, 2, 3, 1)
+        v = v.reshape(batch, tokens, self.heads, self.v).transpose(1, 2)
+        attended = (q @ k).softmax(dim=-1) @ v
+        return self.proj(attended.transpose(1, 2).reshape(batch, tokens, self.heads * self.v))
+
+
+class AttentionBlock(nn.Module):
+    """The op `attention` alone: layer norm, attention, residual; (batch, tokens, embed)."""
+
+    def __init__(self, norm1: nn.LayerNorm, attn: Attention) -> None:
+        super().__init__()
+        self.norm1 = norm1
+        self.attn = attn
+
+    @classmethod
+    def of(
+        cls,
+        block: Block,
+        norm_eps: float = initial.DEFAULT_NORM_EPS,
+        scale_dim: int | None = None,
+    ) -> AttentionBlock:
+        """Return the module of `block` with initial weights."""
+        embed = block["embed"]
+        attention = Attention(embed, block["heads"], block["qk"], block["v"], scale_dim)
+        return cls(nn.LayerNorm(embed, eps=norm_eps), attention)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return residual(x, self.norm1, self.attn)

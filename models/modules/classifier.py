@@ -1,0 +1,50 @@
+"""From the sequence to logits: the class token's head, and the distillation token's."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..block import Block
+from . import initial
+
+
+def logits_of_heads(
+    x: Tensor, norm: nn.Module, head: nn.Module, head_dist: nn.Module | None
+) -> tuple[Tensor, ...]:
+    """Return each head's logits, (batch, classes), from a sequence (batch, tokens, embed).
+
+    Token 0 is the class token; token 1 is the distillation token where it has a head.
+    """
+    x = norm(x)
+    logits = head(x[:, 0])
+    return (logits,) if head_dist is None else (logits, head_dist(x[:, 1]))
+
+
+def mean_logits(logits: tuple[Tensor, ...]) -> Tensor:
+    """Return the mean of one or two heads' logits (Touvron et al. 2021, section 4)."""
+    return logits[0] if len(logits) == 1 else (logits[0] + logits[1]) / 2
+
+
+class ClassifierBlock(nn.Module):
+    """The op `classifier` alone: (batch, tokens, embed) → logits (batch, classes)."""
+
+    def __init__(
+        self, norm: nn.LayerNorm, head: nn.Linear, head_dist: nn.Linear | None = None
+    ) -> None:
+        super().__init__()
+        self.norm = norm
+        self.head = head
+        self.head_dist = head_dist
+
+    @classmethod
+    def of(cls, block: Block, norm_eps: float = initial.DEFAULT_NORM_EPS) -> ClassifierBlock:
+        """Return the module of `block` with initial weights."""
+        embed, classes = block["embed"], block["classes"]
+        return cls(
+            nn.LayerNorm(embed, eps=norm_eps),
+            initial.linear(embed, classes),
+            initial.linear(embed, classes) if block["heads"] == 2 else None,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return mean_logits(logits_of_heads(x, self.norm, self.head, self.head_dist))

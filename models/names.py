@@ -1,0 +1,102 @@
+"""Specs by name, or from the file that describes one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import UserError, did_you_mean
+from .checks import shown
+from .hugging_face import spec_from_config
+from .json_object import read_json_object
+from .spec import Spec
+from .vit import ViTSpec
+
+# embed, depth, heads: Dosovitskiy et al. 2020, table 1; Touvron et al. 2021, table 1.
+_SIZES = {
+    "tiny": (192, 12, 3),
+    "small": (384, 12, 6),
+    "base": (768, 12, 12),
+    "large": (1024, 24, 16),
+}
+
+
+def _known_specs() -> dict[str, ViTSpec]:
+    specs = []
+    for size in ("tiny", "small", "base"):
+        specs.append(ViTSpec.uniform(*_SIZES[size], name=f"deit-{size}"))
+        specs.append(ViTSpec.uniform(*_SIZES[size], name=f"deit-{size}-distilled", distilled=True))
+    specs += [ViTSpec.uniform(*dims, name=f"vit-{size}") for size, dims in _SIZES.items()]
+    specs += [
+        ViTSpec.uniform(192, 6, 3, name="vit-tiny-32", resolution=32, patch=4, classes=10),
+        ViTSpec.uniform(
+            64, 4, 4, name="vit-micro-8", resolution=8, patch=2, classes=10, in_channels=1
+        ),
+    ]
+    return {spec.name: spec for spec in specs}
+
+
+_KNOWN = _known_specs()
+
+
+def spec_names() -> list[str]:
+    """Return the names `create_spec` knows."""
+    return list(_KNOWN)
+
+
+def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
+    """Return the spec of a known name, of a spec's JSON file, or of a Hugging Face directory.
+
+    A directory is read by its config.json, which may be given too. A Spec is returned unchanged.
+    Raises UserError for an unknown name (with the nearest known one), a path that does not
+    exist, and a file that does not describe a model this package has.
+    """
+    if isinstance(name_or_path, Spec):
+        return name_or_path
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise UserError(f"a model is a name, a path or a Spec, not {shown(name_or_path)}.")
+    if isinstance(name_or_path, str) and name_or_path in _KNOWN:
+        return _KNOWN[name_or_path]
+    path = Path(name_or_path)
+    if not _exists(path):
+        raise UserError(_not_found(name_or_path, path))
+    if not path.is_dir():
+        return _spec_from_file(path, path.parent.name if path.name == "config.json" else path.stem)
+    if not (path / "config.json").is_file():
+        raise UserError(
+            f"the directory '{path}' has no config.json, which says what model it is; give a "
+            "Hugging Face directory or the JSON file of a spec."
+        )
+    return _spec_from_file(path / "config.json", path.resolve().name)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, or with a NUL in it
+        return False
+
+
+def _not_found(given: str | os.PathLike[str], path: Path) -> str:
+    is_one_word = path.suffix != ".json" and len(path.parts) == 1
+    if not isinstance(given, str) or not is_one_word:
+        return f"there is no file or directory {shown(str(path))}; check the path."
+    return (
+        f"unknown model {shown(given)}{did_you_mean(given, _KNOWN)}; give a known name, the JSON "
+        "file of a spec or a Hugging Face directory."
+    )
+
+
+def _spec_from_file(path: Path, name: str) -> Spec:
+    record, source = read_json_object(path)
+    if "family" in record:
+        return Spec.from_dict({"name": name, **record}, source)
+    if "model_type" not in record:
+        raise UserError(
+            f"{source} has neither the field 'family' of a spec nor the field 'model_type' of a "
+            "Hugging Face config.json; give one of these."
+        )
+    try:
+        return spec_from_config(record, name if name.isprintable() and name else "custom")
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None

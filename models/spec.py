@@ -1,0 +1,103 @@
+"""What an architecture is: a frozen dataclass that knows its blocks."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ..errors import UserError, did_you_mean
+from .block import Block
+from .checks import check_name, shown
+from .json_object import read_json_object
+
+# Where the Spec of each family lives; imported when one is read.
+_FAMILIES: dict[str, tuple[str, str]] = {"vit": (".vit", "ViTSpec")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec(ABC):
+    """An architecture. A pruned or searched model is a Spec plus weights."""
+
+    family: ClassVar[str]
+
+    name: str = "custom"
+
+    def __post_init__(self) -> None:
+        check_name("name", self.name)
+
+    @abstractmethod
+    def blocks(self) -> list[Block]:
+        """Return the blocks in the order they run."""
+
+    @classmethod
+    @abstractmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Spec:
+        """Return the spec with these JSON fields; raises UserError naming the wrong one."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return sum(block.macs for block in self.blocks())
+
+    @property
+    def params(self) -> int:
+        """Number of weights."""
+        return sum(block.params for block in self.blocks())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values, `family` first."""
+        fields = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {"family": self.family, **fields}
+
+    def to_json(self) -> str:
+        """Return JSON text, one field or list element a line, that `from_json` reads back."""
+        lines = []
+        for field, value in self.to_dict().items():
+            text = json.dumps(value)
+            if isinstance(value, list):
+                text = "[\n    " + ",\n    ".join(json.dumps(item) for item in value) + "\n  ]"
+            lines.append(f"  {json.dumps(field)}: {text}")
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    @staticmethod
+    def from_json(text_or_path: str | os.PathLike[str]) -> Spec:
+        """Return the spec that JSON text or a JSON file describes.
+
+        A file without a `name` gives its own name. Raises UserError, naming the file, the field
+        and the value, for anything that `to_json` could not have written or that is out of range.
+        """
+        record, source = read_json_object(text_or_path)
+        if source == f"'{os.fspath(text_or_path)}'":
+            record.setdefault("name", Path(text_or_path).stem)
+        return Spec.from_dict(record, source)
+
+    @staticmethod
+    def from_dict(record: Mapping[str, Any], source: str = "the spec") -> Spec:
+        """Return the spec with these JSON fields; `source` is what a message calls them.
+
+        Raises UserError as `from_json` does.
+        """
+        fields = dict(record)
+        if "family" not in fields:
+            raise UserError(
+                f"{source} has no field 'family', which says what kind of model it is; "
+                f"add one of: {', '.join(_FAMILIES)}."
+            )
+        family = fields.pop("family")
+        if not isinstance(family, str) or family not in _FAMILIES:
+            raise UserError(
+                f"{source}: unknown family {shown(family)}{did_you_mean(str(family), _FAMILIES)}."
+            )
+        module, class_name = _FAMILIES[family]
+        spec_class: type[Spec] = getattr(importlib.import_module(module, __package__), class_name)
+        try:
+            return spec_class.from_fields(fields)
+        except UserError as error:
+            raise UserError(f"{source}: {error}") from None
