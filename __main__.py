@@ -1,0 +1,5 @@
+"""`python -m vitprof`."""
+
+from .cli.main import main
+
+main()

@@ -1,0 +1,103 @@
+"""`vitprof bench`: measure whole models."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import UserError
+from .options import setting_options
+from .output import giga, json_option, milliseconds, note, print_json, print_table, progress_bar
+
+
+@click.command(
+    epilog="Example: vitprof bench --model deit-tiny  |  "
+    "vitprof bench --model deit-tiny --model deit-small --batch 16 --json"
+)
+@click.option(
+    "--model", "models", required=True, multiple=True,
+    help="A name (vitprof models), a spec's JSON file or a Hugging Face folder; may be repeated.",
+)  # fmt: skip
+@setting_options
+@click.option(
+    "--sessions", default=3, show_default=True, type=click.IntRange(1, 99),
+    help="Fresh sessions; the median of their medians is reported.",
+)  # fmt: skip
+@click.option("--runs", default=20, show_default=True, type=click.IntRange(1, 100000),
+              help="Timed runs a session.")  # fmt: skip
+@click.option("--warmup", default=3, show_default=True, type=click.IntRange(0, 100000),
+              help="Untimed runs a session.")  # fmt: skip
+@json_option
+def bench(
+    models: tuple[str, ...], device: str, batch: int, threads: int, dtype: str | None,
+    provider: str | None, sessions: int, runs: int, warmup: int, as_json: bool,
+) -> int:  # fmt: skip
+    """Measure whole models on this machine: latency and images a second.
+
+    Several models are run interleaved, so that their ratio can be trusted.
+    """
+    from ..models import create_spec
+    from ..profiler.measure import measure_models
+    from ..profiler.protocol import Protocol
+    from ..profiler.sampler import SamplingPlan
+    from .here import open_device, warn_of_hazards
+
+    specs = [create_spec(model) for model in models]
+    backend, setting, options = open_device(device, batch, threads, dtype, provider)
+    warn_of_hazards(threads)
+    sampling = SamplingPlan(
+        warmup_runs=warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, threads=threads
+    )
+    with progress_bar(enabled=not as_json) as on_progress:
+        rows = measure_models(
+            specs,
+            backend,
+            setting,
+            options,
+            protocol=Protocol(sessions=sessions, sampling=sampling),
+            on_progress=on_progress,
+        )
+    for row, spec in zip(rows, specs, strict=True):
+        if row.verdict == "failed":
+            raise UserError(f"{spec.name or 'the model'} cannot be run here: {row.error}.")
+    results = [
+        {
+            "model": spec.name or "unnamed",
+            "latency_ms": row.latency_ms,
+            "low_ms": row.low_ms,
+            "high_ms": row.high_ms,
+            "images_per_s": 1e3 * batch / row.latency_ms,
+            "batch": batch,
+            "min_ms": row.min_ms,
+            "p90_ms": row.p90_ms,
+            "p99_ms": row.p99_ms,
+            "sessions": row.sessions,
+            "samples": row.samples,
+            "set_aside": row.set_aside,
+            "macs": spec.macs,
+            "verdict": row.verdict,
+        }
+        for row, spec in zip(rows, specs, strict=True)
+    ]
+    if as_json:
+        print_json(results[0] if len(results) == 1 else {"results": results})
+    else:
+        print_table(
+            ("model", "ms", "95 % interval", "p90", "p99", "images/s", "GMAC/s", "verdict"),
+            [
+                (
+                    spec.name or "unnamed",
+                    milliseconds(row.latency_ms),
+                    f"{milliseconds(row.low_ms)} .. {milliseconds(row.high_ms)}",
+                    milliseconds(row.p90_ms),
+                    milliseconds(row.p99_ms),
+                    f"{1e3 * batch / row.latency_ms:.1f}",
+                    giga(batch * spec.macs / row.latency_ms * 1e3),
+                    row.verdict,
+                )
+                for row, spec in zip(rows, specs, strict=True)
+            ],
+        )
+    for row, spec in zip(rows, specs, strict=True):
+        if row.verdict != "stable":
+            note(f"{row.verdict}: {spec.name}: {row.error}")
+    return int(any(row.verdict != "stable" for row in rows))

@@ -1,0 +1,51 @@
+"""`vitprof devices`: which devices can be measured here, and how to measure the others."""
+
+from __future__ import annotations
+
+import click
+
+from .output import json_option, print_json
+
+
+@click.command(epilog="Example: vitprof devices")
+@json_option
+def devices(as_json: bool) -> int:
+    """List the known devices: measurable here, or why not and how to."""
+    from rich import box
+    from rich.table import Table
+
+    from ..backends.devices import devices as known_devices
+    from .output import console
+
+    found = [(device, device.why_not_here()) for device in known_devices()]
+    if as_json:
+        print_json(
+            {
+                "devices": [
+                    {
+                        "name": device.name,
+                        "title": device.title,
+                        "backend": device.backend,
+                        "dtypes": list(device.dtypes),
+                        "sparsity": list(device.sparsity),
+                        "here": reason is None,
+                        "why_not": reason,
+                    }
+                    for device, reason in found
+                ]
+            }
+        )
+        return 0
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("device", "is", "backend", "dtypes", "here"):
+        table.add_column(column, no_wrap=column != "here")
+    for device, reason in found:
+        table.add_row(
+            device.name,
+            device.title,
+            device.backend,
+            ", ".join(device.dtypes),
+            "[green]yes[/green]" if reason is None else f"no: {reason}",
+        )
+    console().print(table)
+    return 0

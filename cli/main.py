@@ -1,0 +1,84 @@
+"""`vitprof`: the group of commands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+
+import click
+
+from .. import __version__
+from ..errors import UserError
+
+# Command -> module of this package; the module holds a click command of the same name.
+COMMANDS = {
+    "measure": "measure",
+    "bench": "bench",
+    "predict": "predict",
+    "compare": "compare",
+    "table": "table",
+    "devices": "devices",
+    "models": "models",
+}
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is named, so that --help stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{COMMANDS[cmd_name]}", __package__)
+        return getattr(module, cmd_name)
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: vitprof measure --device cpu --out lut.csv && "
+    "vitprof predict --table lut.csv --model deit-small",
+)
+@click.version_option(__version__, prog_name="vitprof")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def vitprof(debug: bool) -> None:
+    """What each block of a Vision Transformer costs on your device.
+
+    Measure a latency table once, then ask it what any model will cost.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 done but doubtful, 2 input, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        code = vitprof.main(arguments, prog_name="vitprof", standalone_mode=False)
+    except UserError as error:
+        _complain(str(error), debug)
+        code = USER_ERROR
+    except click.exceptions.Abort:
+        _complain("interrupted.", debug)
+        code = INTERRUPTED
+    except click.ClickException as error:
+        _complain(error.format_message() + _usage_hint(error), debug)
+        code = error.exit_code
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        sys.stderr.close()
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(sentence: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"vitprof: {sentence}", err=True)
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f" See {context.command_path} --help." if context else ""

@@ -1,0 +1,145 @@
+"""`vitprof measure`: plan -> compile -> sample -> table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import UserError, did_you_mean
+from .options import setting_options
+from .output import (
+    json_option,
+    milliseconds,
+    note,
+    note_doubtful,
+    print_json,
+    print_table,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from ..tables import LatencyTable
+
+SPACES = ("vit",)
+
+
+@click.command(
+    epilog="Example: vitprof measure --device cpu --space vit --out lut.csv  |  "
+    "vitprof measure --model vit-tiny-32 --out small.csv"
+)
+@setting_options
+@click.option("--space", default="vit", show_default=True, help="Family of blocks: vit.")
+@click.option(
+    "--model",
+    help="Cover this model and everything narrower, instead of DeiT-Ti to DeiT-B: a name "
+    "(vitprof models), a spec's JSON file or a Hugging Face folder.",
+)
+@click.option("--out", default="lut.csv", show_default=True, type=click.Path(path_type=Path))
+@click.option("--resolution", type=click.IntRange(1, 4096), help="Image side (default 224).")
+@click.option("--patch", type=click.IntRange(1, 4096), help="Patch side (default 16).")
+@click.option("--classes", type=click.IntRange(1, 65536), help="Classes (default 1000).")
+@click.option("--tokens", help="Sequence lengths, e.g. 197,148,99 (default: the image's own).")
+@click.option("--grid", help='Levels of axes, e.g. "embed=192,384;attention.heads=1,3,6".')
+@click.option("--points", type=click.IntRange(1), help="Measure at most so many points.")
+@click.option(
+    "--sessions",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 99),
+    help="Fresh sessions a point.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the order of measuring.")
+@click.option("--fresh", is_flag=True, help="Start over: write over the table at --out.")
+@json_option
+def measure(
+    device: str, batch: int, threads: int, dtype: str | None, provider: str | None,
+    space: str, model: str | None, out: Path, resolution: int | None, patch: int | None,
+    classes: int | None, tokens: str | None, grid: str | None, points: int | None,
+    sessions: int, seed: int, fresh: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Measure a latency table of this machine.
+
+    Interrupted (Ctrl-C, a crash, a full disk), the same command goes on where it stopped.
+    """
+    if space not in SPACES:
+        raise UserError(f"unknown space '{space}'{did_you_mean(space, SPACES)}.")
+    from ..models import ViTSpec, create_spec
+    from ..profiler.measure import measure_table
+    from ..profiler.plan import Plan
+    from ..profiler.protocol import Protocol
+    from ..profiler.vit_space import VitSpace
+    from .here import open_device, warn_of_hazards
+
+    backend, setting, options = open_device(device, batch, threads, dtype, provider)
+    chosen = VitSpace()
+    if model:
+        spec = create_spec(model)
+        if not isinstance(spec, ViTSpec):
+            raise UserError(f"{model} is not a plain ViT, and the space is '{space}'.")
+        chosen = VitSpace.covering(spec)
+    chosen = chosen.with_frame(resolution=resolution, patch=patch, classes=classes)
+    chosen = chosen.with_levels(f"{grid or ''};{f'tokens={tokens}' if tokens else ''}")
+    if points:
+        chosen = chosen.limited_to(points)
+    plan = Plan.of_blocks(chosen.blocks())
+    warn_of_hazards(threads)
+    try:
+        with progress_bar(enabled=not as_json) as on_progress:
+            table = measure_table(
+                plan,
+                backend,
+                setting,
+                out,
+                protocol=Protocol(sessions=sessions, seed=seed),
+                fresh=fresh,
+                on_progress=on_progress,
+                options=options,
+            )
+    except KeyboardInterrupt:
+        note(f"stopped; what is done is kept in {out}, and the same command goes on from there.")
+        raise
+    failed = [row for row in table.rows if row.verdict == "failed"]
+    unstable = [row for row in table.rows if row.verdict == "unstable"]
+    if as_json:
+        print_json(
+            {
+                "table": str(out),
+                "points": len(table.rows),
+                "failed": [str(row.subject) for row in failed],
+                "unstable": [str(row.subject) for row in unstable],
+                "session_sd": table.other["session_sd"],
+                "seconds": table.other["seconds"],
+            }
+        )
+    else:
+        _print_summary(table, out)
+    note_doubtful(failed, unstable)
+    return 1 if failed or unstable else 0
+
+
+def _print_summary(table: LatencyTable, out: Path) -> None:
+    from ..tables.comparison import block_speeds
+
+    rows = []
+    speeds_of_blocks = block_speeds(table)
+    for op in table.ops:
+        of_op = [speed for speed in speeds_of_blocks if speed.block.op == op]
+        times = [speed.latency_ms for speed in of_op]
+        speeds = [speed.gmacs_per_s for speed in of_op]
+        rows.append(
+            (
+                op,
+                str(len(times)),
+                f"{milliseconds(min(times))} .. {milliseconds(max(times))}" if times else "-",
+                f"{min(speeds):.3g} .. {max(speeds):.3g}" if times else "-",
+            )
+        )
+    print_table(("op", "points", "ms", "GMAC/s"), rows)
+    seconds = table.other["seconds"]
+    click.echo(
+        f"{out}: {len(table.rows)} points in {seconds['total']:.0f} s "
+        f"({seconds['warmup'] + seconds['timed']:.0f} s in warm-up and timed runs); two sessions "
+        f"of one point differ by {100 * table.other['session_sd']:.1f} % (standard deviation)."
+    )

@@ -1,0 +1,47 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+table_option = click.option(
+    "--table",
+    "table_path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A table that vitprof measure wrote.",
+)
+extrapolate_option = click.option(
+    "--extrapolate", is_flag=True, help="Answer outside the measured range too, and mark it."
+)
+
+
+def setting_options(function: F) -> F:
+    """Add --device, --batch, --threads, --dtype and --provider: what is measured under."""
+    for option in (
+        click.option("--provider", default=None, help="ONNX Runtime execution provider."),
+        click.option("--dtype", default=None, help="fp32, fp16, ... (default: the device's)."),
+        click.option(
+            "--threads",
+            default=1,
+            show_default=True,
+            type=click.IntRange(1, 1024),
+            help="The runtime's threads; one is the count that can be trusted.",
+        ),
+        click.option(
+            "--batch",
+            default=1,
+            show_default=True,
+            type=click.IntRange(1, 65536),
+            help="Images a run.",
+        ),
+        click.option("--device", default="cpu", show_default=True, help="See vitprof devices."),
+    ):
+        function = option(function)
+    return function

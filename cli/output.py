@@ -1,0 +1,114 @@
+"""How commands print: one JSON object, or a table for people. Notes and progress go to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..profiler.measure import OnProgress
+    from ..tables import Row
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else."
+)
+
+
+def print_json(values: dict[str, Any]) -> None:
+    """Print one object; a NaN, which JSON lacks, becomes null."""
+    click.echo(json.dumps(_plain(values), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
+
+
+def note(text: str) -> None:
+    """Tell the user something that is not the result."""
+    click.echo(text, err=True)
+
+
+def note_doubtful(failed: Sequence[Row], unstable: Sequence[Row], most: int = 5) -> None:
+    """Tell which points failed or cannot be trusted, and why: the worst ones, then a count."""
+    for rows, what in ((failed, "failed"), (unstable, "unstable")):
+        worst = sorted(rows, key=lambda row: -(row.high_ms - row.low_ms) / row.latency_ms)
+        for row in worst[:most]:
+            note(f"{what}: {row.name}: {row.error}")
+        if len(rows) > most:
+            note(f"... and {len(rows) - most} more points {what}; vitprof table export lists all.")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Print aligned columns; the first is text, the others are numbers."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="left" if position == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def console(stderr: bool = False) -> Console:
+    """Return a console that does not cut columns where the output is no terminal."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made.width = 200
+    return made
+
+
+def milliseconds(value: float) -> str:
+    """Return a latency with about four significant digits."""
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.4g}" if value < 1000 else f"{value:.0f}"
+
+
+def giga(value: float) -> str:
+    """Return a count in units of 10^9."""
+    return f"{value / 1e9:.3g}"
+
+
+@contextmanager
+def progress_bar(enabled: bool = True) -> Iterator[OnProgress]:
+    """Show sessions and points done, and the time left, on stderr."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    columns = (
+        TextColumn("measuring"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[points]} points done"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeLeft(),
+    )
+    with Progress(*columns, console=console(stderr=True), disable=not enabled) as progress:
+        task = progress.add_task("measuring", total=None, points="0")
+
+        def update(sessions: int, all_sessions: int, points: int, all_points: int) -> None:
+            progress.update(
+                task, completed=sessions, total=all_sessions, points=f"{points}/{all_points}"
+            )
+
+        yield update

@@ -1,0 +1,147 @@
+"""A table while it is being measured: its own journal.
+
+Every session of a point is appended and fsynced as a row of verdict "partial"; the point's last
+session is followed by its finished row. A line that a crash or a full disk cut short is dropped on
+resume. When all is measured the file is replaced, in one step, by the finished table.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..tables.atomic_write import write_atomically
+from ..tables.csv_format import encode_header, encode_row, read_table_file
+from ..tables.difference import first_difference
+from ..tables.row import Row
+from ..tables.setting import Setting
+
+
+class MemoryJournal:
+    """What was measured so far, by row key: `partial` sessions, and points that are `done`."""
+
+    def __init__(self) -> None:
+        self.partial: dict[object, list[Row]] = {}
+        self.done: dict[object, Row] = {}
+
+    def append_session(self, row: Row) -> None:
+        """Keep one session (verdict "partial") of a point."""
+        self.partial.setdefault(row.key, []).append(row)
+
+    def append_point(self, row: Row) -> None:
+        """Keep a finished point."""
+        self.done[row.key] = row
+
+
+class Journal(MemoryJournal):
+    """The same in the file at `path`, open for appending. Use as a context manager."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any], setting: Setting) -> None:
+        super().__init__()
+        self.path = path
+        self.header = dict(header)
+        self.previous: dict[str, Any] = {}
+        self.setting = setting
+        self._file: FileIO | None = None
+
+    @classmethod
+    def open(
+        cls, path: str | Path, header: Mapping[str, Any], setting: Setting, fresh: bool = False
+    ) -> Journal:
+        """Start a journal, or go on with the one at `path`.
+
+        Raises UserError when what stands there is not a table, or a table measured otherwise
+        (setting, machine, runtime or protocol differ): it is never written over unless `fresh`.
+        """
+        path = Path(path)
+        journal = cls(path, header, setting)
+        if not path.parent.is_dir():
+            raise UserError(f"{path}: the folder {path.parent} does not exist; make it first.")
+        try:
+            empty = not path.exists() or path.stat().st_size == 0
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+        if empty or fresh:
+            text = encode_header({**journal.header, "state": "measuring"})
+            write_atomically(path, text)
+        else:
+            journal._resume()
+        return journal
+
+    def _resume(self) -> None:
+        file = read_table_file(self.path)
+        remedy = "; give another --out, or --fresh to measure it anew"
+        difference = file.setting.difference(self.setting)
+        if difference:
+            raise UserError(f"{self.path} holds a table of another setting ({difference}){remedy}.")
+        for part in ("environment", "protocol"):
+            difference = first_difference(file.header.get(part), self.header.get(part))
+            if difference:
+                raise UserError(
+                    f"{self.path} was measured under another {part} ({difference}){remedy}."
+                )
+        self.previous = file.header
+        for row in file.rows:
+            if row.verdict == "partial":
+                self.partial.setdefault(row.key, []).append(row)
+            else:
+                self.done[row.key] = row
+        if not file.measuring:
+            # A finished table is opened again to add points: it becomes a journal first.
+            rows = "".join(encode_row(row, self.setting) for row in file.rows)
+            text = encode_header({**file.header, "state": "measuring"}) + rows
+            write_atomically(self.path, text)
+        elif file.torn:
+            self._drop_torn_line(file.torn)
+
+    def _drop_torn_line(self, torn: str) -> None:
+        with self.path.open("r+b") as file:
+            file.truncate(self.path.stat().st_size - len(torn.encode()))
+
+    def __enter__(self) -> Journal:
+        try:
+            self._file = FileIO(self.path, "ab")  # unbuffered: a full disk shows at once
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be written: {error.strerror}.") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def append_session(self, row: Row) -> None:
+        self._append(row)
+        super().append_session(row)
+
+    def append_point(self, row: Row) -> None:
+        self._append(row)
+        super().append_point(row)
+
+    def _append(self, row: Row) -> None:
+        assert self._file is not None, "a journal is written inside its with block"
+        line = encode_row(row, self.setting).encode()
+        size = self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._cut_back(size)
+            raise UserError(
+                f"{self.path} cannot be written any more: {error.strerror}; the "
+                f"{len(self.done)} points done so far are kept, and the same command goes on from "
+                "there."
+            ) from None
+
+    def _cut_back(self, size: int) -> None:
+        """Take half a line off again; where even that fails, resume recognises the torn line."""
+        try:
+            os.truncate(self.path, size)
+        except OSError:
+            return

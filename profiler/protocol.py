@@ -1,0 +1,29 @@
+"""How a table is sampled: the numbers that go into its header."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .sampler import SamplingPlan
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """`sessions` fresh sessions a point, each sampled as `sampling` says.
+
+    A point's sessions are spread over `sessions` passes through the plan, so that a slow minute of
+    the machine spoils one session of many points (which the median forgives) and not all sessions
+    of a few. Within a pass, `group` points are alive at a time and run in interleaved rounds.
+    `unstable_above` is the relative half-width of the 95 % interval beyond which a point's verdict
+    is "unstable".
+    """
+
+    sessions: int = 3
+    group: int = 12
+    seed: int = 0
+    unstable_above: float = 0.05
+    sampling: SamplingPlan = field(default_factory=SamplingPlan)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,144 @@
+"""Timed runs: a group of executables is warmed up, then run in interleaved rounds.
+
+Interleaving makes whatever the machine does meanwhile hit all points of the group alike. A sample
+during which the kernel took the CPU away, or in which the wall clock ran far ahead of the CPU
+clock, says how busy the machine was, not what the block costs: it is set aside and counted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from .clock import Clock
+
+Key = TypeVar("Key")
+
+
+class Runnable(Protocol):
+    """The part of `backends.Executable` that sampling needs."""
+
+    def run(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One timed run: wall and CPU milliseconds, and involuntary context switches during it."""
+
+    wall_ms: float
+    cpu_ms: float
+    preemptions: int
+
+    def disturbed(self, threads: int = 1) -> bool:
+        """Tell whether the run waited for the machine rather than computed.
+
+        Wall time 20 % (and 50 us) beyond CPU time means the run stood still. With several
+        threads CPU time adds up over them and proves nothing, so there only switches count.
+        """
+        stood_still = threads == 1 and self.wall_ms > 1.2 * self.cpu_ms + 0.05
+        return self.preemptions > 0 or stood_still
+
+
+@dataclass(frozen=True)
+class SamplingPlan:
+    """How long to sample one session of a point.
+
+    After `warmup_runs` and at least `warmup_ms`, as many runs as fit `timed_ms`, but from
+    `min_runs` to `max_runs`. `threads` decides which samples count as disturbed.
+    """
+
+    warmup_runs: int = 2
+    warmup_ms: float = 5.0
+    timed_ms: float = 150.0
+    min_runs: int = 8
+    max_runs: int = 30
+    threads: int = 1
+
+    def runs_for(self, run_ms: float) -> int:
+        """Return how many timed runs a point gets whose run takes `run_ms`."""
+        wanted = self.timed_ms / run_ms if run_ms > 0 else self.max_runs
+        return int(min(max(wanted, self.min_runs), self.max_runs))
+
+
+@dataclass
+class SessionSamples:
+    """The samples of one session of one point: kept for the statistics, or set aside."""
+
+    kept: list[Sample] = field(default_factory=list)
+    set_aside: list[Sample] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[Sample]:
+        return self.kept + self.set_aside
+
+
+@dataclass
+class TimeSpent:
+    """Seconds inside warm-up runs and timed runs."""
+
+    warmup_s: float = 0.0
+    timed_s: float = 0.0
+
+
+def sample_group(
+    group: Mapping[Key, Runnable],
+    plan: SamplingPlan,
+    clock: Clock,
+    rng: random.Random,
+    spent: TimeSpent | None = None,
+) -> dict[Key, SessionSamples]:
+    """Warm up and time every executable of `group`, interleaved in random order.
+
+    Every round runs each point that still lacks runs once. A sample set aside is made up for, up
+    to as many again as were planned; a point whose samples are all disturbed keeps none.
+    """
+    spent = spent if spent is not None else TimeSpent()
+    wanted = {key: _warm_up(executable, plan, clock, spent) for key, executable in group.items()}
+    results: dict[Key, SessionSamples] = {key: SessionSamples() for key in group}
+    while True:
+        lacking = [key for key in group if _lacks(results[key], wanted[key])]
+        if not lacking:
+            return results
+        rng.shuffle(lacking)
+        for key in lacking:
+            sample = _timed_run(group[key], clock)
+            spent.timed_s += sample.wall_ms / 1e3
+            of_key = results[key]
+            (of_key.set_aside if sample.disturbed(plan.threads) else of_key.kept).append(sample)
+
+
+def _lacks(samples: SessionSamples, wanted: int) -> bool:
+    return len(samples.kept) < wanted and len(samples.kept) + len(samples.set_aside) < 2 * wanted
+
+
+def _warm_up(executable: Runnable, plan: SamplingPlan, clock: Clock, spent: TimeSpent) -> int:
+    """Run until warm; return how many timed runs this executable should get."""
+    started = clock.wall()
+    times: list[float] = []
+    while len(times) < plan.warmup_runs or sum(times) < plan.warmup_ms:
+        before = clock.wall()
+        executable.run()
+        times.append((clock.wall() - before) / 1e6)
+        if len(times) >= 1000:  # a run too short for the clock would never fill warmup_ms
+            break
+    spent.warmup_s += (clock.wall() - started) / 1e9
+    return plan.runs_for(min(times))
+
+
+def _timed_run(executable: Runnable, clock: Clock) -> Sample:
+    preemptions = clock.preemptions()
+    cpu = clock.cpu()
+    wall = clock.wall()
+    executable.run()
+    wall = clock.wall() - wall
+    cpu = clock.cpu() - cpu
+    preemptions = clock.preemptions() - preemptions
+    return Sample(wall / 1e6, cpu / 1e6, preemptions)
+
+
+def groups_of(keys: Sequence[Key], size: int) -> list[list[Key]]:
+    """Cut `keys` into groups of at most `size`, as even as they can be."""
+    count = max(1, -(-len(keys) // size))
+    return [list(keys[i::count]) for i in range(count)] if keys else []

@@ -1,0 +1,31 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import UserError
+
+
+def write_atomically(path: str | Path, data: str | bytes) -> None:
+    """Put `data` at `path` in one step: a reader, a crash or a full disk never sees half of it.
+
+    Raises UserError when the place cannot be written; what stood there before stays.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}; nothing was changed there."
+        ) from None
+    finally:
+        if part.exists():
+            part.unlink(missing_ok=True)

@@ -1,0 +1,347 @@
+"""The table's file: two comment lines, a header line, one line a row. Reading executes nothing.
+
+    # vitprof-table: 1
+    # {"setting": {...}, "environment": {...}, "protocol": {...}, ...}
+    op,embed,...,latency_ms,low_ms,...
+
+Every row is exactly one line, so a file cut short by a crash is recognised by its last line, and
+an unfinished file ("state": "measuring" in the header) is its own journal: see
+`profiler/journal.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from ..errors import UserError
+from ..models import AXES, Block, Spec, find_op
+from .row import CONTEXTS, VERDICTS, Context, Row, Verdict
+from .setting import SETTING_COLUMNS, Setting
+
+FORMAT_VERSION = 1
+MAGIC = "# vitprof-table:"
+LARGEST_FILE = 256 * 1024 * 1024
+TIME_COLUMNS = ("latency_ms", "low_ms", "high_ms", "min_ms", "p10_ms", "p90_ms", "p99_ms")
+COLUMNS: tuple[str, ...] = (
+    "op",
+    *AXES,
+    "model",
+    *SETTING_COLUMNS,
+    *TIME_COLUMNS,
+    "sessions",
+    "samples",
+    "set_aside",
+    "session_ms",
+    "macs",
+    "params",
+    "bytes",
+    "context",
+    "verdict",
+    "error",
+    "measured_at",
+)
+# An older table may lack an axis that a newer op brought; these it cannot lack.
+REQUIRED_COLUMNS = frozenset(COLUMNS) - frozenset(AXES) - {"model", "set_aside", "session_ms"}
+MODEL_OP = "model"
+BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A parsed file. `torn` is the text of a last line that a crash cut short, "" otherwise."""
+
+    header: dict[str, Any]
+    setting: Setting
+    rows: list[Row]
+    torn: str = ""
+
+    @property
+    def measuring(self) -> bool:
+        return self.header.get("state") == "measuring"
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def encode_header(header: Mapping[str, Any]) -> str:
+    """Return the two comment lines and the line of column names."""
+    text = json.dumps(dict(header), ensure_ascii=False, allow_nan=False)
+    return f"{MAGIC} {FORMAT_VERSION}\n# {text}\n{_line(COLUMNS)}"
+
+
+def encode_row(row: Row, setting: Setting) -> str:
+    """Return the row's line, with its newline."""
+    values: dict[str, Any] = dict(setting.as_dict())
+    if isinstance(row.subject, Block):
+        values |= {"op": row.subject.op, **row.subject.as_dict()}
+        moved = row.subject.bytes(setting.batch, BYTES_PER_VALUE.get(setting.dtype, 4))
+        values["bytes"] = moved
+    else:
+        values |= {"op": MODEL_OP, "model": " ".join(row.subject.to_json().split())}
+    values |= {name: _number(getattr(row, name)) for name in TIME_COLUMNS}
+    values |= {
+        "sessions": row.sessions,
+        "samples": row.samples,
+        "set_aside": row.set_aside,
+        "session_ms": ";".join(_number(ms) for ms in row.session_ms),
+        "macs": row.subject.macs,
+        "params": row.subject.params,
+        "context": row.context,
+        "verdict": row.verdict,
+        "error": " ".join(row.error.split()),
+        "measured_at": row.measured_at,
+    }
+    return _line([values.get(column, "") for column in COLUMNS])
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.7g}"
+
+
+def _line(values: Sequence[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue()
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def read_table_file(path: str | Path) -> TableFile:
+    """Parse a table; every fault is a UserError with file, line and value."""
+    path = Path(path)
+    text = _read_text(path)
+    lines = text.split("\n")
+    # A complete file ends with a newline, so the last piece is empty.
+    torn = lines.pop()
+    header = _parse_header(path, lines, torn)
+    measuring = header.get("state") == "measuring"
+    if torn and not measuring:
+        lines.append(torn)
+        torn = ""
+    setting = Setting.from_dict(_object(header, "setting", path), f"{path}, line 2")
+    columns = _parse_columns(path, lines)
+    rows = [
+        _parse_row(line, columns, setting, f"{path}, line {number}")
+        for number, line in enumerate(lines[3:], start=4)
+        if line.strip()
+    ]
+    if not measuring:
+        _check_complete(path, header, rows)
+    return TableFile(header, setting, rows, torn)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; give the path of a table (a .csv file).")
+        if path.stat().st_size > LARGEST_FILE:
+            raise UserError(f"{path} is larger than {LARGEST_FILE >> 20} MiB: not a latency table.")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} does not exist; measure a table first: vitprof measure --out {path}."
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    if not data.strip():
+        raise UserError(f"{path} is empty; measure it again: vitprof measure --out {path}.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not a text file, so not a vitprof table.") from None
+    if "\0" in text:
+        raise UserError(f"{path} is a binary file, not a vitprof table.")
+    return text.replace("\r\n", "\n")
+
+
+def _parse_header(path: Path, lines: list[str], torn: str) -> dict[str, Any]:
+    first = lines[0] if lines else torn
+    if not first.startswith(MAGIC):
+        raise UserError(
+            f"{path}, line 1: not a vitprof table: it must start with '{MAGIC} {FORMAT_VERSION}'; "
+            "a file saved by a spreadsheet may have lost its first two lines."
+        )
+    version = first.removeprefix(MAGIC).strip()
+    if not version.isascii() or not version.isdecimal():
+        raise UserError(f"{path}, line 1: the format version {version!r} is not a number.")
+    if int(version) != FORMAT_VERSION:
+        raise UserError(
+            f"{path} has table format {version}, this vitprof reads {FORMAT_VERSION}: "
+            "install a newer vitprof."
+        )
+    if len(lines) < 2 or not lines[1].startswith("# {"):
+        raise UserError(
+            f"{path}, line 2: the JSON line with the table's setting and environment is missing; "
+            "the file is truncated or was changed by another program."
+        )
+    try:
+        header = json.loads(lines[1][2:], parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}, line 2: the header is not valid JSON ({error}); was the file saved by a "
+            "spreadsheet? Edit a copy and keep the first two lines."
+        ) from None
+    if not isinstance(header, dict):
+        raise UserError(f"{path}, line 2: the header is not a JSON object.")
+    return header
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _object(header: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
+    value = header.get(name)
+    if not isinstance(value, dict):
+        raise UserError(f"{path}, line 2: the header lacks its '{name}'; the file is damaged.")
+    return value
+
+
+def _parse_columns(path: Path, lines: list[str]) -> list[str]:
+    if len(lines) < 3:
+        raise UserError(f"{path} ends before its column names: the file is truncated.")
+    columns = _fields(lines[2], f"{path}, line 3")
+    missing = sorted(REQUIRED_COLUMNS - set(columns))
+    if missing:
+        raise UserError(f"{path}, line 3: column '{missing[0]}' is missing; the file is damaged.")
+    repeated = [name for name in columns if name and columns.count(name) > 1]
+    if repeated:
+        raise UserError(f"{path}, line 3: column '{repeated[0]}' stands twice.")
+    return columns
+
+
+def _fields(line: str, where: str) -> list[str]:
+    try:
+        return next(csv.reader([line], strict=True))
+    except csv.Error as error:
+        raise UserError(f"{where}: not a line of CSV ({error}).") from None
+
+
+def _parse_row(line: str, columns: list[str], setting: Setting, where: str) -> Row:
+    fields = _fields(line, where)
+    if len(fields) != len(columns):
+        raise UserError(
+            f"{where}: {len(fields)} fields instead of {len(columns)}; the line is cut or damaged."
+        )
+    values = dict(zip(columns, fields, strict=True))
+    subject = _parse_subject(values, where)
+    for name, wanted in setting.as_dict().items():
+        if values[name] != str(wanted):
+            raise UserError(
+                f"{where}: {name} is '{values[name]}' but the table's header says '{wanted}'; rows "
+                "of different settings belong in different tables."
+            )
+    macs = _whole(values, "macs", where)
+    if macs != subject.macs:
+        raise UserError(
+            f"{where}: macs is {macs}, but {_short(subject)} has {subject.macs}; a dim or the macs "
+            "of this row was changed."
+        )
+    row = Row(
+        subject,
+        context=cast(Context, _choice(values, "context", CONTEXTS, where)),
+        verdict=cast(Verdict, _choice(values, "verdict", VERDICTS, where)),
+        samples=_whole(values, "samples", where),
+        set_aside=_whole(values, "set_aside", where) if values.get("set_aside") else 0,
+        session_ms=tuple(
+            _milliseconds(ms, "session_ms", where)
+            for ms in values.get("session_ms", "").split(";")
+            if ms
+        ),
+        error=values["error"],
+        measured_at=values["measured_at"],
+        **{name: _time(values, name, where) for name in TIME_COLUMNS},
+    )
+    _check_times(row, where)
+    return row
+
+
+def _parse_subject(values: Mapping[str, str], where: str) -> Block | Spec:
+    try:
+        if values["op"] == MODEL_OP:
+            text = values.get("model", "")
+            if not text.startswith("{"):  # never a path: a table may not make us open files
+                raise UserError("the row of a whole model lacks its spec.")
+            return Spec.from_json(text)
+        op = find_op(values["op"])
+        dims = {axis: _whole(values, axis, where) for axis in op.axes}
+        stray = [axis for axis in AXES if values.get(axis) and axis not in op.axes]
+        if stray:
+            raise UserError(f"op '{op.name}' has no dim '{stray[0]}' but it is filled in.")
+        return Block.of(op.name, **dims)
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if text.startswith(where) else f"{where}: {text}") from None
+
+
+def _whole(values: Mapping[str, str], name: str, where: str) -> int:
+    text = values.get(name, "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise UserError(f"{where}: {name} is '{text}', not a whole number.")
+    return int(text)
+
+
+def _choice(values: Mapping[str, str], name: str, known: Sequence[str], where: str) -> str:
+    if values[name] not in known:
+        raise UserError(f"{where}: {name} is '{values[name]}', not one of {', '.join(known)}.")
+    return values[name]
+
+
+def _time(values: Mapping[str, str], name: str, where: str) -> float:
+    if values[name] == "":
+        return float("nan")
+    return _milliseconds(values[name], name, where)
+
+
+def _milliseconds(text: str, name: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise UserError(f"{where}: {name} is '{text}', not a number.") from None
+    if not math.isfinite(value) or value <= 0:
+        raise UserError(f"{where}: {name} is '{text}'; a latency is a number above 0.")
+    return value
+
+
+def _check_times(row: Row, where: str) -> None:
+    if row.verdict == "failed":
+        if not math.isnan(row.latency_ms):
+            raise UserError(f"{where}: a failed point has a latency; the row was changed.")
+        return
+    if math.isnan(row.latency_ms):
+        raise UserError(f"{where}: latency_ms is empty, and the point is not marked failed.")
+    if row.low_ms > row.latency_ms or row.high_ms < row.latency_ms:
+        raise UserError(
+            f"{where}: latency_ms {row.latency_ms:g} is outside its interval "
+            f"{row.low_ms:g}..{row.high_ms:g}; the row was changed."
+        )
+
+
+def _check_complete(path: Path, header: Mapping[str, Any], rows: list[Row]) -> None:
+    if not rows:
+        raise UserError(f"{path} has no rows; measure it again: vitprof measure --out {path}.")
+    expected = header.get("rows")
+    if isinstance(expected, int) and expected != len(rows):
+        raise UserError(
+            f"{path} has {len(rows)} rows but its header says {expected}: the file is truncated or "
+            'rows were added; if that was on purpose, take "rows" out of line 2.'
+        )
+    seen: set[object] = set()
+    for row in rows:
+        if row.key in seen:
+            raise UserError(f"{path}: {_short(row.subject)} ({row.context}) stands twice.")
+        seen.add(row.key)
+        if row.verdict == "partial":
+            raise UserError(f"{path}: a finished table holds a partial row: the file was changed.")
+
+
+def _short(subject: Block | Spec) -> str:
+    return str(subject) if isinstance(subject, Block) else f"model {subject.name or 'unnamed'}"

@@ -1,0 +1,62 @@
+"""One row of a table: what a block, or a whole model, cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..models import Block, Spec
+
+Verdict = Literal["stable", "unstable", "failed", "partial"]
+Context = Literal["alone", "in_network", "in_model"]
+
+VERDICTS: tuple[Verdict, ...] = ("stable", "unstable", "failed", "partial")
+CONTEXTS: tuple[Context, ...] = ("alone", "in_network", "in_model")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A Measurement as it stands in the file; times are milliseconds for one run of the batch.
+
+    `subject` is the Block measured, or the Spec of a whole model measured beside the blocks (what
+    calibration is fitted on). `latency_ms` is the median over sessions of each session's median;
+    `low_ms`..`high_ms` its 95 % interval; `session_ms` the sessions' own medians, so that what a
+    session's luck did stays visible. A failed row has `error` and no times. Verdict "partial"
+    marks one session of a point that still lacks others: it occurs only in an unfinished file.
+    """
+
+    subject: Block | Spec
+    context: Context = "alone"
+    verdict: Verdict = "stable"
+    latency_ms: float = float("nan")
+    low_ms: float = float("nan")
+    high_ms: float = float("nan")
+    min_ms: float = float("nan")
+    p10_ms: float = float("nan")
+    p90_ms: float = float("nan")
+    p99_ms: float = float("nan")
+    session_ms: tuple[float, ...] = field(default=())
+    samples: int = 0
+    set_aside: int = 0
+    error: str = ""
+    measured_at: str = ""
+
+    @property
+    def sessions(self) -> int:
+        return len(self.session_ms)
+
+    @property
+    def key(self) -> tuple[object, str]:
+        """What no other row of the table may share."""
+        return (self.subject, self.context)
+
+    @property
+    def name(self) -> str:
+        """The block in words, or "model NAME"."""
+        if isinstance(self.subject, Block):
+            return str(self.subject)
+        return f"model {self.subject.name or 'unnamed'}"
+
+    @property
+    def is_model(self) -> bool:
+        return isinstance(self.subject, Spec)

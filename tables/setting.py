@@ -1,0 +1,65 @@
+"""What else, beside the block, changes a latency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way of running: every row of a table shares it, and no other table's may be mixed in.
+
+    `batch` is images a run, `threads` the runtime's intra-op threads, `sparsity` is "dense" or
+    "2:4", `cache` says what a run finds ("warm": as the run before left it, "cold": flushed before
+    each run), `graph` is the launch mode of a GPU ("none", "cuda_graph").
+    """
+
+    device: str
+    backend: str
+    provider: str = ""
+    batch: int = 1
+    dtype: str = "fp32"
+    threads: int = 1
+    sparsity: str = "dense"
+    cache: str = "warm"
+    graph: str = "none"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str) -> Setting:
+        """Read a setting; `where` (file and line) goes into the error."""
+        known = {field.name: field for field in fields(cls)}
+        for name in known:
+            if name not in values:
+                raise UserError(f"{where}: the setting lacks '{name}'; the file is damaged.")
+        kept: dict[str, Any] = {}
+        for name, field in known.items():
+            value = values[name]
+            wanted = int if field.type == "int" else str
+            if wanted is int and isinstance(value, str) and value.isdecimal():
+                value = int(value)
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise UserError(f"{where}: the setting's {name} is {value!r}, not {_KIND[wanted]}.")
+            if isinstance(value, int) and value < 1:
+                raise UserError(f"{where}: the setting's {name} is {value}; it must be at least 1.")
+            kept[name] = value
+        return cls(**kept)
+
+    def difference(self, other: Setting) -> str:
+        """Return "batch 1 against 8, ..." for what differs, "" when nothing does."""
+        mine, theirs = self.as_dict(), other.as_dict()
+        return ", ".join(
+            f"{name} {mine[name] or '-'} against {theirs[name] or '-'}"
+            for name in mine
+            if mine[name] != theirs[name]
+        )
+
+
+_KIND = {int: "a whole number", str: "a text"}
+SETTING_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Setting))
