@@ -17,7 +17,7 @@ def devices(as_json: bool) -> int:
     from ..backends.devices import devices as known_devices
     from .output import console
 
-    found = [(device, device.why_not_here()) for device in known_devices()]
+    found = [(device, device.why_not_here()) for device in known_devices().values()]
     if as_json:
         print_json(
             {

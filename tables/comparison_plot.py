@@ -136,10 +136,12 @@ def _draw_blocks(axes: Axes, speeds: Sequence[BlockSpeed]) -> None:
             color=OP_COLOURS.get(op),
             label=op,
         )
+    from matplotlib.collections import PathCollection
+    from matplotlib.legend_handler import HandlerPathCollection as _OneSize
+
     _log_axes(axes, [s.block.macs for s in speeds], [s.gmacs_per_s for s in speeds])
     axes.set_xlabel("MMACs of the block, per image")
     axes.set_ylabel("attained GMAC/s")
     axes.set_title("Blocks: the same MACs are not the same time (size: embed)")
-    legend = axes.legend(fontsize=8)
-    for handle in legend.legend_handles:
-        handle.set_sizes([40])
+    # The legend's dots are of one size: theirs means nothing.
+    axes.legend(fontsize=8, handler_map={PathCollection: _OneSize(sizes=[40])})
