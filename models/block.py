@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import UserError
+from .checks import shown
 from .ops import Op, find_op
 
 # Far above any real layer; stops a typo or a hostile file from asking for terabytes.
@@ -44,7 +45,7 @@ class Block:
                 or not 0 < value <= LARGEST_DIM
             ):
                 raise UserError(
-                    f"{axis}={value!r} of op '{op}' must be a whole number from 1 to {LARGEST_DIM}."
+                    f"{axis}={shown(value)} of op '{op}' must be a whole number from 1 to {LARGEST_DIM}."
                 )
         return cls(op, tuple((axis, dims[axis]) for axis in definition.axes))
 

@@ -100,7 +100,7 @@ def _fuse_qkv(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         if missing:
             raise UserError(
                 f"it lacks '{missing[0]}' (the query, key or value of a layer) beside '{name}'; "
-                "is it whole?"
+                "fetch the file again."
             )
         if part == "q":
             try:
@@ -109,7 +109,7 @@ def _fuse_qkv(weights: dict[str, Tensor]) -> dict[str, Tensor]:
                 shapes = ", ".join(str(tuple(weights[each].shape)) for each in trio)
                 raise UserError(
                     f"query, key and value of '{layer}' have shapes {shapes}, which do not fit "
-                    "together; is it whole?"
+                    "together; fetch the file again."
                 ) from None
     return fused
 

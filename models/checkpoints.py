@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,8 +120,8 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
         return load_file(file)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"'{file}' cannot be read as safetensors ({_first_line(error)}): it is truncated or "
-            "damaged; fetch it again."
+            f"'{file}' cannot be read as safetensors ({_first_sentence(error)}): it is "
+            "truncated or damaged; fetch it again."
         ) from None
 
 
@@ -128,7 +129,9 @@ def _read_torch(file: Path) -> Any:
     import torch
 
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong is said once, by the error
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "global" not in str(error).lower():
             raise UserError(_damaged(file, error)) from None
@@ -137,18 +140,24 @@ def _read_torch(file: Path) -> Any:
             "save it anew with torch.save(model.state_dict(), ...)."
         ) from None
     except Exception as error:  # a damaged pickle may raise anything
+        if "TorchScript" in str(error):
+            raise UserError(
+                f"'{file}' is a TorchScript program, which holds code beside its weights; save "
+                "only those with torch.save(model.state_dict(), ...)."
+            ) from None
         raise UserError(_damaged(file, error)) from None
 
 
 def _damaged(file: Path, error: Exception) -> str:
     return (
-        f"'{file}' cannot be read by torch.load ({_first_line(error)}): it is truncated, damaged "
-        "or not a checkpoint; fetch it again."
+        f"'{file}' cannot be read by torch.load ({_first_sentence(error)}): it is "
+        "truncated, damaged or not a checkpoint; fetch it again."
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120].rstrip(".")
+def _first_sentence(error: Exception) -> str:
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return line.split(". ")[0].rstrip(".")[:120]
 
 
 def _state_dict(content: Any, file: Path) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..block import Block
+from ..checks import check_whole_number
 from . import initial
 
 
@@ -38,7 +39,8 @@ class ClassifierBlock(nn.Module):
 
     @classmethod
     def of(cls, block: Block, norm_eps: float = initial.DEFAULT_NORM_EPS) -> ClassifierBlock:
-        """Return the module of `block` with initial weights."""
+        """Return the module of `block` with initial weights; UserError for more than 2 heads."""
+        check_whole_number("heads", block["heads"], 1, 2)
         embed, classes = block["embed"], block["classes"]
         return cls(
             nn.LayerNorm(embed, eps=norm_eps),

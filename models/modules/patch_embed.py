@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..block import Block
+from ..checks import check_whole_number
 from . import initial
 
 
@@ -60,7 +61,12 @@ class PatchEmbedBlock(nn.Module):
 
     @classmethod
     def of(cls, block: Block) -> PatchEmbedBlock:
-        """Return the module of `block` with initial weights."""
+        """Return the module of `block` with initial weights.
+
+        Raises UserError for a prefix above 2 and a kernel larger than the image.
+        """
+        check_whole_number("prefix", block["prefix"], 1, 2)
+        check_whole_number("kernel", block["kernel"], 1, block["resolution"])
         embed = block["embed"]
         patches = (block["resolution"] // block["kernel"]) ** 2
         return cls(
