@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+from vitprof.models import AXES, OPS, Block, find_op
+
+
+def test_a_block_is_a_key_whatever_the_order_of_its_dims():
+    first = Block.of("mlp", embed=4, mlp=8, tokens=5)
+    assert {first: 1}[Block.of("mlp", tokens=5, mlp=8, embed=4)] == 1
+    assert str(first) == "mlp(embed=4, mlp=8, tokens=5)"
+    assert (first["mlp"], first.as_dict()) == (8, {"embed": 4, "mlp": 8, "tokens": 5})
+
+
+def test_bytes_are_weights_once_and_activations_per_image():
+    block = Block.of("classifier", embed=4, heads=1, classes=3, tokens=5)
+    weights = 2 * 4 + (4 + 1) * 3
+    assert block.bytes() == 4 * (weights + 5 * 4 + 3)
+    assert block.bytes(batch=8, bytes_per_value=2) == 2 * (weights + 8 * (5 * 4 + 3))
+
+
+@pytest.mark.parametrize("value", [0, -1, 1_000_001, True, 4.0, "4", None, 10**5000])
+def test_a_value_out_of_range_is_refused(refused, value):
+    with refused("mlp=" if value != 10**5000 else "thousands of digits", "op 'mlp'"):
+        Block.of("mlp", embed=4, mlp=value, tokens=5)
+
+
+def test_wrong_dims_and_ops_are_named(refused):
+    with refused("'mpl'", "embed, mlp, tokens"):
+        Block.of("mlp", embed=4, mpl=8, tokens=5)
+    with refused("'tokens'", "lacks"):
+        Block.of("mlp", embed=4, mlp=8)
+    with refused("'mpl'", "'mlp'"):
+        find_op("mpl")
+
+
+def test_axes_are_those_of_all_ops_once():
+    assert len(AXES) == len(set(AXES))
+    assert set(AXES) == {axis for op in OPS.values() for axis in op.axes}
