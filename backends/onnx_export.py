@@ -1,0 +1,61 @@
+"""A torch module as the bytes of an ONNX model."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from .protocol import DTYPES, BackendError
+from .random_input import seeded_input
+
+if TYPE_CHECKING:
+    import torch
+
+# The first opset with LayerNormalization as one node, and the one ONNX Runtime's fusions know best.
+OPSET = 17
+
+
+def onnx_from_module(
+    module: torch.nn.Module, input_shape: tuple[int, ...], dtype: str = "fp32"
+) -> bytes:
+    """Return the ONNX model of `module` in eval mode, with weights and activations in `dtype`.
+
+    `input_shape` includes the batch and is fixed in the graph. The tensors are named `input` and
+    `output`. The caller's module keeps its mode, dtype and device. The same module gives the same
+    bytes.
+
+    The TorchScript exporter is used on purpose: it takes tens of milliseconds a block where the
+    newer one takes seconds.
+
+    Raises UserError for a dtype other than fp32 and fp16, BackendError if torch cannot export.
+    """
+    import torch
+
+    if dtype not in DTYPES:
+        raise UserError(f"dtype '{dtype}' cannot be exported; use one of {', '.join(DTYPES)}.")
+    # torch takes a file-like object here, though its annotation has only paths.
+    buffer: Any = io.BytesIO()
+    try:
+        exported = copy.deepcopy(module).eval()
+        exported.to(device="cpu", dtype=torch.float16 if dtype == "fp16" else torch.float32)
+        example = torch.from_numpy(seeded_input(input_shape, dtype))
+        with torch.no_grad(), warnings.catch_warnings():
+            # That this exporter is the older one, and that shapes are traced as constants, is
+            # known and wanted; neither is news to the user.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                exported,
+                (example,),
+                buffer,
+                input_names=["input"],
+                output_names=["output"],
+                opset_version=OPSET,
+                dynamo=False,
+            )
+    except Exception as error:
+        # Whatever torch raises here, the point cannot be compiled and its row says so.
+        raise BackendError.because("ONNX export", error) from error
+    return buffer.getvalue()

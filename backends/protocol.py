@@ -1,0 +1,118 @@
+"""What a runtime has to offer to be measured: a Backend builds artifacts and loads Executables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+from ..errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+DTYPES = ("fp32", "fp16")
+OPTIMIZATIONS = ("disabled", "basic", "extended", "all")
+MOST_THREADS = 1024
+
+
+class BackendError(RuntimeError):
+    """A runtime could not compile, load or run this point; the message holds its own words.
+
+    Not a UserError: measuring goes on, and the point becomes a failed row of the table.
+    """
+
+    @classmethod
+    def because(cls, doing: str, error: BaseException) -> BackendError:
+        """Return "<doing> failed: <the runtime's words>" on one line, fit for a table's cell."""
+        words = " ".join(str(error).split()) or type(error).__name__
+        return cls(f"{doing} failed: {words}")
+
+
+@dataclass(frozen=True)
+class BackendOptions:
+    """The part of a Setting that a runtime has to know.
+
+    Raises UserError for a thread count outside 1..1024, an unknown dtype or an unknown
+    optimization level. Which providers exist only the runtime knows: it checks `provider`.
+    """
+
+    threads: int = 1
+    dtype: str = "fp32"
+    provider: str = "CPUExecutionProvider"
+    optimization: str = "all"
+
+    def __post_init__(self) -> None:
+        if (
+            isinstance(self.threads, bool)
+            or not isinstance(self.threads, int)
+            or not 1 <= self.threads <= MOST_THREADS
+        ):
+            raise UserError(
+                f"threads={self.threads!r} must be a whole number from 1 to {MOST_THREADS}; "
+                "1 gives the steadiest timings."
+            )
+        if self.dtype not in DTYPES:
+            raise UserError(
+                f"dtype '{self.dtype}' is not known; it must be one of {', '.join(DTYPES)}."
+            )
+        if self.optimization not in OPTIMIZATIONS:
+            raise UserError(
+                f"graph optimization '{self.optimization}' is not known"
+                f"{did_you_mean(self.optimization, OPTIMIZATIONS)}."
+            )
+
+
+@runtime_checkable
+class Executable(Protocol):
+    """A compiled thing that can be run; owns its session until it is closed."""
+
+    def run(self) -> None:
+        """Run once: the only call inside the timed window.
+
+        Inputs and outputs are bound beforehand, so nothing is allocated or copied for them here.
+        Raises BackendError.
+        """
+
+    def outputs(self) -> list[np.ndarray]:
+        """Return copies of what the last `run()` computed. Not for the timed window."""
+
+    def close(self) -> None:
+        """Give the session back; a second close does nothing, a later `run()` is a BackendError."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """One runtime. Building and loading are apart: an artifact may be measured elsewhere."""
+
+    name: str
+
+    def unavailable(self) -> str | None:
+        """Return None if usable here, otherwise one sentence: why not and how to get it."""
+
+    def build(
+        self, module: torch.nn.Module, input_shape: tuple[int, ...], options: BackendOptions
+    ) -> bytes:
+        """Return the artifact that computes `module` on one input of `input_shape`, batch included.
+
+        The module is left as it is. Raises BackendError if it cannot be compiled.
+        """
+
+    def load(self, artifact: bytes, options: BackendOptions) -> Executable:
+        """Return a fresh session of `artifact`, with its inputs filled and bound.
+
+        Raises BackendError if the runtime refuses the artifact, UserError for options it lacks.
+        """
+
+    def environment(self, options: BackendOptions) -> dict[str, object]:
+        """Return versions and settings that change a latency, as JSON values."""
