@@ -1,1 +1,33 @@
+"""Devices and runtimes: compile a module, load it as a session, run it once.
 
+Importing this room imports neither torch nor a runtime; the functions that need them do.
+"""
+
+from __future__ import annotations
+
+from .cpu_info import cpu_facts
+from .device import Device
+from .devices import create_backend, device_names, devices, find_device
+from .hazards import measuring_hazards
+from .onnx_export import onnx_from_module
+from .onnxruntime_backend import OnnxRuntimeBackend
+from .protocol import DTYPES, Backend, BackendError, BackendOptions, Executable
+from .random_input import seeded_input
+
+__all__ = [
+    "DTYPES",
+    "Backend",
+    "BackendError",
+    "BackendOptions",
+    "Device",
+    "Executable",
+    "OnnxRuntimeBackend",
+    "cpu_facts",
+    "create_backend",
+    "device_names",
+    "devices",
+    "find_device",
+    "measuring_hazards",
+    "onnx_from_module",
+    "seeded_input",
+]
