@@ -45,7 +45,8 @@ class Block:
                 or not 0 < value <= LARGEST_DIM
             ):
                 raise UserError(
-                    f"{axis}={shown(value)} of op '{op}' must be a whole number from 1 to {LARGEST_DIM}."
+                    f"{axis}={shown(value)} of op '{op}' must be a whole number "
+                    f"from 1 to {LARGEST_DIM}."
                 )
         return cls(op, tuple((axis, dims[axis]) for axis in definition.axes))
 

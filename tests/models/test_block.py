@@ -18,10 +18,15 @@ def test_bytes_are_weights_once_and_activations_per_image():
     assert block.bytes(batch=8, bytes_per_value=2) == 2 * (weights + 8 * (5 * 4 + 3))
 
 
-@pytest.mark.parametrize("value", [0, -1, 1_000_001, True, 4.0, "4", None, 10**5000])
+@pytest.mark.parametrize("value", [0, -1, 1_000_001, True, 4.0, "4", None])
 def test_a_value_out_of_range_is_refused(refused, value):
-    with refused("mlp=" if value != 10**5000 else "thousands of digits", "op 'mlp'"):
+    with refused("mlp=", "op 'mlp'"):
         Block.of("mlp", embed=4, mlp=value, tokens=5)
+
+
+def test_a_value_too_long_to_print_is_refused(refused):
+    with refused("mlp=a number of thousands of digits"):
+        Block.of("mlp", embed=4, mlp=10**5000, tokens=5)
 
 
 def test_wrong_dims_and_ops_are_named(refused):
