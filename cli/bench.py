@@ -61,7 +61,7 @@ def bench(
             raise UserError(f"{spec.name or 'the model'} cannot be run here: {row.error}.")
     results = [
         {
-            "model": spec.name or "unnamed",
+            "model": spec.name,
             "latency_ms": row.latency_ms,
             "low_ms": row.low_ms,
             "high_ms": row.high_ms,
@@ -85,7 +85,7 @@ def bench(
             ("model", "ms", "95 % interval", "p90", "p99", "images/s", "GMAC/s", "verdict"),
             [
                 (
-                    spec.name or "unnamed",
+                    spec.name,
                     milliseconds(row.latency_ms),
                     f"{milliseconds(row.low_ms)} .. {milliseconds(row.high_ms)}",
                     milliseconds(row.p90_ms),

@@ -24,7 +24,7 @@ class Point:
     def __str__(self) -> str:
         if isinstance(self.subject, Block):
             return str(self.subject)
-        return f"model {self.subject.name or 'unnamed'}"
+        return f"model {self.subject.name}"
 
 
 @dataclass(frozen=True)

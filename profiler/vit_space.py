@@ -204,7 +204,7 @@ class VitSpace:
         return max(span[0] for span in spans), min(span[-1] for span in spans)
 
     def sample(
-        self, rng: random.Random, depth: tuple[int, int] = (6, 12), name: str = ""
+        self, rng: random.Random, depth: tuple[int, int] = (6, 12), name: str = "random"
     ) -> ViTSpec:
         """Return a random model of the space: depth, embed, and each layer's widths uniform."""
 

@@ -344,4 +344,4 @@ def _check_complete(path: Path, header: Mapping[str, Any], rows: list[Row]) -> N
 
 
 def _short(subject: Block | Spec) -> str:
-    return str(subject) if isinstance(subject, Block) else f"model {subject.name or 'unnamed'}"
+    return str(subject) if isinstance(subject, Block) else f"model {subject.name}"

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..errors import UserError
 from ..models import Block, find_op
+from .block_arrays import OpColumns
+from .fast_grid import CHUNK, FastGrid
 from .row import Row
 
 
@@ -52,11 +55,19 @@ class OpGrid:
         self.shape = shape
         self.values = np.array([row.latency_ms for row in self.rows])
 
-    def check_inside(self, dims: np.ndarray, outside: Mapping[str, np.ndarray]) -> None:
+    def exact_rows(self, dims: np.ndarray, corners: Corners) -> dict[int, Row]:
+        """Return, by position, the extra row of each block that is off the grid yet measured."""
+        outside = np.any(list(corners.outside.values()), axis=0)
+        found = {
+            int(n): self.extra.get(tuple(int(v) for v in dims[n])) for n in outside.nonzero()[0]
+        }
+        return {n: row for n, row in found.items() if row is not None and row.verdict != "failed"}
+
+    def check_inside(self, dims: np.ndarray, corners: Corners, exact: Mapping[int, Row]) -> None:
         """Raise UserError naming the first axis that is outside, its value and its range."""
         for position, axis in enumerate(self.axes):
-            where = np.flatnonzero(outside[axis])
-            if where.size:
+            where = [n for n in corners.outside[axis].nonzero()[0] if int(n) not in exact]
+            if where:
                 levels = self.levels[position]
                 value = int(dims[where[0], position])
                 measured = (
@@ -66,8 +77,7 @@ class OpGrid:
                 )
                 raise UserError(
                     f"{axis}={value} of op '{self.op}' is outside the table: {axis} {measured}; "
-                    f"measure a table that covers it (vitprof measure --grid "
-                    f'"{self.op}.{axis}={",".join(map(str, _with(levels, value)))}"), or accept '
+                    f"measure a table that covers the model (vitprof measure --model), or accept "
                     "a guess with --extrapolate."
                 )
 
@@ -108,15 +118,60 @@ class OpGrid:
             ratios[i] = op.macs(wanted) / max(op.macs(measured), 1)
         return ratios
 
-    def interpolate(self, dims: np.ndarray, extrapolate: bool = False) -> np.ndarray:
-        """Return the milliseconds of n blocks (`dims`: n x axes); failed corners are an error."""
-        corners = self.corners(dims)
-        if not extrapolate:
-            self.check_inside(dims, corners.outside)
-        self.check_measured(corners)
+    def weighted(self, corners: Corners) -> np.ndarray:
+        """Return the milliseconds that `corners` stand for."""
         # A failed corner of weight 0 must not turn the sum into NaN.
         used = np.where(corners.weights == 0, 0.0, self.values[corners.indices])
         return (used * corners.weights).sum(axis=1) * corners.scale
+
+    def interpolate(self, dims: np.ndarray, extrapolate: bool = False) -> np.ndarray:
+        """Return the milliseconds of n blocks (`dims`: n x axes); failed corners are an error."""
+        corners = self.corners(dims)
+        exact = self.exact_rows(dims, corners)
+        if not extrapolate:
+            self.check_inside(dims, corners, exact)
+        self.check_measured(corners)
+        ms = self.weighted(corners)
+        for n, row in exact.items():
+            ms[n] = row.latency_ms
+        return ms
+
+    @cached_property
+    def fast(self) -> FastGrid:
+        return FastGrid(self.axes, self.levels, self.values)
+
+    def add_up(self, columns: OpColumns, total: np.ndarray, extrapolate: bool = False) -> None:
+        """Add to `total` (n specs) the milliseconds of each spec's blocks of this op."""
+        blocks = np.broadcast_shapes(*(array.shape for array in columns.dims.values()))[1]
+        rows = max(1, CHUNK // max(blocks, 1))
+        for start in range(0, len(total), rows):
+            part = slice(start, min(start + rows, len(total)))
+            shape = (part.stop - start, blocks)
+            present = None if columns.present is None else columns.present[part]
+            dims = {
+                axis: np.broadcast_to(a if len(a) == 1 else a[part], shape)
+                for axis, a in columns.dims.items()
+            }
+            if present is not None:
+                dims = {axis: values[present] for axis, values in dims.items()}
+            else:
+                dims = {axis: values.reshape(-1) for axis, values in dims.items()}
+            ms = self._interpolate_columns(dims, extrapolate)
+            if present is None:
+                total[part] += ms.reshape(shape).sum(axis=1)
+            else:
+                full = np.zeros(shape)
+                full[present] = ms
+                total[part] += full.sum(axis=1)
+
+    def _interpolate_columns(self, dims: Mapping[str, np.ndarray], extrapolate: bool) -> np.ndarray:
+        if not self._all_measured or not self.fast.covers(dims):
+            return self.interpolate(np.stack([dims[a] for a in self.axes], axis=1), extrapolate)
+        return self.fast.interpolate(dims)
+
+    @cached_property
+    def _all_measured(self) -> bool:
+        return bool(np.isfinite(self.values).all())
 
     def check_measured(self, corners: Corners) -> None:
         """Raise UserError where a block would be interpolated from a point that failed."""
@@ -127,10 +182,6 @@ class OpGrid:
                 f"{row.subject} could not be measured on this device, and the model needs it: "
                 f"{row.error or 'no reason was recorded'}"
             )
-
-
-def _with(levels: np.ndarray, value: int) -> list[int]:
-    return sorted({*(int(level) for level in levels), value})
 
 
 def _point(row: Row) -> tuple[int, ...]:

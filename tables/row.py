@@ -55,7 +55,7 @@ class Row:
         """The block in words, or "model NAME"."""
         if isinstance(self.subject, Block):
             return str(self.subject)
-        return f"model {self.subject.name or 'unnamed'}"
+        return f"model {self.subject.name}"
 
     @property
     def is_model(self) -> bool:

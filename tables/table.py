@@ -12,8 +12,9 @@ import numpy as np
 from ..errors import UserError
 from ..models import Block, Spec
 from .atomic_write import write_atomically
+from .block_arrays import BlockArrays
 from .csv_format import encode_header, encode_row, read_table_file
-from .grid import Corners, OpGrid, dims_array
+from .grid import OpGrid, dims_array
 from .prediction import BlockPrediction, Prediction
 from .row import Context, Row
 from .setting import Setting
@@ -167,7 +168,7 @@ class LatencyTable:
         parts, half_width = self._predict_blocks(spec.blocks(), extrapolate)
         total = sum(part.ms for part in parts)
         return Prediction(
-            spec.name or "unnamed",
+            spec.name,
             total,
             max(total - half_width, 0.0),
             total + half_width,
@@ -175,18 +176,17 @@ class LatencyTable:
             how="the sum of its blocks, each measured alone",
         )
 
-    def predict_many(self, specs: Sequence[Spec], extrapolate: bool = False) -> np.ndarray:
-        """Return the milliseconds of each spec as an array, all interpolated at once."""
-        owners: dict[str, list[int]] = {}
-        blocks: dict[str, list[Block]] = {}
-        for index, spec in enumerate(specs):
-            for block in spec.blocks():
-                owners.setdefault(block.op, []).append(index)
-                blocks.setdefault(block.op, []).append(block)
-        total = np.zeros(len(specs))
-        for op, of_op in blocks.items():
-            ms = self.grid(op).interpolate(dims_array(of_op), extrapolate)
-            np.add.at(total, owners[op], ms)
+    def predict_many(
+        self, specs: Sequence[Spec] | BlockArrays, extrapolate: bool = False
+    ) -> np.ndarray:
+        """Return the milliseconds of each spec as an array, all interpolated at once.
+
+        For hundreds of thousands of specs give `BlockArrays`: no Python object is made per block.
+        """
+        arrays = specs if isinstance(specs, BlockArrays) else BlockArrays.from_specs(specs)
+        total = np.zeros(arrays.count)
+        for op, columns in arrays.ops.items():
+            self.grid(op).add_up(columns, total, extrapolate)
         return total
 
     def _predict_blocks(
@@ -204,25 +204,27 @@ class LatencyTable:
             positions = [i for i, block in enumerate(blocks) if block.op == op]
             grid = self.grid(op)
             dims = dims_array([blocks[i] for i in positions])
-            exact = [grid.extra.get(tuple(int(v) for v in point)) for point in dims]
             corners = grid.corners(dims)
+            exact = grid.exact_rows(dims, corners)
             if not extrapolate:
-                grid.check_inside(dims[[row is None for row in exact]], _rows_of(corners, exact))
-            half = np.array([_half_width(row) for row in grid.rows])
-            ms = grid.interpolate(dims, extrapolate=True)
+                grid.check_inside(dims, corners, exact)
+            grid.check_measured(corners)
+            ms = grid.weighted(corners)
+            half = np.nan_to_num([_half_width(row) for row in grid.rows])
             weights = corners.weights * corners.scale[:, None]
-            halves = np.sqrt(((weights * np.nan_to_num(half[corners.indices])) ** 2).sum(axis=1))
+            halves = np.sqrt(((weights * half[corners.indices]) ** 2).sum(axis=1))
             leaning = np.zeros(len(grid.rows))
-            for n, (i, row) in enumerate(zip(positions, exact, strict=True)):
+            for n, i in enumerate(positions):
                 outside = tuple(axis for axis in grid.axes if corners.outside[axis][n])
                 value, width = float(ms[n]), float(halves[n])
-                if row is not None and not math.isnan(row.latency_ms):
+                row = exact.get(n)
+                if row is not None:
                     value, width, outside = row.latency_ms, _half_width(row), ()
                     variance += width**2
                 else:
                     np.add.at(leaning, corners.indices[n], weights[n])
                 parts[i] = BlockPrediction(blocks[i], value, value - width, value + width, outside)
-            variance += float(np.sum((leaning * np.nan_to_num(half)) ** 2))
+            variance += float(np.sum((leaning * half) ** 2))
         return [part for part in parts if part is not None], math.sqrt(variance)
 
 
@@ -230,8 +232,3 @@ def _half_width(row: Row) -> float:
     if math.isnan(row.low_ms) or math.isnan(row.high_ms):
         return 0.0
     return (row.high_ms - row.low_ms) / 2
-
-
-def _rows_of(corners: Corners, exact: Sequence[Row | None]) -> dict[str, np.ndarray]:
-    kept = [row is None for row in exact]
-    return {axis: flags[kept] for axis, flags in corners.outside.items()}

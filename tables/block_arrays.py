@@ -1,0 +1,100 @@
+"""Many specs as arrays: what the fast path of prediction eats, without one object a block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from ..models import Spec, ViTSpec, find_op
+
+
+@dataclass(frozen=True)
+class OpColumns:
+    """All blocks of one op in n specs, at most k a spec.
+
+    `dims[axis]` are integers that broadcast to n x k; `present` (n x k) is False where a spec has
+    fewer than k such blocks, None when every spec has k. Dims of absent blocks are ignored.
+    """
+
+    dims: Mapping[str, np.ndarray]
+    present: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class BlockArrays:
+    """The blocks of `count` specs, op by op."""
+
+    count: int
+    ops: Mapping[str, OpColumns]
+
+    @classmethod
+    def from_specs(cls, specs: Sequence[Spec]) -> BlockArrays:
+        """Return the arrays of any specs (one Python object a block: for some thousands)."""
+        by_op: dict[str, list[list[tuple[int, ...]]]] = {}
+        for index, spec in enumerate(specs):
+            for block in spec.blocks():
+                of_op = by_op.setdefault(block.op, [[] for _ in specs])
+                of_op[index].append(tuple(value for _, value in block.dims))
+        return cls(len(specs), {op: _padded(op, rows) for op, rows in by_op.items()})
+
+    @classmethod
+    def from_vit_widths(
+        cls,
+        frame: ViTSpec,
+        embed: np.ndarray,
+        heads: np.ndarray,
+        qk: np.ndarray,
+        v: np.ndarray,
+        mlp: np.ndarray,
+    ) -> BlockArrays:
+        """Return the arrays of n ViTs that share `frame`'s image, patch, classes and tokens.
+
+        `embed` is n; `heads`, `qk`, `v` and `mlp` are n x layers, 0 where that half is absent.
+        """
+        n = len(embed)
+        wide = np.reshape(embed, (n, 1))
+        for name, array in (("heads", heads), ("qk", qk), ("v", v), ("mlp", mlp)):
+            if array.ndim != 2 or array.shape != heads.shape or len(array) != n:
+                raise UserError(
+                    f"{name} has shape {array.shape}; embed is n, and heads, qk, v and mlp are all "
+                    f"n x layers with n = {n}."
+                )
+        tokens = np.full((1, 1), frame.tokens)
+        stem, head = frame.blocks()[0], frame.blocks()[-1]
+        return cls(
+            n,
+            {
+                "patch_embed": OpColumns(_constants(stem.as_dict()) | {"embed": wide}),
+                "attention": OpColumns(
+                    {"embed": wide, "heads": heads, "qk": qk, "v": v, "tokens": tokens},
+                    _present(heads),
+                ),
+                "mlp": OpColumns({"embed": wide, "mlp": mlp, "tokens": tokens}, _present(mlp)),
+                "classifier": OpColumns(_constants(head.as_dict()) | {"embed": wide}),
+            },
+        )
+
+
+def _constants(dims: Mapping[str, int]) -> dict[str, np.ndarray]:
+    return {axis: np.full((1, 1), value) for axis, value in dims.items()}
+
+
+def _present(widths: np.ndarray) -> np.ndarray | None:
+    present = widths > 0
+    return None if present.all() else present
+
+
+def _padded(op: str, rows: Sequence[Sequence[tuple[int, ...]]]) -> OpColumns:
+    axes = find_op(op).axes
+    most = max(len(row) for row in rows)
+    dims = np.zeros((len(rows), most, len(axes)), dtype=np.int64)
+    present = np.zeros((len(rows), most), dtype=bool)
+    for i, row in enumerate(rows):
+        if row:
+            dims[i, : len(row)] = row
+            present[i, : len(row)] = True
+    columns = {axis: dims[:, :, position] for position, axis in enumerate(axes)}
+    return OpColumns(columns, None if present.all() else present)
