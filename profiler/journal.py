@@ -99,9 +99,9 @@ class Journal(MemoryJournal):
         elif file.torn:
             self._drop_torn_line(file.torn)
 
-    def _drop_torn_line(self, torn: str) -> None:
+    def _drop_torn_line(self, torn: bytes) -> None:
         with self.path.open("r+b") as file:
-            file.truncate(self.path.stat().st_size - len(torn.encode()))
+            file.truncate(self.path.stat().st_size - len(torn))
 
     def __enter__(self) -> Journal:
         try:

@@ -12,7 +12,6 @@ an unfinished file ("state": "measuring" in the header) is its own journal: see
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Any, cast
 
 from ..errors import UserError
 from ..models import AXES, Block, Spec, find_op
+from ..models.checks import shown
 from .row import CONTEXTS, VERDICTS, Context, Row, Verdict
 from .setting import SETTING_COLUMNS, Setting
 
@@ -55,12 +55,15 @@ BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 
 @dataclass(frozen=True)
 class TableFile:
-    """A parsed file. `torn` is the text of a last line that a crash cut short, "" otherwise."""
+    """A parsed file. `torn` is a last line that a crash cut short, empty otherwise.
+
+    It stays undecoded: the cut may go through a character, and a lost page reads as zeros.
+    """
 
     header: dict[str, Any]
     setting: Setting
     rows: list[Row]
-    torn: str = ""
+    torn: bytes = b""
 
     @property
     def measuring(self) -> bool:
@@ -84,7 +87,7 @@ def encode_row(row: Row, setting: Setting) -> str:
         moved = row.subject.bytes(setting.batch, BYTES_PER_VALUE.get(setting.dtype, 4))
         values["bytes"] = moved
     else:
-        values |= {"op": MODEL_OP, "model": " ".join(row.subject.to_json().split())}
+        values |= {"op": MODEL_OP, "model": json.dumps(row.subject.to_dict())}
     values |= {name: _number(getattr(row, name)) for name in TIME_COLUMNS}
     values |= {
         "sessions": row.sessions,
@@ -95,7 +98,7 @@ def encode_row(row: Row, setting: Setting) -> str:
         "params": row.subject.params,
         "context": row.context,
         "verdict": row.verdict,
-        "error": " ".join(row.error.split()),
+        "error": _one_line(row.error),
         "measured_at": row.measured_at,
     }
     return _line([values.get(column, "") for column in COLUMNS])
@@ -105,10 +108,21 @@ def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.7g}"
 
 
+def _one_line(text: str) -> str:
+    """Return a runtime's words as a file can hold them: one line, no NUL, no lone surrogate."""
+    encodable = text.encode("utf-8", "replace").decode()
+    return " ".join(encodable.replace("\0", " ").split())
+
+
 def _line(values: Sequence[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+    return ",".join(_cell(str(value)) for value in values) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Quote as CSV does, and where there is a '#': pandas takes a bare one for a comment."""
+    if any(character in text for character in ',"#\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -117,15 +131,14 @@ def _line(values: Sequence[Any]) -> str:
 def read_table_file(path: str | Path) -> TableFile:
     """Parse a table; every fault is a UserError with file, line and value."""
     path = Path(path)
-    text = _read_text(path)
-    lines = text.split("\n")
-    # A complete file ends with a newline, so the last piece is empty.
-    torn = lines.pop()
-    header = _parse_header(path, lines, torn)
+    # A complete file ends with a newline, so nothing is left after the last one.
+    whole, newline, torn = _read_bytes(path).rpartition(b"\n")
+    lines = _decoded(path, whole + newline).split("\n")[:-1]
+    header = _parse_header(path, lines or [_decoded(path, torn)])
     measuring = header.get("state") == "measuring"
     if torn and not measuring:
-        lines.append(torn)
-        torn = ""
+        lines.append(_decoded(path, torn))
+        torn = b""
     setting = Setting.from_dict(_object(header, "setting", path), f"{path}, line 2")
     columns = _parse_columns(path, lines)
     rows = [
@@ -138,7 +151,7 @@ def read_table_file(path: str | Path) -> TableFile:
     return TableFile(header, setting, rows, torn)
 
 
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise UserError(f"{path} is a folder; give the path of a table (a .csv file).")
@@ -153,6 +166,10 @@ def _read_text(path: Path) -> str:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     if not data.strip():
         raise UserError(f"{path} is empty; measure it again: vitprof measure --out {path}.")
+    return data
+
+
+def _decoded(path: Path, data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -162,8 +179,8 @@ def _read_text(path: Path) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _parse_header(path: Path, lines: list[str], torn: str) -> dict[str, Any]:
-    first = lines[0] if lines else torn
+def _parse_header(path: Path, lines: list[str]) -> dict[str, Any]:
+    first = lines[0]
     if not first.startswith(MAGIC):
         raise UserError(
             f"{path}, line 1: not a vitprof table: it must start with '{MAGIC} {FORMAT_VERSION}'; "
@@ -171,10 +188,10 @@ def _parse_header(path: Path, lines: list[str], torn: str) -> dict[str, Any]:
         )
     version = first.removeprefix(MAGIC).strip()
     if not version.isascii() or not version.isdecimal():
-        raise UserError(f"{path}, line 1: the format version {version!r} is not a number.")
-    if int(version) != FORMAT_VERSION:
+        raise UserError(f"{path}, line 1: the format version {shown(version)} is not a number.")
+    if version != str(FORMAT_VERSION):
         raise UserError(
-            f"{path} has table format {version}, this vitprof reads {FORMAT_VERSION}: "
+            f"{path} has table format {version[:20]}, this vitprof reads {FORMAT_VERSION}: "
             "install a newer vitprof."
         )
     if len(lines) < 2 or not lines[1].startswith("# {"):
@@ -183,7 +200,7 @@ def _parse_header(path: Path, lines: list[str], torn: str) -> dict[str, Any]:
             "the file is truncated or was changed by another program."
         )
     try:
-        header = json.loads(lines[1][2:], parse_constant=_refuse_constant)
+        header = json.loads(lines[1][2:], parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path}, line 2: the header is not valid JSON ({error}); was the file saved by a "
@@ -191,11 +208,19 @@ def _parse_header(path: Path, lines: list[str], torn: str) -> dict[str, Any]:
         ) from None
     if not isinstance(header, dict):
         raise UserError(f"{path}, line 2: the header is not a JSON object.")
+    for part in ("environment", "protocol"):
+        if not isinstance(header.get(part, {}), dict):
+            raise UserError(f"{path}, line 2: the header's '{part}' is not a JSON object.")
     return header
 
 
-def _refuse_constant(name: str) -> float:
+def _refuse(name: str) -> float:
     raise ValueError(f"{name} is not a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
 
 
 def _object(header: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
@@ -236,8 +261,8 @@ def _parse_row(line: str, columns: list[str], setting: Setting, where: str) -> R
     for name, wanted in setting.as_dict().items():
         if values[name] != str(wanted):
             raise UserError(
-                f"{where}: {name} is '{values[name]}' but the table's header says '{wanted}'; rows "
-                "of different settings belong in different tables."
+                f"{where}: {name} is {shown(values[name])} but the table's header says "
+                f"{shown(str(wanted))}; rows of different settings belong in different tables."
             )
     macs = _whole(values, "macs", where)
     if macs != subject.macs:
@@ -285,13 +310,13 @@ def _parse_subject(values: Mapping[str, str], where: str) -> Block | Spec:
 def _whole(values: Mapping[str, str], name: str, where: str) -> int:
     text = values.get(name, "")
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise UserError(f"{where}: {name} is '{text}', not a whole number.")
+        raise UserError(f"{where}: {name} is {shown(text)}, not a whole number.")
     return int(text)
 
 
 def _choice(values: Mapping[str, str], name: str, known: Sequence[str], where: str) -> str:
     if values[name] not in known:
-        raise UserError(f"{where}: {name} is '{values[name]}', not one of {', '.join(known)}.")
+        raise UserError(f"{where}: {name} is {shown(values[name])}, not one of {', '.join(known)}.")
     return values[name]
 
 
@@ -305,9 +330,9 @@ def _milliseconds(text: str, name: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise UserError(f"{where}: {name} is '{text}', not a number.") from None
+        raise UserError(f"{where}: {name} is {shown(text)}, not a number.") from None
     if not math.isfinite(value) or value <= 0:
-        raise UserError(f"{where}: {name} is '{text}'; a latency is a number above 0.")
+        raise UserError(f"{where}: {name} is {shown(text)}; a latency is a number above 0.")
     return value
 
 

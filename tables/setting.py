@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..errors import UserError
+from ..models.checks import shown
+
+# Far above any batch or thread count; stops a typo or a hostile file.
+LARGEST_NUMBER = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,17 @@ class Setting:
         for name, field in known.items():
             value = values[name]
             wanted = int if field.type == "int" else str
-            if wanted is int and isinstance(value, str) and value.isdecimal():
+            if wanted is int and isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
                 value = int(value)
             if not isinstance(value, wanted) or isinstance(value, bool):
-                raise UserError(f"{where}: the setting's {name} is {value!r}, not {_KIND[wanted]}.")
-            if isinstance(value, int) and value < 1:
-                raise UserError(f"{where}: the setting's {name} is {value}; it must be at least 1.")
+                raise UserError(
+                    f"{where}: the setting's {name} is {shown(value)}, not {_KIND[wanted]}."
+                )
+            if isinstance(value, int) and not 1 <= value <= LARGEST_NUMBER:
+                raise UserError(
+                    f"{where}: the setting's {name} is {shown(value)}; it must be from 1 to "
+                    f"{LARGEST_NUMBER}."
+                )
             kept[name] = value
         return cls(**kept)
 
