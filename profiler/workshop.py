@@ -7,10 +7,14 @@ import time
 import warnings
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ..backends import Backend, BackendOptions, Executable
-from ..models import Block, create_block, create_model
+from ..models import Block, Spec, create_block, create_model
 from .plan import Point
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class CannotBuildError(Exception):
@@ -72,15 +76,27 @@ class Workshop:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                if isinstance(point.subject, Block):
-                    module = create_block(point.subject)
-                    shape = point.subject.input_shape
-                else:
-                    module = create_model(point.subject)
-                    shape = point.subject.blocks()[0].input_shape
+                module, shape = _random_module(point.subject)
                 return self.backend.build(module, (self.batch, *shape), self.options)
         except (RuntimeError, ValueError, MemoryError) as error:
             raise CannotBuildError(_reason(error)) from error
+
+
+def _random_module(subject: Block | Spec) -> tuple[nn.Module, tuple[int, ...]]:
+    """Return the subject's torch module and its input shape for one image.
+
+    Weights are uniform: a careful initialisation takes longer than to measure the model.
+    """
+    import torch
+
+    with torch.device("meta"):
+        module = create_block(subject) if isinstance(subject, Block) else create_model(subject)
+    module.to_empty(device="cpu")
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.uniform_(-0.04, 0.04)
+    shape = subject.input_shape if isinstance(subject, Block) else subject.blocks()[0].input_shape
+    return module.eval(), shape
 
 
 def _reason(error: BaseException) -> str:

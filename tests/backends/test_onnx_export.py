@@ -31,10 +31,12 @@ def test_the_graph_has_fixed_shapes_fixed_names_and_one_layer_norm(attention_mod
     assert model.opset_import[0].version >= 17
 
 
-def test_batch_norm_is_folded_and_dropout_gone() -> None:
+def test_export_is_in_eval_mode_without_dropout() -> None:
     module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Dropout(0.5)).train()
     model = onnx.load_from_string(onnx_from_module(module, (1, 3, 8, 8)))
-    assert node_counts(model) == {"Conv": 1}
+    assert node_counts(model) == {"Conv": 1, "BatchNormalization": 1}
+    norm = next(node for node in model.graph.node if node.op_type == "BatchNormalization")
+    assert {a.name: a.i for a in norm.attribute}.get("training_mode", 0) == 0
 
 
 @pytest.mark.parametrize(("dtype", "share"), [("fp32", 1.0), ("fp16", 0.5)])
