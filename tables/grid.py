@@ -55,13 +55,24 @@ class OpGrid:
         self.shape = shape
         self.values = np.array([row.latency_ms for row in self.rows])
 
-    def exact_rows(self, dims: np.ndarray, corners: Corners) -> dict[int, Row]:
-        """Return, by position, the extra row of each block that is off the grid yet measured."""
-        outside = np.any(list(corners.outside.values()), axis=0)
-        found = {
-            int(n): self.extra.get(tuple(int(v) for v in dims[n])) for n in outside.nonzero()[0]
-        }
-        return {n: row for n, row in found.items() if row is not None and row.verdict != "failed"}
+    def exact_rows(self, dims: np.ndarray, corners: Corners | None = None) -> dict[int, Row]:
+        """Return, by position, the extra row of each block that is off the grid yet measured.
+
+        Raises UserError where measuring it failed: a guess must not hide that.
+        """
+        if not self.extra:
+            return {}
+        possible = np.ones(len(dims), dtype=bool)
+        for position, values in enumerate(zip(*self.extra, strict=True)):
+            possible &= np.isin(dims[:, position], values)
+        found: dict[int, Row] = {}
+        for n in possible.nonzero()[0]:
+            row = self.extra.get(tuple(int(v) for v in dims[n]))
+            if row is not None:
+                if row.verdict == "failed":
+                    raise _not_measured(row)
+                found[int(n)] = row
+        return found
 
     def check_inside(self, dims: np.ndarray, corners: Corners, exact: Mapping[int, Row]) -> None:
         """Raise UserError naming the first axis that is outside, its value and its range."""
@@ -127,10 +138,10 @@ class OpGrid:
     def interpolate(self, dims: np.ndarray, extrapolate: bool = False) -> np.ndarray:
         """Return the milliseconds of n blocks (`dims`: n x axes); failed corners are an error."""
         corners = self.corners(dims)
-        exact = self.exact_rows(dims, corners)
+        exact = self.exact_rows(dims)
         if not extrapolate:
             self.check_inside(dims, corners, exact)
-        self.check_measured(corners)
+        self.check_measured(corners, exact)
         ms = self.weighted(corners)
         for n, row in exact.items():
             ms[n] = row.latency_ms
@@ -167,21 +178,33 @@ class OpGrid:
     def _interpolate_columns(self, dims: Mapping[str, np.ndarray], extrapolate: bool) -> np.ndarray:
         if not self._all_measured or not self.fast.covers(dims):
             return self.interpolate(np.stack([dims[a] for a in self.axes], axis=1), extrapolate)
-        return self.fast.interpolate(dims)
+        ms = self.fast.interpolate(dims)
+        if self.extra:
+            exact = self.exact_rows(np.stack([dims[a] for a in self.axes], axis=1))
+            for n, row in exact.items():
+                ms[n] = row.latency_ms
+        return ms
 
     @cached_property
     def _all_measured(self) -> bool:
         return bool(np.isfinite(self.values).all())
 
-    def check_measured(self, corners: Corners) -> None:
-        """Raise UserError where a block would be interpolated from a point that failed."""
+    def check_measured(self, corners: Corners, exact: Mapping[int, Row] | None = None) -> None:
+        """Raise UserError where a block would be interpolated from a point that failed.
+
+        A block that is `exact`, by position, needs no corner.
+        """
         needed = np.isnan(self.values[corners.indices]) & (corners.weights != 0)
+        needed[list(exact or ())] = False
         if needed.any():
-            row = self.rows[int(corners.indices[needed][0])]
-            raise UserError(
-                f"{row.subject} could not be measured on this device, and the model needs it: "
-                f"{row.error or 'no reason was recorded'}"
-            )
+            raise _not_measured(self.rows[int(corners.indices[needed][0])])
+
+
+def _not_measured(row: Row) -> UserError:
+    return UserError(
+        f"{row.subject} could not be measured on this device, and the model needs it: "
+        f"{row.error or 'no reason was recorded'}"
+    )
 
 
 def _point(row: Row) -> tuple[int, ...]:
