@@ -1,0 +1,291 @@
+"""What a journal keeps, takes up again and refuses to touch."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vitprof.errors import UserError
+from vitprof.models import Block, ViTSpec
+from vitprof.profiler.journal import Journal
+from vitprof.tables import LatencyTable, Row, Setting
+
+Mlp = Callable[..., Block]
+RowOf = Callable[..., Row]
+
+
+@pytest.fixture
+def header(setting: Setting) -> dict[str, Any]:
+    return {
+        "setting": setting.as_dict(),
+        "environment": {"machine": {"cpu": "toy", "l2_kib": 512}, "runtime": {"version": "1"}},
+        "protocol": {"sessions": 3, "sampling": {"warmup_runs": 2}},
+        "observed": {"governor": "powersave"},
+    }
+
+
+@pytest.fixture
+def rows(mlp: Mlp, row_of: RowOf, failed_row: Callable[..., Row]) -> list[Row]:
+    model = ViTSpec.uniform(24, 1, 1, name="a  b #1, é")
+    return [
+        row_of(mlp(16), 1.25),
+        row_of(model, 2.5, context="in_model"),
+        failed_row(mlp(32), 'no "kernel", é'),
+        row_of(mlp(64), 5.0),
+    ]
+
+
+def partial(row: Row) -> Row:
+    return replace(row, verdict="partial", session_ms=(row.latency_ms,))
+
+
+def append_all(path: Path, header: dict[str, Any], setting: Setting, rows: list[Row]) -> None:
+    with Journal.open(path, header, setting) as journal:
+        for row in rows:
+            (journal.append_session if row.verdict == "partial" else journal.append_point)(row)
+
+
+def test_what_was_appended_is_taken_up_again(
+    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+) -> None:
+    begun = [partial(rows[3]), partial(rows[3]), partial(rows[0])]
+    append_all(out, header, setting, [*begun, *rows[:3]])
+    journal = Journal.open(out, header, setting)
+    assert repr(journal.done) == repr({row.key: row for row in rows[:3]})
+    assert repr(journal.partial[rows[3].key]) == repr(begun[:2])
+    assert journal.previous["observed"] == header["observed"]
+    assert LatencyTable.read_csv(out).unfinished
+
+
+def test_a_row_is_in_the_file_as_soon_as_it_is_appended(
+    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+) -> None:
+    with Journal.open(out, header, setting) as journal:
+        for done, row in enumerate(rows, start=1):
+            journal.append_point(row)
+            assert len(LatencyTable.read_csv(out).rows) == done
+
+
+def test_opening_again_leaves_every_byte_of_what_is_done(
+    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+) -> None:
+    append_all(out, header, setting, rows[:2])
+    before = out.read_bytes()
+    append_all(out, header, setting, [])
+    assert out.read_bytes() == before
+    append_all(out, header, setting, rows[2:])
+    assert out.read_bytes().startswith(before)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 20, 60])
+def test_a_torn_last_line_is_dropped(
+    lost: int, out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+) -> None:
+    append_all(out, header, setting, rows)
+    whole = out.read_bytes()
+    kept = whole[: whole.rstrip(b"\n").rindex(b"\n") + 1]
+    out.write_bytes(whole[:-lost])
+    journal = Journal.open(out, header, setting)
+    assert out.read_bytes() == kept
+    assert list(journal.done) == [row.key for row in rows[:3]]
+    with journal:
+        journal.append_point(rows[3])
+    assert out.read_bytes() == whole
+
+
+def test_a_line_torn_anywhere_even_inside_a_character_is_dropped(
+    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+) -> None:
+    append_all(out, header, setting, rows[:3])
+    whole = out.read_bytes()
+    start = whole.rstrip(b"\n").rindex(b"\n") + 1
+    for length in range(start + 1, len(whole)):
+        out.write_bytes(whole[:length])
+        Journal.open(out, header, setting)
+        assert out.read_bytes() == whole[:start]
+
+
+def test_a_tail_of_zeros_as_a_power_cut_leaves_it_is_dropped(
+    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+) -> None:
+    append_all(out, header, setting, rows[:2])
+    whole = out.read_bytes()
+    out.write_bytes(whole + bytes(100))
+    assert len(Journal.open(out, header, setting).done) == 2
+    assert out.read_bytes() == whole
+
+
+def test_a_finished_table_becomes_a_journal_again_and_keeps_its_rows(
+    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+) -> None:
+    parts = {"observed": header["observed"], "seconds": {"total": 3.0}}
+    table = LatencyTable(rows[:2], setting, header["environment"], header["protocol"], other=parts)
+    table.to_csv(out)
+    journal = Journal.open(out, header, setting)
+    assert list(journal.done) == [row.key for row in rows[:2]]
+    assert journal.previous["seconds"] == {"total": 3.0}
+    assert LatencyTable.read_csv(out).unfinished
+    with journal:
+        journal.append_point(rows[2])
+    assert repr(LatencyTable.read_csv(out).rows) == repr(rows[:3])
+
+
+@pytest.mark.parametrize("content", [None, b""], ids=["missing", "empty"])
+def test_a_missing_or_empty_file_is_begun(
+    content: bytes | None, out: Path, header: dict[str, Any], setting: Setting
+) -> None:
+    if content is not None:
+        out.write_bytes(content)
+    journal = Journal.open(out, header, setting)
+    assert (journal.done, journal.partial, journal.previous) == ({}, {}, {})
+    assert json.loads(out.read_text().splitlines()[1][2:])["state"] == "measuring"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"setting": {"batch": 8}}, ["setting", "batch 1 against 8"]),
+        ({"environment": {"machine": {"cpu": "toy", "l2_kib": 256}}}, ["machine.l2_kib", "512"]),
+        ({"environment": {"runtime": {"version": "2"}}}, ["runtime.version", "'1' and '2'"]),
+        ({"protocol": {"sessions": 5}}, ["protocol", "sessions: 3 and 5"]),
+        ({"protocol": {"sampling": {"warmup_runs": 9}}}, ["sampling.warmup_runs: 2 and 9"]),
+    ],
+)
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_table_measured_otherwise_is_refused_and_untouched(
+    change: dict[str, dict[str, Any]],
+    words: list[str],
+    finished: bool,
+    out: Path,
+    header: dict[str, Any],
+    setting: Setting,
+    rows: list[Row],
+    refused: Callable[..., object],
+) -> None:
+    append_all(out, header, setting, rows)
+    if finished:
+        LatencyTable.read_csv(out).to_csv(out)
+    before = out.read_bytes()
+    now = {part: header[part] | change.get(part, {}) for part in header}
+    with refused(str(out), "--fresh", *words):
+        Journal.open(out, now, Setting(**now["setting"]))
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b" \n", b"a,b\n1,2\n", b"\x80\x04\x95", b"notes\n", b"\0" * 9])
+def test_a_file_that_is_no_table_is_refused_and_untouched(
+    content: bytes,
+    out: Path,
+    header: dict[str, Any],
+    setting: Setting,
+    refused: Callable[..., object],
+) -> None:
+    out.write_bytes(content)
+    with refused(str(out)):
+        Journal.open(out, header, setting)
+    assert out.read_bytes() == content
+
+
+def test_fresh_writes_over_a_table_measured_otherwise(
+    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+) -> None:
+    append_all(out, header, setting, rows)
+    other = replace(setting, batch=8)
+    journal = Journal.open(out, header | {"setting": other.as_dict()}, other, fresh=True)
+    assert journal.done == {}
+    assert LatencyTable.read_csv(out).setting == other
+    assert LatencyTable.read_csv(out).rows == []
+
+
+def test_a_missing_folder_and_a_folder_as_file_are_refused(
+    out: Path, header: dict[str, Any], setting: Setting, refused: Callable[..., object]
+) -> None:
+    with refused("missing", "does not exist"):
+        Journal.open(out.parent / "missing" / "lut.csv", header, setting)
+    with refused("folder"):
+        Journal.open(out.parent, header, setting)
+    with refused("cannot be written"):
+        Journal.open(out.parent, header, setting, fresh=True)
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that only its owner may write, with room for a table in it."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_an_unwritable_folder_is_refused(
+    public_folder: Path,
+    header: dict[str, Any],
+    setting: Setting,
+    ordinary_user: None,
+    refused: Callable[..., object],
+) -> None:
+    if public_folder.stat().st_uid == os.geteuid():
+        public_folder.chmod(0o555)
+    with refused("lut.csv", "cannot be written", "Permission denied"):
+        Journal.open(public_folder / "lut.csv", header, setting)
+    assert list(public_folder.iterdir()) == []
+
+
+def test_a_journal_that_may_not_be_written_is_refused(
+    public_folder: Path,
+    header: dict[str, Any],
+    setting: Setting,
+    rows: list[Row],
+    request: pytest.FixtureRequest,
+    refused: Callable[..., object],
+) -> None:
+    path = public_folder / "lut.csv"
+    append_all(path, header, setting, rows[:1])
+    path.chmod(0o444)
+    before = path.read_bytes()
+    request.getfixturevalue("ordinary_user")
+    with refused("lut.csv", "cannot be written"), Journal.open(path, header, setting):
+        pass
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_write_that_fails_half_way_is_taken_back_and_reported(
+    torn: bool,
+    out: Path,
+    header: dict[str, Any],
+    setting: Setting,
+    rows: list[Row],
+    monkeypatch: pytest.MonkeyPatch,
+    refused: Callable[..., object],
+) -> None:
+    with Journal.open(out, header, setting) as journal:
+        journal.append_point(rows[0])
+        whole = out.read_bytes()
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            if torn:
+                patch.setattr(os, "truncate", full)
+            with refused("No space left", "1 points done", "goes on"):
+                journal.append_point(rows[1])
+    assert list(journal.done) == [rows[0].key]
+    if not torn:
+        assert out.read_bytes() == whole
+
+
+def test_the_reason_of_an_unreadable_place_is_a_sentence(
+    header: dict[str, Any], setting: Setting, out: Path
+) -> None:
+    out.write_text("file")
+    for place in (out / "lut.csv", out.parent / ("n" * 300)):
+        with pytest.raises(UserError):
+            Journal.open(place, header, setting)
