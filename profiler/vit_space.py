@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import UserError, did_you_mean
 from ..models import Block, ViTLayer, ViTSpec
+from ..models.checks import shown
 from ..tables import LatencyTable
 
 # Levels per op and axis. The ends are DeiT-Ti's and DeiT-B's widths, and what pruning leaves.
@@ -54,23 +55,25 @@ class VitSpace:
         """Return the space of `spec` and everything narrower: what pruning it may leave."""
         if not isinstance(spec, ViTSpec):
             raise UserError(f"{spec.name or 'the model'} is not a plain ViT; the space is 'vit'.")
-        most = {
-            name: max((getattr(layer, name) for layer in spec.layers), default=0)
+        # 0 is the width of a half that is absent.
+        widths = {
+            name: sorted({getattr(layer, name) for layer in spec.layers} - {0})
             for name in ("heads", "qk", "v", "mlp")
         }
-        embeds = _fractions(spec.embed, (0.25, 0.5, 1.0))
+        embeds = _fractions([spec.embed], (0.25, 0.5))
         levels: dict[str, Mapping[str, tuple[int, ...]]] = {"patch_embed": {"embed": embeds}}
-        if most["heads"]:
+        if widths["heads"]:
+            most = widths["heads"][-1]
             levels["attention"] = {
                 "embed": embeds,
-                "heads": tuple(sorted({1, max(1, most["heads"] // 2), most["heads"]})),
-                "qk": _fractions(most["qk"], (0.25, 1.0)),
-                "v": _fractions(most["v"], (0.25, 1.0)),
+                "heads": tuple(sorted({1, max(1, most // 2), most})),
+                "qk": _fractions(widths["qk"], (0.25,)),
+                "v": _fractions(widths["v"], (0.25,)),
             }
-        if most["mlp"]:
+        if widths["mlp"]:
             levels["mlp"] = {
-                "embed": _fractions(spec.embed, (0.25, 0.5, 0.75, 1.0)),
-                "mlp": _fractions(most["mlp"], (1 / 16, 0.25, 0.5, 0.75, 1.0)),
+                "embed": _fractions([spec.embed], (0.25, 0.5, 0.75)),
+                "mlp": _fractions(widths["mlp"], (1 / 16, 0.25, 0.5, 0.75)),
             }
         levels["classifier"] = {"embed": embeds}
         return cls(
@@ -125,12 +128,14 @@ class VitSpace:
                 tokens = chosen
                 continue
             if op and op not in levels:
-                raise UserError(f"--grid '{part}': unknown op '{op}'{did_you_mean(op, levels)}.")
+                raise UserError(
+                    f"--grid {shown(part)}: unknown op '{op}'{did_you_mean(op, levels)}."
+                )
             owners = [o for o in ([op] if op else levels) if axis in levels[o]]
             if not owners:
                 known = {a for o in ([op] if op else levels) for a in levels[o]} | {"tokens"}
                 raise UserError(
-                    f"--grid '{part}': unknown axis '{axis}'{did_you_mean(axis, known)}."
+                    f"--grid {shown(part)}: unknown axis '{axis}'{did_you_mean(axis, known)}."
                 )
             for owner in owners:
                 levels[owner][axis] = chosen
@@ -199,18 +204,33 @@ class VitSpace:
         return space
 
     def range_of(self, axis: str) -> tuple[int, int]:
-        """Return the smallest and largest value of an axis that all ops having it cover."""
+        """Return the smallest and largest value of an axis that all ops having it cover.
+
+        It is 0 to 0 where no op has the axis. Raises UserError where the ops share no value.
+        """
         spans = [axes[axis] for axes in self.levels.values() if axis in axes]
-        return max(span[0] for span in spans), min(span[-1] for span in spans)
+        if not spans:
+            return 0, 0
+        low, high = max(span[0] for span in spans), min(span[-1] for span in spans)
+        if low > high:
+            raise UserError(
+                f"the ops share no value of {axis}: one is measured only from {low}, another only "
+                f"to {high}; measure both on a common range (vitprof measure --grid)."
+            )
+        return low, high
 
     def sample(
         self, rng: random.Random, depth: tuple[int, int] = (6, 12), name: str = "random"
     ) -> ViTSpec:
-        """Return a random model of the space: depth, embed, and each layer's widths uniform."""
+        """Return a random model of the space: depth, embed, and each layer's widths uniform.
+
+        Widths are multiples of WIDTH_STEP (embed and mlp: of twice that) where the range has one.
+        """
 
         def width(axis: str, step: int) -> int:
             low, high = self.range_of(axis)
-            return rng.randrange(-(-low // step), high // step + 1) * step
+            first, last = -(-low // step), high // step
+            return rng.randint(first, last) * step if first <= last else rng.randint(low, high)
 
         layers = [
             ViTLayer(
@@ -229,16 +249,21 @@ class VitSpace:
             in_channels=self.in_channels,
             classes=self.classes,
             distilled=self.prefix > 1,
+            distillation_head=self.heads_of_classifier > 1,
             name=name,
         )
 
 
-def _fractions(full: int, parts: Sequence[float]) -> tuple[int, ...]:
-    """Return these parts of a width, rounded to WIDTH_STEP but never below it or above `full`."""
+def _fractions(widths: Sequence[int], parts: Sequence[float]) -> tuple[int, ...]:
+    """Return the largest of `widths` and these parts of it, in multiples of WIDTH_STEP.
+
+    The least of `widths`, which ascend, is a level too where the parts do not reach down to it.
+    """
+    full = widths[-1]
     rounded = {
         min(full, max(WIDTH_STEP, round(full * part / WIDTH_STEP) * WIDTH_STEP)) for part in parts
     }
-    return tuple(sorted(rounded))
+    return tuple(sorted({*rounded, full, min(widths[0], *rounded)}))
 
 
 def _parse_levels(values: str, part: str) -> tuple[int, ...]:
@@ -246,9 +271,9 @@ def _parse_levels(values: str, part: str) -> tuple[int, ...]:
         levels = tuple(sorted({int(value) for value in values.split(",")}))
     except ValueError:
         raise UserError(
-            f"--grid '{part}' is not AXIS=NUMBER,NUMBER,...; an example: "
+            f"--grid {shown(part)} is not AXIS=NUMBER,NUMBER,...; an example: "
             '--grid "embed=192,384;attention.heads=1,3,6".'
         ) from None
     if levels[0] < 1:
-        raise UserError(f"--grid '{part}': {levels[0]} is not a width; give numbers from 1.")
+        raise UserError(f"--grid {shown(part)}: {levels[0]} is not a width; give numbers from 1.")
     return levels
