@@ -39,13 +39,20 @@ def devices(as_json: bool) -> int:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("device", "is", "backend", "dtypes", "here"):
         table.add_column(column, no_wrap=column != "here")
+    remedies: dict[str, list[str]] = {}
     for device, reason in found:
+        # The sentence is "why not; how to": how to is the same for many, so it stands below.
+        why, _, how = (reason or "").partition("; ")
+        if how:
+            remedies.setdefault(how, []).append(device.name)
         table.add_row(
             device.name,
             device.title,
             device.backend,
             ", ".join(device.dtypes),
-            "[green]yes[/green]" if reason is None else f"no: {reason}",
+            "[green]yes[/green]" if reason is None else f"no: {why}",
         )
     console().print(table)
+    for how, names in remedies.items():
+        click.echo(f"{', '.join(names)}: {how}")
     return 0

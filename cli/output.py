@@ -103,12 +103,21 @@ def progress_bar(enabled: bool = True) -> Iterator[OnProgress]:
         TextColumn("left"),
         TimeLeft(),
     )
-    with Progress(*columns, console=console(stderr=True), disable=not enabled) as progress:
-        task = progress.add_task("measuring", total=None, points="0")
+    progress = Progress(*columns, console=console(stderr=True), disable=not enabled)
+    task = progress.add_task("measuring", total=None, points="0")
+    started = False
 
-        def update(sessions: int, all_sessions: int, points: int, all_points: int) -> None:
-            progress.update(
-                task, completed=sessions, total=all_sessions, points=f"{points}/{all_points}"
-            )
+    def update(sessions: int, all_sessions: int, points: int, all_points: int) -> None:
+        nonlocal started
+        if not started:  # not before there is something to show: input may yet be refused
+            progress.start()
+            started = True
+        progress.update(
+            task, completed=sessions, total=all_sessions, points=f"{points}/{all_points}"
+        )
 
+    try:
         yield update
+    finally:
+        if started:
+            progress.stop()

@@ -1,0 +1,71 @@
+"""A command line run in this process, and a table that no machine measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from vitprof.cli.main import main
+from vitprof.profiler.vit_space import VitSpace
+from vitprof.tables import LatencyTable, Row, Setting
+
+
+@dataclass
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def is_one_sentence(self) -> bool:
+        """What stderr says is one line and no traceback, but for warnings before it."""
+        said = [line for line in self.err.splitlines() if not line.startswith("warning: ")]
+        return len(said) == 1 and said[0].startswith("vitprof: ")
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> Answer:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert isinstance(stop.value.code, int)
+        return Answer(stop.value.code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def lut(tmp_path: Path) -> Path:
+    """The default grid with 1 ms per 100 MMACs and 5 % intervals."""
+    rows = []
+    for block in VitSpace().blocks():
+        ms = block.macs / 1e8
+        rows.append(
+            Row(
+                block,
+                latency_ms=ms,
+                low_ms=0.95 * ms,
+                high_ms=1.05 * ms,
+                min_ms=0.9 * ms,
+                p10_ms=0.95 * ms,
+                p90_ms=1.1 * ms,
+                p99_ms=1.2 * ms,
+                session_ms=(ms, ms, ms),
+                samples=30,
+            )
+        )
+    path = tmp_path / "lut.csv"
+    LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)
+    return path

@@ -1,0 +1,88 @@
+"""Start-up, help, errors and exit codes of the whole command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from vitprof.cli.main import COMMANDS
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom vitprof.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'onnxruntime', 'numpy', 'pandas', 'matplotlib', 'rich'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_predict_imports_no_torch(lut) -> None:
+    code = (
+        "import sys\nfrom vitprof.cli.main import main\n"
+        f"try: main(['predict', '--table', {str(lut)!r}, '--model', 'deit-small'])\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        "heavy = {'torch', 'onnxruntime', 'pandas'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(run, command: str) -> None:
+    answer = run(command, "--help")
+    assert answer.code == 0
+    assert f"vitprof {command}" in answer.out.split("Example")[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "--model", "deit-small"),
+        ("predict", "--table", "missing.csv", "--model", "deit-small"),
+        ("measure", "--device", "cpy"),
+        ("measure", "--device", "t4"),
+        ("measure", "--space", "vitt"),
+        ("measure", "--dtype", "fp8"),
+        ("measure", "--batch", "0"),
+        ("measure", "--batch", "many"),
+        ("measure", "--grid", "embed=a"),
+        ("measure", "--grid", "embedd=192"),
+        ("measure", "--grid", "mlpp.embed=192"),
+        ("measure", "--points", "3"),
+        ("measure", "--tokens", "0"),
+        ("measure", "--model", "deit-smal"),
+        ("measure", "--out", "no/such/folder/lut.csv"),
+        ("measure", "--provider", "NoSuchProvider"),
+        ("measure", "--resolution", "225"),
+        ("bench", "--model", "deit-smal"),
+        ("frobnicate",),
+        ("--no-such-option",),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_sentence_and_code_2(run, tmp_path, monkeypatch, arguments) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = run(*arguments)
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert answer.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(run) -> None:
+    answer = run("--debug", "predict", "--table", "missing.csv", "--model", "deit-small")
+    assert answer.code == 2
+    assert "Traceback" in answer.err
+
+
+def test_json_of_devices_and_models(run) -> None:
+    devices = {device["name"]: device for device in run("devices", "--json").json["devices"]}
+    assert devices["cpu"]["here"] is True
+    assert devices["t4"]["here"] is False
+    assert "T4" in devices["t4"]["why_not"]
+    assert "t4" in run("devices").out
+    models = {model["model"]: model for model in run("models", "--json").json["models"]}
+    assert models["deit-tiny"]["params"] == 5717416

@@ -1,0 +1,72 @@
+"""`vitprof predict` on a table of known content."""
+
+from __future__ import annotations
+
+import vitprof
+
+
+def test_json_has_the_promised_keys_and_the_sum_of_blocks(run, lut) -> None:
+    answer = run("predict", "--table", lut, "--model", "deit-small", "--json")
+    assert answer.code == 0
+    spec = vitprof.create_spec("deit-small")
+    result = answer.json
+    assert set(result) >= {"model", "latency_ms", "low_ms", "high_ms", "by_op", "extrapolated"}
+    assert result["model"] == "deit-small"
+    assert abs(result["latency_ms"] - spec.macs / 1e8) < 1e-4
+    assert abs(sum(result["by_op"].values()) - result["latency_ms"]) < 1e-4
+    assert result["low_ms"] < result["latency_ms"] < result["high_ms"]
+    assert result["extrapolated"] == []
+
+
+def test_text_names_blocks_and_shares(run, lut) -> None:
+    answer = run("predict", "--table", lut, "--model", "deit-small")
+    assert answer.code == 0
+    assert "12 x mlp(embed=384, mlp=1536, tokens=197)" in answer.out
+    assert "%" in answer.out
+
+
+def test_a_specs_file_is_a_model(run, lut, tmp_path) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text(vitprof.ViTSpec.uniform(192, 12, 3, name="mine").to_json())
+    assert run("predict", "--table", lut, "--model", path, "--json").json["model"] == "mine"
+
+
+def test_outside_the_grid_is_an_error_with_axis_and_range(run, lut) -> None:
+    answer = run("predict", "--table", lut, "--model", "vit-large")
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert "embed=1024" in answer.err
+    assert "192 to 768" in answer.err
+
+
+def test_extrapolation_is_allowed_when_asked_for_and_marked(run, lut) -> None:
+    answer = run("predict", "--table", lut, "--model", "vit-large", "--extrapolate", "--json")
+    assert answer.code == 0
+    assert "attention.embed" in answer.json["extrapolated"]
+
+
+def test_another_setting_is_refused(run, lut) -> None:
+    for option, value in (("device", "t4"), ("batch", 8), ("dtype", "fp16"), ("threads", 2)):
+        answer = run("predict", "--table", lut, "--model", "deit-tiny", f"--{option}", value)
+        assert answer.code == 2
+        assert f"{option} " in answer.err
+        assert str(value) in answer.err
+
+
+def test_bad_specs_are_one_sentence(run, lut, tmp_path) -> None:
+    layer = '{"heads": 3, "qk": 64, "v": 64, "mlp": 768}'
+    for text in (
+        "",
+        "[]",
+        "{",
+        '{"family": "vit"}',
+        '{"family": "vit", "embed": 190, "depth": 12, "heads": 3, "mlp": 768}',
+        '{"family": "vit", "embed": -192, "depth": 12, "heads": 3, "mlp": 768}',
+        '{"family": "vit", "embed": 1e99, "depth": 12, "heads": 3, "mlp": 768}',
+        f'{{"family": "vit", "embed": 192, "layers": [{layer}], "colour": 1}}',
+    ):
+        path = tmp_path / "spec.json"
+        path.write_text(text)
+        answer = run("predict", "--table", lut, "--model", path)
+        assert answer.code == 2, text
+        assert answer.is_one_sentence, answer.err
