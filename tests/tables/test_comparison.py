@@ -121,3 +121,10 @@ def test_the_speed_of_failed_points_and_models_is_left_out(
 def test_a_missing_measurement_is_an_error(specs: list[ViTSpec], vit_table: LatencyTable) -> None:
     with pytest.raises(ValueError, match="shorter"):
         compare_models(vit_table, specs, [1.0])
+
+
+def test_models_of_equal_macs_or_equal_latency_are_no_inversion(
+    small_vit: Callable[..., ViTSpec], vit_table: LatencyTable
+) -> None:
+    twins = [small_vit(name="a"), small_vit(name="b"), small_vit(32, name="wider")]
+    assert compare_models(vit_table, twins, [5.0, 1.0, 5.0]).inversions == []
