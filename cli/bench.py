@@ -53,9 +53,9 @@ def bench(
             backend,
             setting,
             options,
-            protocol=Protocol(sessions=sessions, sampling=sampling),
+            protocol=Protocol(sessions=sessions, extra_sessions=0, sampling=sampling),
             on_progress=on_progress,
-        )
+        ).rows
     for row, spec in zip(rows, specs, strict=True):
         if row.verdict == "failed":
             raise UserError(f"{spec.name or 'the model'} cannot be run here: {row.error}.")

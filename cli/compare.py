@@ -111,7 +111,7 @@ def _measured(
 ) -> tuple[list[float], bool]:
     """Measure the specs under the table's setting; refused on another machine than the table's."""
     from ..profiler.environment import check_same_machine
-    from ..profiler.measure import measure_models
+    from ..profiler.measure import measure_models, reference_of
     from .here import open_device, warn_of_hazards
 
     setting = table.setting
@@ -121,7 +121,14 @@ def _measured(
     check_same_machine(table, backend, options)
     warn_of_hazards(setting.threads)
     with progress_bar(enabled=not as_json) as on_progress:
-        rows = measure_models(specs, backend, here, options, on_progress=on_progress)
+        rows = measure_models(
+            specs,
+            backend,
+            here,
+            options,
+            reference=reference_of(table.other),
+            on_progress=on_progress,
+        ).rows
     for row in rows:
         if row.verdict != "stable":
             note(f"{row.verdict}: {row.name}: {row.error}")

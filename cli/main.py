@@ -16,6 +16,8 @@ COMMANDS = {
     "measure": "measure",
     "bench": "bench",
     "predict": "predict",
+    "validate": "validate",
+    "calibrate": "calibrate",
     "compare": "compare",
     "table": "table",
     "devices": "devices",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UserError, did_you_mean
-from .options import setting_options
+from .options import seconds_of, setting_options
 from .output import (
     json_option,
     milliseconds,
@@ -21,6 +21,7 @@ from .output import (
 
 if TYPE_CHECKING:
     from ..tables import LatencyTable
+    from ..tables.row import Context
 
 SPACES = ("vit",)
 
@@ -44,6 +45,25 @@ SPACES = ("vit",)
 @click.option("--grid", help='Levels of axes, e.g. "embed=192,384;attention.heads=1,3,6".')
 @click.option("--points", type=click.IntRange(1), help="Measure at most so many points.")
 @click.option(
+    "--models",
+    "whole_models",
+    default=8,
+    show_default=True,
+    type=click.IntRange(0, 1000),
+    help="Measure so many whole models too, and fit the line from blocks to models on them.",
+)
+@click.option(
+    "--context",
+    default="alone",
+    show_default=True,
+    help="Measure a block alone, or what it adds in_network (a chain of its repeats).",
+)
+@click.option(
+    "--in-model",
+    help="Measure every block of this model in its place: the model with and without it.",
+)
+@click.option("--budget", help="Stop adding sessions after this time, e.g. 60s or 2m.")
+@click.option(
     "--sessions",
     default=3,
     show_default=True,
@@ -57,14 +77,14 @@ def measure(
     device: str, batch: int, threads: int, dtype: str | None, provider: str | None,
     space: str, model: str | None, out: Path, resolution: int | None, patch: int | None,
     classes: int | None, tokens: str | None, grid: str | None, points: int | None,
+    whole_models: int, context: str, in_model: str | None, budget: str | None,
     sessions: int, seed: int, fresh: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Measure a latency table of this machine.
 
     Interrupted (Ctrl-C, a crash, a full disk), the same command goes on where it stopped.
     """
-    if space not in SPACES:
-        raise UserError(f"unknown space '{space}'{did_you_mean(space, SPACES)}.")
+    check_space(space)
     from ..models import ViTSpec, create_spec
     from ..profiler.measure import measure_table
     from ..profiler.plan import Plan
@@ -83,7 +103,11 @@ def measure(
     chosen = chosen.with_levels(f"{grid or ''};{f'tokens={tokens}' if tokens else ''}")
     if points:
         chosen = chosen.limited_to(points)
-    plan = Plan.of_blocks(chosen.blocks())
+    if in_model:
+        plan = Plan.in_model(create_spec(in_model))
+    else:
+        models = chosen.calibration_models(whole_models, seed)
+        plan = Plan.of_blocks(chosen.blocks(), _context(context), models)
     warn_of_hazards(threads)
     try:
         with progress_bar(enabled=not as_json) as on_progress:
@@ -94,6 +118,7 @@ def measure(
                 out,
                 protocol=Protocol(sessions=sessions, seed=seed),
                 fresh=fresh,
+                budget_s=seconds_of(budget) if budget else None,
                 on_progress=on_progress,
                 options=options,
             )
@@ -109,6 +134,8 @@ def measure(
                 "points": len(table.rows),
                 "failed": [str(row.subject) for row in failed],
                 "unstable": [str(row.subject) for row in unstable],
+                "calibration": table.calibration.as_dict() if table.calibration else None,
+                "drift": table.other["drift"],
                 "session_sd": table.other["session_sd"],
                 "seconds": table.other["seconds"],
             }
@@ -117,6 +144,19 @@ def measure(
         _print_summary(table, out)
     note_doubtful(failed, unstable)
     return 1 if failed or unstable else 0
+
+
+def check_space(name: str) -> None:
+    """Raise UserError for a family of blocks that is not known."""
+    if name not in SPACES:
+        raise UserError(f"unknown space '{name}'{did_you_mean(name, SPACES)}.")
+
+
+def _context(name: str) -> Context:
+    known: dict[str, Context] = {"alone": "alone", "in_network": "in_network"}
+    if name not in known:
+        raise UserError(f"unknown context '{name}'{did_you_mean(name, known)}.")
+    return known[name]
 
 
 def _print_summary(table: LatencyTable, out: Path) -> None:
@@ -143,3 +183,16 @@ def _print_summary(table: LatencyTable, out: Path) -> None:
         f"({seconds['warmup'] + seconds['timed']:.0f} s in warm-up and timed runs); two sessions "
         f"of one point differ by {100 * table.other['session_sd']:.1f} % (standard deviation)."
     )
+    drift = table.other["drift"]
+    if drift:
+        spread = (drift["p90_ms"] - drift["p10_ms"]) / drift["typical_ms"]
+        click.echo(
+            f"The machine's speed wandered by {spread:.1%} meanwhile (a reference block, 10th to "
+            "90th percentile); latencies are corrected for it, raw medians are in session_ms."
+        )
+    line = table.calibration
+    if line:
+        click.echo(
+            f"Whole models: {line.factor:.3f} x the sum of blocks {line.offset_ms:+.3g} ms, fitted "
+            f"on {line.models} models; held out, it errs by {line.held_out_mape:.1%}."
+        )

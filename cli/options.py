@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from ..errors import UserError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,6 +23,14 @@ table_option = click.option(
 extrapolate_option = click.option(
     "--extrapolate", is_flag=True, help="Answer outside the measured range too, and mark it."
 )
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds that "90", "90s", "2m" or "1h" mean; raises UserError otherwise."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
+    if not match or float(match[1]) == 0:
+        raise UserError(f"'{text}' is not a time; write it as 60s, 2m or 1h.")
+    return float(match[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[match[2] or "s"]
 
 
 def setting_options(function: F) -> F:

@@ -60,6 +60,10 @@ class Block:
     def definition(self) -> Op:
         return find_op(self.op)
 
+    def as_dict_with_op(self) -> dict[str, str | int]:
+        """Return what `Block.of(**...)` takes: how a file's header names a block."""
+        return {"op": self.op, **dict(self.dims)}
+
     def as_dict(self) -> Mapping[str, int]:
         return dict(self.dims)
 

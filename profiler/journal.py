@@ -86,6 +86,8 @@ class Journal(MemoryJournal):
                     f"{self.path} was measured under another {part} ({difference}){remedy}."
                 )
         self.previous = file.header
+        if "reference" in file.header:  # a resumed run keeps to the reference it began with
+            self.header["reference"] = file.header["reference"]
         for row in file.rows:
             if row.verdict == "partial":
                 self.partial.setdefault(row.key, []).append(row)

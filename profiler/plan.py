@@ -1,25 +1,69 @@
-"""The points to measure."""
+"""The points to measure, and what has to run to measure each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..errors import UserError
 from ..models import Block, Spec
 from ..tables.row import Context
+
+# What is compiled and run: a whole model, or a chain of blocks each feeding the next.
+Subject = Spec | tuple[Block, ...]
+
+# In-network context: a block's cost is what this many further repeats add to a first one.
+NETWORK_REPEATS = 4
+
+
+@dataclass(frozen=True)
+class Part:
+    """One executable of a point; the point's latency is the weighted sum over its parts."""
+
+    subject: Subject
+    weight: float
 
 
 @dataclass(frozen=True)
 class Point:
-    """One thing to measure: a Block in a context, or a whole model (a Spec)."""
+    """One thing to measure: a Block in a context, or a whole model (a Spec).
+
+    `model` is the real model of the context "in_model": the block's cost is the model's latency
+    less that of the model without one such block (AutoViT's leave-one-out, section 3.3).
+    """
 
     subject: Block | Spec
     context: Context = "alone"
+    model: Spec | None = None
 
     @property
     def key(self) -> tuple[object, str]:
         """The key of the row that this point becomes."""
         return (self.subject, self.context)
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether the latency is a difference of two, and so much noisier than either."""
+        return len(self.parts) > 1
+
+    @property
+    def parts(self) -> list[Part]:
+        """What to run. Repeats of a block have different weights, as layers of a network do."""
+        if isinstance(self.subject, Spec):
+            return [Part(self.subject, 1.0)]
+        if self.context == "in_network":
+            share = 1 / NETWORK_REPEATS
+            return [
+                Part((self.subject,) * (1 + NETWORK_REPEATS), share),
+                Part((self.subject,), -share),
+            ]
+        if self.context == "in_model" and self.model is not None:
+            blocks = self.model.blocks()
+            places = [i for i, block in enumerate(blocks) if block == self.subject]
+            removed = places[len(places) // 2]
+            without = tuple(block for i, block in enumerate(blocks) if i != removed)
+            return [Part(tuple(blocks), 1.0), Part(without, -1.0)]
+        return [Part((self.subject,), 1.0)]
 
     def __str__(self) -> str:
         if isinstance(self.subject, Block):
@@ -34,5 +78,29 @@ class Plan:
     points: Sequence[Point]
 
     @classmethod
-    def of_blocks(cls, blocks: Sequence[Block], context: Context = "alone") -> Plan:
-        return cls([Point(block, context) for block in dict.fromkeys(blocks)])
+    def of_blocks(
+        cls, blocks: Sequence[Block], context: Context = "alone", models: Sequence[Spec] = ()
+    ) -> Plan:
+        """Return the plan of these blocks, and of whole models to calibrate them on.
+
+        A block whose output is not shaped like its input cannot be repeated: the stem and the
+        classifier are always measured alone.
+        """
+        points = [
+            Point(block, context if block.input_shape == block.output_shape else "alone")
+            for block in dict.fromkeys(blocks)
+        ]
+        return cls([*points, *(Point(spec, "in_model") for spec in dict.fromkeys(models))])
+
+    @classmethod
+    def in_model(cls, model: Spec) -> Plan:
+        """Return the plan that measures every block of one model in its place."""
+        points = []
+        for block in dict.fromkeys(model.blocks()):
+            if block.input_shape == block.output_shape:
+                points.append(Point(block, "in_model", model))
+            else:
+                points.append(Point(block))
+        if not any(point.is_difference for point in points):
+            raise UserError(f"{model.name} has no block that could be left out.")
+        return cls([*points, Point(model, "in_model")])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from .clock import Clock
@@ -25,20 +25,30 @@ class Runnable(Protocol):
 
 @dataclass(frozen=True)
 class Sample:
-    """One timed run: wall and CPU milliseconds, and involuntary context switches during it."""
+    """One timed run: wall and CPU milliseconds, and involuntary context switches during it.
+
+    `reference_ms` is the reference block's latest time before it, 0 without a reference.
+    """
 
     wall_ms: float
     cpu_ms: float
     preemptions: int
+    reference_ms: float = 0.0
 
     def disturbed(self, threads: int = 1) -> bool:
         """Tell whether the run waited for the machine rather than computed.
 
-        Wall time 20 % (and 50 us) beyond CPU time means the run stood still. With several
-        threads CPU time adds up over them and proves nothing, so there only switches count.
+        Wall time 20 % (and 50 us) beyond CPU time means the run stood still. So does an involuntary
+        switch, but for one that cost less than 2 % (and 20 us): a run of 100 ms outlives several.
+        With several threads CPU time adds up over them and proves nothing, so there every switch
+        counts.
         """
-        stood_still = threads == 1 and self.wall_ms > 1.2 * self.cpu_ms + 0.05
-        return self.preemptions > 0 or stood_still
+        if threads > 1:
+            return self.preemptions > 0
+        waited = self.wall_ms - self.cpu_ms
+        if self.preemptions > 0:
+            return waited > 0.02 * self.cpu_ms + 0.02
+        return waited > 0.2 * self.cpu_ms + 0.05
 
 
 @dataclass(frozen=True)
@@ -46,15 +56,17 @@ class SamplingPlan:
     """How long to sample one session of a point.
 
     After `warmup_runs` and at least `warmup_ms`, as many runs as fit `timed_ms`, but from
-    `min_runs` to `max_runs`. `threads` decides which samples count as disturbed.
+    `min_runs` to `max_runs`. `threads` decides which samples count as disturbed. The
+    reference is run again after every `reference_every_ms` of other work.
     """
 
-    warmup_runs: int = 2
+    warmup_runs: int = 1
     warmup_ms: float = 5.0
-    timed_ms: float = 150.0
-    min_runs: int = 8
+    timed_ms: float = 100.0
+    min_runs: int = 6
     max_runs: int = 30
     threads: int = 1
+    reference_every_ms: float = 12.0
 
     def runs_for(self, run_ms: float) -> int:
         """Return how many timed runs a point gets whose run takes `run_ms`."""
@@ -88,25 +100,57 @@ def sample_group(
     clock: Clock,
     rng: random.Random,
     spent: TimeSpent | None = None,
+    reference: Runnable | None = None,
 ) -> dict[Key, SessionSamples]:
     """Warm up and time every executable of `group`, interleaved in random order.
 
     Every round runs each point that still lacks runs once. A sample set aside is made up for, up
     to as many again as were planned; a point whose samples are all disturbed keeps none.
+    `reference` is run in between, see `drift.py`.
     """
     spent = spent if spent is not None else TimeSpent()
     wanted = {key: _warm_up(executable, plan, clock, spent) for key, executable in group.items()}
     results: dict[Key, SessionSamples] = {key: SessionSamples() for key in group}
+    speedometer = Speedometer(reference, plan, clock)
     while True:
         lacking = [key for key in group if _lacks(results[key], wanted[key])]
         if not lacking:
             return results
         rng.shuffle(lacking)
         for key in lacking:
-            sample = _timed_run(group[key], clock)
+            reference_ms = speedometer.read()
+            sample = replace(_timed_run(group[key], clock), reference_ms=reference_ms)
             spent.timed_s += sample.wall_ms / 1e3
+            speedometer.worked(sample.wall_ms)
             of_key = results[key]
             (of_key.set_aside if sample.disturbed(plan.threads) else of_key.kept).append(sample)
+
+
+class Speedometer:
+    """Runs the reference when its last time has grown old, and remembers that time."""
+
+    def __init__(self, reference: Runnable | None, plan: SamplingPlan, clock: Clock) -> None:
+        self.reference = reference
+        self.plan = plan
+        self.clock = clock
+        self.latest_ms = 0.0
+        self.work_since_ms = 0.0
+
+    def worked(self, ms: float) -> None:
+        self.work_since_ms += ms
+
+    def read(self) -> float:
+        """Return the reference's time in ms, taken now if the last one is old; 0 without one."""
+        old = self.latest_ms == 0.0 or self.work_since_ms >= self.plan.reference_every_ms
+        if self.reference is not None and old:
+            self.reference.run()  # warms its weights: other work has driven them out of the cache
+            for _ in range(2):  # once more if the first was disturbed
+                sample = _timed_run(self.reference, self.clock)
+                self.latest_ms = sample.wall_ms
+                if not sample.disturbed(self.plan.threads):
+                    break
+            self.work_since_ms = 0.0
+        return self.latest_ms
 
 
 def _lacks(samples: SessionSamples, wanted: int) -> bool:

@@ -22,7 +22,9 @@ DEFAULT_LEVELS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
         "qk": (16, 64),
         "v": (16, 64),
     },
-    "mlp": {"embed": (192, 384, 576, 768), "mlp": (192, 768, 1536, 2304, 3072)},
+    # 3072 floats are a multiple of 4 KiB, where many caches alias: on CPUs it is slower than its
+    # neighbours, so it has one, and widths between are not interpolated from it.
+    "mlp": {"embed": (192, 384, 576, 768), "mlp": (192, 768, 1536, 2304, 3040, 3072)},
     "classifier": {"embed": (192, 384, 768)},
 }
 # Every sampled width is a multiple of this, as a pruned or searched model's would be.
@@ -222,15 +224,25 @@ class VitSpace:
     def sample(
         self, rng: random.Random, depth: tuple[int, int] = (6, 12), name: str = "random"
     ) -> ViTSpec:
-        """Return a random model of the space: depth, embed, and each layer's widths uniform.
+        """Return a random model of the space.
 
-        Widths are multiples of WIDTH_STEP (embed and mlp: of twice that) where the range has one.
+        Depth and embed are uniform. Each of a layer's widths is uniform within a subrange that is
+        drawn once per model: were it drawn from the whole range per layer, all models would have
+        nearly the same averages, and any predictor would look good. Widths are multiples of
+        WIDTH_STEP (embed and mlp: of twice that) where the range has one.
         """
+        subranges = {
+            axis: sorted(rng.uniform(*self.range_of(axis)) for _ in range(2))
+            for axis in ("heads", "qk", "v", "mlp")
+        }
 
         def width(axis: str, step: int) -> int:
             low, high = self.range_of(axis)
+            wanted = rng.uniform(*subranges.get(axis, (low, high)))
             first, last = -(-low // step), high // step
-            return rng.randint(first, last) * step if first <= last else rng.randint(low, high)
+            if first > last:
+                return rng.randint(low, high)
+            return min(max(round(wanted / step), first), last) * step
 
         layers = [
             ViTLayer(
@@ -252,6 +264,23 @@ class VitSpace:
             distillation_head=self.heads_of_classifier > 1,
             name=name,
         )
+
+    def calibration_models(self, count: int, seed: int = 0) -> list[ViTSpec]:
+        """Return `count` models to fit the line on: spread over the range of MACs.
+
+        They are taken at even quantiles, up to the third quartile, of 16 random models each: a
+        line needs spread, and the largest models cost most and tell no more.
+        """
+        rng = random.Random(f"calibration {seed}")  # noqa: S311 - reproducible models, not secrets
+        candidates = sorted(
+            (self.sample(rng, name=f"calibration-{seed}") for _ in range(16 * count)),
+            key=lambda spec: spec.macs,
+        )
+        return [
+            replace(candidates[round((i + 0.5) / count * 0.75 * len(candidates))],
+                    name=f"calibration-{seed}-{i}")
+            for i in range(count)
+        ]  # fmt: skip
 
 
 def _fractions(widths: Sequence[int], parts: Sequence[float]) -> tuple[int, ...]:

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..backends import Backend, BackendOptions, Executable
-from ..models import Block, Spec, create_block, create_model
-from .plan import Point
+from ..models import Spec, create_block, create_model
+from .plan import Subject
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +35,7 @@ class Workshop:
         self.build_s = 0.0
         self.load_s = 0.0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._artifacts: dict[Point, Path] = {}
+        self._artifacts: dict[Subject, Path] = {}
 
     def __enter__(self) -> Workshop:
         self._folder = tempfile.TemporaryDirectory(prefix="vitprof-")
@@ -51,9 +51,9 @@ class Workshop:
             self._folder.cleanup()
             self._folder = None
 
-    def fresh_session(self, point: Point) -> Executable:
-        """Return a new Executable of the point; raises CannotBuildError with the reason."""
-        artifact = self._artifact(point)
+    def fresh_session(self, subject: Subject) -> Executable:
+        """Return a new Executable of the subject; raises CannotBuildError with the reason."""
+        artifact = self._artifact(subject)
         started = time.perf_counter()
         try:
             return self.backend.load(artifact.read_bytes(), self.options)
@@ -62,41 +62,44 @@ class Workshop:
         finally:
             self.load_s += time.perf_counter() - started
 
-    def _artifact(self, point: Point) -> Path:
+    def _artifact(self, subject: Subject) -> Path:
         assert self._folder is not None, "a workshop builds inside its with block"
-        if point not in self._artifacts:
+        if subject not in self._artifacts:
             started = time.perf_counter()
             path = Path(self._folder.name) / str(len(self._artifacts))
-            path.write_bytes(self._build(point))
-            self._artifacts[point] = path
+            path.write_bytes(self._build(subject))
+            self._artifacts[subject] = path
             self.build_s += time.perf_counter() - started
-        return self._artifacts[point]
+        return self._artifacts[subject]
 
-    def _build(self, point: Point) -> bytes:
+    def _build(self, subject: Subject) -> bytes:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                module, shape = _random_module(point.subject)
+                module, shape = _random_module(subject)
                 return self.backend.build(module, (self.batch, *shape), self.options)
         except (RuntimeError, ValueError, MemoryError) as error:
             raise CannotBuildError(_reason(error)) from error
 
 
-def _random_module(subject: Block | Spec) -> tuple[nn.Module, tuple[int, ...]]:
+def _random_module(subject: Subject) -> tuple[nn.Module, tuple[int, ...]]:
     """Return the subject's torch module and its input shape for one image.
 
     Weights are uniform: a careful initialisation takes longer than to measure the model.
     """
     import torch
+    from torch import nn
 
     with torch.device("meta"):
-        module = create_block(subject) if isinstance(subject, Block) else create_model(subject)
+        if isinstance(subject, Spec):
+            module, first = create_model(subject), subject.blocks()[0]
+        else:
+            module, first = nn.Sequential(*map(create_block, subject)), subject[0]
     module.to_empty(device="cpu")
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.uniform_(-0.04, 0.04)
-    shape = subject.input_shape if isinstance(subject, Block) else subject.blocks()[0].input_shape
-    return module.eval(), shape
+    return module.eval(), first.input_shape
 
 
 def _reason(error: BaseException) -> str:

@@ -39,6 +39,7 @@ COLUMNS: tuple[str, ...] = (
     "samples",
     "set_aside",
     "session_ms",
+    "reference_ms",
     "macs",
     "params",
     "bytes",
@@ -48,7 +49,9 @@ COLUMNS: tuple[str, ...] = (
     "measured_at",
 )
 # An older table may lack an axis that a newer op brought; these it cannot lack.
-REQUIRED_COLUMNS = frozenset(COLUMNS) - frozenset(AXES) - {"model", "set_aside", "session_ms"}
+REQUIRED_COLUMNS = (
+    frozenset(COLUMNS) - frozenset(AXES) - {"model", "set_aside", "session_ms", "reference_ms"}
+)
 MODEL_OP = "model"
 BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 
@@ -94,6 +97,7 @@ def encode_row(row: Row, setting: Setting) -> str:
         "samples": row.samples,
         "set_aside": row.set_aside,
         "session_ms": ";".join(_number(ms) for ms in row.session_ms),
+        "reference_ms": ";".join(_number(ms) for ms in row.reference_ms),
         "macs": row.subject.macs,
         "params": row.subject.params,
         "context": row.context,
@@ -279,6 +283,11 @@ def _parse_row(line: str, columns: list[str], setting: Setting, where: str) -> R
         session_ms=tuple(
             _milliseconds(ms, "session_ms", where)
             for ms in values.get("session_ms", "").split(";")
+            if ms
+        ),
+        reference_ms=tuple(
+            _milliseconds(ms, "reference_ms", where)
+            for ms in values.get("reference_ms", "").split(";")
             if ms
         ),
         error=values["error"],

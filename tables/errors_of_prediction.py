@@ -27,7 +27,9 @@ class PredictionErrors:
     kendall_tau: float
 
     @classmethod
-    def of(cls, predicted: Sequence[float], measured: Sequence[float]) -> PredictionErrors:
+    def of(
+        cls, predicted: Sequence[float] | np.ndarray, measured: Sequence[float] | np.ndarray
+    ) -> PredictionErrors:
         """Compare predictions with measurements, milliseconds both, one of each a model."""
         errors = np.asarray(predicted, dtype=float) / np.asarray(measured, dtype=float) - 1
         size = np.abs(errors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import UserError
+from .calibrate import calibrated
 from .difference import first_difference
 from .row import Row
 from .table import LatencyTable
@@ -37,9 +38,10 @@ def merge_tables(tables: Sequence[LatencyTable]) -> LatencyTable:
         known = best.get(row.key)
         if known is None or _worth(row) > _worth(known):
             best[row.key] = row
-    return LatencyTable(
+    merged = LatencyTable(
         best.values(), first.setting, first.environment, first.protocol, source="the merged table"
     )
+    return calibrated(merged)
 
 
 def _worth(row: Row) -> tuple[bool, int, str]:

@@ -19,10 +19,12 @@ class Row:
     """A Measurement as it stands in the file; times are milliseconds for one run of the batch.
 
     `subject` is the Block measured, or the Spec of a whole model measured beside the blocks (what
-    calibration is fitted on). `latency_ms` is the median over sessions of each session's median;
-    `low_ms`..`high_ms` its 95 % interval; `session_ms` the sessions' own medians, so that what a
-    session's luck did stays visible. A failed row has `error` and no times. Verdict "partial"
-    marks one session of a point that still lacks others: it occurs only in an unfinished file.
+    calibration is fitted on). `latency_ms` is the median over sessions of each session's median,
+    `low_ms`..`high_ms` its 95 % interval. `session_ms` are the sessions' own raw medians, so that
+    what a session's luck did stays visible, and `reference_ms` what the reference block took
+    meanwhile: where the header names a reference, latency_ms is of the medians corrected by it. A
+    failed row has `error` and no times. Verdict "partial" marks one session of a point that still
+    lacks others: it occurs only in an unfinished file.
     """
 
     subject: Block | Spec
@@ -36,6 +38,7 @@ class Row:
     p90_ms: float = float("nan")
     p99_ms: float = float("nan")
     session_ms: tuple[float, ...] = field(default=())
+    reference_ms: tuple[float, ...] = field(default=())
     samples: int = 0
     set_aside: int = 0
     error: str = ""

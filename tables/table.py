@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,15 @@ from ..errors import UserError
 from ..models import Block, Spec
 from .atomic_write import write_atomically
 from .block_arrays import BlockArrays
+from .calibration import Calibration
 from .csv_format import encode_header, encode_row, read_table_file
 from .grid import OpGrid, dims_array
 from .prediction import BlockPrediction, Prediction
 from .row import Context, Row
 from .setting import Setting
+
+# Half-widths of 95 % intervals over standard deviations.
+NORMAL_95 = 1.959964
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +44,7 @@ class LatencyTable:
         *,
         source: str = "the table",
         unfinished: bool = False,
+        calibration: Calibration | None = None,
         other: Mapping[str, Any] | None = None,
     ) -> None:
         self.rows = list(rows)
@@ -47,8 +53,9 @@ class LatencyTable:
         self.protocol = dict(protocol or {})
         self.source = source
         self.unfinished = unfinished
+        self.calibration = calibration
         self.other = dict(other or {})
-        self._grids: dict[tuple[str, Context], OpGrid] = {}
+        self._grids: dict[str, OpGrid] = {}
 
     # --- files -----------------------------------------------------------------------------------
 
@@ -61,7 +68,7 @@ class LatencyTable:
         """
         file = read_table_file(path)
         last = {row.key: row for row in file.rows if row.verdict != "partial"}
-        known = {"setting", "environment", "protocol", "state", "rows"}
+        known = {"setting", "environment", "protocol", "calibration", "state", "rows"}
         return cls(
             last.values(),
             file.setting,
@@ -69,6 +76,7 @@ class LatencyTable:
             file.header.get("protocol"),
             source=str(path),
             unfinished=file.measuring,
+            calibration=Calibration.from_dict(file.header.get("calibration"), f"{path}, line 2"),
             other={key: value for key, value in file.header.items() if key not in known},
         )
 
@@ -83,7 +91,8 @@ class LatencyTable:
             "environment": self.environment,
             "protocol": self.protocol,
             **self.other,
-            "state": "complete",
+            "calibration": self.calibration.as_dict() if self.calibration else None,
+            "state": "measuring" if self.unfinished else "complete",
             "rows": len(self.rows),
         }
         return encode_header(header) + "".join(encode_row(row, self.setting) for row in self.rows)
@@ -113,22 +122,45 @@ class LatencyTable:
             dict.fromkeys(row.subject.op for row in self.rows if isinstance(row.subject, Block))
         )
 
-    @property
-    def context(self) -> Context:
-        """The context of the blocks that predictions are made from."""
-        contexts = {row.context for row in self.block_rows}
-        return "in_network" if "in_network" in contexts else "alone"
+    def with_rows(self, rows: Iterable[Row]) -> LatencyTable:
+        """Return a table of other rows, measured in the same place; uncalibrated."""
+        changed = self.with_calibration(None)
+        changed.rows = list(rows)
+        return changed
+
+    def with_calibration(self, calibration: Calibration | None) -> LatencyTable:
+        """Return the same table with another calibration, or none."""
+        return LatencyTable(
+            self.rows,
+            self.setting,
+            self.environment,
+            self.protocol,
+            source=self.source,
+            unfinished=self.unfinished,
+            calibration=calibration,
+            other=self.other,
+        )
+
+    def contexts(self, op: str) -> list[Context]:
+        """Return the contexts in which an op was measured, the one used for predictions first."""
+        found = {
+            row.context
+            for row in self.block_rows
+            if isinstance(row.subject, Block) and row.subject.op == op
+        }
+        return [context for context in ("in_network", "alone", "in_model") if context in found]
 
     def grid(self, op: str) -> OpGrid:
         """Return the grid of an op; raises UserError when the table has no row of it."""
-        key = (op, self.context)
+        key = op
         if key not in self._grids:
+            context = next(iter(self.contexts(op)), None)
             rows = [
                 row
                 for row in self.block_rows
                 if isinstance(row.subject, Block)
                 and row.subject.op == op
-                and row.context == self.context
+                and row.context == context
             ]
             if not rows:
                 raise UserError(
@@ -155,11 +187,14 @@ class LatencyTable:
         """Return what one block costs."""
         return self._predict_blocks([block], extrapolate)[0][0]
 
-    def predict(self, spec: Spec | str, extrapolate: bool = False) -> Prediction:
+    def predict(
+        self, spec: Spec | str, extrapolate: bool = False, calibrated: bool = True
+    ) -> Prediction:
         """Return what a model (a Spec, or a name or path for `create_spec`) costs.
 
         A dim outside the measured range is a UserError that names the axis and its range, unless
-        `extrapolate`: then the answer is marked in `extrapolated`.
+        `extrapolate`: then the answer is marked in `extrapolated`. The table's calibration, where
+        it has one, is applied unless `calibrated` is False.
         """
         if isinstance(spec, str):
             from ..models import create_spec
@@ -167,13 +202,28 @@ class LatencyTable:
             spec = create_spec(spec)
         parts, half_width = self._predict_blocks(spec.blocks(), extrapolate)
         total = sum(part.ms for part in parts)
+        contexts = {self.contexts(part.block.op)[0] for part in parts}
+        where = " or ".join(_IN_WORDS[context] for context in sorted(contexts))
+        how = f"the sum of its blocks, each measured {where}"
+        line = self.calibration if calibrated else None
+        offset = 0.0
+        if line is not None:
+            half_width = line.half_width(total, half_width / NORMAL_95)
+            total, offset = float(line.apply(total)), line.offset_ms
+            parts = [_scaled(part, line.factor) for part in parts]
+            how += (
+                f", brought to whole models by a line fitted on {line.models} of them "
+                f"(x {line.factor:.3f} {line.offset_ms:+.3g} ms; held out, it errs by "
+                f"{line.held_out_mape:.1%})"
+            )
         return Prediction(
             spec.name,
             total,
             max(total - half_width, 0.0),
             total + half_width,
             parts,
-            how="the sum of its blocks, each measured alone",
+            offset_ms=offset,
+            how=how,
         )
 
     def predict_many(
@@ -187,7 +237,7 @@ class LatencyTable:
         total = np.zeros(arrays.count)
         for op, columns in arrays.ops.items():
             self.grid(op).add_up(columns, total, extrapolate)
-        return total
+        return np.asarray(self.calibration.apply(total)) if self.calibration else total
 
     def _predict_blocks(
         self, blocks: Sequence[Block], extrapolate: bool
@@ -208,24 +258,35 @@ class LatencyTable:
             exact = grid.exact_rows(dims, corners)
             if not extrapolate:
                 grid.check_inside(dims, corners, exact)
-            grid.check_measured(corners)
+            grid.check_measured(corners, exact)
             ms = grid.weighted(corners)
             half = np.nan_to_num([_half_width(row) for row in grid.rows])
             weights = corners.weights * corners.scale[:, None]
             halves = np.sqrt(((weights * half[corners.indices]) ** 2).sum(axis=1))
             leaning = np.zeros(len(grid.rows))
+            leaning_on_extra: dict[tuple[object, str], float] = {}
             for n, i in enumerate(positions):
                 outside = tuple(axis for axis in grid.axes if corners.outside[axis][n])
                 value, width = float(ms[n]), float(halves[n])
                 row = exact.get(n)
                 if row is not None:
                     value, width, outside = row.latency_ms, _half_width(row), ()
-                    variance += width**2
+                    leaning_on_extra[row.key] = leaning_on_extra.get(row.key, 0.0) + width
                 else:
                     np.add.at(leaning, corners.indices[n], weights[n])
                 parts[i] = BlockPrediction(blocks[i], value, value - width, value + width, outside)
             variance += float(np.sum((leaning * half) ** 2))
+            variance += sum(width**2 for width in leaning_on_extra.values())
         return [part for part in parts if part is not None], math.sqrt(variance)
+
+
+_IN_WORDS = {"alone": "alone", "in_network": "inside a network", "in_model": "in its model"}
+
+
+def _scaled(part: BlockPrediction, factor: float) -> BlockPrediction:
+    return replace(
+        part, ms=factor * part.ms, low_ms=factor * part.low_ms, high_ms=factor * part.high_ms
+    )
 
 
 def _half_width(row: Row) -> float:

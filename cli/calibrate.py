@@ -1,0 +1,92 @@
+"""`vitprof calibrate`: fit the line from blocks to whole models again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import UserError
+from .options import table_option
+from .output import json_option, note, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from ..tables import LatencyTable
+
+
+@click.command(
+    epilog="Example: vitprof calibrate --table lut.csv  |  "
+    "vitprof calibrate --table lut.csv --models 16 --seed 1"
+)
+@table_option
+@click.option("--models", "count", type=click.IntRange(3, 1000),
+              help="Measure so many new whole models on this machine and fit on these; without it, "
+              "fit on those that the table holds.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True, help="Seed of the new models.")
+@click.option("--drop", is_flag=True, help="Take the calibration out: predict the sum of blocks.")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: the table itself.")
+@json_option
+def calibrate(
+    table_path: Path, count: int | None, seed: int, drop: bool, out: Path | None, as_json: bool
+) -> int:
+    """Fit the line from the sum of blocks to whole models, and store it in the table."""
+    from ..tables import LatencyTable
+    from ..tables.calibrate import calibrated
+
+    table = LatencyTable.read_csv(table_path)
+    if table.unfinished:
+        raise UserError(f"{table_path} is unfinished; finish measuring it first (vitprof measure).")
+    if drop and count:
+        raise UserError("--drop and --models exclude each other: take one of them away.")
+    if drop:
+        table = table.with_calibration(None)
+    else:
+        if count:
+            table = _with_new_models(table, count, seed, as_json)
+        table = calibrated(table)
+        if table.calibration is None:
+            raise UserError(
+                f"{table_path} holds fewer than 3 whole models; measure some: vitprof calibrate "
+                "--models 8."
+            )
+    table.to_csv(out or table_path)
+    line = table.calibration
+    if as_json:
+        print_json({"table": str(out or table_path),
+                    "calibration": line.as_dict() if line else None})  # fmt: skip
+    elif line:
+        click.echo(
+            f"{out or table_path}: {line.factor:.4f} x the sum of blocks {line.offset_ms:+.3g} ms, "
+            f"fitted on {line.models} models; held out, it errs by {line.held_out_mape:.2%}."
+        )
+    else:
+        note(f"{out or table_path}: without calibration.")
+    return 0
+
+
+def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) -> LatencyTable:
+    """Return the table with its whole models replaced by newly measured ones."""
+    from ..profiler.environment import check_same_machine
+    from ..profiler.measure import measure_models, reference_of
+    from ..profiler.vit_space import VitSpace
+    from .here import open_device, warn_of_hazards
+
+    setting = table.setting
+    backend, _, options = open_device(
+        setting.device, setting.batch, setting.threads, setting.dtype, setting.provider
+    )
+    check_same_machine(table, backend, options)
+    warn_of_hazards(setting.threads)
+    specs = VitSpace.of_table(table).calibration_models(count, seed)
+    with progress_bar(enabled=not as_json) as on_progress:
+        measured = measure_models(
+            specs,
+            backend,
+            setting,
+            options,
+            reference=reference_of(table.other),
+            typical_ms=(table.other.get("drift") or {}).get("typical_ms"),
+            on_progress=on_progress,
+        )
+    return table.with_rows([*table.block_rows, *measured.rows])

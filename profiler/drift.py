@@ -1,0 +1,70 @@
+"""How fast the machine is just now, by a reference block run again and again.
+
+A shared machine's speed wanders by several per cent within seconds (clock, neighbours), and most
+of that hits every block alike. Each sample remembers the latest run of the reference; a session's
+median is then brought to the typical speed of the whole run. Raw medians stay in the table beside
+the reference's, and the correction is named in its header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..models import Block
+from ..tables import Row
+
+# About a millisecond on one core of a server CPU: long enough for the clock, short enough to run
+# often.
+REFERENCE_MACS = 60_000_000
+
+
+def choose_reference(blocks: Iterable[Block]) -> Block:
+    """Return the block nearest to REFERENCE_MACS, the first of equally near ones."""
+    return min(blocks, key=lambda block: abs(block.macs - REFERENCE_MACS))
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The reference over a run: its typical time, and how far its 10th to 90th percentiles lie."""
+
+    typical_ms: float
+    p10_ms: float
+    p90_ms: float
+
+    @classmethod
+    def over(cls, reference_ms: Sequence[float]) -> Drift | None:
+        """Return the drift over all sessions' reference times; None without any."""
+        known = [ms for ms in reference_ms if ms > 0]
+        if not known:
+            return None
+        p10, typical, p90 = np.percentile(known, [10, 50, 90])
+        return cls(float(typical), float(p10), float(p90))
+
+    @property
+    def spread(self) -> float:
+        """(p90 - p10) / typical, as a fraction."""
+        return (self.p90_ms - self.p10_ms) / self.typical_ms
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "typical_ms": round(self.typical_ms, 6),
+            "p10_ms": round(self.p10_ms, 6),
+            "p90_ms": round(self.p90_ms, 6),
+        }
+
+
+def corrected_sessions(row: Row, typical_ms: float | None) -> list[float]:
+    """Return the row's session medians at the typical speed: raw · typical / reference then.
+
+    Raw where the row or the run has no reference.
+    """
+    if typical_ms is None or len(row.reference_ms) != len(row.session_ms):
+        return list(row.session_ms)
+    return [
+        ms * typical_ms / reference
+        for ms, reference in zip(row.session_ms, row.reference_ms, strict=True)
+    ]

@@ -1,0 +1,185 @@
+"""Passes through a plan: every point gets a fresh session a pass, in random interleaved groups."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..backends import Backend, BackendError, BackendOptions, Executable
+from ..models import Block
+from ..tables import Row, Setting
+from .clock import Clock, SystemClock
+from .drift import Drift
+from .journal import MemoryJournal
+from .plan import Point, Subject
+from .protocol import Protocol
+from .sampler import SessionSamples, TimeSpent, groups_of, sample_group
+from .statistics import PRIOR_SESSION_SD, pooled_session_sd
+from .verdict import failed_row, point_row, session_row
+from .workshop import CannotBuildError, Workshop
+
+# Called with (sessions done, sessions in all, points done, points in all).
+OnProgress = Callable[[int, int, int, int], None]
+
+
+@dataclass
+class Passes:
+    """One run of measuring: what to use, and what it has cost so far.
+
+    `reference` is the block that tells the machine's speed (None: no drift correction).
+    `budget_s` ends the run after so many seconds, though never within the first pass.
+    """
+
+    backend: Backend
+    options: BackendOptions
+    setting: Setting
+    protocol: Protocol
+    reference: Block | None = None
+    budget_s: float | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    on_progress: OnProgress | None = None
+    spent: TimeSpent = field(default_factory=TimeSpent)
+    typical_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        self._rng = random.Random(self.protocol.seed)  # noqa: S311 - an order, not a secret
+        self._started = time.perf_counter()
+        self._reference: Executable | None = None
+
+    def run(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
+        """Give every point its sessions, then more to those whose interval is still wide."""
+        if self.reference is not None:
+            self._reference = workshop.fresh_session((self.reference,))
+        try:
+            self._report(points, journal)
+            for nth in range(1, self.protocol.sessions + 1):
+                if nth > 1 and self._over_budget():
+                    break
+                self._one_pass(points, [p for p in points if lacks(journal, p, nth)],
+                               journal, workshop)  # fmt: skip
+            for point in points:
+                if point.key not in journal.done:
+                    self._finish(point, journal)
+            self._narrow(points, journal, workshop)
+        finally:
+            if self._reference is not None:
+                self._reference.close()
+                self._reference = None
+
+    def _narrow(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
+        """Measure once more, up to `extra_sessions` times, what is not yet stable."""
+        for _ in range(self.protocol.extra_sessions):
+            wide = [
+                point
+                for point in points
+                if journal.partial.get(point.key) and self._is_unstable(point, journal)
+            ]
+            if not wide or self._over_budget():
+                return
+            self._one_pass(points, wide, journal, workshop)
+
+    def _is_unstable(self, point: Point, journal: MemoryJournal) -> bool:
+        row = self._row(point, journal)
+        return row.verdict == "unstable"
+
+    def _over_budget(self) -> bool:
+        spent = time.perf_counter() - self._started
+        return self.budget_s is not None and spent > self.budget_s
+
+    def _one_pass(
+        self,
+        points: Sequence[Point],
+        lacking: Sequence[Point],
+        journal: MemoryJournal,
+        workshop: Workshop,
+    ) -> None:
+        order = list(lacking)
+        self._rng.shuffle(order)
+        for nth, group in enumerate(groups_of(order, self.protocol.group)):
+            if nth and self._over_budget() and not any(lacks(journal, p, 1) for p in group):
+                return
+            self._measure_group(group, journal, workshop)
+            self._report(points, journal)
+
+    def _report(self, points: Sequence[Point], journal: MemoryJournal) -> None:
+        if self.on_progress is None:
+            return
+        wanted = self.protocol.sessions
+        done = sum(point.key in journal.done for point in points)
+        sessions = sum(
+            wanted
+            if point.key in journal.done
+            else min(wanted, len(journal.partial.get(point.key, ())))
+            for point in points
+        )
+        self.on_progress(sessions, wanted * len(points), done, len(points))
+
+    def _measure_group(
+        self, group: Sequence[Point], journal: MemoryJournal, workshop: Workshop
+    ) -> None:
+        """Give every point of the group one more session, and write down what it said."""
+        sessions: dict[Subject, Executable] = {}
+        broken: dict[Subject, str] = {}
+        try:
+            for subject in dict.fromkeys(p.subject for point in group for p in point.parts):
+                try:
+                    sessions[subject] = workshop.fresh_session(subject)
+                except CannotBuildError as error:
+                    broken[subject] = str(error)
+            samples = self._sample(sessions, broken)
+        finally:
+            for executable in sessions.values():
+                executable.close()
+        for point in group:
+            reasons = [broken[p.subject] for p in point.parts if p.subject in broken]
+            row = failed_row(point, reasons[0]) if reasons else session_row(point, samples)
+            if row.verdict == "failed":
+                journal.append_point(row)
+                continue
+            journal.append_session(row)
+            if len(journal.partial[point.key]) >= self.protocol.sessions:
+                self._finish(point, journal)
+
+    def _sample(
+        self, sessions: dict[Subject, Executable], broken: dict[Subject, str]
+    ) -> dict[Subject, SessionSamples]:
+        """Sample interleaved; where one breaks while running, one by one, to find out which."""
+        plan, clock, rng, spent = self.protocol.sampling, self.clock, self._rng, self.spent
+        try:
+            return sample_group(sessions, plan, clock, rng, spent, self._reference)
+        except BackendError:
+            samples: dict[Subject, SessionSamples] = {}
+            for subject, executable in sessions.items():
+                try:
+                    alone = {subject: executable}
+                    samples |= sample_group(alone, plan, clock, rng, spent, self._reference)
+                except BackendError as error:
+                    broken[subject] = str(error)
+            return samples
+
+    def _finish(self, point: Point, journal: MemoryJournal) -> None:
+        """Write the point's row as it is known now; the end of the run sharpens its interval."""
+        if journal.partial.get(point.key):
+            journal.append_point(self._row(point, journal))
+
+    def _row(self, point: Point, journal: MemoryJournal) -> Row:
+        every = [row for rows in journal.partial.values() for row in rows]
+        drift = Drift.over([ms for row in every for ms in row.reference_ms])
+        typical = self.typical_ms or (drift.typical_ms if drift else None)
+        return point_row(
+            point, journal.partial[point.key], self.protocol, PRIOR_SESSION_SD, typical
+        )
+
+
+def lacks(journal: MemoryJournal, point: Point, sessions: int) -> bool:
+    """Tell whether a point is not done and has fewer than so many sessions."""
+    return point.key not in journal.done and len(journal.partial.get(point.key, ())) < sessions
+
+
+def shared_spread(rows: Sequence[Row], typical_ms: float | None) -> float:
+    """Return the relative standard deviation between sessions that all rows share."""
+    from .drift import corrected_sessions
+
+    return pooled_session_sd([corrected_sessions(row, typical_ms) for row in rows])
