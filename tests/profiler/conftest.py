@@ -169,9 +169,17 @@ def plan_of(*widths: int) -> Plan:
     return Plan.of_blocks([Block.of("mlp", embed=8, mlp=width, tokens=2) for width in widths])
 
 
-def quick_protocol(sessions: int = 3, group: int = 4) -> Protocol:
+def quick_protocol(
+    sessions: int = 3, group: int = 4, extra_sessions: int = 0, correct_drift: bool = False
+) -> Protocol:
     sampling = SamplingPlan(warmup_runs=1, warmup_ms=1, timed_ms=5, min_runs=3, max_runs=5)
-    return Protocol(sessions=sessions, group=group, sampling=sampling)
+    return Protocol(
+        sessions=sessions,
+        extra_sessions=extra_sessions,
+        group=group,
+        correct_drift=correct_drift,
+        sampling=sampling,
+    )
 
 
 SCRIPTED_SETTING = Setting("toy", "scripted")
@@ -219,7 +227,7 @@ def widths() -> Callable[..., Plan]:
 
 @pytest.fixture(scope="session")
 def quick() -> Callable[..., Protocol]:
-    """Return a protocol of few short sessions: quick(sessions, group)."""
+    """Return a protocol of few short sessions, without a reference unless asked for."""
     return quick_protocol
 
 

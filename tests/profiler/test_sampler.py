@@ -37,7 +37,7 @@ def test_it_warms_up_by_count_and_by_time(
 def test_a_longer_run_is_repeated_less(
     run_ms: float, runs: int, clock: Clock, executable: NewExecutable
 ) -> None:
-    plan = SamplingPlan(timed_ms=150, min_runs=8, max_runs=30)
+    plan = SamplingPlan(1, 5, timed_ms=150, min_runs=8, max_runs=30)
     assert plan.runs_for(run_ms) == runs
     samples = sample_group({"a": executable(run_ms)}, plan, clock, random.Random(0))["a"]
     assert len(samples.kept) == runs
@@ -109,11 +109,19 @@ def test_disturbed_samples_are_set_aside_and_made_up_for(
     clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
 ) -> None:
     thing = executable(
-        1.0, 2.0, run_of(9.0, cpu_ms=2.0), 2.0, run_of(2.0, switches=1), 2.0, 2.0, 2.0, 2.0
+        1.0,
+        2.0,
+        run_of(9.0, cpu_ms=2.0),
+        2.0,
+        run_of(2.5, cpu_ms=2.2, switches=1),
+        2.0,
+        2.0,
+        2.0,
+        2.0,
     )
     samples = sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0))["a"]
     assert [sample.wall_ms for sample in samples.kept] == [2.0] * 5
-    assert samples.set_aside == [Sample(9.0, 2.0, 0), Sample(2.0, 2.0, 1)]
+    assert samples.set_aside == [Sample(9.0, 2.0, 0), Sample(2.5, 2.2, 1)]
     assert samples.all == samples.kept + samples.set_aside
     assert thing.count == 1 + 5 + 2
 
@@ -121,7 +129,7 @@ def test_disturbed_samples_are_set_aside_and_made_up_for(
 def test_disturbed_throughout_it_stops_at_twice_the_runs(
     clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
 ) -> None:
-    calm, busy = executable(2.0), executable(1.0, run_of(2.0, switches=2))
+    calm, busy = executable(2.0), executable(1.0, run_of(2.0, cpu_ms=1.0, switches=2))
     group = {"calm": calm, "busy": busy}
     samples = sample_group(group, ONE_WARM_UP, clock, random.Random(0))
     assert samples["busy"].kept == []
@@ -132,12 +140,13 @@ def test_disturbed_throughout_it_stops_at_twice_the_runs(
 @given(pattern=st.lists(st.booleans(), min_size=1, max_size=40))
 def test_whatever_is_disturbed_runs_are_from_n_to_2n(pattern: list[bool]) -> None:
     class Clock:
-        now = switches = 0
+        now = stolen = switches = 0
 
         def wall(self) -> int:
             return self.now
 
-        cpu = wall
+        def cpu(self) -> int:
+            return self.now - self.stolen
 
         def preemptions(self) -> int:
             return self.switches
@@ -145,6 +154,7 @@ def test_whatever_is_disturbed_runs_are_from_n_to_2n(pattern: list[bool]) -> Non
         def run(self) -> None:
             index = (self.now // 1_000_000) % len(pattern)
             self.now += 1_000_000
+            self.stolen += 500_000 * pattern[index]
             self.switches += pattern[index]
 
     clock = Clock()
@@ -160,16 +170,18 @@ def test_whatever_is_disturbed_runs_are_from_n_to_2n(pattern: list[bool]) -> Non
     ("sample", "one_thread", "many_threads"),
     [
         (Sample(10.0, 10.0, 0), False, False),
-        (Sample(10.0, 10.0, 1), True, True),
+        (Sample(10.0, 10.0, 1), False, True),
+        (Sample(10.21, 10.0, 1), False, True),
+        (Sample(10.23, 10.0, 1), True, True),
         (Sample(12.04, 10.0, 0), False, False),
         (Sample(12.06, 10.0, 0), True, False),
         (Sample(10.0, 40.0, 0), False, False),
-        (Sample(10.0, 40.0, 2), True, True),
+        (Sample(10.0, 40.0, 2), False, True),
         (Sample(0.05, 0.0, 0), False, False),
         (Sample(0.06, 0.0, 0), True, False),
     ],
 )
-def test_standing_still_counts_on_one_thread_and_switches_always(
+def test_standing_still_counts_on_one_thread_and_switches_on_several(
     sample: Sample, one_thread: bool, many_threads: bool
 ) -> None:
     assert sample.disturbed() is one_thread
@@ -189,7 +201,7 @@ def test_with_several_threads_only_switches_set_a_sample_aside(
 def test_the_time_spent_is_that_of_warm_up_and_of_all_timed_runs(
     clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
 ) -> None:
-    group = {"a": executable(3.0, 2.0), "b": executable(1.0, run_of(4.0, switches=1))}
+    group = {"a": executable(3.0, 2.0), "b": executable(1.0, run_of(4.0, cpu_ms=2.0, switches=1))}
     spent = TimeSpent(warmup_s=1.0, timed_s=2.0)
     sample_group(group, ONE_WARM_UP, clock, random.Random(0), spent)
     assert spent.warmup_s == pytest.approx(1.0 + (3 + 1) / 1e3)
@@ -209,3 +221,28 @@ def test_groups_hold_everything_once_and_evenly(count: int, size: int) -> None:
         assert max(lengths) <= size
         assert max(lengths) - min(lengths) <= 1
         assert len(groups) == -(-count // size)
+
+
+def test_the_reference_is_run_again_when_its_time_has_grown_old(
+    clock: Clock, executable: NewExecutable
+) -> None:
+    calls: list[str] = []
+    thing = executable(1.0, 5.0, called=lambda: calls.append("thing"))
+    reference = executable(*(float(n) for n in range(1, 30)), called=lambda: calls.append("ref"))
+    plan = SamplingPlan(1, 0, timed_ms=10, min_runs=5, max_runs=5, reference_every_ms=10)
+    samples = sample_group({"a": thing}, plan, clock, random.Random(0), reference=reference)["a"]
+    # Once to warm its weights, once timed: before the first run and after every 10 ms of work.
+    pair, run = ["ref", "ref"], ["thing"]
+    assert calls == run + pair + 2 * run + pair + 2 * run + pair + run
+    assert [sample.reference_ms for sample in samples.kept] == [2.0, 2.0, 4.0, 4.0, 6.0]
+
+
+def test_a_disturbed_run_of_the_reference_is_taken_once_more(
+    clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
+) -> None:
+    reference = executable(1.0, run_of(9.0, cpu_ms=1.0), 2.0)
+    plan = SamplingPlan(1, 0, timed_ms=10, min_runs=2, max_runs=2, reference_every_ms=1000)
+    thing = executable(5.0)
+    samples = sample_group({"a": thing}, plan, clock, random.Random(0), reference=reference)["a"]
+    assert [sample.reference_ms for sample in samples.kept] == [2.0, 2.0]
+    assert reference.count == 3

@@ -91,7 +91,8 @@ def test_tokens_are_levels_of_attention_and_mlp_alone() -> None:
     blocks = VitSpace().with_levels("tokens=197,99").blocks()
     for op, expected in (("attention", {99, 197}), ("mlp", {99, 197}), ("classifier", {197})):
         assert {block["tokens"] for block in blocks if block.op == op} == expected
-    assert len(blocks) == len(VitSpace().blocks()) + 48 + 20
+    once = [block for block in VitSpace().blocks() if block.op in ("attention", "mlp")]
+    assert len(blocks) == len(VitSpace().blocks()) + len(once)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +148,9 @@ def test_a_limited_space_keeps_the_ends_of_every_axis(points: int) -> None:
 
 
 def test_the_level_closest_to_its_neighbours_goes_first() -> None:
-    space = VitSpace().limited_to(len(VitSpace().blocks()) - 1)
-    assert space.levels["mlp"]["embed"] == (192, 384, 768), "768/384 is the least of all ratios"
+    space = VitSpace({"mlp": {"embed": (8, 24, 64), "mlp": (10, 30, 50, 90, 300)}})
+    assert space.limited_to(14).levels["mlp"] == {"embed": (8, 24, 64), "mlp": (10, 30, 90, 300)}
+    assert space.limited_to(11).levels["mlp"] == {"embed": (8, 64), "mlp": (10, 30, 90, 300)}
 
 
 # --- covering -------------------------------------------------------------------------------------
