@@ -9,6 +9,7 @@ is off by some per cent, but by nearly the same per cent for every model of a sp
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..models.checks import shown
 
 # What is believed before any whole model was measured, so that eight noisy ones cannot tilt the
 # line far: the factor is 1 within some per cent, the constant small against a typical model.
@@ -85,12 +87,14 @@ class Calibration:
             numbers = [
                 float(item)
                 for item in items
-                if isinstance(item, (int, float)) and not isinstance(item, bool)
+                if isinstance(item, (int, float))
+                and not isinstance(item, bool)
+                and abs(item) <= sys.float_info.max
             ]
             wanted = 3 if name == "covariance" else 1
-            if len(numbers) != wanted or not all(math.isfinite(n) for n in numbers):
+            if len(numbers) != wanted:
                 raise UserError(
-                    f"{where}: the calibration's {name} is {value!r}; fit it anew with vitprof "
+                    f"{where}: the calibration's {name} is {shown(value)}; fit it anew with vitprof "
                     "calibrate."
                 )
             kept[name] = tuple(numbers) if wanted == 3 else numbers[0]

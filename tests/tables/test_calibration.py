@@ -1,0 +1,121 @@
+"""The line from sums of blocks to whole models: recovered, applied, kept in the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from vitprof.models import ViTSpec
+from vitprof.tables import LatencyTable, Row
+from vitprof.tables.calibrate import calibrated, without_models
+from vitprof.tables.calibration import Calibration, fit_calibration
+
+RowOf = Callable[..., Row]
+
+
+def test_a_line_without_noise_is_found_again() -> None:
+    sums = np.linspace(2, 40, 50)
+    line = fit_calibration(sums, 1.08 * sums + 0.02)
+    np.testing.assert_allclose(line.apply(sums), 1.08 * sums + 0.02, rtol=2e-3)
+    assert line.models == 50
+    assert line.held_out_mape < 0.003
+
+
+@pytest.mark.parametrize("models", [3, 8, 20])
+def test_the_interval_covers_other_models_as_often_as_it_says(models: int) -> None:
+    rng = np.random.default_rng(models)
+    covered = total = 0
+    for _ in range(150):
+        sums = rng.uniform(2, 40, models + 10)
+        truth = 1.05 * sums + 0.03
+        measured = truth * np.exp(rng.normal(0, 0.015, len(sums)))
+        line = fit_calibration(sums[:models], measured[:models])
+        for s, ms in zip(sums[models:], measured[models:], strict=True):
+            covered += abs(float(line.apply(s)) - ms) <= line.half_width(s)
+            total += 1
+    assert 0.90 <= covered / total <= 0.995
+
+
+def test_too_few_models_are_refused(refused: Callable[..., object]) -> None:
+    with refused("at least 3", "has 2"):
+        fit_calibration([1.0, 2.0], [1.0, 2.0])
+
+
+@pytest.fixture(scope="module")
+def with_models(
+    vit_table: LatencyTable, small_vit: Callable[..., ViTSpec], row_of: RowOf
+) -> LatencyTable:
+    """The table and six whole models, each 10 % dearer than its blocks."""
+    specs = [small_vit(16 + 3 * i, 1 + i, name=f"m{i}") for i in range(6)]
+    rows = [row_of(s, 1.1 * vit_table.predict(s).ms, context="in_model") for s in specs]
+    return LatencyTable([*vit_table.rows, *rows], vit_table.setting)
+
+
+def test_a_calibrated_table_predicts_whole_models(
+    with_models: LatencyTable, vit_table: LatencyTable, small_vit: Callable[..., ViTSpec]
+) -> None:
+    table = calibrated(with_models)
+    assert table.calibration is not None
+    spec = small_vit(27, 3)
+    prediction = table.predict(spec)
+    assert prediction.ms == pytest.approx(1.1 * vit_table.predict(spec).ms, rel=0.01)
+    assert sum(part.ms for part in prediction.by_block) + prediction.offset_ms == pytest.approx(
+        prediction.ms
+    )
+    assert prediction.low_ms < prediction.ms < prediction.high_ms
+    assert table.predict_many([spec])[0] == pytest.approx(prediction.ms)
+    assert table.predict(spec, calibrated=False).ms == pytest.approx(vit_table.predict(spec).ms)
+    assert without_models(table).predict(spec).ms == pytest.approx(vit_table.predict(spec).ms)
+
+
+def test_models_that_failed_or_are_not_covered_are_left_out_of_the_fit(
+    with_models: LatencyTable,
+    small_vit: Callable[..., ViTSpec],
+    row_of: RowOf,
+    failed_row: Callable[..., Row],
+) -> None:
+    odd = [
+        failed_row(small_vit(name="failed"), context="in_model"),
+        row_of(small_vit(mlp=900, name="wide"), 999.0, context="in_model"),
+    ]
+    both = calibrated(LatencyTable([*with_models.rows, *odd], with_models.setting))
+    assert both.calibration == calibrated(with_models).calibration
+    few = [row for row in with_models.rows if row.name not in ("model m0", "model m1", "model m2")]
+    assert calibrated(LatencyTable(few[:-1], with_models.setting)).calibration is None
+
+
+def test_the_calibration_is_kept_in_the_file(with_models: LatencyTable, tmp_path: Path) -> None:
+    table = calibrated(with_models)
+    table.to_csv(tmp_path / "table.csv")
+    assert LatencyTable.read_csv(tmp_path / "table.csv").calibration == table.calibration
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("factor", 0),
+        ("factor", -1.0),
+        ("factor", "1.1"),
+        ("factor", True),
+        ("factor", 10**400),
+        ("factor", "x" * 5000),
+        ("offset_ms", None),
+        ("dof", 0),
+        ("residual_sd", -0.1),
+        ("covariance", [1.0, 2.0]),
+        ("covariance", 1.0),
+        ("scale_ms", [1.0]),
+    ],
+)
+def test_a_damaged_calibration_is_refused(
+    name: str, value: object, table_text: str, refuses: Callable[..., None]
+) -> None:
+    whole = fit_calibration([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).as_dict()
+    assert Calibration.from_dict(whole, "here") is not None
+    lines = table_text.split("\n")
+    for broken in (whole | {name: value}, {k: v for k, v in whole.items() if k != name}, [1]):
+        lines[1] = f"# {json.dumps(json.loads(lines[1][2:]) | {'calibration': broken})}"
+        refuses("\n".join(lines), "line 2", "calibration")
