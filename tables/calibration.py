@@ -94,8 +94,8 @@ class Calibration:
             wanted = 3 if name == "covariance" else 1
             if len(numbers) != wanted:
                 raise UserError(
-                    f"{where}: the calibration's {name} is {shown(value)}; fit it anew with vitprof "
-                    "calibrate."
+                    f"{where}: the calibration's {name} is {shown(value)}; fit it anew with "
+                    "vitprof calibrate."
                 )
             kept[name] = tuple(numbers) if wanted == 3 else numbers[0]
         if kept["factor"] <= 0 or kept["dof"] <= 0 or kept["residual_sd"] < 0:
