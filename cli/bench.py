@@ -53,7 +53,9 @@ def bench(
             backend,
             setting,
             options,
-            protocol=Protocol(sessions=sessions, extra_sessions=0, sampling=sampling),
+            protocol=Protocol(
+                sessions=sessions, model_sessions=sessions, extra_sessions=0, sampling=sampling
+            ),
             on_progress=on_progress,
         ).rows
     for row, spec in zip(rows, specs, strict=True):

@@ -32,7 +32,7 @@ def calibrate(
 ) -> int:
     """Fit the line from the sum of blocks to whole models, and store it in the table."""
     from ..tables import LatencyTable
-    from ..tables.calibrate import calibrated
+    from ..tables.calibrate import calibrated, in_words
 
     table = LatencyTable.read_csv(table_path)
     if table.unfinished:
@@ -57,8 +57,8 @@ def calibrate(
                     "calibration": line.as_dict() if line else None})  # fmt: skip
     elif line:
         click.echo(
-            f"{out or table_path}: {line.factor:.4f} x the sum of blocks {line.offset_ms:+.3g} ms, "
-            f"fitted on {line.models} models; held out, it errs by {line.held_out_mape:.2%}."
+            f"{out or table_path}: a whole model is {in_words(line)}, fitted on {line.models} "
+            f"models; held out, it errs by {line.held_out_mape:.2%}."
         )
     else:
         note(f"{out or table_path}: without calibration.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from .output import (
 )
 
 if TYPE_CHECKING:
+    from ..profiler.passes import OnProgress
     from ..tables import LatencyTable
     from ..tables.row import Context
 
@@ -43,7 +45,12 @@ SPACES = ("vit",)
 @click.option("--classes", type=click.IntRange(1, 65536), help="Classes (default 1000).")
 @click.option("--tokens", help="Sequence lengths, e.g. 197,148,99 (default: the image's own).")
 @click.option("--grid", help='Levels of axes, e.g. "embed=192,384;attention.heads=1,3,6".')
-@click.option("--points", type=click.IntRange(1), help="Measure at most so many points.")
+@click.option(
+    "--points",
+    type=click.IntRange(1),
+    help="Measure at most so many blocks: fewer levels than the default grid, or more where "
+    "interpolation errs most.",
+)
 @click.option(
     "--models",
     "whole_models",
@@ -89,6 +96,7 @@ def measure(
     from ..profiler.measure import measure_table
     from ..profiler.plan import Plan
     from ..profiler.protocol import Protocol
+    from ..profiler.refine import measure_refined
     from ..profiler.vit_space import VitSpace
     from .here import open_device, warn_of_hazards
 
@@ -101,30 +109,65 @@ def measure(
         chosen = VitSpace.covering(spec)
     chosen = chosen.with_frame(resolution=resolution, patch=patch, classes=classes)
     chosen = chosen.with_levels(f"{grid or ''};{f'tokens={tokens}' if tokens else ''}")
-    if points:
+    if in_model and (model or grid or points):
+        raise UserError("--in-model measures the blocks of one model; take --model, --grid and "
+                        "--points away.")  # fmt: skip
+    in_context = _context(context)
+    allowed_s = seconds_of(budget) if budget else None
+    refine = points is not None and points > len(chosen.blocks())
+    if points and not refine:
         chosen = chosen.limited_to(points)
-    if in_model:
-        plan = Plan.in_model(create_spec(in_model))
-    else:
-        models = chosen.calibration_models(whole_models, seed)
-        plan = Plan.of_blocks(chosen.blocks(), _context(context), models)
+    models = [] if in_model else chosen.calibration_models(whole_models, seed)
+    started = time.monotonic()
+    start_over = fresh
+
+    def measure_plan(plan: Plan, on_progress: OnProgress) -> LatencyTable:
+        nonlocal start_over
+        left = None if allowed_s is None else allowed_s - (time.monotonic() - started)
+        table = measure_table(
+            plan,
+            backend,
+            setting,
+            out,
+            protocol=Protocol(sessions=sessions, model_sessions=max(sessions, 5), seed=seed),
+            fresh=start_over,
+            budget_s=left,
+            on_progress=on_progress,
+            options=options,
+        )
+        start_over = False  # what a refinement adds goes into the same table
+        return table
+
     warn_of_hazards(threads)
     try:
         with progress_bar(enabled=not as_json) as on_progress:
-            table = measure_table(
-                plan,
-                backend,
-                setting,
-                out,
-                protocol=Protocol(sessions=sessions, seed=seed),
-                fresh=fresh,
-                budget_s=seconds_of(budget) if budget else None,
-                on_progress=on_progress,
-                options=options,
-            )
+            if in_model:
+                table = measure_plan(Plan.in_model(create_spec(in_model)), on_progress)
+            elif refine and points is not None:
+                table = measure_refined(
+                    chosen,
+                    points,
+                    lambda space, probes: measure_plan(
+                        Plan.of_blocks([*space.blocks(), *probes], in_context, models), on_progress
+                    ),
+                    seed,
+                    lambda worst: note(
+                        f"refining: interpolation is {worst.error:+.1%} off at {worst.gap.probe}; "
+                        f"{worst.gap.op} gets the level {worst.gap.axis}={worst.gap.level}"
+                    ),
+                )
+            else:
+                table = measure_plan(
+                    Plan.of_blocks(chosen.blocks(), in_context, models), on_progress
+                )
     except KeyboardInterrupt:
         note(f"stopped; what is done is kept in {out}, and the same command goes on from there.")
         raise
+    return _report(table, out, as_json)
+
+
+def _report(table: LatencyTable, out: Path, as_json: bool) -> int:
+    """Print what was measured; return the exit code."""
     failed = [row for row in table.rows if row.verdict == "failed"]
     unstable = [row for row in table.rows if row.verdict == "unstable"]
     if as_json:
@@ -192,7 +235,9 @@ def _print_summary(table: LatencyTable, out: Path) -> None:
         )
     line = table.calibration
     if line:
+        from ..tables.calibrate import in_words
+
         click.echo(
-            f"Whole models: {line.factor:.3f} x the sum of blocks {line.offset_ms:+.3g} ms, fitted "
-            f"on {line.models} models; held out, it errs by {line.held_out_mape:.1%}."
+            f"A whole model: {in_words(line)}, fitted on {line.models} models; held out, it errs "
+            f"by {line.held_out_mape:.1%}."
         )

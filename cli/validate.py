@@ -66,7 +66,9 @@ def validate(
             samples=samples,
             training_samples=training,
             seed=seed,
-            protocol=Protocol(sessions=sessions, extra_sessions=0, seed=seed),
+            protocol=Protocol(
+                sessions=sessions, model_sessions=sessions, extra_sessions=0, seed=seed
+            ),
             on_progress=on_progress,
         )
     if out:

@@ -1,9 +1,10 @@
 """How fast the machine is just now, by a reference block run again and again.
 
 A shared machine's speed wanders by several per cent within seconds (clock, neighbours), and most
-of that hits every block alike. Each sample remembers the latest run of the reference; a session's
-median is then brought to the typical speed of the whole run. Raw medians stay in the table beside
-the reference's, and the correction is named in its header.
+of that hits every block alike. Each sample remembers the latest reading of the reference; the
+median of their ratios, times the reference's typical time in the run, is the session's median at
+typical speed. Raw medians stay in the table, beside the reference time that leads from one to the
+other, and the correction is named in its header.
 """
 
 from __future__ import annotations
@@ -17,14 +18,23 @@ import numpy as np
 from ..models import Block
 from ..tables import Row
 
-# About a millisecond on one core of a server CPU: long enough for the clock, short enough to run
-# often.
-REFERENCE_MACS = 60_000_000
+# About three milliseconds on one core of a server CPU: long enough to average over the machine's
+# hiccups, short enough to run often. An attention block mixes matrix products, softmax and copies,
+# and follows whole models' drift better than a plain MLP does (docs/fidelity.md).
+REFERENCE_MACS = 150_000_000
+REFERENCE_OP = "attention"
 
 
-def choose_reference(blocks: Iterable[Block]) -> Block:
-    """Return the block nearest to REFERENCE_MACS, the first of equally near ones."""
-    return min(blocks, key=lambda block: abs(block.macs - REFERENCE_MACS))
+def choose_reference(blocks: Iterable[Block]) -> Block | None:
+    """Return the attention block nearest to REFERENCE_MACS; any block where there is no attention.
+
+    The first of equally near ones; None without blocks.
+    """
+    return min(
+        blocks,
+        key=lambda block: (block.op != REFERENCE_OP, abs(block.macs - REFERENCE_MACS)),
+        default=None,
+    )
 
 
 @dataclass(frozen=True)

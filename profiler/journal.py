@@ -8,6 +8,7 @@ resume. When all is measured the file is replaced, in one step, by the finished 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Mapping
 from io import FileIO
@@ -66,6 +67,8 @@ class Journal(MemoryJournal):
             empty = not path.exists() or path.stat().st_size == 0
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+        if not empty:
+            _refuse_while_another_measures(path)
         if empty or fresh:
             text = encode_header({**journal.header, "state": "measuring"})
             write_atomically(path, text)
@@ -110,6 +113,11 @@ class Journal(MemoryJournal):
             self._file = FileIO(self.path, "ab")  # unbuffered: a full disk shows at once
         except OSError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}.") from None
+        try:
+            _lock(self._file, self.path)
+        except UserError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -147,3 +155,22 @@ class Journal(MemoryJournal):
             os.truncate(self.path, size)
         except OSError:
             return
+
+
+def _lock(file: FileIO, path: Path) -> None:
+    """Lock an open journal; the kernel lets go of it when the process ends, however it ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise UserError(
+            f"another vitprof is measuring into {path} just now; wait for it, or give another "
+            "--out."
+        ) from None
+
+
+def _refuse_while_another_measures(path: Path) -> None:
+    try:
+        with FileIO(path, "r") as file:
+            _lock(file, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None

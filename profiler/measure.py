@@ -46,13 +46,14 @@ def measure_table(
     protocol = protocol or Protocol()
     options = options or options_of(setting)
     blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
+    reference = choose_reference(blocks) if protocol.correct_drift else None
     header = {
         "setting": setting.as_dict(),
         "environment": fingerprint(backend, options),
         "protocol": protocol.as_dict(),
         "observed": observed(),
         "vitprof": __version__,
-        "reference": choose_reference(blocks).as_dict_with_op() if protocol.correct_drift else None,
+        "reference": reference.as_dict_with_op() if reference else None,
     }
     journal = Journal.open(out, header, setting, fresh)
     passes = Passes(
@@ -143,6 +144,10 @@ def reference_of(header: dict[str, Any]) -> Block | None:
     return Block.of(**dims)
 
 
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
 def _sharpened(
     journal: MemoryJournal, protocol: Protocol, typical_ms: float | None = None
 ) -> tuple[dict[object, Row], Drift | None, float]:
@@ -165,14 +170,15 @@ def _finished_table(
     """Order the rows by the plan, sharpen their intervals, fit the line through whole models."""
     rows, drift, spread = _sharpened(journal, protocol)
     ordered = [rows.pop(point.key) for point in plan.points]
-    before = journal.previous.get("seconds", {})
+    earlier = journal.previous.get("seconds")
+    before = earlier if isinstance(earlier, dict) else {}
     header: dict[str, Any] = {
         "observed": journal.header["observed"],
         "vitprof": __version__,
         "reference": journal.header["reference"],
         "drift": drift.as_dict() if drift else None,
         "session_sd": round(spread, 5),
-        "seconds": {k: round(v + before.get(k, 0.0), 2) for k, v in seconds.items()},
+        "seconds": {k: round(v + _number(before.get(k)), 2) for k, v in seconds.items()},
     }
     table = LatencyTable(
         [*ordered, *rows.values()],

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from ..backends import Backend, BackendError, BackendOptions, Executable
-from ..models import Block
+from ..models import Block, Spec
 from ..tables import Row, Setting
 from .clock import Clock, SystemClock
 from .drift import Drift
@@ -50,15 +52,14 @@ class Passes:
 
     def run(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
         """Give every point its sessions, then more to those whose interval is still wide."""
-        if self.reference is not None:
-            self._reference = workshop.fresh_session((self.reference,))
+        self._open_reference(workshop)
         try:
             self._report(points, journal)
-            for nth in range(1, self.protocol.sessions + 1):
+            for nth in range(1, max(map(self._wanted, points), default=0) + 1):
                 if nth > 1 and self._over_budget():
                     break
-                self._one_pass(points, [p for p in points if lacks(journal, p, nth)],
-                               journal, workshop)  # fmt: skip
+                due = [p for p in points if nth <= self._wanted(p) and lacks(journal, p, nth)]
+                self._one_pass(points, due, journal, workshop)
             for point in points:
                 if point.key not in journal.done:
                     self._finish(point, journal)
@@ -67,6 +68,33 @@ class Passes:
             if self._reference is not None:
                 self._reference.close()
                 self._reference = None
+
+    def _open_reference(self, workshop: Workshop) -> None:
+        """Open several sessions of the reference and keep the one of the middling speed.
+
+        Sessions of one model differ by 1-3 % by luck. Every correction of this run is a ratio to
+        this one session, so an unlucky one would set the whole run off against another.
+        """
+        if self.reference is None:
+            return
+        candidates: list[Executable] = []
+        try:
+            for _ in range(self.protocol.reference_sessions):
+                candidates.append(workshop.fresh_session((self.reference,)))
+            plan = replace(self.protocol.sampling, min_runs=10, max_runs=10, warmup_ms=0.0)
+            group = dict(enumerate(candidates))
+            samples = sample_group(group, plan, self.clock, self._rng, self.spent)
+            medians = {
+                n: float(np.median([s.wall_ms for s in of_one.kept or of_one.all]))
+                for n, of_one in samples.items()
+            }
+            middle = sorted(medians, key=lambda n: medians[n])[len(medians) // 2]
+            self._reference = candidates.pop(middle)
+        except (CannotBuildError, BackendError):
+            self._reference = None  # its own point says why; the others go uncorrected
+        finally:
+            for executable in candidates:
+                executable.close()
 
     def _narrow(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
         """Measure once more, up to `extra_sessions` times, what is not yet stable."""
@@ -106,15 +134,18 @@ class Passes:
     def _report(self, points: Sequence[Point], journal: MemoryJournal) -> None:
         if self.on_progress is None:
             return
-        wanted = self.protocol.sessions
         done = sum(point.key in journal.done for point in points)
         sessions = sum(
-            wanted
+            self._wanted(point)
             if point.key in journal.done
-            else min(wanted, len(journal.partial.get(point.key, ())))
+            else min(self._wanted(point), len(journal.partial.get(point.key, ())))
             for point in points
         )
-        self.on_progress(sessions, wanted * len(points), done, len(points))
+        self.on_progress(sessions, sum(map(self._wanted, points)), done, len(points))
+
+    def _wanted(self, point: Point) -> int:
+        whole = isinstance(point.subject, Spec)
+        return self.protocol.model_sessions if whole else self.protocol.sessions
 
     def _measure_group(
         self, group: Sequence[Point], journal: MemoryJournal, workshop: Workshop
@@ -136,10 +167,12 @@ class Passes:
             reasons = [broken[p.subject] for p in point.parts if p.subject in broken]
             row = failed_row(point, reasons[0]) if reasons else session_row(point, samples)
             if row.verdict == "failed":
-                journal.append_point(row)
+                # Once measured, a point is not lost to a session that fails later.
+                if point.key not in journal.done:
+                    journal.append_point(row)
                 continue
             journal.append_session(row)
-            if len(journal.partial[point.key]) >= self.protocol.sessions:
+            if len(journal.partial[point.key]) >= self._wanted(point):
                 self._finish(point, journal)
 
     def _sample(

@@ -14,14 +14,18 @@ class Protocol:
 
     A point's sessions are spread over `sessions` passes through the plan, so that a slow minute of
     the machine spoils one session of many points (which the median forgives) and not all sessions
-    of a few. Within a pass, `group` points are alive at a time and run in interleaved rounds. A
-    point still unstable after that gets up to `extra_sessions` more. `unstable_above` is the
-    relative half-width of the 95 % interval beyond which a point's verdict is "unstable". With
-    `correct_drift` a reference block is run in between, see `drift.py`.
+    of a few. Within a pass, `group` points are alive at a time and run in interleaved rounds. Whole
+    models get `model_sessions`, for what is fitted on them is in every prediction. A point still
+    unstable after that gets up to `extra_sessions` more. `unstable_above` is the relative
+    half-width of the 95 % interval beyond which a point's verdict is "unstable". With
+    `correct_drift` a reference block, the middling one of `reference_sessions` sessions, is run in
+    between, see `drift.py`.
     """
 
     sessions: int = 3
+    model_sessions: int = 5
     extra_sessions: int = 2
+    reference_sessions: int = 15
     group: int = 12
     seed: int = 0
     unstable_above: float = 0.05

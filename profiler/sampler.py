@@ -7,8 +7,10 @@ clock, says how busy the machine was, not what the block costs: it is set aside 
 
 from __future__ import annotations
 
+import gc
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -21,6 +23,10 @@ class Runnable(Protocol):
     """The part of `backends.Executable` that sampling needs."""
 
     def run(self) -> None: ...
+
+
+# Share of all cores' time.
+MOST_OTHER_WORK = 0.25
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,21 @@ class Sample:
 class SamplingPlan:
     """How long to sample one session of a point.
 
-    After `warmup_runs` and at least `warmup_ms`, as many runs as fit `timed_ms`, but from
-    `min_runs` to `max_runs`. `threads` decides which samples count as disturbed. The
-    reference is run again after every `reference_every_ms` of other work.
+    After `warmup_runs` and at least `warmup_ms`, as many timed runs as fit `timed_ms`, but from
+    `min_runs` to `max_runs`. Points take turns, and other points drive a point's weights out of
+    the caches: at each turn it is run once untimed and then timed `runs_per_turn` times, for what
+    is wanted is the latency of a model that runs again and again. `threads` decides which samples
+    count as disturbed. The reference is read again after every `reference_every_ms` of other work.
     """
 
     warmup_runs: int = 1
     warmup_ms: float = 5.0
-    timed_ms: float = 100.0
+    timed_ms: float = 60.0
     min_runs: int = 6
-    max_runs: int = 30
+    max_runs: int = 16
+    runs_per_turn: int = 2
     threads: int = 1
-    reference_every_ms: float = 12.0
+    reference_every_ms: float = 25.0
 
     def runs_for(self, run_ms: float) -> int:
         """Return how many timed runs a point gets whose run takes `run_ms`."""
@@ -80,6 +89,10 @@ class SessionSamples:
 
     kept: list[Sample] = field(default_factory=list)
     set_aside: list[Sample] = field(default_factory=list)
+
+    def disturb_all(self) -> None:
+        """Set every sample aside: no single one shows what disturbed them all."""
+        self.set_aside, self.kept = self.all, []
 
     @property
     def all(self) -> list[Sample]:
@@ -104,35 +117,61 @@ def sample_group(
 ) -> dict[Key, SessionSamples]:
     """Warm up and time every executable of `group`, interleaved in random order.
 
-    Every round runs each point that still lacks runs once. A sample set aside is made up for, up
-    to as many again as were planned; a point whose samples are all disturbed keeps none.
-    `reference` is run in between, see `drift.py`.
+    In every round each point that still lacks runs has one turn. A sample set aside is made up
+    for, up to as many again as were planned; a point whose samples are all disturbed keeps none.
+    Where others used more than MOST_OTHER_WORK of the machine meanwhile, all are set aside: other
+    cores' work slows caches, memory and clock, and no single sample shows it. `reference` is run in
+    between, see `drift.py`; where running it fails, the samples go without.
     """
     spent = spent if spent is not None else TimeSpent()
-    wanted = {key: _warm_up(executable, plan, clock, spent) for key, executable in group.items()}
+    warm = {key: _warm_up(executable, plan, clock, spent) for key, executable in group.items()}
+    wanted = {key: plan.runs_for(run_ms) for key, run_ms in warm.items()}
     results: dict[Key, SessionSamples] = {key: SessionSamples() for key in group}
-    speedometer = Speedometer(reference, plan, clock)
-    while True:
-        lacking = [key for key in group if _lacks(results[key], wanted[key])]
-        if not lacking:
-            return results
-        rng.shuffle(lacking)
-        for key in lacking:
-            reference_ms = speedometer.read()
-            sample = replace(_timed_run(group[key], clock), reference_ms=reference_ms)
-            spent.timed_s += sample.wall_ms / 1e3
-            speedometer.worked(sample.wall_ms)
-            of_key = results[key]
-            (of_key.set_aside if sample.disturbed(plan.threads) else of_key.kept).append(sample)
+    speedometer = Speedometer(reference, plan, clock, spent)
+    started, others = clock.wall(), clock.others()
+    with _no_garbage_collection():
+        while True:
+            lacking = [key for key in group if _lacks(results[key], wanted[key])]
+            if not lacking:
+                break
+            rng.shuffle(lacking)
+            for key in lacking:
+                # The reference drives a short point's data out of the cache again, so it is read
+                # before the untimed run; within a long point's turn its reading would grow old.
+                long = warm[key] >= plan.reference_every_ms
+                reference_ms = 0.0 if long else speedometer.read()
+                untimed = _timed_run(group[key], clock)
+                spent.warmup_s += untimed.wall_ms / 1e3
+                speedometer.worked(untimed.wall_ms)
+                for _ in range(plan.runs_per_turn):
+                    if not _lacks(results[key], wanted[key]):
+                        break
+                    if long:
+                        reference_ms = speedometer.read()
+                    sample = replace(_timed_run(group[key], clock), reference_ms=reference_ms)
+                    spent.timed_s += sample.wall_ms / 1e3
+                    speedometer.worked(sample.wall_ms)
+                    aside = sample.disturbed(plan.threads)
+                    (results[key].set_aside if aside else results[key].kept).append(sample)
+    if clock.others() - others > MOST_OTHER_WORK * (clock.wall() - started):
+        for samples in results.values():
+            samples.disturb_all()
+    return results
 
 
 class Speedometer:
-    """Runs the reference when its last time has grown old, and remembers that time."""
+    """Reads the reference when its last reading has grown old, and remembers it."""
 
-    def __init__(self, reference: Runnable | None, plan: SamplingPlan, clock: Clock) -> None:
+    # The longer the work since the last reading, the more single runs a reading may take.
+    MOST_RUNS = 3
+
+    def __init__(
+        self, reference: Runnable | None, plan: SamplingPlan, clock: Clock, spent: TimeSpent
+    ) -> None:
         self.reference = reference
         self.plan = plan
         self.clock = clock
+        self.spent = spent
         self.latest_ms = 0.0
         self.work_since_ms = 0.0
 
@@ -143,22 +182,47 @@ class Speedometer:
         """Return the reference's time in ms, taken now if the last one is old; 0 without one."""
         old = self.latest_ms == 0.0 or self.work_since_ms >= self.plan.reference_every_ms
         if self.reference is not None and old:
-            self.reference.run()  # warms its weights: other work has driven them out of the cache
-            for _ in range(2):  # once more if the first was disturbed
-                sample = _timed_run(self.reference, self.clock)
-                self.latest_ms = sample.wall_ms
-                if not sample.disturbed(self.plan.threads):
-                    break
+            try:
+                self.latest_ms = self._reading(self.reference)
+            except RuntimeError:
+                # Not worth losing the points for: they go on without a correction.
+                self.reference, self.latest_ms = None, 0.0
             self.work_since_ms = 0.0
         return self.latest_ms
+
+    def _reading(self, reference: Runnable) -> float:
+        """Return the mean of some runs that nothing disturbed, or of all where all were."""
+        reference.run()  # warms its weights: other work has driven them out of the cache
+        worth = int(self.work_since_ms / max(self.plan.reference_every_ms, 1e-9))
+        samples: list[Sample] = []
+        for _ in range(min(max(worth, 1), self.MOST_RUNS) + 1):
+            samples.append(_timed_run(reference, self.clock))
+            self.spent.timed_s += samples[-1].wall_ms / 1e3
+            calm = [s for s in samples if not s.disturbed(self.plan.threads)]
+            if len(calm) >= min(max(worth, 1), self.MOST_RUNS):
+                break
+        used = calm or samples
+        return sum(sample.wall_ms for sample in used) / len(used)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep Python's collector from running inside a timed window."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _lacks(samples: SessionSamples, wanted: int) -> bool:
     return len(samples.kept) < wanted and len(samples.kept) + len(samples.set_aside) < 2 * wanted
 
 
-def _warm_up(executable: Runnable, plan: SamplingPlan, clock: Clock, spent: TimeSpent) -> int:
-    """Run until warm; return how many timed runs this executable should get."""
+def _warm_up(executable: Runnable, plan: SamplingPlan, clock: Clock, spent: TimeSpent) -> float:
+    """Run until warm; return the milliseconds of the quickest run."""
     started = clock.wall()
     times: list[float] = []
     while len(times) < plan.warmup_runs or sum(times) < plan.warmup_ms:
@@ -168,7 +232,7 @@ def _warm_up(executable: Runnable, plan: SamplingPlan, clock: Clock, spent: Time
         if len(times) >= 1000:  # a run too short for the clock would never fill warmup_ms
             break
     spent.warmup_s += (clock.wall() - started) / 1e9
-    return plan.runs_for(min(times))
+    return min(times)
 
 
 def _timed_run(executable: Runnable, clock: Clock) -> Sample:

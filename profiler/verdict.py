@@ -33,7 +33,7 @@ def session_row(point: Point, samples: Mapping[Subject, SessionSamples]) -> Row:
     difference that is not above zero says only that noise is larger than the block: it is failed.
     """
     totals = dict.fromkeys(_TIMES, 0.0)
-    references: list[float] = []
+    in_references = 0.0  # the point's latency in units of the reference's
     good = set_aside = 0
     for part in point.parts:
         of_part = samples[part.subject]
@@ -41,7 +41,8 @@ def session_row(point: Point, samples: Mapping[Subject, SessionSamples]) -> Row:
         summary = summarise_session([sample.wall_ms for sample in used], len(of_part.set_aside))
         for name in _TIMES:
             totals[name] += part.weight * getattr(summary, name)
-        references += [sample.reference_ms for sample in used if sample.reference_ms > 0]
+        ratios = [s.wall_ms / s.reference_ms for s in used if s.reference_ms > 0]
+        in_references += part.weight * float(np.median(ratios)) if ratios else math.nan
         good += len(of_part.kept)
         set_aside += len(of_part.set_aside)
     median = totals["median_ms"]
@@ -64,7 +65,7 @@ def session_row(point: Point, samples: Mapping[Subject, SessionSamples]) -> Row:
         p90_ms=ordered["p90_ms"],
         p99_ms=ordered["p99_ms"],
         session_ms=(median,),
-        reference_ms=(float(np.median(references)),) if references else (),
+        reference_ms=(median / in_references,) if in_references > 0 else (),
         samples=good,
         set_aside=set_aside,
         measured_at=_now(),
@@ -101,7 +102,7 @@ def judged(row: Row, protocol: Protocol, shared_sd: float, typical_ms: float | N
     `shared_sd` is the spread between sessions that all points share, `typical_ms` the reference's
     typical time that medians are brought to (None: they stay raw).
     """
-    medians = corrected_sessions(row, typical_ms)
+    medians = corrected_sessions(row, typical_ms) or [row.latency_ms]
     latency, low, high = latency_interval(medians, shared_sd)
     causes = []
     if (high - low) / 2 > protocol.unstable_above * latency:
@@ -111,7 +112,7 @@ def judged(row: Row, protocol: Protocol, shared_sd: float, typical_ms: float | N
         )
     if row.set_aside > row.samples:
         causes.append(
-            f"{row.set_aside} of {row.set_aside + row.samples} runs were interrupted by other "
+            f"{row.set_aside} of {row.set_aside + row.samples} runs were disturbed by other "
             "work: stop other programs and measure again"
         )
     if row.reference_ms and typical_ms and min(row.reference_ms) > BUSY_REFERENCE * typical_ms:

@@ -17,7 +17,7 @@ from ..tables import LatencyTable
 DEFAULT_LEVELS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "patch_embed": {"embed": (192, 384, 768)},
     "attention": {
-        "embed": (192, 384, 768),
+        "embed": (192, 384, 576, 768),
         "heads": (1, 3, 6, 12),
         "qk": (16, 64),
         "v": (16, 64),
@@ -126,7 +126,11 @@ class VitSpace:
             name, _, values = part.partition("=")
             chosen = _parse_levels(values, part)
             op, _, axis = name.strip().rpartition(".")
-            if axis == "tokens" and op in ("", "attention", "mlp"):
+            if axis == "tokens" and op:
+                raise UserError(
+                    f"--grid {shown(part)}: attention and mlp share their tokens; write tokens=..."
+                )
+            if axis == "tokens":
                 tokens = chosen
                 continue
             if op and op not in levels:

@@ -133,7 +133,9 @@ class OpGrid:
         """Return the milliseconds that `corners` stand for."""
         # A failed corner of weight 0 must not turn the sum into NaN.
         used = np.where(corners.weights == 0, 0.0, self.values[corners.indices])
-        return (used * corners.weights).sum(axis=1) * corners.scale
+        ms = (used * corners.weights).sum(axis=1) * corners.scale
+        # A line followed far below the grid crosses zero; no block is faster than the grid's best.
+        return np.where(ms > 0, ms, np.nanmin(self.values))
 
     def interpolate(self, dims: np.ndarray, extrapolate: bool = False) -> np.ndarray:
         """Return the milliseconds of n blocks (`dims`: n x axes); failed corners are an error."""

@@ -208,13 +208,16 @@ class LatencyTable:
         line = self.calibration if calibrated else None
         offset = 0.0
         if line is not None:
-            half_width = line.half_width(total, half_width / NORMAL_95)
-            total, offset = float(line.apply(total)), line.offset_ms
-            parts = [_scaled(part, line.factor) for part in parts]
+            sums: dict[str, float] = {}
+            for part in parts:
+                sums[part.block.op] = sums.get(part.block.op, 0.0) + part.ms
+            parts = [_scaled(part, line.factor(part.block.op)) for part in parts]
+            offset = line.offset_ms
+            total = sum(part.ms for part in parts) + offset
+            half_width = line.half_width(sums, half_width / NORMAL_95)
             how += (
-                f", brought to whole models by a line fitted on {line.models} of them "
-                f"(x {line.factor:.3f} {line.offset_ms:+.3g} ms; held out, it errs by "
-                f"{line.held_out_mape:.1%})"
+                f", brought to whole models by a line fitted on {line.models} of them (held out, "
+                f"it errs by {line.held_out_mape:.1%})"
             )
         return Prediction(
             spec.name,
@@ -236,8 +239,10 @@ class LatencyTable:
         arrays = specs if isinstance(specs, BlockArrays) else BlockArrays.from_specs(specs)
         total = np.zeros(arrays.count)
         for op, columns in arrays.ops.items():
-            self.grid(op).add_up(columns, total, extrapolate)
-        return np.asarray(self.calibration.apply(total)) if self.calibration else total
+            of_op = np.zeros(arrays.count)
+            self.grid(op).add_up(columns, of_op, extrapolate)
+            total += of_op if self.calibration is None else self.calibration.factor(op) * of_op
+        return total if self.calibration is None else total + self.calibration.offset_ms
 
     def _predict_blocks(
         self, blocks: Sequence[Block], extrapolate: bool
