@@ -161,11 +161,13 @@ def _lock(file: FileIO, path: Path) -> None:
     """Lock an open journal; the kernel lets go of it when the process ends, however it ends."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         raise UserError(
             f"another vitprof is measuring into {path} just now; wait for it, or give another "
             "--out."
         ) from None
+    except OSError:
+        return  # a network file system that cannot lock: measuring without is better than not
 
 
 def _refuse_while_another_measures(path: Path) -> None:

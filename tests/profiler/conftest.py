@@ -33,6 +33,7 @@ class ScriptedClock:
         self.wall_ns = 5_000_000_000
         self.cpu_ns = 1_000_000_000
         self.switches = 3
+        self.others_ns = 7_000_000
 
     def wall(self) -> int:
         return self.wall_ns
@@ -43,11 +44,17 @@ class ScriptedClock:
     def preemptions(self) -> int:
         return self.switches
 
-    def advance(self, ms: float, cpu_ms: float | None = None, switches: int = 0) -> None:
-        """Let a run of `ms` pass; CPU time goes along unless given."""
+    def others(self) -> int:
+        return self.others_ns
+
+    def advance(
+        self, ms: float, cpu_ms: float | None = None, switches: int = 0, others_ms: float = 0.0
+    ) -> None:
+        """Let a run of `ms` pass; CPU time goes along unless given, others stand still."""
         self.wall_ns += round(ms * 1e6)
         self.cpu_ns += round((ms if cpu_ms is None else cpu_ms) * 1e6)
         self.switches += switches
+        self.others_ns += round(others_ms * 1e6)
 
 
 @dataclass
@@ -57,6 +64,7 @@ class ScriptedRun:
     ms: float
     cpu_ms: float | None = None
     switches: int = 0
+    others_ms: float = 0.0
 
 
 class ScriptedExecutable:
@@ -77,7 +85,7 @@ class ScriptedExecutable:
         self.called()
         now = self.runs[min(self.count, len(self.runs) - 1)]
         self.count += 1
-        self.clock.advance(now.ms, now.cpu_ms, now.switches)
+        self.clock.advance(now.ms, now.cpu_ms, now.switches, now.others_ms)
 
     def outputs(self) -> list[np.ndarray]:
         return []
@@ -105,6 +113,8 @@ def no_fault(artifact: dict[str, int]) -> str:
 class ScriptedBackend:
     """A runtime whose artifact is the module's size, and whose runs take a time made of it.
 
+    An artifact is "params", "batch", and "whole": 1 for a model, 0 for a block or a chain of them.
+
     `build_fault`, `load_fault` and `run_fault` map an artifact to the error it meets, "" for none;
     `runs_of` maps one to the runs of a session. `opened` are all executables ever loaded.
     """
@@ -130,7 +140,8 @@ class ScriptedBackend:
         self, module: torch.nn.Module, input_shape: tuple[int, ...], options: BackendOptions
     ) -> bytes:
         params = sum(parameter.numel() for parameter in module.parameters())
-        artifact = {"params": params, "batch": input_shape[0]}
+        whole = int(type(module).__name__ != "Sequential")  # a chain of blocks is one
+        artifact = {"params": params, "batch": input_shape[0], "whole": whole}
         self.built.append(artifact)
         if fault := self.build_fault(artifact):
             raise BackendError(fault)
@@ -170,12 +181,19 @@ def plan_of(*widths: int) -> Plan:
 
 
 def quick_protocol(
-    sessions: int = 3, group: int = 4, extra_sessions: int = 0, correct_drift: bool = False
+    sessions: int = 3,
+    group: int = 4,
+    extra_sessions: int = 0,
+    correct_drift: bool = False,
+    model_sessions: int = 3,
+    reference_sessions: int = 3,
 ) -> Protocol:
     sampling = SamplingPlan(warmup_runs=1, warmup_ms=1, timed_ms=5, min_runs=3, max_runs=5)
     return Protocol(
         sessions=sessions,
+        model_sessions=model_sessions,
         extra_sessions=extra_sessions,
+        reference_sessions=reference_sessions,
         group=group,
         correct_drift=correct_drift,
         sampling=sampling,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import tempfile
@@ -208,10 +210,9 @@ def test_a_missing_folder_and_a_folder_as_file_are_refused(
 ) -> None:
     with refused("missing", "does not exist"):
         Journal.open(out.parent / "missing" / "lut.csv", header, setting)
-    with refused("folder"):
-        Journal.open(out.parent, header, setting)
-    with refused("cannot be written"):
-        Journal.open(out.parent, header, setting, fresh=True)
+    for fresh in (False, True):
+        with refused(str(out.parent), "directory"):
+            Journal.open(out.parent, header, setting, fresh=fresh)
 
 
 @pytest.fixture
@@ -289,3 +290,67 @@ def test_the_reason_of_an_unreadable_place_is_a_sentence(
     for place in (out / "lut.csv", out.parent / ("n" * 300)):
         with pytest.raises(UserError):
             Journal.open(place, header, setting)
+
+
+# --- the lock -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_journal_that_is_being_written_is_refused_to_everybody_else(
+    fresh: bool,
+    out: Path,
+    header: dict[str, Any],
+    setting: Setting,
+    rows: list[Row],
+    refused: Callable[..., object],
+) -> None:
+    with Journal.open(out, header, setting) as journal:
+        journal.append_point(rows[0])
+        before = out.read_bytes()
+        with refused(str(out), "another vitprof is measuring", "--out"):
+            Journal.open(out, header, setting, fresh=fresh)
+        assert out.read_bytes() == before
+        journal.append_point(rows[1])
+    assert out.read_bytes().startswith(before)
+    assert list(Journal.open(out, header, setting).done) == [row.key for row in rows[:2]]
+
+
+def test_of_two_that_opened_only_the_first_to_write_may(
+    out: Path, header: dict[str, Any], setting: Setting, refused: Callable[..., object]
+) -> None:
+    first, second = Journal.open(out, header, setting), Journal.open(out, header, setting)
+    with first:
+        with refused("another vitprof is measuring"), second:
+            pass
+        assert second._file is None
+    with second:
+        pass
+
+
+def test_the_lock_goes_with_an_exception(
+    out: Path, header: dict[str, Any], setting: Setting
+) -> None:
+    with pytest.raises(KeyboardInterrupt), Journal.open(out, header, setting):
+        raise KeyboardInterrupt
+    with Journal.open(out, header, setting):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EBADF, errno.ENOTSUP])
+def test_where_the_file_system_cannot_lock_it_measures_without(
+    number: int,
+    out: Path,
+    header: dict[str, Any],
+    setting: Setting,
+    rows: list[Row],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Network file systems refuse some locks: that does not mean that another one measures."""
+
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    append_all(out, header, setting, rows[:1])
+    append_all(out, header, setting, rows[1:])
+    assert len(LatencyTable.read_csv(out).rows) == 4

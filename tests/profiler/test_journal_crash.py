@@ -128,3 +128,24 @@ def test_a_full_disk_is_said_and_what_is_done_is_kept(
     finished, sessions = finish(out)
     assert sessions == sessions_left
     assert_finished_with(finished, table.rows, out)
+
+
+def test_a_process_that_measures_keeps_others_off_until_it_is_gone_however_it_ends(
+    out: Path,
+    finish: Callable[[Path], tuple[LatencyTable, int]],
+    refused: Callable[..., Any],
+) -> None:
+    child = in_a_child(out, run_s=0.01)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline()
+        child.send_signal(signal.SIGSTOP)  # so that every change of the file is ours
+        before = out.read_bytes()
+        with refused(str(out), "another vitprof is measuring"):
+            finish(out)
+        assert out.read_bytes() == before
+    finally:
+        child.kill()
+        child.communicate()
+    table, _ = finish(out)
+    assert_finished_with(table, [], out)

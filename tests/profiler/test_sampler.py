@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import gc
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vitprof.profiler.sampler import Sample, SamplingPlan, TimeSpent, groups_of, sample_group
+from vitprof.profiler.sampler import (
+    MOST_OTHER_WORK,
+    Sample,
+    SamplingPlan,
+    SessionSamples,
+    TimeSpent,
+    groups_of,
+    sample_group,
+)
 
 Clock = Any  # ScriptedClock of conftest.py
 NewExecutable = Callable[..., Any]
 ONE_WARM_UP = SamplingPlan(warmup_runs=1, warmup_ms=0, timed_ms=10, min_runs=5, max_runs=5)
+# The same, with every point as one that takes long: a turn is a single run, and it counts.
+SINGLE_RUNS = replace(ONE_WARM_UP, short_ms=0)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +39,8 @@ def test_it_warms_up_by_count_and_by_time(
     plan = SamplingPlan(warmup_runs=2, warmup_ms=5, min_runs=8, max_runs=8)
     samples = sample_group({"a": thing}, plan, clock, random.Random(0))
     assert len(samples["a"].kept) == 8
-    assert thing.count == warm_ups + 8
+    untimed = 0 if run_ms >= plan.short_ms else 8 // plan.runs_per_turn
+    assert thing.count == warm_ups + untimed + 8
 
 
 @pytest.mark.parametrize(
@@ -65,13 +78,15 @@ def rounds_of(calls: list[str], things: Mapping[str, Any]) -> list[list[str]]:
     return [timed[i : i + len(things)] for i in range(0, len(timed), len(things))]
 
 
-def test_every_round_runs_every_executable_once_in_an_order_of_its_own(
+def test_every_round_gives_every_executable_a_turn_in_an_order_of_its_own(
     clock: Clock, executable: NewExecutable
 ) -> None:
     calls: list[str] = []
     names = "abcdef"
     group = {n: executable(2.0, called=lambda n=n: calls.append(n)) for n in names}
-    plan = SamplingPlan(warmup_runs=1, warmup_ms=0, timed_ms=40, min_runs=20, max_runs=20)
+    plan = SamplingPlan(
+        warmup_runs=1, warmup_ms=0, timed_ms=40, min_runs=20, max_runs=20, short_ms=0
+    )
     sample_group(group, plan, clock, random.Random(3))
     assert calls[:6] == list(names), "each is warmed up alone, before anything is timed"
     rounds = rounds_of(calls, group)
@@ -98,7 +113,9 @@ def test_one_that_needs_fewer_runs_drops_out_early(clock: Clock, executable: New
         "short": executable(1.0, called=lambda: calls.append("short")),
         "long": executable(5.0, called=lambda: calls.append("long")),
     }
-    plan = SamplingPlan(warmup_runs=1, warmup_ms=0, timed_ms=10, min_runs=1, max_runs=99)
+    plan = SamplingPlan(
+        warmup_runs=1, warmup_ms=0, timed_ms=10, min_runs=1, max_runs=99, short_ms=0
+    )
     samples = sample_group(group, plan, clock, random.Random(0))
     assert {name: len(s.kept) for name, s in samples.items()} == {"short": 10, "long": 2}
     assert set(calls[2:6]) == {"short", "long"}
@@ -119,7 +136,7 @@ def test_disturbed_samples_are_set_aside_and_made_up_for(
         2.0,
         2.0,
     )
-    samples = sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0))["a"]
+    samples = sample_group({"a": thing}, SINGLE_RUNS, clock, random.Random(0))["a"]
     assert [sample.wall_ms for sample in samples.kept] == [2.0] * 5
     assert samples.set_aside == [Sample(9.0, 2.0, 0), Sample(2.5, 2.2, 1)]
     assert samples.all == samples.kept + samples.set_aside
@@ -134,7 +151,7 @@ def test_disturbed_throughout_it_stops_at_twice_the_runs(
     samples = sample_group(group, ONE_WARM_UP, clock, random.Random(0))
     assert samples["busy"].kept == []
     assert len(samples["busy"].set_aside) == 10
-    assert (len(samples["calm"].kept), calm.count) == (5, 6)
+    assert (len(samples["calm"].kept), calm.count) == (5, 1 + 3 + 5)
 
 
 @given(pattern=st.lists(st.booleans(), min_size=1, max_size=40))
@@ -150,6 +167,9 @@ def test_whatever_is_disturbed_runs_are_from_n_to_2n(pattern: list[bool]) -> Non
 
         def preemptions(self) -> int:
             return self.switches
+
+        def others(self) -> int:
+            return 0
 
         def run(self) -> None:
             index = (self.now // 1_000_000) % len(pattern)
@@ -204,7 +224,8 @@ def test_the_time_spent_is_that_of_warm_up_and_of_all_timed_runs(
     group = {"a": executable(3.0, 2.0), "b": executable(1.0, run_of(4.0, cpu_ms=2.0, switches=1))}
     spent = TimeSpent(warmup_s=1.0, timed_s=2.0)
     sample_group(group, ONE_WARM_UP, clock, random.Random(0), spent)
-    assert spent.warmup_s == pytest.approx(1.0 + (3 + 1) / 1e3)
+    # "a" has three turns, of two timed runs and one; "b" five, since all its runs are disturbed.
+    assert spent.warmup_s == pytest.approx(1.0 + (3 + 1 + 3 * 2 + 5 * 4) / 1e3)
     assert spent.timed_s == pytest.approx(2.0 + (5 * 2 + 10 * 4) / 1e3)
 
 
@@ -223,26 +244,150 @@ def test_groups_hold_everything_once_and_evenly(count: int, size: int) -> None:
         assert len(groups) == -(-count // size)
 
 
-def test_the_reference_is_run_again_when_its_time_has_grown_old(
-    clock: Clock, executable: NewExecutable
+# --- turns ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("runs_per_turn", "turns"), [(1, 5), (2, 3), (3, 2), (5, 1), (9, 1)])
+def test_a_short_point_runs_once_untimed_at_each_turn_and_then_timed(
+    runs_per_turn: int, turns: int, clock: Clock, executable: NewExecutable
 ) -> None:
+    """Only the first run of a turn is slow: other points have driven its weights out."""
     calls: list[str] = []
-    thing = executable(1.0, 5.0, called=lambda: calls.append("thing"))
-    reference = executable(*(float(n) for n in range(1, 30)), called=lambda: calls.append("ref"))
-    plan = SamplingPlan(1, 0, timed_ms=10, min_runs=5, max_runs=5, reference_every_ms=10)
-    samples = sample_group({"a": thing}, plan, clock, random.Random(0), reference=reference)["a"]
-    # Once to warm its weights, once timed: before the first run and after every 10 ms of work.
-    pair, run = ["ref", "ref"], ["thing"]
-    assert calls == run + pair + 2 * run + pair + 2 * run + pair + run
-    assert [sample.reference_ms for sample in samples.kept] == [2.0, 2.0, 4.0, 4.0, 6.0]
+    plan = replace(ONE_WARM_UP, runs_per_turn=runs_per_turn)
+    turn = [9.0, *[2.0] * runs_per_turn]
+    group = {
+        name: executable(2.0, *turn * turns, called=lambda name=name: calls.append(name))
+        for name in "ab"
+    }
+    samples = sample_group(group, plan, clock, random.Random(0))
+    for name, thing in group.items():
+        assert [sample.wall_ms for sample in samples[name].kept] == [2.0] * 5
+        assert thing.count == 1 + turns + 5
+    first_round = calls[2 : 2 + 2 * (1 + min(runs_per_turn, 5))]
+    assert first_round in (sorted(first_round), sorted(first_round, reverse=True))
 
 
-def test_a_disturbed_run_of_the_reference_is_taken_once_more(
+def test_the_default_turn_is_one_untimed_run_and_two_timed_ones() -> None:
+    plan = SamplingPlan()
+    assert (plan.runs_per_turn, plan.short_ms) == (2, 25.0)
+    assert plan.min_runs % plan.runs_per_turn == 0
+
+
+@pytest.mark.parametrize(("run_ms", "untimed"), [(24.999, 3), (25.0, 0), (400.0, 0)])
+def test_a_long_point_has_one_timed_run_a_turn(
+    run_ms: float, untimed: int, clock: Clock, executable: NewExecutable
+) -> None:
+    """It drives its own weights out of the cache; an untimed run would double its time."""
+    thing = executable(run_ms)
+    spent = TimeSpent()
+    samples = sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0), spent)["a"]
+    assert len(samples.kept) == 5
+    assert thing.count == 1 + untimed + 5
+    assert spent.warmup_s == pytest.approx((1 + untimed) * run_ms / 1e3)
+    assert spent.timed_s == pytest.approx(5 * run_ms / 1e3)
+
+
+def test_long_and_short_points_take_turns(clock: Clock, executable: NewExecutable) -> None:
+    calls: list[str] = []
+    group = {
+        "short": executable(2.0, called=lambda: calls.append("short")),
+        "long": executable(30.0, called=lambda: calls.append("long")),
+    }
+    plan = SamplingPlan(warmup_runs=1, warmup_ms=0, timed_ms=10, min_runs=4, max_runs=4)
+    sample_group(group, plan, clock, random.Random(1))
+    assert calls[:2] == ["short", "long"]
+    turns = {("long", *["short"] * 3), (*["short"] * 3, "long")}
+    assert tuple(calls[2:6]) in turns
+    assert tuple(calls[6:10]) in turns
+    assert calls[10:] == ["long", "long"]
+
+
+def test_a_disturbed_untimed_run_is_neither_kept_nor_counted(
     clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
 ) -> None:
-    reference = executable(1.0, run_of(9.0, cpu_ms=1.0), 2.0)
-    plan = SamplingPlan(1, 0, timed_ms=10, min_runs=2, max_runs=2, reference_every_ms=1000)
-    thing = executable(5.0)
-    samples = sample_group({"a": thing}, plan, clock, random.Random(0), reference=reference)["a"]
-    assert [sample.reference_ms for sample in samples.kept] == [2.0, 2.0]
-    assert reference.count == 3
+    waits = run_of(50.0, cpu_ms=1.0, switches=3)
+    thing = executable(2.0, *[waits, 2.0, 2.0] * 3)
+    samples = sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0))["a"]
+    assert samples == SessionSamples([Sample(2.0, 2.0, 0)] * 5)
+
+
+def test_a_run_set_aside_is_made_up_for_within_the_same_turn_or_the_next(
+    clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
+) -> None:
+    waits = run_of(9.0, cpu_ms=2.0)
+    thing = executable(2.0, *[2.0, waits, 2.0] * 9)
+    samples = sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0))["a"]
+    assert (len(samples.kept), len(samples.set_aside)) == (5, 5)
+    assert thing.count == 1 + 5 * 3
+
+
+# --- others' work ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("others_ms", "busy"), [(0.0, False), (1.0, False), (1.001, True)])
+def test_others_that_used_much_of_the_machine_disturb_the_whole_group(
+    others_ms: float, busy: bool, clock: Clock, executable: NewExecutable, run_of: Any
+) -> None:
+    """No single sample shows it: each is short, uninterrupted and never stood still."""
+    assert MOST_OTHER_WORK == 0.25
+    group = {n: executable(run_of(4.0, others_ms=others_ms)) for n in "ab"}
+    for samples in sample_group(group, ONE_WARM_UP, clock, random.Random(0)).values():
+        assert len(samples.all) == 5
+        assert len(samples.set_aside) == (5 if busy else 0)
+        assert not any(sample.disturbed() for sample in samples.all)
+
+
+def test_what_others_did_before_the_first_turn_does_not_count(
+    clock: Clock, executable: NewExecutable, run_of: Any
+) -> None:
+    thing = executable(run_of(4.0, others_ms=400.0), 4.0)
+    samples = sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0))["a"]
+    assert (len(samples.kept), len(samples.set_aside)) == (5, 0)
+
+
+def test_what_was_set_aside_already_comes_after_what_others_spoiled(
+    clock: Clock, executable: NewExecutable, run_of: Any
+) -> None:
+    thing = executable(4.0, run_of(9.0, cpu_ms=4.0, others_ms=9.0), run_of(4.0, others_ms=4.0))
+    samples = sample_group({"a": thing}, SINGLE_RUNS, clock, random.Random(0))["a"]
+    assert samples.kept == []
+    assert [sample.wall_ms for sample in samples.set_aside] == [4.0] * 5 + [9.0]
+
+
+# --- the garbage collector ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def collector() -> Iterator[Callable[[bool], None]]:
+    """Switch the collector on or off for a test, and back to what it was."""
+    was_enabled = gc.isenabled()
+    yield lambda on: gc.enable() if on else gc.disable()
+    (gc.enable if was_enabled else gc.disable)()
+
+
+@pytest.mark.parametrize("on", [True, False])
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_collector_rests_while_runs_are_timed_and_is_then_as_before(
+    on: bool,
+    fails: bool,
+    collector: Callable[[bool], None],
+    clock: Clock,
+    executable: NewExecutable,
+) -> None:
+    seen: list[bool] = []
+
+    def called() -> None:
+        seen.append(gc.isenabled())
+        if fails and len(seen) == 4:
+            raise RuntimeError("the device is lost")
+
+    collector(on)
+    thing = executable(2.0, called=called)
+    if fails:
+        with pytest.raises(RuntimeError, match="lost"):
+            sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0))
+    else:
+        sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0))
+    assert gc.isenabled() is on
+    assert seen[0] is on, "warming up is not timed"
+    assert not any(seen[1:])

@@ -1,0 +1,147 @@
+"""The reference block's readings: when one is taken, what it is made of, and what if it fails."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from vitprof.backends import BackendError
+from vitprof.profiler.sampler import SamplingPlan, Speedometer, TimeSpent, sample_group
+
+Clock = Any  # ScriptedClock of conftest.py
+NewExecutable = Callable[..., Any]
+EVERY_10_MS = SamplingPlan(1, 0, timed_ms=10, min_runs=5, max_runs=5, reference_every_ms=10)
+
+
+@pytest.fixture
+def speedometer(clock: Clock) -> Callable[..., Speedometer]:
+    def make(reference: Any, plan: SamplingPlan = EVERY_10_MS) -> Speedometer:
+        return Speedometer(reference, plan, clock, TimeSpent())
+
+    return make
+
+
+def test_without_a_reference_it_reads_0(speedometer: Callable[..., Speedometer]) -> None:
+    meter = speedometer(None)
+    meter.worked(1e6)
+    assert meter.read() == 0.0
+
+
+def test_the_reference_is_run_again_when_its_time_has_grown_old(
+    clock: Clock, executable: NewExecutable
+) -> None:
+    calls: list[str] = []
+    thing = executable(1.0, 5.0, called=lambda: calls.append("thing"))
+    reference = executable(*(float(n) for n in range(1, 30)), called=lambda: calls.append("ref"))
+    group = {"a": thing}
+    samples = sample_group(group, EVERY_10_MS, clock, random.Random(0), reference=reference)["a"]
+    # Once to warm its weights, once timed: before the first turn and after every 10 ms timed.
+    pair, turn = ["ref", "ref"], ["thing"] * 3
+    assert calls == ["thing", *pair, *turn, *pair, *turn, *pair, *turn[:2]]
+    assert [sample.reference_ms for sample in samples.kept] == [2.0, 2.0, 4.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("worked_ms", "timed_runs"),
+    [(9.999, 0), (10.0, 1), (19.0, 1), (20.0, 2), (29.0, 2), (30.0, 3), (1000.0, 3)],
+)
+def test_the_longer_the_work_the_more_runs_a_reading_takes(
+    worked_ms: float,
+    timed_runs: int,
+    speedometer: Callable[..., Speedometer],
+    executable: NewExecutable,
+) -> None:
+    reference = executable(7.0, 1.0, 7.0, 2.0, 4.0, 9.0)
+    meter = speedometer(reference)
+    assert meter.read() == 1.0, "the first reading is one run after the one that warms"
+    meter.worked(worked_ms / 2)
+    meter.worked(worked_ms / 2)
+    expected = {0: 1.0, 1: 2.0, 2: 3.0, 3: 5.0}[timed_runs]
+    assert meter.read() == pytest.approx(expected)
+    assert reference.count == 2 + (1 + timed_runs if timed_runs else 0)
+    assert meter.read() == pytest.approx(expected), "a young reading is remembered"
+    assert reference.count == 2 + (1 + timed_runs if timed_runs else 0)
+
+
+def test_a_disturbed_run_of_the_reference_is_taken_once_more(
+    clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
+) -> None:
+    reference = executable(1.0, run_of(9.0, cpu_ms=1.0), 2.0)
+    plan = replace(EVERY_10_MS, min_runs=2, max_runs=2, reference_every_ms=1000)
+    thing = executable(5.0)
+    samples = sample_group({"a": thing}, plan, clock, random.Random(0), reference=reference)["a"]
+    assert [sample.reference_ms for sample in samples.kept] == [2.0, 2.0]
+    assert reference.count == 3
+
+
+def test_of_several_runs_the_disturbed_are_left_out(
+    speedometer: Callable[..., Speedometer], executable: NewExecutable, run_of: Callable[..., Any]
+) -> None:
+    waits = run_of(90.0, cpu_ms=1.0, switches=1)
+    reference = executable(1.0, 2.0, 1.0, 3.0, waits, 4.0, 5.0)
+    meter = speedometer(reference)
+    meter.read()
+    meter.worked(30.0)
+    assert meter.read() == pytest.approx((3 + 4 + 5) / 3)
+    assert reference.count == 2 + 1 + 4
+
+
+def test_where_all_runs_are_disturbed_their_mean_has_to_do(
+    speedometer: Callable[..., Speedometer], executable: NewExecutable, run_of: Callable[..., Any]
+) -> None:
+    waits = [run_of(ms, cpu_ms=1.0) for ms in (4.0, 6.0)]
+    reference = executable(1.0, *waits)
+    assert speedometer(reference).read() == 5.0
+    assert reference.count == 3
+
+
+def test_only_what_is_timed_ages_a_reading(clock: Clock, executable: NewExecutable) -> None:
+    """The untimed run of a turn and the reference itself are no samples."""
+    reference = executable(500.0)
+    thing = executable(4.0)
+    sample_group({"a": thing}, EVERY_10_MS, clock, random.Random(0), reference=reference)
+    # Turns of 8 ms timed: readings before the first and the third, each warmed and timed.
+    assert reference.count == 4
+
+
+def test_the_time_of_readings_is_spent_as_timed(clock: Clock, executable: NewExecutable) -> None:
+    spent = TimeSpent()
+    group, reference = {"a": executable(4.0)}, executable(100.0)
+    sample_group(group, EVERY_10_MS, clock, random.Random(0), spent, reference)
+    assert spent.timed_s == pytest.approx((5 * 4 + 2 * 100) / 1e3)
+
+
+@pytest.mark.parametrize("failing_run", [1, 2, 3, 4])
+def test_a_reference_that_breaks_is_dropped_and_sampling_goes_on(
+    failing_run: int, clock: Clock, executable: NewExecutable
+) -> None:
+    runs = 0
+
+    def called() -> None:
+        nonlocal runs
+        runs += 1
+        if runs >= failing_run:
+            raise BackendError("the device is lost")
+
+    reference = executable(3.0, called=called)
+    samples = sample_group(
+        {"a": executable(5.0)}, EVERY_10_MS, clock, random.Random(0), reference=reference
+    )["a"]
+    assert [sample.wall_ms for sample in samples.kept] == [5.0] * 5
+    first = 3.0 if failing_run > 2 else 0.0
+    assert [s.reference_ms for s in samples.kept] == [first, first, 0.0, 0.0, 0.0]
+    assert runs == failing_run, "it is not tried again"
+
+
+def test_the_error_of_a_point_is_not_taken_for_the_references(
+    clock: Clock, executable: NewExecutable
+) -> None:
+    def broken() -> None:
+        raise BackendError("no kernel")
+
+    group = {"a": executable(5.0, called=broken)}
+    with pytest.raises(BackendError, match="no kernel"):
+        sample_group(group, EVERY_10_MS, clock, random.Random(0), reference=executable(3.0))
