@@ -102,18 +102,18 @@ class _Block:
 
 
 WANDERING = (1.0, 1.25, 0.875, 1.5, 1.125, 2.0, 0.75)
-# A reading before every turn.
+# A reading before every turn of a short point, and before every timed run of a long one.
 PAIRED = SamplingPlan(1, 0, timed_ms=80, min_runs=9, max_runs=9, reference_every_ms=12)
 Wandering = tuple[Point, dict[Subject, SessionSamples]]
 
 
-@pytest.fixture
-def wandering(clock: Any, mlp: Mlp) -> Wandering:
-    """A point of 8 ms and its samples on a wandering machine, beside a reference of 4 ms."""
+@pytest.fixture(params=[8.0, 16.0], ids=["short", "long"])
+def wandering(clock: Any, mlp: Mlp, request: pytest.FixtureRequest) -> Wandering:
+    """A point and its samples on a wandering machine, beside a reference of half its length."""
     machine = Machine(clock, WANDERING)
     point = Point(mlp())
-    group = {point.parts[0].subject: machine.block(8.0)}
-    reference = machine.reference(4.0)
+    group = {point.parts[0].subject: machine.block(request.param)}
+    reference = machine.reference(request.param / 2)
     return point, sample_group(group, PAIRED, clock, random.Random(0), reference=reference)
 
 

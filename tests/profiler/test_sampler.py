@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +24,8 @@ from vitprof.profiler.sampler import (
 Clock = Any  # ScriptedClock of conftest.py
 NewExecutable = Callable[..., Any]
 ONE_WARM_UP = SamplingPlan(warmup_runs=1, warmup_ms=0, timed_ms=10, min_runs=5, max_runs=5)
-# The same, with every point as one that takes long: a turn is a single run, and it counts.
-SINGLE_RUNS = replace(ONE_WARM_UP, short_ms=0)
+# The same, with turns of one untimed and one timed run.
+SINGLE_RUNS = replace(ONE_WARM_UP, runs_per_turn=1)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,7 @@ def test_it_warms_up_by_count_and_by_time(
     plan = SamplingPlan(warmup_runs=2, warmup_ms=5, min_runs=8, max_runs=8)
     samples = sample_group({"a": thing}, plan, clock, random.Random(0))
     assert len(samples["a"].kept) == 8
-    untimed = 0 if run_ms >= plan.short_ms else 8 // plan.runs_per_turn
-    assert thing.count == warm_ups + untimed + 8
+    assert thing.count == warm_ups + 4 * 3, "four turns: one run untimed, two timed"
 
 
 @pytest.mark.parametrize(
@@ -72,12 +71,6 @@ def test_a_sample_is_what_the_clocks_say(
     assert samples.kept == [Sample(2.5, 2.4, 0)] * 5
 
 
-def rounds_of(calls: list[str], things: Mapping[str, Any]) -> list[list[str]]:
-    """Cut the calls after warm-up into rounds of as many as there are things."""
-    timed = calls[len(things) :]
-    return [timed[i : i + len(things)] for i in range(0, len(timed), len(things))]
-
-
 def test_every_round_gives_every_executable_a_turn_in_an_order_of_its_own(
     clock: Clock, executable: NewExecutable
 ) -> None:
@@ -85,11 +78,13 @@ def test_every_round_gives_every_executable_a_turn_in_an_order_of_its_own(
     names = "abcdef"
     group = {n: executable(2.0, called=lambda n=n: calls.append(n)) for n in names}
     plan = SamplingPlan(
-        warmup_runs=1, warmup_ms=0, timed_ms=40, min_runs=20, max_runs=20, short_ms=0
+        warmup_runs=1, warmup_ms=0, timed_ms=40, min_runs=20, max_runs=20, runs_per_turn=1
     )
     sample_group(group, plan, clock, random.Random(3))
     assert calls[:6] == list(names), "each is warmed up alone, before anything is timed"
-    rounds = rounds_of(calls, group)
+    untimed, timed = calls[6::2], calls[7::2]
+    assert untimed == timed
+    rounds = [timed[i : i + 6] for i in range(0, len(timed), 6)]
     assert len(rounds) == 20
     assert all(sorted(order) == list(names) for order in rounds)
     assert len({tuple(order) for order in rounds}) > 15
@@ -114,33 +109,25 @@ def test_one_that_needs_fewer_runs_drops_out_early(clock: Clock, executable: New
         "long": executable(5.0, called=lambda: calls.append("long")),
     }
     plan = SamplingPlan(
-        warmup_runs=1, warmup_ms=0, timed_ms=10, min_runs=1, max_runs=99, short_ms=0
+        warmup_runs=1, warmup_ms=0, timed_ms=10, min_runs=1, max_runs=99, runs_per_turn=1
     )
     samples = sample_group(group, plan, clock, random.Random(0))
     assert {name: len(s.kept) for name, s in samples.items()} == {"short": 10, "long": 2}
-    assert set(calls[2:6]) == {"short", "long"}
-    assert set(calls[6:]) == {"short"}
+    for start in (2, 6):
+        assert sorted(calls[start : start + 4]) == ["long", "long", "short", "short"]
+    assert calls[10:] == ["short"] * 2 * 8
 
 
 def test_disturbed_samples_are_set_aside_and_made_up_for(
     clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
 ) -> None:
-    thing = executable(
-        1.0,
-        2.0,
-        run_of(9.0, cpu_ms=2.0),
-        2.0,
-        run_of(2.5, cpu_ms=2.2, switches=1),
-        2.0,
-        2.0,
-        2.0,
-        2.0,
-    )
+    timed = [2.0, run_of(9.0, cpu_ms=2.0), 2.0, run_of(2.5, cpu_ms=2.2, switches=1), *[2.0] * 3]
+    thing = executable(1.0, *(run for one in timed for run in (7.0, one)))
     samples = sample_group({"a": thing}, SINGLE_RUNS, clock, random.Random(0))["a"]
     assert [sample.wall_ms for sample in samples.kept] == [2.0] * 5
     assert samples.set_aside == [Sample(9.0, 2.0, 0), Sample(2.5, 2.2, 1)]
     assert samples.all == samples.kept + samples.set_aside
-    assert thing.count == 1 + 5 + 2
+    assert thing.count == 1 + 2 * (5 + 2)
 
 
 def test_disturbed_throughout_it_stops_at_twice_the_runs(
@@ -248,7 +235,7 @@ def test_groups_hold_everything_once_and_evenly(count: int, size: int) -> None:
 
 
 @pytest.mark.parametrize(("runs_per_turn", "turns"), [(1, 5), (2, 3), (3, 2), (5, 1), (9, 1)])
-def test_a_short_point_runs_once_untimed_at_each_turn_and_then_timed(
+def test_a_point_runs_once_untimed_at_each_turn_and_then_timed(
     runs_per_turn: int, turns: int, clock: Clock, executable: NewExecutable
 ) -> None:
     """Only the first run of a turn is slow: other points have driven its weights out."""
@@ -269,37 +256,23 @@ def test_a_short_point_runs_once_untimed_at_each_turn_and_then_timed(
 
 def test_the_default_turn_is_one_untimed_run_and_two_timed_ones() -> None:
     plan = SamplingPlan()
-    assert (plan.runs_per_turn, plan.short_ms) == (2, 25.0)
-    assert plan.min_runs % plan.runs_per_turn == 0
+    assert plan.runs_per_turn == 2
+    assert plan.min_runs % plan.runs_per_turn == plan.max_runs % plan.runs_per_turn == 0
 
 
-@pytest.mark.parametrize(("run_ms", "untimed"), [(24.999, 3), (25.0, 0), (400.0, 0)])
-def test_a_long_point_has_one_timed_run_a_turn(
-    run_ms: float, untimed: int, clock: Clock, executable: NewExecutable
-) -> None:
-    """It drives its own weights out of the cache; an untimed run would double its time."""
-    thing = executable(run_ms)
-    spent = TimeSpent()
-    samples = sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0), spent)["a"]
-    assert len(samples.kept) == 5
-    assert thing.count == 1 + untimed + 5
-    assert spent.warmup_s == pytest.approx((1 + untimed) * run_ms / 1e3)
-    assert spent.timed_s == pytest.approx(5 * run_ms / 1e3)
-
-
-def test_long_and_short_points_take_turns(clock: Clock, executable: NewExecutable) -> None:
+def test_points_of_any_length_take_turns(clock: Clock, executable: NewExecutable) -> None:
     calls: list[str] = []
     group = {
         "short": executable(2.0, called=lambda: calls.append("short")),
-        "long": executable(30.0, called=lambda: calls.append("long")),
+        "long": executable(300.0, called=lambda: calls.append("long")),
     }
-    plan = SamplingPlan(warmup_runs=1, warmup_ms=0, timed_ms=10, min_runs=4, max_runs=4)
+    plan = SamplingPlan(warmup_runs=1, warmup_ms=0, timed_ms=10, min_runs=4, max_runs=5)
     sample_group(group, plan, clock, random.Random(1))
     assert calls[:2] == ["short", "long"]
-    turns = {("long", *["short"] * 3), (*["short"] * 3, "long")}
-    assert tuple(calls[2:6]) in turns
-    assert tuple(calls[6:10]) in turns
-    assert calls[10:] == ["long", "long"]
+    turns = [calls[i : i + 3] for i in range(2, 14, 3)]
+    assert all(len(set(turn)) == 1 for turn in turns)
+    assert [{turns[0][0], turns[1][0]}, {turns[2][0], turns[3][0]}] == [set(group)] * 2
+    assert calls[14:] == ["short", "short"], "its fifth run has a turn of its own"
 
 
 def test_a_disturbed_untimed_run_is_neither_kept_nor_counted(
@@ -348,7 +321,8 @@ def test_what_others_did_before_the_first_turn_does_not_count(
 def test_what_was_set_aside_already_comes_after_what_others_spoiled(
     clock: Clock, executable: NewExecutable, run_of: Any
 ) -> None:
-    thing = executable(4.0, run_of(9.0, cpu_ms=4.0, others_ms=9.0), run_of(4.0, others_ms=4.0))
+    waits = run_of(9.0, cpu_ms=4.0, others_ms=9.0)
+    thing = executable(4.0, 4.0, waits, run_of(4.0, others_ms=4.0))
     samples = sample_group({"a": thing}, SINGLE_RUNS, clock, random.Random(0))["a"]
     assert samples.kept == []
     assert [sample.wall_ms for sample in samples.set_aside] == [4.0] * 5 + [9.0]

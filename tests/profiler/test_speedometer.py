@@ -38,7 +38,7 @@ def test_the_reference_is_run_again_when_its_time_has_grown_old(
     reference = executable(*(float(n) for n in range(1, 30)), called=lambda: calls.append("ref"))
     group = {"a": thing}
     samples = sample_group(group, EVERY_10_MS, clock, random.Random(0), reference=reference)["a"]
-    # Once to warm its weights, once timed: before the first turn and after every 10 ms timed.
+    # Once to warm its weights, once timed: before every turn, for each takes 15 ms.
     pair, turn = ["ref", "ref"], ["thing"] * 3
     assert calls == ["thing", *pair, *turn, *pair, *turn, *pair, *turn[:2]]
     assert [sample.reference_ms for sample in samples.kept] == [2.0, 2.0, 4.0, 4.0, 6.0]
@@ -98,20 +98,38 @@ def test_where_all_runs_are_disturbed_their_mean_has_to_do(
     assert reference.count == 3
 
 
-def test_only_what_is_timed_ages_a_reading(clock: Clock, executable: NewExecutable) -> None:
-    """The untimed run of a turn and the reference itself are no samples."""
+def test_untimed_runs_age_a_reading_too_and_its_own_runs_do_not(
+    clock: Clock, executable: NewExecutable
+) -> None:
     reference = executable(500.0)
-    thing = executable(4.0)
-    sample_group({"a": thing}, EVERY_10_MS, clock, random.Random(0), reference=reference)
-    # Turns of 8 ms timed: readings before the first and the third, each warmed and timed.
-    assert reference.count == 4
+    sample_group({"a": executable(4.0)}, EVERY_10_MS, clock, random.Random(0), reference=reference)
+    # Turns of 4 + 8 ms: a reading before each of the three, and each warmed and timed.
+    assert reference.count == 6
+
+
+@pytest.mark.parametrize(("run_ms", "long"), [(9.999, False), (10.0, True), (12.0, True)])
+def test_next_to_every_run_of_a_long_point_the_reference_is_read(
+    run_ms: float, long: bool, clock: Clock, executable: NewExecutable
+) -> None:
+    """Within a long point's turn a reading grows old; a short point would lose its cache to it."""
+    calls: list[str] = []
+    thing = executable(run_ms, called=lambda: calls.append("thing"))
+    reference = executable(1.0, called=lambda: calls.append("ref"))
+    plan = replace(EVERY_10_MS, min_runs=4, max_runs=4)
+    sample_group({"a": thing}, plan, clock, random.Random(0), reference=reference)
+    read, run = ["ref", "ref"], ["thing"]
+    twice = ["ref"] * 3  # after two runs (20 ms) a reading is worth two
+    if long:
+        assert calls == [*run, *run, *read, *run, *read, *run, *run, *twice, *run, *read, *run]
+    else:
+        assert calls == [*run, *read, *run, *run, *run, *twice, *run, *run, *run]
 
 
 def test_the_time_of_readings_is_spent_as_timed(clock: Clock, executable: NewExecutable) -> None:
     spent = TimeSpent()
     group, reference = {"a": executable(4.0)}, executable(100.0)
     sample_group(group, EVERY_10_MS, clock, random.Random(0), spent, reference)
-    assert spent.timed_s == pytest.approx((5 * 4 + 2 * 100) / 1e3)
+    assert spent.timed_s == pytest.approx((5 * 4 + 3 * 100) / 1e3)
 
 
 @pytest.mark.parametrize("failing_run", [1, 2, 3, 4])
