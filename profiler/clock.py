@@ -46,7 +46,8 @@ class SystemClock:
 
     def others(self) -> int:
         busy = _busy_ns()
-        return 0 if busy is None else (busy - self.cpu()) // (os.cpu_count() or 1)
+        # Sandboxes tell a busy time of 0, or one that lags behind this process's own.
+        return 0 if busy is None else max(busy - self.cpu(), 0) // (os.cpu_count() or 1)
 
 
 # What /proc/stat counts as idle: idle and iowait. "steal" is a neighbour on the host: not idle.
