@@ -1,9 +1,10 @@
 """From blocks to a whole model: a line fitted on a few whole models.
 
-A block measured alone finds its weights warm in cache; in a network it does not, and the runtime's
-own steps cost something too. So the sum of lone blocks is off by some per cent: by much the same for
-every model of a space, though not for every op (attention loses more than an MLP). A factor for each
-op and a constant, fitted on a few whole models measured in the same run, take it away.
+A block measured alone finds its weights warm in cache; in a network it does not, and the
+runtime's own steps cost something too. So the sum of lone blocks is off by some per cent: by much
+the same for every model of a space, though not for every op (attention loses more than an MLP). A
+factor for each op and a constant, fitted on a few whole models measured in the same run, take it
+away.
 """
 
 from __future__ import annotations
