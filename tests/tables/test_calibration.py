@@ -10,18 +10,43 @@ import numpy as np
 import pytest
 from vitprof.models import ViTSpec
 from vitprof.tables import LatencyTable, Row
-from vitprof.tables.calibrate import calibrated, without_models
+from vitprof.tables.calibrate import calibrated
 from vitprof.tables.calibration import Calibration, fit_calibration
 
 RowOf = Callable[..., Row]
 
 
-def test_a_line_without_noise_is_found_again() -> None:
-    sums = np.linspace(2, 40, 50)
-    line = fit_calibration(sums, 1.08 * sums + 0.02)
-    np.testing.assert_allclose(line.apply(sums), 1.08 * sums + 0.02, rtol=2e-3)
-    assert line.models == 50
+FACTORS = {"attention": 1.08, "mlp": 1.02}
+
+
+def models_of(
+    rng: np.random.Generator, count: int, noise: float, offset_ms: float = 0.3
+) -> tuple[list[dict[str, float]], np.ndarray]:
+    """Return random sums by op, and what models of these factors and this constant then take."""
+    sums = [{"attention": rng.uniform(5, 40), "mlp": rng.uniform(5, 80)} for _ in range(count)]
+    truth = np.array([sum(FACTORS[op] * ms for op, ms in s.items()) + offset_ms for s in sums])
+    return sums, truth * np.exp(rng.normal(0, noise, count))
+
+
+def predicted(line: Calibration, sums: dict[str, float]) -> float:
+    return sum(line.factor(op) * ms for op, ms in sums.items()) + line.offset_ms
+
+
+def test_factors_without_noise_are_found_again() -> None:
+    sums, measured = models_of(np.random.default_rng(0), 200, noise=0.0)
+    line = fit_calibration(sums, measured)
+    assert line.factors == pytest.approx(FACTORS, abs=3e-3)
+    assert [predicted(line, s) for s in sums] == pytest.approx(measured.tolist(), rel=4e-3)
+    assert line.models == 200
     assert line.held_out_mape < 0.003
+
+
+def test_few_models_move_the_factors_apart_only_as_far_as_they_show_it() -> None:
+    """Measured all alike, models leave one factor for every op."""
+    rng = np.random.default_rng(1)
+    sums, _ = models_of(rng, 8, noise=0.0)
+    line = fit_calibration(sums, [1.05 * sum(s.values()) for s in sums])
+    assert line.factors == pytest.approx({"attention": 1.05, "mlp": 1.05}, abs=0.01)
 
 
 @pytest.mark.parametrize("models", [3, 8, 20])
@@ -29,19 +54,30 @@ def test_the_interval_covers_other_models_as_often_as_it_says(models: int) -> No
     rng = np.random.default_rng(models)
     covered = total = 0
     for _ in range(150):
-        sums = rng.uniform(2, 40, models + 10)
-        truth = 1.05 * sums + 0.03
-        measured = truth * np.exp(rng.normal(0, 0.015, len(sums)))
+        sums, measured = models_of(rng, models + 10, noise=0.015)
         line = fit_calibration(sums[:models], measured[:models])
         for s, ms in zip(sums[models:], measured[models:], strict=True):
-            covered += abs(float(line.apply(s)) - ms) <= line.half_width(s)
+            covered += abs(predicted(line, s) - ms) <= line.half_width(s)
             total += 1
     assert 0.90 <= covered / total <= 0.995
 
 
+def test_uncertain_blocks_widen_the_interval() -> None:
+    sums, measured = models_of(np.random.default_rng(2), 8, noise=0.01)
+    line = fit_calibration(sums, measured)
+    assert line.half_width(sums[0], blocks_sd_ms=0.0) == line.half_width(sums[0], 1e-3)
+    assert line.half_width(sums[0], 20.0) > 2 * line.half_width(sums[0])
+
+
+def test_an_op_that_no_model_had_gets_the_mean_factor() -> None:
+    sums, measured = models_of(np.random.default_rng(3), 8, noise=0.0)
+    line = fit_calibration(sums, measured)
+    assert line.factor("cga") == pytest.approx(sum(line.factors.values()) / 2)
+
+
 def test_too_few_models_are_refused(refused: Callable[..., object]) -> None:
     with refused("at least 3", "has 2"):
-        fit_calibration([1.0, 2.0], [1.0, 2.0])
+        fit_calibration([{"mlp": 1.0}, {"mlp": 2.0}], [1.0, 2.0])
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +104,8 @@ def test_a_calibrated_table_predicts_whole_models(
     assert prediction.low_ms < prediction.ms < prediction.high_ms
     assert table.predict_many([spec])[0] == pytest.approx(prediction.ms)
     assert table.predict(spec, calibrated=False).ms == pytest.approx(vit_table.predict(spec).ms)
-    assert without_models(table).predict(spec).ms == pytest.approx(vit_table.predict(spec).ms)
+    bare = table.with_rows(table.block_rows)
+    assert bare.predict(spec).ms == pytest.approx(vit_table.predict(spec).ms)
 
 
 def test_models_that_failed_or_are_not_covered_are_left_out_of_the_fit(
@@ -96,16 +133,20 @@ def test_the_calibration_is_kept_in_the_file(with_models: LatencyTable, tmp_path
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("factor", 0),
-        ("factor", -1.0),
-        ("factor", "1.1"),
-        ("factor", True),
-        ("factor", 10**400),
-        ("factor", "x" * 5000),
+        ("factors", {}),
+        ("factors", {"mlp": 0}),
+        ("factors", {"mlp": -1.0}),
+        ("factors", {"mlp": "1.1"}),
+        ("factors", {"mlp": True}),
+        ("factors", {"mlp": 10**400}),
+        ("factors", {"mlp": "x" * 5000}),
+        ("factors", [1.0]),
         ("offset_ms", None),
         ("dof", 0),
         ("residual_sd", -0.1),
         ("covariance", [1.0, 2.0]),
+        ("covariance", [[1.0]]),
+        ("covariance", [[1.0, 0.0], [0.0, None]]),
         ("covariance", 1.0),
         ("scale_ms", [1.0]),
     ],
@@ -113,7 +154,7 @@ def test_the_calibration_is_kept_in_the_file(with_models: LatencyTable, tmp_path
 def test_a_damaged_calibration_is_refused(
     name: str, value: object, table_text: str, refuses: Callable[..., None]
 ) -> None:
-    whole = fit_calibration([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).as_dict()
+    whole = fit_calibration([{"mlp": 1.0}, {"mlp": 2.0}, {"mlp": 3.0}], [1.0, 2.0, 3.0]).as_dict()
     assert Calibration.from_dict(whole, "here") is not None
     lines = table_text.split("\n")
     for broken in (whole | {name: value}, {k: v for k, v in whole.items() if k != name}, [1]):
