@@ -72,6 +72,8 @@ def validate_table(
     and AutoViT's operator model) get `training_samples` further random models, measured in the
     same rounds; 0 leaves them out.
     """
+    if training_samples:
+        rivals.check_learned_available()
     rng = random.Random(f"validate {seed}")  # noqa: S311 - reproducible models, not secrets
     taken = {row.subject for row in table.model_rows}
     unseen = _distinct(sample, rng, samples, taken, "unseen")

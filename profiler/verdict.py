@@ -106,10 +106,11 @@ def judged(row: Row, protocol: Protocol, shared_sd: float, typical_ms: float | N
     latency, low, high = latency_interval(medians, shared_sd)
     causes = []
     if (high - low) / 2 > protocol.unstable_above * latency:
-        causes.append(
-            f"its {len(medians)} sessions differ by {100 * (max(medians) / min(medians) - 1):.0f} %"
-            ": measure it with more --sessions on a quiet machine"
-        )
+        differ = 100 * (max(medians) / min(medians) - 1)
+        seen = f"its {len(medians)} sessions differ by {differ:.0f} %"
+        if len(medians) == 1:
+            seen = f"it has one session, and sessions here differ by {100 * shared_sd:.0f} %"
+        causes.append(f"{seen}: measure it with more --sessions on a quiet machine")
     if row.set_aside > row.samples:
         causes.append(
             f"{row.set_aside} of {row.set_aside + row.samples} runs were disturbed by other "

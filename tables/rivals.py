@@ -55,7 +55,9 @@ def mlp(specs: Sequence[Spec], ms: np.ndarray) -> Predictor:
     """HAT's predictor (Wang et al. 2020): design parameters into three hidden layers of 400."""
     from sklearn.neural_network import MLPRegressor
 
-    network = MLPRegressor((400, 400, 400), max_iter=3000, random_state=0, early_stopping=False)
+    network = MLPRegressor(
+        hidden_layer_sizes=(400, 400, 400), max_iter=3000, random_state=0, early_stopping=False
+    )
     return _learned(network, specs, ms)
 
 
@@ -63,7 +65,18 @@ def random_forest(specs: Sequence[Spec], ms: np.ndarray) -> Predictor:
     """A random forest of 500 trees on the same design parameters."""
     from sklearn.ensemble import RandomForestRegressor
 
-    return _learned(RandomForestRegressor(500, random_state=0), specs, ms)
+    return _learned(RandomForestRegressor(n_estimators=500, random_state=0), specs, ms)
+
+
+def check_learned_available() -> None:
+    """Raise UserError where the library of the learned rivals is not installed."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        raise UserError(
+            "the learned rivals need scikit-learn, which is not installed; install it (pip install "
+            "'vitprof[validate]'), or leave --train away."
+        ) from None
 
 
 def _linear(

@@ -202,6 +202,14 @@ def test_every_cause_is_named(
     assert error.count("; ") == 2
 
 
+def test_one_session_is_not_said_to_differ(
+    mlp: Callable[..., Block], row_of: Callable[..., Row], quick: Callable[..., Protocol]
+) -> None:
+    row = judged(row_of(mlp(), 8.0, session_ms=(8.0,)), quick(), shared_sd=0.11)
+    assert row.verdict == "unstable"
+    assert "it has one session, and sessions here differ by 11 %: measure" in row.error
+
+
 @pytest.mark.parametrize(("set_aside", "verdict"), [(30, "stable"), (31, "unstable")])
 def test_more_runs_disturbed_than_kept_make_a_point_unstable(
     set_aside: int,
