@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import statistics
 from collections.abc import Callable
 
 import pytest
@@ -109,7 +111,9 @@ def test_tokens_are_levels_of_attention_and_mlp_alone() -> None:
         ("embed=-8", ["-8 is not a width"]),
         ("atention.heads=1", ["atention", "did you mean 'attention'"]),
         ("mlp.heads=1", ["mlp.heads", "unknown axis 'heads'"]),
-        ("classifier.tokens=5", ["tokens"]),
+        ("classifier.tokens=5", ["classifier.tokens", "write tokens="]),
+        ("mlp.tokens=99,197", ["mlp.tokens", "share their tokens", "write tokens="]),
+        ("op.tokens=5", ["op.tokens"]),
         ("embed=192;nonsense", ["nonsense"]),
         ("embed=" + "9" * 5000, ["AXIS=NUMBER"]),
     ],
@@ -280,3 +284,63 @@ def test_what_is_no_vit_is_refused(refused: Callable[..., object]) -> None:
 
     with refused("other", "not a plain ViT"):
         VitSpace.covering(Other())
+
+
+def test_a_models_layers_are_drawn_from_ranges_of_its_own() -> None:
+    """Were each layer's width drawn from the whole range, every model had the same averages."""
+    rng = random.Random(0)
+    specs = [VitSpace().sample(rng, depth=(12, 12)) for _ in range(60)]
+    for axis, (low, high) in (("mlp", (192, 3072)), ("heads", (1, 12)), ("qk", (16, 64))):
+        means = [sum(getattr(layer, axis) for layer in spec.layers) / 12 for spec in specs]
+        of_the_whole_range = (high - low) / 12**0.5 / 12**0.5
+        assert statistics.stdev(means) > 2 * of_the_whole_range
+        within = [max(getattr(x, axis) for x in s.layers) - min(getattr(x, axis) for x in s.layers)
+                  for s in specs]  # fmt: skip
+        assert min(within) < 0.2 * (high - low)
+        assert max(within) > 0.6 * (high - low)
+
+
+def test_the_slow_width_has_a_level_next_to_it() -> None:
+    """A table that goes to 3072 does not interpolate from there to 2304."""
+    assert {3040, 3072} <= set(DEFAULT_LEVELS["mlp"]["mlp"])
+    assert VitSpace().limited_to(60).levels["mlp"]["mlp"][-1] == 3072
+
+
+# --- calibration models ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_calibration_models_are_inside_spread_and_named(seed: int) -> None:
+    models = VitSpace().calibration_models(8, seed)
+    assert [spec.name for spec in models] == [f"calibration-{seed}-{n}" for n in range(8)]
+    assert all(outside(VitSpace(), spec) == [] for spec in models)
+    macs = [spec.macs for spec in models]
+    assert macs == sorted(macs)
+    assert macs[-1] > 2.5 * macs[0], "a line needs spread"
+    gaps = [b / a for a, b in itertools.pairwise(macs)]
+    assert max(gaps) < 1.8, "and no gap that a single model spans"
+    rng = random.Random(99)
+    any_models = sorted(VitSpace().sample(rng).macs for _ in range(200))
+    assert macs[0] < any_models[30]
+    assert any_models[110] < macs[-1] < any_models[160], "the largest cost most, tell no more"
+
+
+def test_calibration_models_are_repeatable_and_differ_by_seed() -> None:
+    space = VitSpace.covering(create_spec("vit-micro-8"))
+    assert space.calibration_models(4, 1) == space.calibration_models(4, 1)
+    blocks = [{tuple(s.blocks()) for s in space.calibration_models(4, seed)} for seed in (1, 2)]
+    assert not blocks[0] & blocks[1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 40])
+def test_as_many_calibration_models_as_asked_for_and_all_different(count: int) -> None:
+    models = VitSpace().calibration_models(count)
+    assert len(models) == len({tuple(spec.blocks()) for spec in models}) == count
+
+
+def test_a_table_that_covers_the_space_predicts_its_calibration_models(table_of: TableOf) -> None:
+    space = VitSpace.covering(create_spec("vit-tiny-32"))
+    table = table_of(space)
+    for spec in space.calibration_models(5):
+        assert table.predict(spec).extrapolated == []
+    assert VitSpace.of_table(table).calibration_models(5) == space.calibration_models(5)

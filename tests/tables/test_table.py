@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vitprof.models import Block, ViTLayer, ViTSpec
 from vitprof.tables import LatencyTable, Row, Setting
+from vitprof.tables.block_arrays import BlockArrays
+from vitprof.tables.calibrate import calibrated
 
 SmallVit = Callable[..., ViTSpec]
 RowOf = Callable[..., Row]
@@ -298,3 +300,99 @@ def test_what_an_unfinished_table_holds_stays_unfinished_when_written(
 
 def test_an_empty_list_of_specs_costs_nothing(vit_table: LatencyTable) -> None:
     assert vit_table.predict_many([]).tolist() == []
+
+
+# --- with a calibration ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def with_models(vit_table: LatencyTable, small_vit: SmallVit, row_of: RowOf) -> LatencyTable:
+    """The table and six whole models whose attention is dearer in place than alone."""
+    rows = []
+    for i in range(6):
+        spec = small_vit(16 + 3 * i, 1 + i % 4, 1 + i % 4, 20 + 20 * i, name=f"m{i}")
+        by_op = vit_table.predict(spec).by_op
+        ms = sum(by_op.values()) + 0.2 * by_op["attention"] + 0.01
+        rows.append(row_of(spec, ms, context="in_model"))
+    return vit_table.with_rows([*vit_table.rows, *rows])
+
+
+@given(specs=st.lists(SPECS, max_size=5))
+def test_many_at_once_equal_one_by_one_when_calibrated(
+    specs: list[ViTSpec], with_models: LatencyTable
+) -> None:
+    table = calibrated(with_models)
+    assert table.calibration is not None
+    one_by_one = [table.predict(spec).ms for spec in specs]
+    np.testing.assert_allclose(table.predict_many(specs), one_by_one, rtol=1e-9)
+    alone = [table.predict(spec, calibrated=False).ms for spec in specs]
+    np.testing.assert_allclose(with_models.predict_many(specs), alone, rtol=1e-9)
+    assert not specs or max(np.abs(np.array(one_by_one) / alone - 1)) > 1e-3
+
+
+def test_arrays_of_widths_are_calibrated_too(
+    with_models: LatencyTable, small_vit: SmallVit
+) -> None:
+    table = calibrated(with_models)
+    ones = np.ones((3, 2), dtype=np.int64)
+    embed, heads, mlp = np.array([16, 24, 32]), 2 * ones, 48 * ones
+    heads[1] = 0  # a model without attention has no factor to apply
+    arrays = BlockArrays.from_vit_widths(small_vit(), embed, heads, 6 * ones, 7 * ones, mlp)
+    specs = [
+        ViTSpec(
+            embed=int(embed[i]),
+            layers=(ViTLayer(int(heads[i, 0]), 6, 7, 48),) * 2,
+            patch=4,
+            resolution=8,
+            in_channels=1,
+            classes=10,
+        )
+        for i in range(3)
+    ]
+    wanted = [table.predict(spec).ms for spec in specs]
+    np.testing.assert_allclose(table.predict_many(arrays), wanted, rtol=1e-9)
+
+
+def test_a_calibrated_prediction_adds_up_and_says_what_it_stands_on(
+    with_models: LatencyTable, small_vit: SmallVit
+) -> None:
+    table = calibrated(with_models)
+    prediction = table.predict(small_vit())
+    parts = sum(part.ms for part in prediction.by_block)
+    assert parts + prediction.offset_ms == pytest.approx(prediction.ms, rel=1e-9)
+    assert "fitted on 6" in prediction.how
+    raw = table.predict(small_vit(), calibrated=False)
+    assert raw.offset_ms == 0
+    assert "fitted" not in raw.how
+    assert "each measured alone" in raw.how
+
+
+def test_another_calibration_or_other_rows_leave_the_table_as_it_was(
+    with_models: LatencyTable, small_vit: SmallVit
+) -> None:
+    table = calibrated(with_models)
+    before = table.predict(small_vit()).ms
+    bare = table.with_calibration(None)
+    assert bare.predict(small_vit()).ms == table.predict(small_vit(), calibrated=False).ms
+    fewer = table.with_rows(table.block_rows)
+    assert (fewer.calibration, fewer.model_rows) == (None, [])
+    assert fewer.predict(small_vit()).ms == bare.predict(small_vit()).ms
+    assert table.predict(small_vit()).ms == before
+    assert len(table.model_rows) == 6
+    for other in (bare, fewer):
+        assert (other.setting, other.environment, other.protocol, other.source, other.other) == (
+            table.setting, table.environment, table.protocol, table.source, table.other
+        )  # fmt: skip
+
+
+def test_the_contexts_of_an_op_name_the_one_for_predictions_first(
+    vit_rows: list[Row], setting: Setting
+) -> None:
+    mlps = [row for row in vit_rows if row.subject.op == "mlp"]
+    in_network = [replace(row, context="in_network") for row in mlps]
+    in_model = [replace(row, context="in_model") for row in mlps[:1]]
+    table = LatencyTable([*in_model, *vit_rows, *in_network], setting)
+    assert table.contexts("mlp") == ["in_network", "alone", "in_model"]
+    assert table.contexts("attention") == ["alone"]
+    assert table.contexts("cga") == []
+    assert LatencyTable(in_model, setting).contexts("mlp") == ["in_model"]
