@@ -174,7 +174,8 @@ def _report(table: LatencyTable, out: Path, as_json: bool) -> int:
         print_json(
             {
                 "table": str(out),
-                "points": len(table.rows),
+                "points": len(table.block_rows),
+                "models": len(table.model_rows),
                 "failed": [str(row.subject) for row in failed],
                 "unstable": [str(row.subject) for row in unstable],
                 "calibration": table.calibration.as_dict() if table.calibration else None,
@@ -222,7 +223,7 @@ def _print_summary(table: LatencyTable, out: Path) -> None:
     print_table(("op", "points", "ms", "GMAC/s"), rows)
     seconds = table.other["seconds"]
     click.echo(
-        f"{out}: {len(table.rows)} points in {seconds['total']:.0f} s "
+        f"{out}: {len(table.block_rows)} blocks and {len(table.model_rows)} whole models in {seconds['total']:.0f} s "
         f"({seconds['warmup'] + seconds['timed']:.0f} s in warm-up and timed runs); two sessions "
         f"of one point differ by {100 * table.other['session_sd']:.1f} % (standard deviation)."
     )

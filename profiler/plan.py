@@ -29,8 +29,8 @@ class Point:
     """One thing to measure: a Block in a context, or a whole model (a Spec).
 
     `model` is the real model of the context "in_model": the block's cost is the model's latency
-    less that of the model without such blocks, shared among those left out (AutoViT's leave-one-out,
-    section 3.3, with every other occurrence left out instead of one).
+    less that of the model without such blocks, shared among those left out (AutoViT's
+    leave-one-out, section 3.3, with every other occurrence left out instead of one).
     """
 
     subject: Block | Spec

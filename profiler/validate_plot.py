@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import UserError
 from ..tables import Setting
+from ..tables.picture import logarithmic, save_picture
 from .validate import Validation
 
 if TYPE_CHECKING:
@@ -50,29 +50,14 @@ def plot_validation(result: Validation, setting: Setting, path: str | Path) -> N
         label=f"{len(measured)} unseen models, 95 % interval",
     )
     left.set(
-        xscale="log", yscale="log", xlabel="measured, ms", ylabel="predicted, ms",
+        xlabel="measured, ms", ylabel="predicted, ms",
         title=f"MAPE {result.errors.mape:.1%}, {result.errors.within_5:.0%} within ±5 %; a second "
         f"measurement differs by {result.noise_floor.mape:.1%}",
     )  # fmt: skip
-    for axis in (left.xaxis, left.yaxis):
-        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
-    left.grid(True, which="major", alpha=0.3)
+    logarithmic(left, measured.tolist(), predicted.tolist())
     left.legend(loc="upper left")
     _draw_rivals(right, result)
-    figure.suptitle(
-        f"{setting.device}: {setting.backend}, {setting.dtype}, batch {setting.batch}, "
-        f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
-    )
-    try:
-        figure.savefig(path, dpi=130)
-    except (OSError, ValueError) as error:
-        raise UserError(f"the picture {path} cannot be written: {error}.") from None
-    finally:
-        plt.close(figure)
+    save_picture(figure, setting, path)
 
 
 def _draw_rivals(axes: Axes, result: Validation) -> None:

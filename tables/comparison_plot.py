@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import UserError
 from .comparison import BlockSpeed, ComparedModel, Comparison
+from .picture import logarithmic, save_picture
 from .setting import Setting
 
 if TYPE_CHECKING:
@@ -39,16 +39,7 @@ def plot_comparison(
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.4), layout="constrained")
     _draw_models(left, comparison)
     _draw_blocks(right, speeds)
-    figure.suptitle(
-        f"{setting.device}: {setting.backend}, {setting.dtype}, batch {setting.batch}, "
-        f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
-    )
-    try:
-        figure.savefig(path, dpi=130)
-    except (OSError, ValueError) as error:
-        raise UserError(f"the picture {path} cannot be written: {error}.") from None
-    finally:
-        plt.close(figure)
+    save_picture(figure, setting, path)
 
 
 def _draw_models(axes: Axes, comparison: Comparison) -> None:
@@ -90,7 +81,7 @@ def _draw_models(axes: Axes, comparison: Comparison) -> None:
             fontsize=8,
             color="tab:red" if m in wrong else "black",
         )
-    _log_axes(axes, gmacs.tolist(), ms.tolist())
+    logarithmic(axes, gmacs.tolist(), ms.tolist())
     axes.set_xlabel("GMACs per image")
     axes.set_ylabel("latency, ms per run")
     inversions = len(comparison.inversions)
@@ -109,21 +100,6 @@ def _labelled(
     return [(models[i].model, gmacs[i], ms[i]) for i in order[:MOST_LABELS]]
 
 
-def _log_axes(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    for axis, values, scale in (
-        (axes.xaxis, x, axes.set_xscale),
-        (axes.yaxis, y, axes.set_yscale),
-    ):
-        scale("log")
-        narrow = len(values) and max(values) / min(values) < 30
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
-    axes.grid(True, which="major", alpha=0.3)
-
-
 def _draw_blocks(axes: Axes, speeds: Sequence[BlockSpeed]) -> None:
     for op in dict.fromkeys(s.block.op for s in speeds):
         of_op = [s for s in speeds if s.block.op == op]
@@ -139,7 +115,7 @@ def _draw_blocks(axes: Axes, speeds: Sequence[BlockSpeed]) -> None:
     from matplotlib.collections import PathCollection
     from matplotlib.legend_handler import HandlerPathCollection as _OneSize
 
-    _log_axes(axes, [s.block.macs for s in speeds], [s.gmacs_per_s for s in speeds])
+    logarithmic(axes, [s.block.macs for s in speeds], [s.gmacs_per_s for s in speeds])
     axes.set_xlabel("MMACs of the block, per image")
     axes.set_ylabel("attained GMAC/s")
     axes.set_title("Blocks: the same MACs are not the same time (size: embed)")

@@ -1,0 +1,49 @@
+"""What every picture shares: readable logarithmic axes, a title with the setting, saving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+from .setting import Setting
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def save_picture(figure: Figure, setting: Setting, path: str | Path) -> None:
+    """Title the figure with the setting, write it (png, svg, pdf by the suffix) and close it.
+
+    Raises UserError when it cannot be written.
+    """
+    import matplotlib.pyplot as plt
+
+    figure.suptitle(
+        f"{setting.device}: {setting.backend}, {setting.dtype}, batch {setting.batch}, "
+        f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
+    )
+    try:
+        figure.savefig(path, dpi=130)
+    except (OSError, ValueError) as error:
+        raise UserError(f"the picture {path} cannot be written: {error}.") from None
+    finally:
+        plt.close(figure)
+
+
+def logarithmic(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """Make both axes logarithmic, with plain numbers at 1, 2 and 5 where there is room."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis, values, scale in (
+        (axes.xaxis, x, axes.set_xscale),
+        (axes.yaxis, y, axes.set_yscale),
+    ):
+        scale("log")
+        narrow = len(values) and max(values) / min(values) < 30
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.grid(True, which="major", alpha=0.3)
