@@ -29,7 +29,9 @@ def seconds_of(text: str) -> float:
     """Return the seconds that "90", "90s", "2m" or "1h" mean; raises UserError otherwise."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
     if not match or float(match[1]) == 0:
-        raise UserError(f"'{text}' is not a time; write it as 60s, 2m or 1h.")
+        from ..models.checks import shown
+
+        raise UserError(f"{shown(text)} is not a time; write it as 60s, 2m or 1h.")
     return float(match[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[match[2] or "s"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,3 +71,35 @@ def lut(tmp_path: Path) -> Path:
     path = tmp_path / "lut.csv"
     LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)
     return path
+
+
+SMALL = ("--model", "vit-micro-8", "--points", "24", "--sessions", "1", "--models", "3")
+
+
+@pytest.fixture(scope="session")
+def small() -> tuple[str, ...]:
+    """What the table of `measured` was measured with."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def measured_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Answer]:
+    """A real table of the smallest model, measured once for all tests, and what was printed."""
+    path = tmp_path_factory.mktemp("measured") / "small.csv"
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as stop,
+    ):
+        main(["measure", *SMALL, "--out", str(path), "--json"])
+    assert stop.value.code in (0, 1), err.getvalue()  # a busy machine may call points unstable
+    return path.read_bytes(), Answer(int(stop.value.code), out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def measured(measured_once: tuple[bytes, Answer], tmp_path: Path) -> tuple[Path, Answer]:
+    """A copy of that table for this test alone."""
+    path = tmp_path / "small.csv"
+    path.write_bytes(measured_once[0])
+    return path, measured_once[1]

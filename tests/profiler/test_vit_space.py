@@ -322,7 +322,7 @@ def test_calibration_models_are_inside_spread_and_named(seed: int) -> None:
     rng = random.Random(99)
     any_models = sorted(VitSpace().sample(rng).macs for _ in range(200))
     assert macs[0] < any_models[30]
-    assert any_models[110] < macs[-1] < any_models[160], "the largest cost most, tell no more"
+    assert any_models[110] < macs[-1] < any_models[170], "the largest cost most, tell no more"
 
 
 def test_calibration_models_are_repeatable_and_differ_by_seed() -> None:

@@ -1,0 +1,113 @@
+"""`vitprof validate` for real, on a tiny table, and what it refuses."""
+
+from __future__ import annotations
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from vitprof.tables import LatencyTable
+
+ERRORS = {"mape", "bias", "worst", "within_5", "within_10", "kendall_tau"}
+LINES = ("naive_sum", "macs_line", "macs_blocks_line")
+LEARNED = ("operator_model", "mlp", "random_forest")
+QUICK = ("--samples", "3", "--sessions", "1")
+
+
+def test_json_picture_and_csv_say_the_same(run, measured, tmp_path) -> None:
+    path, _ = measured
+    before = path.read_bytes()
+    out, plot = tmp_path / "models.csv", tmp_path / "validate.png"
+    answer = run("validate", "--table", path, *QUICK, "--train", "3", "--out", out, "--plot", plot,
+                 "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    result = answer.json
+    assert result["samples"] == 3
+    for part in ("table", "noise_floor", "table_raw", "noise_floor_raw"):
+        assert set(result[part]) == ERRORS
+    assert list(result["rivals"]) == [*LINES, *LEARNED]
+    for name, rival in result["rivals"].items():
+        assert set(rival) == ERRORS | {"trained_on", "training_s"}
+        assert rival["trained_on"] == (0 if name == "naive_sum" else 3)
+    assert 0 <= result["coverage"] <= 1
+
+    frame = pd.read_csv(out)
+    assert list(frame.columns) == [
+        "model", "measured_ms", "again_ms", "predicted_ms", "low_ms", "high_ms",
+        *(f"{name}_ms" for name in (*LINES, *LEARNED)),
+    ]  # fmt: skip
+    assert list(frame["model"]) == ["unseen-0", "unseen-1", "unseen-2"]
+    errors = frame["predicted_ms"] / frame["measured_ms"] - 1
+    assert result["table"]["mape"] == pytest.approx(errors.abs().mean(), abs=1e-4)
+    assert result["table"]["bias"] == pytest.approx(errors.mean(), abs=1e-4)
+    floor = frame["measured_ms"] / frame["again_ms"] - 1
+    assert result["noise_floor"]["mape"] == pytest.approx(floor.abs().mean(), abs=1e-4)
+    inside = (frame["low_ms"] <= frame["measured_ms"]) & (frame["measured_ms"] <= frame["high_ms"])
+    assert result["coverage"] == pytest.approx(inside.mean(), abs=1e-4)
+    assert np.ptp(matplotlib.image.imread(plot)[:, :, :3], axis=2).max() > 0.2
+    assert path.read_bytes() == before
+
+
+def test_for_people_every_predictor_has_a_line(run, measured) -> None:
+    path, _ = measured
+    answer = run("validate", "--table", path, *QUICK)
+    assert answer.code == 0, answer.err
+    for words in ("this table", "sum of lone blocks", "a·MACs + b", "noise floor: measured again",
+                  "not corrected for drift", "95 % interval", "of the 3 measurements"):  # fmt: skip
+        assert words in answer.out
+    assert "MLP" not in answer.out
+
+
+def test_the_seed_makes_the_same_models_again(run, measured, tmp_path) -> None:
+    """The models can be asked about afterwards: the seed makes them again."""
+    path, _ = measured
+    copies = []
+    for seed in ("3", "3", "4"):
+        out = tmp_path / "models.csv"
+        assert run("validate", "--table", path, *QUICK, "--seed", seed, "--out", out).code == 0
+        copies.append(pd.read_csv(out)["predicted_ms"].tolist())
+    assert copies[0] == copies[1] != copies[2]
+
+
+def test_a_table_of_another_machine_is_refused(run, measured) -> None:
+    path, _ = measured
+    cpu = LatencyTable.read_csv(path).environment["machine"]["cpu"]
+    path.write_text(path.read_text().replace(cpu, "Some Other CPU"))
+    answer = run("validate", "--table", path, *QUICK)
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert "another machine" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--samples", "2"), ["--samples", "2"]),
+        (("--samples", "some"), ["--samples", "some"]),
+        (("--train", "-1"), ["--train", "-1"]),
+        (("--sessions", "0"), ["--sessions", "0"]),
+        (("--seed", "x"), ["--seed"]),
+        (("--space", "vitt"), ["vitt", "did you mean 'vit'"]),
+    ],
+    ids=" ".join,
+)
+def test_a_bad_value_is_one_sentence_and_nothing_is_written(
+    arguments: tuple[str, ...], words: list[str], run, measured, tmp_path, monkeypatch
+) -> None:
+    path, _ = measured
+    monkeypatch.chdir(tmp_path)
+    answer = run("validate", "--table", path, "--plot", "validate.png", *arguments)
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    for word in words:
+        assert word in answer.err
+    assert answer.out == ""
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_table_is_one_sentence(run, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = run("validate", "--table", "missing.csv")
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert "missing.csv" in answer.err
