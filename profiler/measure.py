@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..backends import Backend, BackendOptions
+from ..errors import UserError
 from ..models import Block, Spec
+from ..models.checks import shown
 from ..tables import LatencyTable, Row, Setting
 from ..tables.calibrate import calibrated
 from .clock import Clock, SystemClock
@@ -43,7 +45,7 @@ def measure_table(
     anything is written when `out` holds a table measured otherwise. A point that cannot be
     compiled or run becomes a failed row.
     """
-    protocol = protocol or Protocol()
+    protocol = _with_threads(protocol or Protocol(), setting.threads)
     options = options or options_of(setting)
     blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
     reference = choose_reference(blocks) if protocol.correct_drift else None
@@ -107,7 +109,7 @@ def measure_models(
     With a `reference` block their medians are brought to the speed at which it takes `typical_ms`
     (by default what it typically took meanwhile). An open `workshop` keeps what was compiled.
     """
-    protocol = protocol or Protocol()
+    protocol = _with_threads(protocol or Protocol(), setting.threads)
     points = [Point(spec, "in_model") for spec in dict.fromkeys(specs)]
     journal = MemoryJournal()
     passes = Passes(
@@ -141,7 +143,18 @@ def reference_of(header: dict[str, Any]) -> Block | None:
     dims = header.get("reference")
     if not isinstance(dims, dict):
         return None
-    return Block.of(**dims)
+    try:
+        return Block.of(**dims)
+    except TypeError:
+        raise UserError(
+            f"the table's header names {shown(dims)} as the reference, which is no block; the file "
+            "is damaged."
+        ) from None
+
+
+def _with_threads(protocol: Protocol, threads: int) -> Protocol:
+    """Return the protocol that judges samples by the threads they are run with."""
+    return replace(protocol, sampling=replace(protocol.sampling, threads=threads))
 
 
 def _number(value: object) -> float:

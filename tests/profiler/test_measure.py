@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from vitprof.backends import Backend, BackendOptions, Executable
-from vitprof.models import ViTSpec
-from vitprof.profiler.measure import measure_models, measure_table
+from vitprof.models import Block, ViTSpec
+from vitprof.profiler.measure import measure_models, measure_table, options_of, reference_of
 from vitprof.profiler.plan import Plan
 from vitprof.profiler.protocol import Protocol
 from vitprof.tables import LatencyTable, Row, Setting
@@ -335,3 +335,40 @@ def test_models_are_measured_without_a_file_in_the_order_given(
     for row in rows:
         assert row.latency_ms == pytest.approx(backend.true_ms(row.subject.params), rel=0.011)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("threads", "set_aside"), [(1, 10), (2, 0)])
+def test_samples_are_judged_by_the_threads_of_the_setting(
+    threads: int,
+    set_aside: int,
+    new_backend: NewBackend,
+    widths: Widths,
+    quick: Callable[..., Protocol],
+    toy_setting: Setting,
+    run_of: Any,
+    out: Path,
+) -> None:
+    """On several threads less CPU than wall time is no sign of waiting, whatever the protocol."""
+    backend = new_backend(runs_of=lambda artifact, _: [run_of(1.0, cpu_ms=0.5)])
+    setting, protocol = replace(toy_setting, threads=threads), quick(sessions=1, model_sessions=1)
+    table = measure_table(widths(8), backend, setting, out, protocol=protocol, clock=backend.clock)
+    assert table.rows[0].set_aside == set_aside
+    assert table.protocol["sampling"]["threads"] == threads
+    spec = ViTSpec.uniform(8, 1, 1, resolution=4, patch=2, in_channels=1, classes=2, name="one")
+    options = options_of(setting)
+    assert options.threads == threads
+    models = measure_models(
+        [spec], backend, setting, options, protocol=protocol, clock=backend.clock
+    )
+    assert models.rows[0].set_aside == set_aside
+
+
+def test_the_reference_of_a_header_is_a_block_none_or_one_sentence(
+    mlp: Callable[..., Block], refused: Callable[..., Any]
+) -> None:
+    assert reference_of({"reference": mlp().as_dict_with_op()}) == mlp()
+    for nothing in ({}, {"reference": None}, {"reference": "mlp"}):
+        assert reference_of(nothing) is None
+    for damaged in ({"embed": 3}, {"op": 5}, {"op": ["mlp"]}, {"op": "mlp"}, {"op": "mpl"}):
+        with refused():
+            reference_of({"reference": damaged})
