@@ -223,7 +223,8 @@ def _print_summary(table: LatencyTable, out: Path) -> None:
     print_table(("op", "points", "ms", "GMAC/s"), rows)
     seconds = table.other["seconds"]
     click.echo(
-        f"{out}: {len(table.block_rows)} blocks and {len(table.model_rows)} whole models in {seconds['total']:.0f} s "
+        f"{out}: {len(table.block_rows)} blocks and {len(table.model_rows)} whole models in "
+        f"{seconds['total']:.0f} s "
         f"({seconds['warmup'] + seconds['timed']:.0f} s in warm-up and timed runs); two sessions "
         f"of one point differ by {100 * table.other['session_sd']:.1f} % (standard deviation)."
     )
