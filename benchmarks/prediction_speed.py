@@ -50,14 +50,15 @@ def reference(lut: LatencyTable, arrays: BlockArrays, count: int) -> np.ndarray:
     total = np.zeros(count)
     for op, columns in arrays.ops.items():
         axes, interpolate = interpolators[op]
+        factor = 1.0 if lut.calibration is None else lut.calibration.factor(op)
         blocks = max(columns.dims[axis].shape[1] for axis in axes)
         dims = [
             np.broadcast_to(columns.dims[axis], (len(columns.dims[axis]), blocks)) for axis in axes
         ]
         for spec in range(count):
             for block in range(blocks):
-                total[spec] += interpolate([[d[spec, block] for d in dims]])[0]
-    return total if lut.calibration is None else np.asarray(lut.calibration.apply(total))
+                total[spec] += factor * interpolate([[d[spec, block] for d in dims]])[0]
+    return total if lut.calibration is None else total + lut.calibration.offset_ms
 
 
 def rows_of(lut: LatencyTable) -> list[list[str]]:

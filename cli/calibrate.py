@@ -68,7 +68,7 @@ def calibrate(
 def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) -> LatencyTable:
     """Return the table with its whole models replaced by newly measured ones."""
     from ..profiler.environment import check_same_machine
-    from ..profiler.measure import measure_models, reference_of
+    from ..profiler.measure import measure_models, reference_of, typical_of
     from ..profiler.vit_space import VitSpace
     from .here import open_device, warn_of_hazards
 
@@ -86,7 +86,7 @@ def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) 
             setting,
             options,
             reference=reference_of(table.other),
-            typical_ms=(table.other.get("drift") or {}).get("typical_ms"),
+            typical_ms=typical_of(table.other),
             on_progress=on_progress,
         )
     return table.with_rows([*table.block_rows, *measured.rows])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UserError
-from .options import extrapolate_option, table_option
+from .options import check_picture, check_writable, extrapolate_option, table_option
 from .output import giga, json_option, milliseconds, note, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ def compare(
     from ..tables import LatencyTable
     from ..tables.comparison import block_speeds, compare_models
 
+    for path in filter(None, (out, plot)):
+        check_writable(path)
+    if plot:
+        check_picture(plot)
     table = LatencyTable.read_csv(table_path)
     specs = _chosen_specs(table, models, samples, seed, extrapolate)
     measured, stable = _measured(table, specs, as_json) if measure_too else (None, True)
@@ -111,7 +115,7 @@ def _measured(
 ) -> tuple[list[float], bool]:
     """Measure the specs under the table's setting; refused on another machine than the table's."""
     from ..profiler.environment import check_same_machine
-    from ..profiler.measure import measure_models, reference_of
+    from ..profiler.measure import measure_models, reference_of, typical_of
     from .here import open_device, warn_of_hazards
 
     setting = table.setting
@@ -127,6 +131,7 @@ def _measured(
             here,
             options,
             reference=reference_of(table.other),
+            typical_ms=typical_of(table.other),
             on_progress=on_progress,
         ).rows
     for row in rows:

@@ -109,15 +109,20 @@ def measure(
         chosen = VitSpace.covering(spec)
     chosen = chosen.with_frame(resolution=resolution, patch=patch, classes=classes)
     chosen = chosen.with_levels(f"{grid or ''};{f'tokens={tokens}' if tokens else ''}")
-    if in_model and (model or grid or points):
-        raise UserError("--in-model measures the blocks of one model; take --model, --grid and "
-                        "--points away.")  # fmt: skip
+    others = {"--model": model, "--grid": grid, "--points": points, "--tokens": tokens,
+              "--resolution": resolution, "--patch": patch, "--classes": classes}  # fmt: skip
+    given = [option for option, value in others.items() if value is not None]
+    if in_model is not None and (given or context != "alone"):
+        raise UserError(
+            "--in-model measures the blocks of one model as it is; take "
+            f"{', '.join(given) or '--context'} away."
+        )
     in_context = _context(context)
-    allowed_s = seconds_of(budget) if budget else None
+    allowed_s = seconds_of(budget) if budget is not None else None
     refine = points is not None and points > len(chosen.blocks())
     if points and not refine:
         chosen = chosen.limited_to(points)
-    models = [] if in_model else chosen.calibration_models(whole_models, seed)
+    models = [] if in_model is not None else chosen.calibration_models(whole_models, seed)
     started = time.monotonic()
     start_over = fresh
 
@@ -141,7 +146,7 @@ def measure(
     warn_of_hazards(threads)
     try:
         with progress_bar(enabled=not as_json) as on_progress:
-            if in_model:
+            if in_model is not None:
                 table = measure_plan(Plan.in_model(create_spec(in_model)), on_progress)
             elif refine and points is not None:
                 table = measure_refined(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import UserError
+
+PICTURES = (".png", ".svg", ".pdf")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,6 +36,22 @@ def seconds_of(text: str) -> float:
 
         raise UserError(f"{shown(text)} is not a time; write it as 60s, 2m or 1h.")
     return float(match[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[match[2] or "s"]
+
+
+def check_writable(path: Path) -> None:
+    """Raise UserError now, not after minutes of measuring, for a place that cannot be written."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the path of a file.")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(
+            f"{path} cannot be written: the folder {path.parent} is missing or not writable."
+        )
+
+
+def check_picture(path: Path) -> None:
+    """Raise UserError for a picture whose suffix is not one that can be drawn."""
+    if path.suffix.lower() not in PICTURES:
+        raise UserError(f"{path} is no picture we draw; end it in {', '.join(PICTURES)}.")
 
 
 def setting_options(function: F) -> F:

@@ -47,8 +47,13 @@ def validate(
     from ..tables import LatencyTable
     from .here import open_device, warn_of_hazards
     from .measure import check_space
+    from .options import check_picture, check_writable
 
     check_space(space)
+    for path in filter(None, (out, plot)):
+        check_writable(path)
+    if plot:
+        check_picture(plot)
     table = LatencyTable.read_csv(table_path)
     setting = table.setting
     backend, _, options = open_device(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,14 @@ def options_of(setting: Setting) -> BackendOptions:
     if setting.provider:
         return BackendOptions(setting.threads, setting.dtype, setting.provider)
     return BackendOptions(setting.threads, setting.dtype)
+
+
+def typical_of(header: Mapping[str, Any]) -> float | None:
+    """Return what the reference typically took when a table was measured; None where unknown."""
+    drift = header.get("drift")
+    typical = drift.get("typical_ms") if isinstance(drift, dict) else None
+    known = isinstance(typical, (int, float)) and not isinstance(typical, bool) and typical > 0
+    return float(typical) if known else None  # type: ignore[arg-type]
 
 
 def reference_of(header: dict[str, Any]) -> Block | None:

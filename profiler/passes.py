@@ -52,7 +52,8 @@ class Passes:
 
     def run(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
         """Give every point its sessions, then more to those whose interval is still wide."""
-        self._open_reference(workshop)
+        if any(lacks(journal, point, self._wanted(point)) for point in points):
+            self._open_reference(workshop)
         try:
             self._report(points, journal)
             for nth in range(1, max(map(self._wanted, points), default=0) + 1):
@@ -109,8 +110,9 @@ class Passes:
             self._one_pass(points, wide, journal, workshop)
 
     def _is_unstable(self, point: Point, journal: MemoryJournal) -> bool:
-        row = self._row(point, journal)
-        return row.verdict == "unstable"
+        done = journal.done.get(point.key)
+        failed = done is not None and done.verdict == "failed"
+        return not failed and self._row(point, journal).verdict == "unstable"
 
     def _over_budget(self) -> bool:
         spent = time.perf_counter() - self._started

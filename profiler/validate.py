@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..models import Spec
 from ..tables import LatencyTable, rivals
 from ..tables.errors_of_prediction import PredictionErrors
-from .measure import measure_models, reference_of
+from .measure import measure_models, reference_of, typical_of
 from .passes import OnProgress
 from .protocol import Protocol
 from .workshop import Workshop
@@ -81,7 +81,7 @@ def validate_table(
     predictions = [table.predict(spec) for spec in unseen]  # refused before anything is measured
     protocol = protocol or Protocol(seed=seed)
     reference = reference_of(table.other)
-    typical = (table.other.get("drift") or {}).get("typical_ms")
+    typical = typical_of(table.other)
     with Workshop(backend, options, table.setting.batch) as workshop:
 
         def measure(specs: Sequence[Spec]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,9 @@ import numpy as np
 
 from .comparison import kendall_tau
 
+# 1.05 / 1 - 1 is a little above 0.05.
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class PredictionErrors:
@@ -37,8 +40,8 @@ class PredictionErrors:
             float(size.mean()),
             float(errors.mean()),
             float(size.max()),
-            float((size <= 0.05).mean()),
-            float((size <= 0.10).mean()),
+            float((size <= 0.05 + ROUNDING).mean()),
+            float((size <= 0.10 + ROUNDING).mean()),
             kendall_tau(list(predicted), list(measured)),
         )
 
