@@ -51,8 +51,8 @@ def plot_validation(result: Validation, setting: Setting, path: str | Path) -> N
     )
     left.set(
         xlabel="measured, ms", ylabel="predicted, ms",
-        title=f"MAPE {result.errors.mape:.1%}, {result.errors.within_5:.0%} within ±5 %; a second "
-        f"measurement differs by {result.noise_floor.mape:.1%}",
+        title=f"MAPE {result.errors.mape:.1%}, {result.errors.within_5:.0%} within ±5 %\n"
+        f"a second measurement differs by {result.noise_floor.mape:.1%}",
     )  # fmt: skip
     logarithmic(left, measured.tolist(), predicted.tolist())
     left.legend(loc="upper left")

@@ -72,7 +72,11 @@ def _draw_models(axes: Axes, comparison: Comparison) -> None:
         label=f"if MACs were time ({speed:.3g} GMAC/s)",
     )
     wrong = {i.slower for i in comparison.inversions}
-    for m, x, y in _labelled(models, gmacs, ms, wrong):
+    slower = np.array([m.model in wrong for m in models])
+    if slower.any():
+        axes.plot(gmacs[slower], ms[slower], "o", ms=9, mfc="none", color="tab:red",
+                  label="slower than a model of more MACs")  # fmt: skip
+    for m, x, y in _labelled(models, gmacs, ms):
         axes.annotate(
             m,
             (x, y),
@@ -93,11 +97,12 @@ def _draw_models(axes: Axes, comparison: Comparison) -> None:
 
 
 def _labelled(
-    models: Sequence[ComparedModel], gmacs: np.ndarray, ms: np.ndarray, wrong: set[str]
+    models: Sequence[ComparedModel], gmacs: np.ndarray, ms: np.ndarray
 ) -> list[tuple[str, float, float]]:
-    """Choose the names to write: all when few, otherwise the inverted ones first."""
-    order = sorted(range(len(models)), key=lambda i: models[i].model not in wrong)
-    return [(models[i].model, gmacs[i], ms[i]) for i in order[:MOST_LABELS]]
+    """Choose the names to write: all when few; of many, none could be read."""
+    if len(models) > MOST_LABELS:
+        return []
+    return [(m.model, x, y) for m, x, y in zip(models, gmacs, ms, strict=True)]
 
 
 def _draw_blocks(axes: Axes, speeds: Sequence[BlockSpeed]) -> None:
