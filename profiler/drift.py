@@ -19,8 +19,8 @@ from ..models import Block
 from ..tables import Row
 
 # About three milliseconds on one core of a server CPU: long enough to average over the machine's
-# hiccups, short enough to run often. An attention block mixes matrix products, softmax and copies,
-# and follows whole models' drift better than a plain MLP does (docs/fidelity.md).
+# hiccups, short enough to run often. Of 1 ms it hardly helps, of 3 ms it halves the noise of a
+# whole model (docs/results/reference_block.md).
 REFERENCE_MACS = 150_000_000
 REFERENCE_OP = "attention"
 
