@@ -55,7 +55,7 @@ class OpGrid:
         self.shape = shape
         self.values = np.array([row.latency_ms for row in self.rows])
 
-    def exact_rows(self, dims: np.ndarray, corners: Corners | None = None) -> dict[int, Row]:
+    def exact_rows(self, dims: np.ndarray) -> dict[int, Row]:
         """Return, by position, the extra row of each block that is off the grid yet measured.
 
         Raises UserError where measuring it failed: a guess must not hide that.

@@ -260,7 +260,7 @@ class LatencyTable:
             grid = self.grid(op)
             dims = dims_array([blocks[i] for i in positions])
             corners = grid.corners(dims)
-            exact = grid.exact_rows(dims, corners)
+            exact = grid.exact_rows(dims)
             if not extrapolate:
                 grid.check_inside(dims, corners, exact)
             grid.check_measured(corners, exact)

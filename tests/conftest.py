@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from vitprof.errors import UserError
 from vitprof.models import Block, Spec
 from vitprof.tables import Row, Setting
+
+# No timing decides a test: a first call may import for a second.
+settings.register_profile("vitprof", deadline=None)
+settings.load_profile("vitprof")
 
 NOBODY = 65534
 
