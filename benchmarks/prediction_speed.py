@@ -50,14 +50,16 @@ def reference(lut: LatencyTable, arrays: BlockArrays, count: int) -> np.ndarray:
     total = np.zeros(count)
     for op, columns in arrays.ops.items():
         axes, interpolate = interpolators[op]
-        factor = 1.0 if lut.calibration is None else lut.calibration.factor(op)
+        factor, more = 1.0, 0.0
+        if lut.calibration is not None:
+            factor, more = lut.calibration.factor(op), lut.calibration.per_block_ms
         blocks = max(columns.dims[axis].shape[1] for axis in axes)
         dims = [
             np.broadcast_to(columns.dims[axis], (len(columns.dims[axis]), blocks)) for axis in axes
         ]
         for spec in range(count):
             for block in range(blocks):
-                total[spec] += factor * interpolate([[d[spec, block] for d in dims]])[0]
+                total[spec] += factor * interpolate([[d[spec, block] for d in dims]])[0] + more
     return total if lut.calibration is None else total + lut.calibration.offset_ms
 
 

@@ -84,7 +84,9 @@ def main() -> None:
     candidates = [
         Block.of("mlp", embed=192, mlp=768, tokens=197),
         Block.of("mlp", embed=384, mlp=1536, tokens=197),
-        Block.of("attention", embed=192, heads=3, qk=64, v=64, tokens=197),
+        Block.of("mlp", embed=576, mlp=2304, tokens=197),
+        Block.of("attention", embed=384, heads=6, qk=64, v=64, tokens=197),
+        Block.of("attention", embed=768, heads=12, qk=64, v=64, tokens=197),
         chosen,
     ]
     samples = sample(candidates)

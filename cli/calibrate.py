@@ -34,7 +34,7 @@ def calibrate(
     from ..tables import LatencyTable
     from ..tables.calibrate import calibrated, in_words
 
-    table = LatencyTable.read_csv(table_path)
+    table = LatencyTable.read_csv(table_path, calibration=False)
     if table.unfinished:
         raise UserError(f"{table_path} is unfinished; finish measuring it first (vitprof measure).")
     if drop and count:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import UserError
 from .options import table_option
 from .output import json_option, note, print_json, print_table, progress_bar
 
@@ -55,6 +56,8 @@ def validate(
     if plot:
         check_picture(plot)
     table = LatencyTable.read_csv(table_path)
+    if table.unfinished:
+        raise UserError(f"{table_path} is unfinished; finish measuring it first (vitprof measure).")
     setting = table.setting
     backend, _, options = open_device(
         setting.device, setting.batch, setting.threads, setting.dtype, setting.provider

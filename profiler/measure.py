@@ -48,7 +48,7 @@ def measure_table(
     protocol = _with_threads(protocol or Protocol(), setting.threads)
     options = options or options_of(setting)
     blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
-    reference = choose_reference(blocks) if protocol.correct_drift else None
+    reference = choose_reference(blocks, setting.batch) if protocol.correct_drift else None
     header = {
         "setting": setting.as_dict(),
         "environment": fingerprint(backend, options),

@@ -82,7 +82,7 @@ class Passes:
         try:
             for _ in range(self.protocol.reference_sessions):
                 candidates.append(workshop.fresh_session((self.reference,)))
-            plan = replace(self.protocol.sampling, min_runs=10, max_runs=10, warmup_ms=0.0)
+            plan = replace(self.protocol.sampling, min_runs=6, max_runs=6, warmup_ms=0.0)
             group = dict(enumerate(candidates))
             samples = sample_group(group, plan, self.clock, self._rng, self.spent)
             medians = {

@@ -25,7 +25,7 @@ class Protocol:
     sessions: int = 3
     model_sessions: int = 5
     extra_sessions: int = 2
-    reference_sessions: int = 15
+    reference_sessions: int = 7
     group: int = 12
     seed: int = 0
     unstable_above: float = 0.05

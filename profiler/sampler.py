@@ -75,7 +75,7 @@ class SamplingPlan:
     max_runs: int = 16
     runs_per_turn: int = 2
     threads: int = 1
-    reference_every_ms: float = 25.0
+    reference_every_ms: float = 125.0
 
     def runs_for(self, run_ms: float) -> int:
         """Return how many timed runs a point gets whose run takes `run_ms`."""

@@ -22,6 +22,12 @@ class OpColumns:
     dims: Mapping[str, np.ndarray]
     present: np.ndarray | None = None
 
+    def counts(self) -> int | np.ndarray:
+        """Return how many blocks each spec has: n integers, or one that all share."""
+        if self.present is not None:
+            return self.present.sum(axis=1)
+        return int(np.broadcast_shapes(*(array.shape for array in self.dims.values()))[1])
+
 
 @dataclass(frozen=True)
 class BlockArrays:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from ..errors import UserError
 from ..models import Spec
-from .calibration import FEWEST_MODELS, Calibration, fit_calibration
+from .calibration import (
+    FEWEST_MODELS,
+    PRIOR_RESIDUAL_SD,
+    Calibration,
+    LoneBlocks,
+    fit_calibration,
+)
 from .table import LatencyTable
 
 
@@ -13,25 +19,28 @@ def calibrated(table: LatencyTable) -> LatencyTable:
 
     A model that the blocks of the table do not cover is left out of the fit.
     """
-    sums, measured = [], []
+    models, measured = [], []
     for row in table.model_rows:
         if row.verdict == "failed" or not isinstance(row.subject, Spec):
             continue
         try:
-            by_op = table.predict(row.subject, calibrated=False).by_op
+            parts = table.predict(row.subject, calibrated=False).by_block
         except UserError:
             continue
-        sums.append(by_op)
+        models.append(LoneBlocks.of((part.block.op, part.ms) for part in parts))
         measured.append(row.latency_ms)
-    if len(sums) < FEWEST_MODELS:
+    if len(models) < FEWEST_MODELS:
         return table.with_calibration(None)
-    return table.with_calibration(fit_calibration(sums, measured))
+    spread = table.other.get("session_sd")
+    known = isinstance(spread, (int, float)) and not isinstance(spread, bool) and spread > 0
+    session_sd = float(spread) if known else PRIOR_RESIDUAL_SD  # type: ignore[arg-type]
+    return table.with_calibration(fit_calibration(models, measured, session_sd))
 
 
 def in_words(line: Calibration) -> str:
-    """Return the fit as "1.07 x attention + 1.02 x mlp + ... +0.3 ms"."""
+    """Return the fit as "1.07 x attention + 1.02 x mlp + ... +0.02 ms a block +0.3 ms"."""
     parts = [f"{factor:.3f} x {op}" for op, factor in line.factors.items()]
-    return f"{' + '.join(parts)} {line.offset_ms:+.3g} ms"
+    return f"{' + '.join(parts)} {line.per_block_ms:+.3g} ms a block {line.offset_ms:+.3g} ms"
 
 
 __all__ = ["Calibration", "calibrated", "in_words"]

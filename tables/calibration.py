@@ -3,14 +3,14 @@
 A block measured alone finds its weights warm in cache; in a network it does not, and the
 runtime's own steps cost something too. So the sum of lone blocks is off by some per cent: by much
 the same for every model of a space, though not for every op (attention loses more than an MLP). A
-factor for each op and a constant, fitted on a few whole models measured in the same run, take it
-away.
+factor for each op, what every further block costs by being one, and a constant, fitted on a few
+whole models measured in the same run, take it away.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,13 @@ from ..models.checks import shown
 
 # What is believed before any whole model was measured, so that eight noisy ones cannot tilt the
 # fit far: one factor for all ops is 1 within some per cent, an op's own departs little from it, and
-# the constant is small against a typical model.
+# what blocks add by their number, and the constant, are small against a typical model.
 PRIOR_FACTOR_SD = 0.10
 PRIOR_OP_SD = 0.05
+PRIOR_BLOCKS_SD = 0.04
 PRIOR_OFFSET_SD = 0.02
-# A single whole model's relative error about the fit, and how many models that belief is worth.
+# A whole model's relative error about the fit is believed to be what sessions of one model differ
+# by (this where it is not known), as firmly as if so many models had shown it.
 PRIOR_RESIDUAL_SD = 0.015
 PRIOR_RESIDUAL_DOF = 6.0
 FEWEST_MODELS = 3
@@ -33,21 +35,42 @@ MOST_OPS = 64
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """latency = Σ over ops of factor · sum of its blocks, + offset_ms; and how sure that is.
+class LoneBlocks:
+    """A model as its blocks cost alone: the sum of each op's, in ms, and how many they are."""
 
-    `residual_sd` is the relative standard deviation of a whole model about the fit and `dof` its
-    degrees of freedom. `covariance` is that of the factors, in the order of `factors`, and of
-    offset_ms / scale_ms. `held_out_mape` is the mean relative error of each model predicted by a
-    fit on the others.
+    sums_ms: Mapping[str, float]
+    count: int
+
+    @classmethod
+    def of(cls, blocks: Iterable[tuple[str, float]]) -> LoneBlocks:
+        """Gather (op, ms) pairs, one a block."""
+        sums: dict[str, float] = {}
+        count = 0
+        for op, ms in blocks:
+            sums[op] = sums.get(op, 0.0) + ms
+            count += 1
+        return cls(sums, count)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """latency = Σ over blocks of (its op's factor · its own + per_block_ms) + offset_ms.
+
+    And how sure that is: `residual_sd` is the relative standard deviation of a whole model about
+    the fit and `dof` its degrees of freedom. `covariance` is that of the factors, in the order of
+    `factors`, then of per_block_ms in units of scale_ms / typical_blocks, then of offset_ms in
+    units of scale_ms. `held_out_mape` is the mean relative error of each model predicted by a fit
+    on the others.
     """
 
     factors: Mapping[str, float]
+    per_block_ms: float
     offset_ms: float
     models: int
     residual_sd: float
     dof: float
     scale_ms: float
+    typical_blocks: float
     covariance: Sequence[Sequence[float]]
     held_out_mape: float
 
@@ -55,16 +78,21 @@ class Calibration:
         """Return an op's factor; the mean of all for an op that no fitted model had."""
         return self.factors.get(op, sum(self.factors.values()) / len(self.factors))
 
-    def half_width(self, sums_ms: Mapping[str, float], blocks_sd_ms: float = 0.0) -> float:
-        """Return half the 95 % prediction interval of one model, in ms, from its ops' sums.
+    def latency(self, lone: LoneBlocks) -> float:
+        """Return what a whole model takes, in ms."""
+        scaled = sum(self.factor(op) * ms for op, ms in lone.sums_ms.items())
+        return scaled + self.per_block_ms * lone.count + self.offset_ms
+
+    def half_width(self, lone: LoneBlocks, blocks_sd_ms: float = 0.0) -> float:
+        """Return half the 95 % prediction interval of one model, in ms.
 
         The model's own scatter about the fit and the fit's uncertainty; or that of the blocks (the
         standard deviation of their sum) where it is larger: the scatter holds it already.
         """
         from scipy.stats import t as student
 
-        ms = sum(self.factor(op) * total for op, total in sums_ms.items()) + self.offset_ms
-        direction = np.array([*(sums_ms.get(op, 0.0) for op in self.factors), self.scale_ms]) / ms
+        ms = self.latency(lone)
+        direction = _features([lone], self.factors, self.scale_ms, self.typical_blocks)[0] / ms
         fit = float(direction @ np.asarray(self.covariance) @ direction)
         variance = self.residual_sd**2 + fit
         wide = float(student.ppf(0.975, self.dof))
@@ -74,11 +102,13 @@ class Calibration:
         """Return JSON values for the table's header."""
         return {
             "factors": dict(self.factors),
+            "per_block_ms": self.per_block_ms,
             "offset_ms": self.offset_ms,
             "models": self.models,
             "residual_sd": self.residual_sd,
             "dof": self.dof,
             "scale_ms": self.scale_ms,
+            "typical_blocks": self.typical_blocks,
             "covariance": [list(row) for row in self.covariance],
             "held_out_mape": self.held_out_mape,
         }
@@ -105,7 +135,7 @@ class Calibration:
         factors = values.get("factors")
         if not isinstance(factors, Mapping) or not 0 < len(factors) <= MOST_OPS:
             raise UserError(f"{where}: the calibration's factors are {shown(factors)}{remedy}")
-        size = len(factors) + 1
+        size = len(factors) + 2
         covariance = values.get("covariance")
         if (
             not isinstance(covariance, list)
@@ -115,63 +145,86 @@ class Calibration:
             raise UserError(f"{where}: the calibration's covariance is not {size} x {size}{remedy}")
         return cls(
             {str(op): number("factor", factor, 1e-6) for op, factor in factors.items()},
+            number("per_block_ms", values.get("per_block_ms")),
             number("offset_ms", values.get("offset_ms")),
             int(number("models", values.get("models"), 1)),
             number("residual_sd", values.get("residual_sd"), 0.0),
             number("dof", values.get("dof"), 1e-6),
             number("scale_ms", values.get("scale_ms"), 1e-12),
+            number("typical_blocks", values.get("typical_blocks"), 1e-12),
             [[number("covariance", item) for item in row] for row in covariance],
             number("held_out_mape", values.get("held_out_mape"), 0.0),
         )
 
 
 def fit_calibration(
-    sums_ms: Sequence[Mapping[str, float]], measured_ms: Sequence[float]
+    models: Sequence[LoneBlocks],
+    measured_ms: Sequence[float],
+    session_sd: float = PRIOR_RESIDUAL_SD,
 ) -> Calibration:
-    """Fit on whole models: each one's sums of blocks by op, and its measured latency.
+    """Fit on whole models: each one's lone blocks, and its measured latency.
 
+    `session_sd` is the relative standard deviation between sessions of one model on this machine.
     A Bayesian linear regression of relative errors with the priors above (Bishop 2006, eq. 3.53
     and 3.54). Raises UserError for fewer than FEWEST_MODELS.
     """
-    if len(sums_ms) < FEWEST_MODELS:
+    if len(models) < FEWEST_MODELS:
         raise UserError(
             f"a calibration needs at least {FEWEST_MODELS} whole models, and the table has "
-            f"{len(sums_ms)}; measure it with --models 8."
+            f"{len(models)}; measure it with --models 8."
         )
-    ops = list(dict.fromkeys(op for sums in sums_ms for op in sums))
+    ops = list(dict.fromkeys(op for model in models for op in model.sums_ms))
     measured = np.asarray(measured_ms, dtype=float)
     scale = float(np.median(measured))
-    features = np.array([[*(sums.get(op, 0.0) for op in ops), scale] for sums in sums_ms])
-    features /= measured[:, None]
-    mean, covariance = _posterior(features)
+    blocks = max(float(np.median([model.count for model in models])), 1.0)
+    noise = min(max(session_sd, 1e-3), 0.1)  # a machine that never wavers would silence the prior
+    features = _features(models, ops, scale, blocks) / measured[:, None]
+    mean, covariance = _posterior(features, noise)
     residuals = features @ mean - 1
     held_out = []
     for i in range(len(features)):
         others = np.arange(len(features)) != i
-        held_out.append(abs(float(features[i] @ _posterior(features[others])[0]) - 1))
+        held_out.append(abs(float(features[i] @ _posterior(features[others], noise)[0]) - 1))
     # The held-out errors, not the residuals: with few models the fit follows their noise.
     dof = PRIOR_RESIDUAL_DOF + len(features) / 2
-    variance = PRIOR_RESIDUAL_DOF * PRIOR_RESIDUAL_SD**2 + sum(e**2 for e in held_out) / 2
+    variance = PRIOR_RESIDUAL_DOF * noise**2 + sum(e**2 for e in held_out) / 2
     return Calibration(
         {op: float(factor) for op, factor in zip(ops, mean, strict=False)},
+        float(mean[-2] * scale / blocks),
         float(mean[-1] * scale),
         len(features),
         math.sqrt(max(variance, float(residuals @ residuals)) / dof),
         dof,
         scale,
+        blocks,
         covariance.tolist(),
         float(np.mean(held_out)),
     )
 
 
-def _posterior(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and covariance of (factors, offset / scale), given features of relative error."""
-    ops = features.shape[1] - 1
-    prior_mean = np.append(np.ones(ops), 0.0)
-    prior = np.zeros((ops + 1, ops + 1))
-    prior[:ops, :ops] = PRIOR_FACTOR_SD**2 + PRIOR_OP_SD**2 * np.eye(ops)
-    prior[ops, ops] = PRIOR_OFFSET_SD**2
-    noise = PRIOR_RESIDUAL_SD**2 * np.eye(len(features))
+def _features(
+    models: Sequence[LoneBlocks], ops: Iterable[str], scale_ms: float, typical_blocks: float
+) -> np.ndarray:
+    """Return a row a model, in ms: each op's sum, its blocks in units of a typical model, scale."""
+    return np.array(
+        [
+            [
+                *(model.sums_ms.get(op, 0.0) for op in ops),
+                model.count * scale_ms / typical_blocks,
+                scale_ms,
+            ]
+            for model in models
+        ]
+    )
+
+
+def _posterior(features: np.ndarray, noise_sd: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and covariance of (factors, blocks, offset), given features of relative error."""
+    ops = features.shape[1] - 2
+    prior_mean = np.array([1.0] * ops + [0.0, 0.0])
+    prior = np.diag([PRIOR_OP_SD**2] * ops + [PRIOR_BLOCKS_SD**2, PRIOR_OFFSET_SD**2])
+    prior[:ops, :ops] += PRIOR_FACTOR_SD**2
+    noise = noise_sd**2 * np.eye(len(features))
     gain = prior @ features.T @ np.linalg.inv(features @ prior @ features.T + noise)
     mean = prior_mean + gain @ (1 - features @ prior_mean)
     covariance = prior - gain @ features @ prior

@@ -14,9 +14,11 @@ from .table import LatencyTable
 def merge_tables(tables: Sequence[LatencyTable]) -> LatencyTable:
     """Return one table with the rows of all.
 
-    Raises UserError when settings or machines differ, or a table is unfinished. A point that
-    several tables hold is taken from the one with most sessions, then the latest.
+    Raises UserError without tables, when settings or machines differ, or one is unfinished. A point
+    that several tables hold is taken from the one with most sessions, then the latest.
     """
+    if not tables:
+        raise UserError("there is no table to merge; give some.")
     first = tables[0]
     for other in tables:
         if other.unfinished:

@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..models import Block, Spec
 from .atomic_write import write_atomically
 from .block_arrays import BlockArrays
-from .calibration import Calibration
+from .calibration import Calibration, LoneBlocks
 from .csv_format import encode_header, encode_row, read_table_file
 from .grid import OpGrid, dims_array
 from .prediction import BlockPrediction, Prediction
@@ -60,11 +60,12 @@ class LatencyTable:
     # --- files -----------------------------------------------------------------------------------
 
     @classmethod
-    def read_csv(cls, path: str | Path) -> LatencyTable:
+    def read_csv(cls, path: str | Path, calibration: bool = True) -> LatencyTable:
         """Read a table; a fault is a UserError with file, line and value. Executes nothing.
 
         An unfinished table (its measuring was interrupted) reads as what was done so far, with
-        `unfinished` set.
+        `unfinished` set. With `calibration` False what the file says of it is passed over, however
+        damaged.
         """
         file = read_table_file(path)
         last = {row.key: row for row in file.rows if row.verdict != "partial"}
@@ -76,7 +77,9 @@ class LatencyTable:
             file.header.get("protocol"),
             source=str(path),
             unfinished=file.measuring,
-            calibration=Calibration.from_dict(file.header.get("calibration"), f"{path}, line 2"),
+            calibration=Calibration.from_dict(file.header.get("calibration"), f"{path}, line 2")
+            if calibration
+            else None,
             other={key: value for key, value in file.header.items() if key not in known},
         )
 
@@ -208,13 +211,11 @@ class LatencyTable:
         line = self.calibration if calibrated else None
         offset = 0.0
         if line is not None:
-            sums: dict[str, float] = {}
-            for part in parts:
-                sums[part.block.op] = sums.get(part.block.op, 0.0) + part.ms
-            parts = [_scaled(part, line.factor(part.block.op)) for part in parts]
+            lone = LoneBlocks.of((part.block.op, part.ms) for part in parts)
+            parts = [_in_place(part, line) for part in parts]
             offset = line.offset_ms
-            total = sum(part.ms for part in parts) + offset
-            half_width = line.half_width(sums, half_width / NORMAL_95)
+            total = line.latency(lone)
+            half_width = line.half_width(lone, half_width / NORMAL_95)
             how += (
                 f", brought to whole models by a line fitted on {line.models} of them (held out, "
                 f"it errs by {line.held_out_mape:.1%})"
@@ -241,7 +242,10 @@ class LatencyTable:
         for op, columns in arrays.ops.items():
             of_op = np.zeros(arrays.count)
             self.grid(op).add_up(columns, of_op, extrapolate)
-            total += of_op if self.calibration is None else self.calibration.factor(op) * of_op
+            if self.calibration is not None:
+                of_op *= self.calibration.factor(op)
+                of_op += self.calibration.per_block_ms * columns.counts()
+            total += of_op
         return total if self.calibration is None else total + self.calibration.offset_ms
 
     def _predict_blocks(
@@ -288,9 +292,14 @@ class LatencyTable:
 _IN_WORDS = {"alone": "alone", "in_network": "inside a network", "in_model": "in its model"}
 
 
-def _scaled(part: BlockPrediction, factor: float) -> BlockPrediction:
+def _in_place(part: BlockPrediction, line: Calibration) -> BlockPrediction:
+    """Return a lone block's prediction as its share of a whole model."""
+    factor, more = line.factor(part.block.op), line.per_block_ms
     return replace(
-        part, ms=factor * part.ms, low_ms=factor * part.low_ms, high_ms=factor * part.high_ms
+        part,
+        ms=factor * part.ms + more,
+        low_ms=factor * part.low_ms + more,
+        high_ms=factor * part.high_ms + more,
     )
 
 

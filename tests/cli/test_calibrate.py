@@ -40,6 +40,16 @@ def test_the_line_can_be_dropped_and_fitted_again(run, measured) -> None:
     assert rows_of(path) == rows
 
 
+def test_a_damaged_calibration_can_be_fitted_anew(run, measured) -> None:
+    path, _ = measured
+    path.write_text(path.read_text().replace('"per_block_ms"', '"per_blok_ms"', 1))
+    asked = run("predict", "--model", "vit-micro-8", "--table", path)
+    assert asked.code == 2
+    assert "vitprof calibrate" in asked.err
+    assert run("calibrate", "--table", path).code == 0
+    assert run("predict", "--model", "vit-micro-8", "--table", path).code == 0
+
+
 def test_with_out_the_table_itself_stays(run, measured, tmp_path) -> None:
     path, _ = measured
     before = path.read_bytes()

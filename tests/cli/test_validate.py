@@ -111,3 +111,14 @@ def test_a_missing_table_is_one_sentence(run, tmp_path, monkeypatch) -> None:
     assert answer.code == 2
     assert answer.is_one_sentence
     assert "missing.csv" in answer.err
+
+
+def test_an_unfinished_table_is_refused(run, measured) -> None:
+    path, _ = measured
+    path.write_text(path.read_text().replace('"state": "complete"', '"state": "measuring"'))
+    before = path.read_bytes()
+    answer = run("validate", "--table", path)
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert "unfinished" in answer.err
+    assert path.read_bytes() == before

@@ -11,32 +11,42 @@ import pytest
 from vitprof.models import ViTSpec
 from vitprof.tables import LatencyTable, Row
 from vitprof.tables.calibrate import calibrated
-from vitprof.tables.calibration import Calibration, fit_calibration
+from vitprof.tables.calibration import Calibration, LoneBlocks, fit_calibration
 
 RowOf = Callable[..., Row]
 
 
 FACTORS = {"attention": 1.08, "mlp": 1.02}
+PER_BLOCK_MS = 0.05
 
 
 def models_of(
     rng: np.random.Generator, count: int, noise: float, offset_ms: float = 0.3
-) -> tuple[list[dict[str, float]], np.ndarray]:
-    """Return random sums by op, and what models of these factors and this constant then take."""
-    sums = [{"attention": rng.uniform(5, 40), "mlp": rng.uniform(5, 80)} for _ in range(count)]
-    truth = np.array([sum(FACTORS[op] * ms for op, ms in s.items()) + offset_ms for s in sums])
-    return sums, truth * np.exp(rng.normal(0, noise, count))
-
-
-def predicted(line: Calibration, sums: dict[str, float]) -> float:
-    return sum(line.factor(op) * ms for op, ms in sums.items()) + line.offset_ms
+) -> tuple[list[LoneBlocks], np.ndarray]:
+    """Return random lone blocks, and what models of these factors and constants then take."""
+    models = [
+        LoneBlocks(
+            {"attention": rng.uniform(5, 40), "mlp": rng.uniform(5, 80)}, int(rng.integers(12, 26))
+        )
+        for _ in range(count)
+    ]
+    truth = np.array(
+        [
+            sum(FACTORS[op] * ms for op, ms in model.sums_ms.items())
+            + PER_BLOCK_MS * model.count
+            + offset_ms
+            for model in models
+        ]
+    )
+    return models, truth * np.exp(rng.normal(0, noise, count))
 
 
 def test_factors_without_noise_are_found_again() -> None:
     sums, measured = models_of(np.random.default_rng(0), 200, noise=0.0)
     line = fit_calibration(sums, measured)
-    assert line.factors == pytest.approx(FACTORS, abs=3e-3)
-    assert [predicted(line, s) for s in sums] == pytest.approx(measured.tolist(), rel=4e-3)
+    assert line.factors == pytest.approx(FACTORS, abs=5e-3)
+    assert line.per_block_ms == pytest.approx(PER_BLOCK_MS, abs=0.015)
+    assert [line.latency(s) for s in sums] == pytest.approx(measured.tolist(), rel=4e-3)
     assert line.models == 200
     assert line.held_out_mape < 0.003
 
@@ -45,8 +55,8 @@ def test_few_models_move_the_factors_apart_only_as_far_as_they_show_it() -> None
     """Measured all alike, models leave one factor for every op."""
     rng = np.random.default_rng(1)
     sums, _ = models_of(rng, 8, noise=0.0)
-    line = fit_calibration(sums, [1.05 * sum(s.values()) for s in sums])
-    assert line.factors == pytest.approx({"attention": 1.05, "mlp": 1.05}, abs=0.01)
+    line = fit_calibration(sums, [1.05 * sum(s.sums_ms.values()) for s in sums])
+    assert line.factors == pytest.approx({"attention": 1.05, "mlp": 1.05}, abs=0.015)
 
 
 @pytest.mark.parametrize("models", [3, 8, 20])
@@ -57,7 +67,7 @@ def test_the_interval_covers_other_models_as_often_as_it_says(models: int) -> No
         sums, measured = models_of(rng, models + 10, noise=0.015)
         line = fit_calibration(sums[:models], measured[:models])
         for s, ms in zip(sums[models:], measured[models:], strict=True):
-            covered += abs(predicted(line, s) - ms) <= line.half_width(s)
+            covered += abs(line.latency(s) - ms) <= line.half_width(s)
             total += 1
     assert 0.90 <= covered / total <= 0.995
 
@@ -75,9 +85,23 @@ def test_an_op_that_no_model_had_gets_the_mean_factor() -> None:
     assert line.factor("cga") == pytest.approx(sum(line.factors.values()) / 2)
 
 
+def test_a_quiet_machine_has_narrower_intervals() -> None:
+    models, measured = models_of(np.random.default_rng(4), 8, noise=0.003)
+    quiet = fit_calibration(models, measured, session_sd=0.005)
+    noisy = fit_calibration(models, measured, session_sd=0.03)
+    assert quiet.half_width(models[0]) < 0.5 * noisy.half_width(models[0])
+
+
+def test_models_of_more_blocks_show_what_a_block_adds() -> None:
+    """The same sums in more and more blocks: only their number can explain the difference."""
+    models = [LoneBlocks({"mlp": 20.0}, 2 * n) for n in range(4, 12)]
+    line = fit_calibration(models, [20.0 + 0.1 * m.count for m in models], session_sd=0.002)
+    assert line.per_block_ms == pytest.approx(0.1, rel=0.1)
+
+
 def test_too_few_models_are_refused(refused: Callable[..., object]) -> None:
     with refused("at least 3", "has 2"):
-        fit_calibration([{"mlp": 1.0}, {"mlp": 2.0}], [1.0, 2.0])
+        fit_calibration([LoneBlocks({"mlp": ms}, 2) for ms in (1.0, 2.0)], [1.0, 2.0])
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +166,8 @@ def test_the_calibration_is_kept_in_the_file(with_models: LatencyTable, tmp_path
         ("factors", {"mlp": "x" * 5000}),
         ("factors", [1.0]),
         ("offset_ms", None),
+        ("per_block_ms", "0.1"),
+        ("typical_blocks", 0),
         ("dof", 0),
         ("residual_sd", -0.1),
         ("covariance", [1.0, 2.0]),
@@ -154,7 +180,8 @@ def test_the_calibration_is_kept_in_the_file(with_models: LatencyTable, tmp_path
 def test_a_damaged_calibration_is_refused(
     name: str, value: object, table_text: str, refuses: Callable[..., None]
 ) -> None:
-    whole = fit_calibration([{"mlp": 1.0}, {"mlp": 2.0}, {"mlp": 3.0}], [1.0, 2.0, 3.0]).as_dict()
+    models = [LoneBlocks({"mlp": ms}, 2) for ms in (1.0, 2.0, 3.0)]
+    whole = fit_calibration(models, [1.0, 2.0, 3.0]).as_dict()
     assert Calibration.from_dict(whole, "here") is not None
     lines = table_text.split("\n")
     for broken in (whole | {name: value}, {k: v for k, v in whole.items() if k != name}, [1]):

@@ -53,7 +53,8 @@ def test_they_agree_with_numpy_and_scipy(pairs: list[tuple[float, float]]) -> No
     assert errors.bias == pytest.approx(relative.mean(), rel=1e-9, abs=1e-9 * errors.mape + 1e-12)
     assert errors.worst == pytest.approx(np.abs(relative).max(), rel=1e-9, abs=1e-12)
     assert 0 <= errors.within_5 <= errors.within_10 <= 1
-    assert errors.worst >= errors.mape >= abs(errors.bias) - 1e-12
+    # A mean of equal numbers may round above them.
+    assert errors.worst * (1 + 1e-12) >= errors.mape >= abs(errors.bias) * (1 - 1e-9) - 1e-12
     tau = stats.kendalltau(predicted, measured).statistic
     if math.isnan(tau):
         assert math.isnan(errors.kendall_tau)

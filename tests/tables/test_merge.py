@@ -96,3 +96,8 @@ def test_an_unfinished_table_is_refused(
     for tables in ([whole, begun], [begun, whole]):
         with refused("b.csv", "unfinished"):
             merge_tables(tables)
+
+
+def test_no_table_at_all_is_refused(refused: Callable[..., object]) -> None:
+    with refused("no table"):
+        merge_tables([])
