@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from .cpu_info import cpu_facts
 from .device import Device
-from .devices import create_backend, device_names, devices, find_device
+from .devices import create_backend, create_builder, device_names, devices, find_device
 from .hazards import measuring_hazards
 from .onnx_export import onnx_from_module
 from .onnxruntime_backend import OnnxRuntimeBackend
-from .protocol import DTYPES, Backend, BackendError, BackendOptions, Executable
+from .protocol import DTYPES, Backend, BackendError, BackendOptions, DeviceTimed, Executable
 from .random_input import seeded_input
 
 __all__ = [
@@ -20,10 +20,12 @@ __all__ = [
     "BackendError",
     "BackendOptions",
     "Device",
+    "DeviceTimed",
     "Executable",
     "OnnxRuntimeBackend",
     "cpu_facts",
     "create_backend",
+    "create_builder",
     "device_names",
     "devices",
     "find_device",

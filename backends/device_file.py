@@ -8,10 +8,9 @@ from types import MappingProxyType
 
 from ..errors import UserError, did_you_mean
 from .device import Device
-from .protocol import DTYPES
+from .protocol import DTYPES, SPARSITIES
 
 _BACKENDS = ("onnxruntime", "cuda", "tensorrt", "coreml")
-_SPARSITIES = ("dense", "2:4")
 _LARGEST_MULTIPLE = 1024
 _REQUIRED = ("title", "backend", "dtypes", "sparsity", "multiples_of")
 _KEYS = (*_REQUIRED, "gpu_name", "compute_capability", "machine")
@@ -58,7 +57,7 @@ class _Entry:
             )
         self.check_identity(backend)
         dtypes = self.choices("dtypes", DTYPES)
-        sparsity = self.choices("sparsity", _SPARSITIES)
+        sparsity = self.choices("sparsity", SPARSITIES)
         if sparsity[0] != "dense":
             raise self.error("sparsity must begin with 'dense', the default")
         return Device(

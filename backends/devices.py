@@ -10,7 +10,6 @@ from types import MappingProxyType
 from ..errors import UserError, did_you_mean
 from .device import Device
 from .device_file import devices_from_toml
-from .onnxruntime_backend import OnnxRuntimeBackend
 from .protocol import Backend
 
 _FILE = "devices.toml"
@@ -38,12 +37,23 @@ def find_device(name: str) -> Device:
     return devices()[name]
 
 
-def create_backend(device: Device) -> Backend:
-    """Return the backend that measures `device` on this machine.
+def create_backend(device: Device, backend: str | None = None) -> Backend:
+    """Return the backend that measures `device` on this machine: one of `device.backends`.
 
     Raises UserError with `Device.why_not_here()` where that cannot be done.
     """
-    reason = device.why_not_here()
+    reason = device.why_not_here(backend)
     if reason is not None:
         raise UserError(f"device '{device.name}' cannot be measured here: {reason}")
-    return OnnxRuntimeBackend()
+    return device.runtime(backend)
+
+
+def create_builder(device: Device, backend: str | None = None) -> Backend:
+    """Return the backend that builds for `device` on this machine, which need not be the device.
+
+    Raises UserError with `Device.why_no_build_here()` where that cannot be done.
+    """
+    reason = device.why_no_build_here(backend)
+    if reason is not None:
+        raise UserError(f"device '{device.name}' cannot be built for here: {reason}")
+    return device.runtime(backend)

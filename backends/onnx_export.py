@@ -8,12 +8,14 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .protocol import DTYPES, BackendError
+from .protocol import BackendError
 from .random_input import seeded_input
 
 if TYPE_CHECKING:
     import torch
 
+# Those that numpy, and so the tensors of an ONNX file, can hold.
+EXPORTED_DTYPES = ("fp32", "fp16")
 # The first opset with LayerNormalization as one node, and the one ONNX Runtime's fusions know best.
 OPSET = 17
 
@@ -34,8 +36,10 @@ def onnx_from_module(
     """
     import torch
 
-    if dtype not in DTYPES:
-        raise UserError(f"dtype '{dtype}' cannot be exported; use one of {', '.join(DTYPES)}.")
+    if dtype not in EXPORTED_DTYPES:
+        raise UserError(
+            f"dtype '{dtype}' cannot be exported to ONNX; use one of {', '.join(EXPORTED_DTYPES)}."
+        )
     # torch takes a file-like object here, though its annotation has only paths.
     buffer: Any = io.BytesIO()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 from .onnx_export import OPSET, onnx_from_module
 from .protocol import BackendError, BackendOptions
 from .random_input import seeded_input
@@ -36,6 +36,7 @@ class OnnxRuntimeBackend:
     """Builds ONNX models and runs them with ONNX Runtime, on the CPU unless told otherwise."""
 
     name = "onnxruntime"
+    default_provider = CPU_PROVIDER
 
     def unavailable(self) -> str | None:
         try:
@@ -46,6 +47,28 @@ class OnnxRuntimeBackend:
                 "install it with 'pip install onnxruntime'."
             )
         return None
+
+    def unbuildable(self) -> str | None:
+        return None  # torch alone exports
+
+    def trouble(self) -> str | None:
+        return None
+
+    def check(self, options: BackendOptions) -> None:
+        if reason := self.unavailable():
+            raise UserError(reason)
+        options.check_only("ONNX Runtime")
+        if options.dtype not in ("fp32", "fp16"):
+            raise UserError(f"ONNX Runtime is measured in fp32 and fp16, not in {options.dtype}.")
+        import onnxruntime
+
+        present = onnxruntime.get_available_providers()
+        if options.provider not in present:
+            raise UserError(
+                f"this build of ONNX Runtime has no provider '{options.provider}'"
+                f"{did_you_mean(options.provider, present)}; it has {', '.join(present)}, and for "
+                "others another build has to be installed."
+            )
 
     def build(
         self, module: torch.nn.Module, input_shape: tuple[int, ...], options: BackendOptions
@@ -59,7 +82,7 @@ class OnnxRuntimeBackend:
         Raises UserError for a provider this build of ONNX Runtime lacks, BackendError if it
         refuses the model.
         """
-        self._check_provider(options.provider)
+        self.check(options)
         return OnnxRuntimeExecutable(artifact, options)
 
     def environment(self, options: BackendOptions) -> dict[str, object]:
@@ -68,7 +91,7 @@ class OnnxRuntimeBackend:
 
         import onnxruntime
 
-        self._check_provider(options.provider)
+        self.check(options)
         return {
             "backend": self.name,
             "onnxruntime": onnxruntime.__version__,
@@ -82,18 +105,6 @@ class OnnxRuntimeBackend:
             "optimization": options.optimization,
             "dtype": options.dtype,
         }
-
-    def _check_provider(self, provider: str) -> None:
-        if reason := self.unavailable():
-            raise UserError(reason)
-        import onnxruntime
-
-        present = onnxruntime.get_available_providers()
-        if provider not in present:
-            raise UserError(
-                f"this build of ONNX Runtime has no provider '{provider}'; it has "
-                f"{', '.join(present)}, and for others another build has to be installed."
-            )
 
 
 class OnnxRuntimeExecutable:

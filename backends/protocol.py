@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-DTYPES = ("fp32", "fp16")
+DTYPES = ("fp32", "fp16", "bf16")
+SPARSITIES = ("dense", "2:4")
+CACHES = ("warm", "cold")
+GRAPHS = ("none", "cuda_graph")
 OPTIMIZATIONS = ("disabled", "basic", "extended", "all")
 MOST_THREADS = 1024
 
@@ -34,14 +37,20 @@ class BackendError(RuntimeError):
 class BackendOptions:
     """The part of a Setting that a runtime has to know.
 
-    Raises UserError for a thread count outside 1..1024, an unknown dtype or an unknown
-    optimization level. Which providers exist only the runtime knows: it checks `provider`.
+    `provider` is how the runtime executes: an execution provider of ONNX Runtime, "eager" or
+    "compile" of PyTorch, "tensorrt" or "tensorrt_rtx", the compute units of Core ML. Which exist
+    only the runtime knows: it checks them. `sparsity`, `cache` and `graph` are a Setting's.
+
+    Raises UserError for a thread count outside 1..1024 and for an unknown value of the others.
     """
 
     threads: int = 1
     dtype: str = "fp32"
     provider: str = "CPUExecutionProvider"
     optimization: str = "all"
+    sparsity: str = "dense"
+    cache: str = "warm"
+    graph: str = "none"
 
     def __post_init__(self) -> None:
         if (
@@ -62,6 +71,27 @@ class BackendOptions:
                 f"graph optimization '{self.optimization}' is not known"
                 f"{did_you_mean(self.optimization, OPTIMIZATIONS)}."
             )
+        for name, known in (("sparsity", SPARSITIES), ("cache", CACHES), ("graph", GRAPHS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise UserError(f"{name} '{value}' is not known; it must be {' or '.join(known)}.")
+
+    def check_only(
+        self,
+        runtime: str,
+        *,
+        sparsity: tuple[str, ...] = ("dense",),
+        cache: tuple[str, ...] = ("warm",),
+        graph: tuple[str, ...] = ("none",),
+    ) -> None:
+        """Raise UserError where an option asks for what `runtime` does not have."""
+        for name, has in (("sparsity", sparsity), ("cache", cache), ("graph", graph)):
+            value = getattr(self, name)
+            if value not in has:
+                raise UserError(
+                    f"{runtime} has no {name} '{value}'; leave --{name} away or give "
+                    f"{' or '.join(has)}."
+                )
 
 
 @runtime_checkable
@@ -92,13 +122,34 @@ class Executable(Protocol):
 
 
 @runtime_checkable
+class DeviceTimed(Protocol):
+    """An Executable whose device has a clock of its own, which is then the one that counts."""
+
+    def device_ms(self) -> float:
+        """Return what the last `run()` took by the device's clock, in ms."""
+
+
+@runtime_checkable
 class Backend(Protocol):
     """One runtime. Building and loading are apart: an artifact may be measured elsewhere."""
 
     name: str
+    default_provider: str
 
     def unavailable(self) -> str | None:
-        """Return None if usable here, otherwise one sentence: why not and how to get it."""
+        """Return None if artifacts can be run here, otherwise one sentence: why not, and how to."""
+
+    def unbuildable(self) -> str | None:
+        """Return None if artifacts can be built here, otherwise one sentence like the other."""
+
+    def check(self, options: BackendOptions) -> None:
+        """Raise UserError for options that the runtime lacks, building or running."""
+
+    def trouble(self) -> str | None:
+        """Return what slows the device just now (throttling), None if nothing is known to.
+
+        It may ask a driver: asked between timed windows, never during one.
+        """
 
     def build(
         self, module: torch.nn.Module, input_shape: tuple[int, ...], options: BackendOptions

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ..errors import UserError
 from .options import setting_options
 from .output import giga, json_option, milliseconds, note, print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from .here import Wanted
 
 
 @click.command(
@@ -28,8 +33,7 @@ from .output import giga, json_option, milliseconds, note, print_json, print_tab
               help="Untimed runs a session.")  # fmt: skip
 @json_option
 def bench(
-    models: tuple[str, ...], device: str, batch: int, threads: int, dtype: str | None,
-    provider: str | None, sessions: int, runs: int, warmup: int, as_json: bool,
+    wanted: Wanted, models: tuple[str, ...], sessions: int, runs: int, warmup: int, as_json: bool,
 ) -> int:  # fmt: skip
     """Measure whole models on this machine: latency and images a second.
 
@@ -42,10 +46,10 @@ def bench(
     from .here import open_device, warn_of_hazards
 
     specs = [create_spec(model) for model in models]
-    backend, setting, options = open_device(device, batch, threads, dtype, provider)
-    warn_of_hazards(threads)
+    backend, setting, options = open_device(wanted)
+    warn_of_hazards(wanted)
     sampling = SamplingPlan(
-        warmup_runs=warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, threads=threads
+        warmup_runs=warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, threads=wanted.threads
     )
     with progress_bar(enabled=not as_json) as on_progress:
         rows = measure_models(
@@ -67,8 +71,8 @@ def bench(
             "latency_ms": row.latency_ms,
             "low_ms": row.low_ms,
             "high_ms": row.high_ms,
-            "images_per_s": 1e3 * batch / row.latency_ms,
-            "batch": batch,
+            "images_per_s": 1e3 * wanted.batch / row.latency_ms,
+            "batch": wanted.batch,
             "min_ms": row.min_ms,
             "p90_ms": row.p90_ms,
             "p99_ms": row.p99_ms,
@@ -92,8 +96,8 @@ def bench(
                     f"{milliseconds(row.low_ms)} .. {milliseconds(row.high_ms)}",
                     milliseconds(row.p90_ms),
                     milliseconds(row.p99_ms),
-                    f"{1e3 * batch / row.latency_ms:.1f}",
-                    giga(batch * spec.macs / row.latency_ms * 1e3),
+                    f"{1e3 * wanted.batch / row.latency_ms:.1f}",
+                    giga(wanted.batch * spec.macs / row.latency_ms * 1e3),
                     row.verdict,
                 )
                 for row, spec in zip(rows, specs, strict=True)

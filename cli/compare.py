@@ -116,14 +116,12 @@ def _measured(
     """Measure the specs under the table's setting; refused on another machine than the table's."""
     from ..profiler.environment import check_same_machine
     from ..profiler.measure import measure_models, reference_of, typical_of
-    from .here import open_device, warn_of_hazards
+    from .here import Wanted, open_device, warn_of_hazards
 
     setting = table.setting
-    backend, here, options = open_device(
-        setting.device, setting.batch, setting.threads, setting.dtype, setting.provider
-    )
+    backend, here, options = open_device(Wanted.like(setting))
     check_same_machine(table, backend, options)
-    warn_of_hazards(setting.threads)
+    warn_of_hazards(Wanted.like(setting))
     with progress_bar(enabled=not as_json) as on_progress:
         rows = measure_models(
             specs,

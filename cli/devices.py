@@ -17,7 +17,10 @@ def devices(as_json: bool) -> int:
     from ..backends.devices import devices as known_devices
     from .output import console
 
-    found = [(device, device.why_not_here()) for device in known_devices().values()]
+    found = [
+        (device, device.why_not_here(), device.why_no_build_here())
+        for device in known_devices().values()
+    ]
     if as_json:
         print_json(
             {
@@ -30,17 +33,19 @@ def devices(as_json: bool) -> int:
                         "sparsity": list(device.sparsity),
                         "here": reason is None,
                         "why_not": reason,
+                        "builds_here": no_build is None,
+                        "why_no_build": no_build,
                     }
-                    for device, reason in found
+                    for device, reason, no_build in found
                 ]
             }
         )
         return 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("device", "is", "backend", "dtypes", "here"):
-        table.add_column(column, no_wrap=column != "here")
+    for column in ("device", "is", "backend", "dtypes", "build", "measure here"):
+        table.add_column(column, no_wrap=column != "measure here")
     remedies: dict[str, list[str]] = {}
-    for device, reason in found:
+    for device, reason, no_build in found:
         # The sentence is "why not; how to": how to is the same for many, so it stands below.
         why, _, how = (reason or "").partition("; ")
         if how:
@@ -50,6 +55,7 @@ def devices(as_json: bool) -> int:
             device.title,
             device.backend,
             ", ".join(device.dtypes),
+            "[green]yes[/green]" if no_build is None else "no",
             "[green]yes[/green]" if reason is None else f"no: {why}",
         )
     console().print(table)

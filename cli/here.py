@@ -2,35 +2,99 @@
 
 from __future__ import annotations
 
-from ..backends import Backend, BackendOptions, create_backend, find_device, measuring_hazards
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..backends import (
+    Backend,
+    BackendOptions,
+    Device,
+    create_backend,
+    create_builder,
+    find_device,
+    measuring_hazards,
+)
+from ..profiler.measure import options_of
 from ..tables import Setting
 from .output import note
 
 
-def open_device(
-    device_name: str, batch: int, threads: int, dtype: str | None, provider: str | None
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says of device and setting; None is the device's or backend's own."""
+
+    device: str = "cpu"
+    batch: int = 1
+    threads: int = 1
+    dtype: str | None = None
+    backend: str | None = None
+    provider: str | None = None
+    sparsity: str = "dense"
+    cache: str = "warm"
+    graph: str = "none"
+
+    @classmethod
+    def like(cls, setting: Setting) -> Wanted:
+        """Return what a table of this setting was measured with."""
+        return cls(
+            setting.device,
+            setting.batch,
+            setting.threads,
+            setting.dtype,
+            setting.backend,
+            setting.provider or None,
+            setting.sparsity,
+            setting.cache,
+            setting.graph,
+        )
+
+
+def open_device(wanted: Wanted) -> tuple[Backend, Setting, BackendOptions]:
+    """Return what measures the wanted device here; raises UserError when nothing can."""
+    return _opened(wanted, create_backend)
+
+
+def open_builder(wanted: Wanted) -> tuple[Backend, Setting, BackendOptions]:
+    """Return what builds for the wanted device here; raises UserError when nothing can."""
+    return _opened(wanted, create_builder)
+
+
+def _opened(
+    wanted: Wanted, create: Callable[[Device, str], Backend]
 ) -> tuple[Backend, Setting, BackendOptions]:
-    """Return what measures on the named device here; raises UserError when nothing can."""
-    device = find_device(device_name)
-    chosen = dtype or device.dtypes[0]
-    device.check_dtype(chosen)
-    backend = create_backend(device)
-    options = BackendOptions(threads=threads, dtype=chosen)
-    if provider:
-        options = BackendOptions(threads=threads, dtype=chosen, provider=provider)
-    backend.environment(options)  # a provider this build lacks is refused before any work
+    device = find_device(wanted.device)
+    by = wanted.backend or device.backend
+    dtype = wanted.dtype or (device.dtypes_by(by)[0] if by in device.backends else device.dtypes[0])
+    device.check(by, dtype)
+    backend = create(device, by)
     setting = Setting(
         device=device.name,
         backend=backend.name,
-        provider=options.provider,
-        batch=batch,
-        dtype=chosen,
-        threads=threads,
+        provider=wanted.provider or backend.default_provider,
+        batch=wanted.batch,
+        dtype=dtype,
+        threads=wanted.threads,
+        sparsity=wanted.sparsity,
+        cache=wanted.cache,
+        graph=wanted.graph,
     )
+    options = options_of(setting)
+    backend.check(options)  # what this build lacks is refused before any work
     return backend, setting, options
 
 
-def warn_of_hazards(threads: int) -> None:
-    """Say on stderr what about this machine will hurt the timings, and the remedy."""
-    for hazard in measuring_hazards(threads):
+def warn_of_hazards(wanted: Wanted) -> None:
+    """Say on stderr what about machine and device will hurt or mislead, and the remedy."""
+    for hazard in measuring_hazards(wanted.threads):
         note(f"warning: {hazard}")
+    warn_of_sparsity(wanted)
+
+
+def warn_of_sparsity(wanted: Wanted) -> None:
+    """Say on stderr where 2:4 weights can be built, but the hardware gains nothing by them."""
+    device = find_device(wanted.device)
+    if wanted.sparsity not in device.sparsity:
+        note(
+            f"warning: {device.title} has no sparse tensor cores, so {wanted.sparsity} weights are "
+            "not faster on it; NVIDIA GPUs have them from Ampere on."
+        )

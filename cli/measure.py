@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..profiler.passes import OnProgress
     from ..tables import LatencyTable
     from ..tables.row import Context
+    from .here import Wanted
 
 SPACES = ("vit",)
 
@@ -81,9 +82,8 @@ SPACES = ("vit",)
 @click.option("--fresh", is_flag=True, help="Start over: write over the table at --out.")
 @json_option
 def measure(
-    device: str, batch: int, threads: int, dtype: str | None, provider: str | None,
-    space: str, model: str | None, out: Path, resolution: int | None, patch: int | None,
-    classes: int | None, tokens: str | None, grid: str | None, points: int | None,
+    wanted: Wanted, space: str, model: str | None, out: Path, resolution: int | None,
+    patch: int | None, classes: int | None, tokens: str | None, grid: str | None, points: int | None,
     whole_models: int, context: str, in_model: str | None, budget: str | None,
     sessions: int, seed: int, fresh: bool, as_json: bool,
 ) -> int:  # fmt: skip
@@ -100,7 +100,7 @@ def measure(
     from ..profiler.vit_space import VitSpace
     from .here import open_device, warn_of_hazards
 
-    backend, setting, options = open_device(device, batch, threads, dtype, provider)
+    backend, setting, options = open_device(wanted)
     chosen = VitSpace()
     if model:
         spec = create_spec(model)
@@ -143,7 +143,7 @@ def measure(
         start_over = False  # what a refinement adds goes into the same table
         return table
 
-    warn_of_hazards(threads)
+    warn_of_hazards(wanted)
     try:
         with progress_bar(enabled=not as_json) as on_progress:
             if in_model is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 import re
 from collections.abc import Callable
@@ -55,10 +57,47 @@ def check_picture(path: Path) -> None:
 
 
 def setting_options(function: F) -> F:
-    """Add --device, --batch, --threads, --dtype and --provider: what is measured under."""
+    """Add --device, --batch, --threads and the others of what is measured under, as `wanted`."""
+
+    @functools.wraps(function)
+    def with_wanted(**given: Any) -> Any:
+        from .here import Wanted
+
+        names = [field.name for field in dataclasses.fields(Wanted)]
+        return function(wanted=Wanted(**{name: given.pop(name) for name in names}), **given)
+
+    decorated: Any = with_wanted
     for option in (
-        click.option("--provider", default=None, help="ONNX Runtime execution provider."),
-        click.option("--dtype", default=None, help="fp32, fp16, ... (default: the device's)."),
+        click.option(
+            "--graph",
+            default="none",
+            show_default=True,
+            help="cuda_graph replays a recorded graph on NVIDIA GPUs: no launch overhead.",
+        ),
+        click.option(
+            "--cache",
+            default="warm",
+            show_default=True,
+            help="cold flushes the L2 cache of a GPU before every run.",
+        ),
+        click.option(
+            "--sparsity",
+            default="dense",
+            show_default=True,
+            help="2:4 for the sparse tensor cores of NVIDIA GPUs from Ampere on.",
+        ),
+        click.option(
+            "--provider",
+            default=None,
+            help="How the backend runs: an execution provider of ONNX Runtime; eager or compile "
+            "of PyTorch (cuda); tensorrt or tensorrt_rtx; all, cpu, cpu+gpu or cpu+ane of Core ML.",
+        ),
+        click.option(
+            "--backend",
+            default=None,
+            help="onnxruntime, tensorrt, cuda or coreml (default: the device's own).",
+        ),
+        click.option("--dtype", default=None, help="fp32, fp16 or bf16 (default: the device's)."),
         click.option(
             "--threads",
             default=1,
@@ -75,5 +114,5 @@ def setting_options(function: F) -> F:
         ),
         click.option("--device", default="cpu", show_default=True, help="See vitprof devices."),
     ):
-        function = option(function)
-    return function
+        decorated = option(decorated)
+    return decorated

@@ -46,7 +46,7 @@ def validate(
     from ..profiler.validate import validate_table
     from ..profiler.vit_space import VitSpace
     from ..tables import LatencyTable
-    from .here import open_device, warn_of_hazards
+    from .here import Wanted, open_device, warn_of_hazards
     from .measure import check_space
     from .options import check_picture, check_writable
 
@@ -59,11 +59,9 @@ def validate(
     if table.unfinished:
         raise UserError(f"{table_path} is unfinished; finish measuring it first (vitprof measure).")
     setting = table.setting
-    backend, _, options = open_device(
-        setting.device, setting.batch, setting.threads, setting.dtype, setting.provider
-    )
+    backend, _, options = open_device(Wanted.like(setting))
     check_same_machine(table, backend, options)
-    warn_of_hazards(setting.threads)
+    warn_of_hazards(Wanted.like(setting))
     chosen = VitSpace.of_table(table)
     with progress_bar(enabled=not as_json) as on_progress:
         result = validate_table(

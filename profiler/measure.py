@@ -133,9 +133,14 @@ def measure_models(
 
 def options_of(setting: Setting) -> BackendOptions:
     """Return the backend's part of a setting."""
-    if setting.provider:
-        return BackendOptions(setting.threads, setting.dtype, setting.provider)
-    return BackendOptions(setting.threads, setting.dtype)
+    options = BackendOptions(
+        setting.threads,
+        setting.dtype,
+        sparsity=setting.sparsity,
+        cache=setting.cache,
+        graph=setting.graph,
+    )
+    return replace(options, provider=setting.provider) if setting.provider else options
 
 
 def typical_of(header: Mapping[str, Any]) -> float | None:

@@ -161,7 +161,12 @@ class Passes:
                     sessions[subject] = workshop.fresh_session(subject)
                 except CannotBuildError as error:
                     broken[subject] = str(error)
+            before = self.backend.trouble()
             samples = self._sample(sessions, broken)
+            if before or self.backend.trouble():
+                # A throttled device is another device; the verdict counts such runs as disturbed.
+                for of_one in samples.values():
+                    of_one.disturb_all()
         finally:
             for executable in sessions.values():
                 executable.close()
