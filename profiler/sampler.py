@@ -227,9 +227,7 @@ def _warm_up(executable: Runnable, plan: SamplingPlan, clock: Clock, spent: Time
     started = clock.wall()
     times: list[float] = []
     while len(times) < plan.warmup_runs or sum(times) < plan.warmup_ms:
-        before = clock.wall()
-        executable.run()
-        times.append((clock.wall() - before) / 1e6)
+        times.append(_timed_run(executable, clock).wall_ms)
         if len(times) >= 1000:  # a run too short for the clock would never fill warmup_ms
             break
     spent.warmup_s += (clock.wall() - started) / 1e9

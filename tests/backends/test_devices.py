@@ -14,7 +14,8 @@ from vitprof.backends import (
 PROMISED = (
     "cpu t4 v100 a100 h100 rtx2080 rtx3080 rtx3090 rtx4090 iphone11 iphone13 iphone15 jetson-orin"
 )
-WITHOUT_SPARSE_TENSOR_CORES = {"cpu", "t4", "v100", "rtx2080", "iphone11", "iphone13", "iphone15"}
+APPLES = {"mac", "iphone11", "iphone13", "iphone15"}
+WITHOUT_SPARSE_TENSOR_CORES = {"cpu", "t4", "v100", "rtx2080", *APPLES}
 
 
 def test_the_promised_devices_are_there() -> None:
@@ -34,7 +35,7 @@ def test_every_device_is_complete(name: str) -> None:
     if device.backend in ("cuda", "tensorrt"):
         assert device.machine or (device.gpu_name and device.compute_capability)
     if device.backend == "coreml":
-        assert re.fullmatch(r"iPhone\d+,\d+", device.machine or "")
+        assert re.fullmatch(r"iPhone\d+,\d+|.*Mac.*", device.machine or "")
 
 
 def test_only_ampere_and_newer_have_sparse_tensor_cores() -> None:

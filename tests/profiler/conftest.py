@@ -127,6 +127,8 @@ class ScriptedBackend:
     on_run: Callable[[], None] = lambda: None
     runs_of: Callable[[dict[str, int], random.Random], Sequence[ScriptedRun]] | None = None
     name: str = "scripted"
+    default_provider: str = "scripted"
+    throttled: Callable[[], str | None] = lambda: None
 
     def __post_init__(self) -> None:
         self.rng = random.Random(4)
@@ -135,6 +137,15 @@ class ScriptedBackend:
 
     def unavailable(self) -> str | None:
         return None
+
+    def unbuildable(self) -> str | None:
+        return None
+
+    def check(self, options: BackendOptions) -> None:
+        pass
+
+    def trouble(self) -> str | None:
+        return self.throttled()
 
     def build(
         self, module: torch.nn.Module, input_shape: tuple[int, ...], options: BackendOptions
