@@ -21,9 +21,10 @@ _BOARD_MODEL = Path("/proc/device-tree/model")
 class Device:
     """One entry of devices.toml.
 
-    `backend` and `dtypes` are what it is measured by and in unless told otherwise. `gpu_name` and `machine` are regular expressions for the whole reported name. `multiples_of`
-    says for each of `dtypes`, and for "2:4" where `sparsity` has it, what a block's dims should be
-    multiples of. The first of `dtypes` and of `sparsity` is the default.
+    `backend` and `dtypes` are what it is measured by and in unless told otherwise. `gpu_name` and
+    `machine` are regular expressions for the whole reported name. `multiples_of` says for each of
+    `dtypes`, and for "2:4" where `sparsity` has it, what a block's dims should be multiples of. The
+    first of `dtypes` and of `sparsity` is the default.
     """
 
     name: str
@@ -35,6 +36,10 @@ class Device:
     gpu_name: str | None = None
     compute_capability: str | None = None
     machine: str | None = None
+
+    @property
+    def default_dtype(self) -> str:
+        return self.dtypes[0]
 
     @property
     def backends(self) -> tuple[str, ...]:

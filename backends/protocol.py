@@ -130,6 +130,14 @@ class DeviceTimed(Protocol):
 
 
 @runtime_checkable
+class ChecksArtifacts(Protocol):
+    """A Backend whose runtime would open what an artifact refers to, unless that is refused."""
+
+    def check_artifact(self, artifact: bytes) -> None:
+        """Raise BackendError unless the artifact is complete in itself and only data."""
+
+
+@runtime_checkable
 class Backend(Protocol):
     """One runtime. Building and loading are apart: an artifact may be measured elsewhere."""
 
@@ -146,7 +154,7 @@ class Backend(Protocol):
         """Raise UserError for options that the runtime lacks, building or running."""
 
     def trouble(self) -> str | None:
-        """Return what slows the device just now (throttling), None if nothing is known to.
+        """Return what has slowed the device (throttling) since the last asking, None for nothing.
 
         It may ask a driver: asked between timed windows, never during one.
         """

@@ -6,6 +6,8 @@ from vitprof.backends import (
     DTYPES,
     OnnxRuntimeBackend,
     create_backend,
+    create_builder,
+    device,
     device_names,
     devices,
     find_device,
@@ -75,6 +77,20 @@ def test_the_cpus_backend_is_onnx_runtime() -> None:
     assert isinstance(create_backend(find_device("cpu")), OnnxRuntimeBackend)
 
 
-def test_a_device_that_is_not_here_is_refused_with_its_reason() -> None:
-    with pytest.raises(UserError, match=r"'iphone11' cannot be measured here: .*Core ML adapter"):
+def test_a_device_that_is_not_here_is_refused_with_its_reason(monkeypatch) -> None:
+    monkeypatch.setattr(device.platform, "system", lambda: "Linux")
+    with pytest.raises(UserError, match=r"'iphone11' cannot be measured here: .*vitprof build"):
         create_backend(find_device("iphone11"))
+
+
+def test_what_is_built_for_need_not_be_here() -> None:
+    assert create_builder(find_device("cpu")).name == "onnxruntime"
+    assert create_builder(find_device("t4")).name == "tensorrt"
+    assert create_builder(find_device("t4"), "cuda").name == "cuda"
+    assert create_builder(find_device("iphone13")).name == "coreml"
+
+
+def test_where_nothing_can_be_built_the_reason_is_told(monkeypatch) -> None:
+    monkeypatch.setattr(OnnxRuntimeBackend, "unbuildable", lambda self: "no exporter.")
+    with pytest.raises(UserError, match=r"'cpu' cannot be built for here: no exporter\."):
+        create_builder(find_device("cpu"))

@@ -41,3 +41,23 @@ def test_a_backend_error_is_one_line_with_the_runtimes_words_and_no_user_error()
 
 def test_an_error_without_words_gives_its_type() -> None:
     assert str(BackendError.because("running", MemoryError())) == "running failed: MemoryError"
+
+
+@pytest.mark.parametrize(("name", "value"), [("sparsity", "1:2"), ("cache", "hot"), ("graph", "x")])
+def test_unknown_ways_of_running_are_refused(name: str, value: str) -> None:
+    given: dict[str, Any] = {name: value}
+    with pytest.raises(UserError, match=rf"{name} '{value}' is not known; it must be .* or "):
+        BackendOptions(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("sparsity", "2:4"), ("cache", "cold"), ("graph", "cuda_graph")]
+)
+def test_a_runtime_refuses_what_it_does_not_have(name: str, value: str) -> None:
+    given: dict[str, Any] = {name: value}
+    has: dict[str, Any] = {name: (value,)}
+    with pytest.raises(UserError, match=rf"Some runtime has no {name} '{value}'; leave --{name}"):
+        BackendOptions(**given).check_only("Some runtime")
+    BackendOptions(**given).check_only("Some runtime", **has)
+    with pytest.raises(UserError, match=f"ONNX Runtime has no {name}"):
+        OnnxRuntimeBackend().check(BackendOptions(**given))

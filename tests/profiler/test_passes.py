@@ -367,3 +367,25 @@ def test_over_its_budget_nothing_unstable_gets_extra_sessions(
     assert [row.sessions for row in table.rows] == [1, 1, 1]
     table = measure(widths(8, 16, 24), backend, protocol, fresh=True)
     assert max(row.sessions for row in table.rows) > 2
+
+
+def test_what_a_throttled_device_did_is_set_aside(
+    measure: Callable[..., LatencyTable], new_backend: NewBackend, widths: Widths, quick: Quick
+) -> None:
+    backend = new_backend()
+    backend.throttled = lambda: "the GPU was held back by heat"
+    row = measure(widths(8), backend, quick(sessions=3)).rows[0]
+    assert (row.samples, row.verdict) == (0, "unstable")
+    assert row.set_aside > 0
+    assert "were disturbed" in row.error
+
+
+def test_only_what_happened_during_the_runs_counts_as_throttled(
+    measure: Callable[..., LatencyTable], new_backend: NewBackend, widths: Widths, quick: Quick
+) -> None:
+    """The first asking of each group is about the time before it."""
+    answers = iter(["heat", None] * 100)
+    backend = new_backend()
+    backend.throttled = lambda: next(answers)
+    row = measure(widths(8), backend, quick(sessions=3)).rows[0]
+    assert (row.set_aside, row.verdict) == (0, "stable")

@@ -365,3 +365,45 @@ def test_the_collector_rests_while_runs_are_timed_and_is_then_as_before(
     assert gc.isenabled() is on
     assert seen[0] is on, "warming up is not timed"
     assert not any(seen[1:])
+
+
+def test_a_device_with_a_clock_of_its_own_is_believed(
+    clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
+) -> None:
+    """Wall time passes while the host waits; the device worked for half of it."""
+
+    class OnADevice:
+        def __init__(self) -> None:
+            self.inner = executable(run_of(4.0, cpu_ms=0.1))
+
+        def run(self) -> None:
+            self.inner.run()
+
+        def device_ms(self) -> float:
+            return 2.0
+
+    plan = SamplingPlan(warmup_runs=1, warmup_ms=0.0, min_runs=5, max_runs=5)
+    samples = sample_group({"on": OnADevice()}, plan, clock, random.Random(0))["on"]
+    assert [sample.wall_ms for sample in samples.kept] == [2.0] * 5
+    assert samples.set_aside == []  # waiting for the device is no disturbance
+    alone = {"off": executable(run_of(4.0, cpu_ms=0.1))}
+    host = sample_group(alone, plan, clock, random.Random(0))["off"]
+    assert len(host.set_aside) == 10
+    assert host.kept == []
+
+
+def test_the_device_clock_decides_how_often_it_is_run(
+    clock: Clock, executable: NewExecutable
+) -> None:
+    class Quick:
+        def __init__(self) -> None:
+            self.inner = executable(50.0)
+
+        def run(self) -> None:
+            self.inner.run()
+
+        def device_ms(self) -> float:
+            return 1.0
+
+    plan = SamplingPlan(warmup_runs=1, warmup_ms=0.0, timed_ms=12.0, min_runs=2, max_runs=99)
+    assert len(sample_group({0: Quick()}, plan, clock, random.Random(0))[0].kept) == 12
