@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from .output import json_option, milliseconds, note, print_json, print_table
 
 if TYPE_CHECKING:
     from ..models import Block
-    from ..tables import BlockPrediction
+    from ..tables import BlockPrediction, Prediction
 
 
 @click.command(
@@ -23,14 +25,16 @@ if TYPE_CHECKING:
 @table_option
 @click.option("--model", required=True, help="A name (vitprof models) or a spec's JSON file.")
 @extrapolate_option
+@click.option("--partial", is_flag=True,
+              help="Predict the blocks that the table has, and list those it lacks.")  # fmt: skip
 @click.option("--device", help="Refuse a table of another device.")
 @click.option("--batch", type=int, help="Refuse a table of another batch.")
 @click.option("--dtype", help="Refuse a table of another dtype.")
 @click.option("--threads", type=int, help="Refuse a table of another thread count.")
 @json_option
 def predict(
-    table_path: Path, model: str, extrapolate: bool, device: str | None, batch: int | None,
-    dtype: str | None, threads: int | None, as_json: bool,
+    table_path: Path, model: str, extrapolate: bool, partial: bool, device: str | None,
+    batch: int | None, dtype: str | None, threads: int | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Predict a model's latency from a table, and say where it goes."""
     from ..models import create_spec
@@ -38,9 +42,12 @@ def predict(
 
     table = LatencyTable.read_csv(table_path)
     table.check_setting(device=device, batch=batch, dtype=dtype, threads=threads)
-    answer = table.predict(create_spec(model), extrapolate=extrapolate)
+    answer = table.predict(create_spec(model), extrapolate=extrapolate, partial=partial)
     if table.unfinished:
         note(f"warning: {table_path} is unfinished: its measuring was interrupted.")
+    missing = Counter(answer.missing)
+    for block, count in missing.items():
+        note(f"missing: {f'{count} x ' if count > 1 else ''}{block}: the table has no such block.")
     if as_json:
         print_json(
             {
@@ -52,6 +59,7 @@ def predict(
                 "extrapolated": answer.extrapolated,
                 "offset_ms": answer.offset_ms,
                 "how": answer.how,
+                "missing": [str(block) for block in answer.missing],
                 "setting": table.setting.as_dict(),
             }
         )
@@ -60,8 +68,7 @@ def predict(
     click.echo(
         f"{answer.model} on {setting.device} ({setting.backend}, {setting.dtype}, batch "
         f"{setting.batch}, {setting.threads} thread{'s' if setting.threads > 1 else ''}): "
-        f"{milliseconds(answer.ms)} ms  [{milliseconds(answer.low_ms)} .. "
-        f"{milliseconds(answer.high_ms)}]"
+        f"{milliseconds(answer.ms)} ms  {_interval(answer)}"
     )
     click.echo(f"  {answer.how}.")
     rows = [(op, milliseconds(ms), f"{ms / answer.ms:.1%}") for op, ms in answer.by_op.items()]
@@ -82,6 +89,12 @@ def predict(
     if answer.extrapolated:
         note(f"extrapolated on {', '.join(answer.extrapolated)}: a guess, not a measurement.")
     return 0
+
+
+def _interval(answer: Prediction) -> str:
+    if math.isnan(answer.low_ms):
+        return "(interval unknown)"
+    return f"[{milliseconds(answer.low_ms)} .. {milliseconds(answer.high_ms)}]"
 
 
 def _in_order_of_appearance(

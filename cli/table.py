@@ -139,6 +139,61 @@ def _exported(read: LatencyTable, file_format: str) -> str:
     return "".join(line + "\n" for line in read.to_text().splitlines() if line[:1] != "#")
 
 
+@table.command(
+    "import",
+    epilog="Example: vitprof table import --from nnmeter pixel6.json --device pixel6 --out p6.csv",
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--from", "kind", required=True, help="nnmeter, ofa, nvit or neusight.")
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+@click.option("--device", help="What it was measured on, where the file does not say.")
+@click.option("--dtype", help="In which dtype; the files do not say.")
+@click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 65536))
+@click.option("--tokens", default=197, show_default=True, type=click.IntRange(1, 1_000_000),
+              help="Sequence length of nvit's blocks; the file does not say.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Write over an existing --out.")
+@json_option
+def import_(
+    path: Path, kind: str, out: Path, device: str | None, dtype: str | None, batch: int,
+    tokens: int, force: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Turn another tool's latency table into one of ours."""
+    from ..tables.importers import import_table
+    from .options import check_writable
+
+    if out.exists() and not force:
+        raise UserError(f"{out} exists; give another --out, or --force to write over it.")
+    check_writable(out)
+    found = import_table(kind, path, device, dtype, batch, tokens)
+    found.table.to_csv(out)
+    ops: dict[str, int] = {}
+    for row in found.table.block_rows:
+        op = str(row.subject).partition("(")[0]
+        ops[op] = ops.get(op, 0) + 1
+    for key in found.unknown:
+        note(f"unknown, not imported: {key}")
+    for block in found.repeated:
+        note(f"stands there more than once, the median is taken: {block}")
+    if as_json:
+        print_json(
+            {
+                "table": str(out),
+                "rows": len(found.table.rows),
+                "ops": ops,
+                "unknown": found.unknown,
+                "repeated": found.repeated,
+                **found.table.other,
+            }
+        )
+    else:
+        click.echo(
+            f"{out}: {len(found.table.rows)} rows of device {found.table.setting.device}, "
+            f"imported from {found.table.setting.provider}: "
+            + ", ".join(f"{count} {op}" for op, count in ops.items())
+        )
+    return 1 if found.unknown else 0
+
+
 @table.command(epilog="Example: vitprof table merge a.csv b.csv --out both.csv")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path))

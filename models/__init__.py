@@ -5,12 +5,14 @@ from __future__ import annotations
 from .block import Block
 from .create import create_block, create_model
 from .names import create_spec, spec_names
-from .ops import AXES, OPS, Op, find_op
+from .ops import AXES, IMPORTED_AXES, IMPORTED_OPS, OPS, Op, find_op
 from .spec import Spec
 from .vit import ViTLayer, ViTSpec
 
 __all__ = [
     "AXES",
+    "IMPORTED_AXES",
+    "IMPORTED_OPS",
     "OPS",
     "Block",
     "Op",

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import UserError
 
 
-def write_atomically(path: str | Path, data: str | bytes) -> None:
-    """Put `data` at `path` in one step: a reader, a crash or a full disk never sees half of it.
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[BinaryIO]:
+    """Give a file to write and read, which takes the place of `path` in one step at the end.
 
-    Raises UserError when the place cannot be written; what stood there before stays.
+    Where the block is left by an error or an interruption, what stood at `path` stays and nothing
+    is left beside it. Raises UserError when the place cannot be written.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+        with part.open("w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -29,3 +33,12 @@ def write_atomically(path: str | Path, data: str | bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # where it could not be made, it cannot be removed
             part.unlink()
+
+
+def write_atomically(path: str | Path, data: str | bytes) -> None:
+    """Put `data` at `path` in one step: a reader, a crash or a full disk never sees half of it.
+
+    Raises UserError when the place cannot be written; what stood there before stays.
+    """
+    with replacing(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)

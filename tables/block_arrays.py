@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UserError
-from ..models import Spec, ViTSpec, find_op
+from ..models import Block, Spec, ViTSpec, find_op
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,17 @@ class BlockArrays:
     @classmethod
     def from_specs(cls, specs: Sequence[Spec]) -> BlockArrays:
         """Return the arrays of any specs (one Python object a block: for some thousands)."""
+        return cls.from_blocks([spec.blocks() for spec in specs])
+
+    @classmethod
+    def from_blocks(cls, models: Sequence[Sequence[Block]]) -> BlockArrays:
+        """Return the arrays of models given as their blocks."""
         by_op: dict[str, list[list[tuple[int, ...]]]] = {}
-        for index, spec in enumerate(specs):
-            for block in spec.blocks():
-                of_op = by_op.setdefault(block.op, [[] for _ in specs])
+        for index, blocks in enumerate(models):
+            for block in blocks:
+                of_op = by_op.setdefault(block.op, [[] for _ in models])
                 of_op[index].append(tuple(value for _, value in block.dims))
-        return cls(len(specs), {op: _padded(op, rows) for op, rows in by_op.items()})
+        return cls(len(models), {op: _padded(op, rows) for op, rows in by_op.items()})
 
     @classmethod
     def from_vit_widths(

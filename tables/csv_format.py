@@ -14,13 +14,13 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from ..errors import UserError
-from ..models import AXES, Block, Spec, find_op
+from ..models import AXES, IMPORTED_AXES, Block, Spec, find_op
 from ..models.checks import shown
 from .row import CONTEXTS, VERDICTS, Context, Row, Verdict
 from .setting import SETTING_COLUMNS, Setting
@@ -76,13 +76,27 @@ class TableFile:
 # --- writing -------------------------------------------------------------------------------------
 
 
-def encode_header(header: Mapping[str, Any]) -> str:
+def columns_for(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return the columns that these rows need: axes of imported ops only where one is among them.
+
+    An axis has its own column in every table, so a file of our own ops looks the same always.
+    """
+    used = {
+        axis
+        for row in rows
+        if isinstance(row.subject, Block)
+        for axis in row.subject.definition.axes
+    }
+    return (*COLUMNS, *(axis for axis in IMPORTED_AXES if axis in used))
+
+
+def encode_header(header: Mapping[str, Any], columns: Sequence[str] = COLUMNS) -> str:
     """Return the two comment lines and the line of column names."""
     text = json.dumps(dict(header), ensure_ascii=False, allow_nan=False)
-    return f"{MAGIC} {FORMAT_VERSION}\n# {text}\n{_line(COLUMNS)}"
+    return f"{MAGIC} {FORMAT_VERSION}\n# {text}\n{_line(columns)}"
 
 
-def encode_row(row: Row, setting: Setting) -> str:
+def encode_row(row: Row, setting: Setting, columns: Sequence[str] = COLUMNS) -> str:
     """Return the row's line, with its newline."""
     values: dict[str, Any] = dict(setting.as_dict())
     if isinstance(row.subject, Block):
@@ -105,7 +119,9 @@ def encode_row(row: Row, setting: Setting) -> str:
         "error": _one_line(row.error),
         "measured_at": row.measured_at,
     }
-    return _line([values.get(column, "") for column in COLUMNS])
+    if isinstance(row.subject, Block) and not row.subject.definition.counted:
+        values |= dict.fromkeys(("macs", "params", "bytes"), "")
+    return _line([values.get(column, "") for column in columns])
 
 
 def _number(value: float) -> str:
@@ -268,8 +284,14 @@ def _parse_row(line: str, columns: list[str], setting: Setting, where: str) -> R
                 f"{where}: {name} is {shown(values[name])} but the table's header says "
                 f"{shown(str(wanted))}; rows of different settings belong in different tables."
             )
-    macs = _whole(values, "macs", where)
-    if macs != subject.macs:
+    counted = not isinstance(subject, Block) or subject.definition.counted
+    if not counted:
+        filled = [name for name in ("macs", "params", "bytes") if values[name]]
+        if filled:
+            raise UserError(
+                f"{where}: {filled[0]} is filled in, but those of {_short(subject)} are not known."
+            )
+    elif (macs := _whole(values, "macs", where)) != subject.macs:
         raise UserError(
             f"{where}: macs is {macs}, but {_short(subject)} has {subject.macs}; a dim or the macs "
             "of this row was changed."
@@ -307,7 +329,9 @@ def _parse_subject(values: Mapping[str, str], where: str) -> Block | Spec:
             return Spec.from_json(text)
         op = find_op(values["op"])
         dims = {axis: _whole(values, axis, where) for axis in op.axes}
-        stray = [axis for axis in AXES if values.get(axis) and axis not in op.axes]
+        stray = [
+            axis for axis in (*AXES, *IMPORTED_AXES) if values.get(axis) and axis not in op.axes
+        ]
         if stray:
             raise UserError(f"op '{op.name}' has no dim '{stray[0]}' but it is filled in.")
         return Block.of(op.name, **dims)

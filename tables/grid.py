@@ -47,7 +47,9 @@ class OpGrid:
         self.op = op
         self.axes = find_op(op).axes
         by_point = {_point(row): row for row in rows}
-        self.levels = _complete_levels(list(by_point), len(self.axes))
+        # Scattered points span no grid: one stands for it, and all answer for exactly themselves.
+        points = list(by_point) if find_op(op).on_grid else list(by_point)[:1]
+        self.levels = _complete_levels(points, len(self.axes))
         shape = tuple(len(values) for values in self.levels)
         mesh = np.array(np.meshgrid(*self.levels, indexing="ij")).reshape(len(self.axes), -1).T
         self.rows = [by_point.pop(tuple(int(v) for v in point)) for point in mesh]

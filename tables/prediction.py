@@ -27,7 +27,8 @@ class Prediction:
     """A model's latency in milliseconds for one run of the batch, with a 95 % interval.
 
     `by_block` adds up to `ms` less `offset_ms`, the constant of the table's calibration (0 without
-    one). `how` says in words what the number stands on.
+    one). `how` says in words what the number stands on. `missing` are blocks that the table does
+    not have and the answer leaves out. An interval that nobody knows is NaN.
     """
 
     model: str
@@ -37,6 +38,7 @@ class Prediction:
     by_block: Sequence[BlockPrediction]
     offset_ms: float = 0.0
     how: str = ""
+    missing: Sequence[Block] = ()
 
     @property
     def by_op(self) -> dict[str, float]:

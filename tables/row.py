@@ -7,10 +7,10 @@ from typing import Literal
 
 from ..models import Block, Spec
 
-Verdict = Literal["stable", "unstable", "failed", "partial"]
+Verdict = Literal["stable", "unstable", "failed", "partial", "imported"]
 Context = Literal["alone", "in_network", "in_model"]
 
-VERDICTS: tuple[Verdict, ...] = ("stable", "unstable", "failed", "partial")
+VERDICTS: tuple[Verdict, ...] = ("stable", "unstable", "failed", "partial", "imported")
 CONTEXTS: tuple[Context, ...] = ("alone", "in_network", "in_model")
 
 
@@ -24,7 +24,8 @@ class Row:
     what a session's luck did stays visible, and `reference_ms` what the reference block took
     meanwhile: where the header names a reference, latency_ms is of the medians corrected by it. A
     failed row has `error` and no times. Verdict "partial" marks one session of a point that still
-    lacks others: it occurs only in an unfinished file.
+    lacks others: it occurs only in an unfinished file. "imported" marks what another tool measured:
+    it has no interval and no sessions.
     """
 
     subject: Block | Spec

@@ -15,11 +15,12 @@ from ..models import Block, Spec
 from .atomic_write import write_atomically
 from .block_arrays import BlockArrays
 from .calibration import Calibration, LoneBlocks
-from .csv_format import encode_header, encode_row, read_table_file
+from .csv_format import columns_for, encode_header, encode_row, read_table_file
 from .grid import OpGrid, dims_array
 from .prediction import BlockPrediction, Prediction
 from .row import Context, Row
 from .setting import Setting
+from .whole_layers import as_whole_layers
 
 # Half-widths of 95 % intervals over standard deviations.
 NORMAL_95 = 1.959964
@@ -98,7 +99,9 @@ class LatencyTable:
             "state": "measuring" if self.unfinished else "complete",
             "rows": len(self.rows),
         }
-        return encode_header(header) + "".join(encode_row(row, self.setting) for row in self.rows)
+        columns = columns_for(self.rows)
+        rows = (encode_row(row, self.setting, columns) for row in self.rows)
+        return encode_header(header, columns) + "".join(rows)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rows as the DataFrame that `pandas.read_csv(path, comment="#")` gives."""
@@ -191,23 +194,40 @@ class LatencyTable:
         return self._predict_blocks([block], extrapolate)[0][0]
 
     def predict(
-        self, spec: Spec | str, extrapolate: bool = False, calibrated: bool = True
+        self,
+        spec: Spec | str,
+        extrapolate: bool = False,
+        calibrated: bool = True,
+        partial: bool = False,
     ) -> Prediction:
         """Return what a model (a Spec, or a name or path for `create_spec`) costs.
 
         A dim outside the measured range is a UserError that names the axis and its range, unless
         `extrapolate`: then the answer is marked in `extrapolated`. The table's calibration, where
-        it has one, is applied unless `calibrated` is False.
+        it has one, is applied unless `calibrated` is False. A model with blocks of ops that the
+        table has not is a UserError that lists them, unless `partial`: then the answer is for the
+        rest, and `missing` lists them.
         """
         if isinstance(spec, str):
             from ..models import create_spec
 
             spec = create_spec(spec)
-        parts, half_width = self._predict_blocks(spec.blocks(), extrapolate)
+        blocks = self._as_held(spec.blocks())
+        missing = [block for block in blocks if block.op not in self.ops]
+        if missing and (not partial or len(missing) == len(blocks)):
+            raise UserError(self._lacks(spec.name, missing, partial))
+        parts, half_width = self._predict_blocks(
+            [block for block in blocks if block.op in self.ops], extrapolate
+        )
         total = sum(part.ms for part in parts)
         contexts = {self.contexts(part.block.op)[0] for part in parts}
         where = " or ".join(_IN_WORDS[context] for context in sorted(contexts))
         how = f"the sum of its blocks, each measured {where}"
+        if missing:
+            how = f"the sum of those of its blocks that the table has, each measured {where}"
+        imported = self.other.get("imported")
+        if isinstance(imported, dict):
+            how += f" by another tool (imported from {imported.get('tool')})"
         line = self.calibration if calibrated else None
         offset = 0.0
         if line is not None:
@@ -215,7 +235,8 @@ class LatencyTable:
             parts = [_in_place(part, line) for part in parts]
             offset = line.offset_ms
             total = line.latency(lone)
-            half_width = line.half_width(lone, half_width / NORMAL_95)
+            known = 0.0 if math.isnan(half_width) else half_width
+            half_width = line.half_width(lone, known / NORMAL_95)
             how += (
                 f", brought to whole models by a line fitted on {line.models} of them (held out, "
                 f"it errs by {line.held_out_mape:.1%})"
@@ -223,11 +244,12 @@ class LatencyTable:
         return Prediction(
             spec.name,
             total,
-            max(total - half_width, 0.0),
+            max(total - half_width, 0.0) if half_width == half_width else math.nan,  # noqa: PLR0124
             total + half_width,
             parts,
             offset_ms=offset,
             how=how,
+            missing=missing,
         )
 
     def predict_many(
@@ -237,7 +259,11 @@ class LatencyTable:
 
         For hundreds of thousands of specs give `BlockArrays`: no Python object is made per block.
         """
-        arrays = specs if isinstance(specs, BlockArrays) else BlockArrays.from_specs(specs)
+        arrays = (
+            specs
+            if isinstance(specs, BlockArrays)
+            else BlockArrays.from_blocks([self._as_held(spec.blocks()) for spec in specs])
+        )
         total = np.zeros(arrays.count)
         for op, columns in arrays.ops.items():
             of_op = np.zeros(arrays.count)
@@ -247,6 +273,25 @@ class LatencyTable:
                 of_op += self.calibration.per_block_ms * columns.counts()
             total += of_op
         return total if self.calibration is None else total + self.calibration.offset_ms
+
+    def _as_held(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """Return a model's blocks as the table holds them: an imported one may hold layers."""
+        whole = "layer" in self.ops and not {"attention", "mlp"} & set(self.ops)
+        return as_whole_layers(blocks) if whole else blocks
+
+    def _lacks(self, model: str, missing: Sequence[Block], partial: bool) -> str:
+        """Return the sentence that says which ops the table lacks."""
+        ops = ", ".join(f"'{op}'" for op in dict.fromkeys(block.op for block in missing))
+        remedy = (
+            "none of the model is left to predict"
+            if partial
+            else "measure a table that has them (vitprof measure), or predict the rest with "
+            "--partial"
+        )
+        return (
+            f"{self.source} has no {ops} block, which {model or 'the model'} has, only "
+            f"{', '.join(self.ops) or 'none'}; {remedy}."
+        )
 
     def _predict_blocks(
         self, blocks: Sequence[Block], extrapolate: bool
@@ -269,9 +314,11 @@ class LatencyTable:
                 grid.check_inside(dims, corners, exact)
             grid.check_measured(corners, exact)
             ms = grid.weighted(corners)
-            half = np.nan_to_num([_half_width(row) for row in grid.rows])
+            # A failed row of weight 0 must not turn the sum into NaN; an unknown interval must.
+            half = np.array([_half_width(row) for row in grid.rows])
             weights = corners.weights * corners.scale[:, None]
-            halves = np.sqrt(((weights * half[corners.indices]) ** 2).sum(axis=1))
+            used = np.where(weights == 0, 0.0, half[corners.indices])
+            halves = np.sqrt(((weights * used) ** 2).sum(axis=1))
             leaning = np.zeros(len(grid.rows))
             leaning_on_extra: dict[tuple[object, str], float] = {}
             for n, i in enumerate(positions):
@@ -284,7 +331,7 @@ class LatencyTable:
                 else:
                     np.add.at(leaning, corners.indices[n], weights[n])
                 parts[i] = BlockPrediction(blocks[i], value, value - width, value + width, outside)
-            variance += float(np.sum((leaning * half) ** 2))
+            variance += float(np.sum((leaning * np.where(leaning == 0, 0.0, half)) ** 2))
             variance += sum(width**2 for width in leaning_on_extra.values())
         return [part for part in parts if part is not None], math.sqrt(variance)
 
@@ -304,6 +351,5 @@ def _in_place(part: BlockPrediction, line: Calibration) -> BlockPrediction:
 
 
 def _half_width(row: Row) -> float:
-    if math.isnan(row.low_ms) or math.isnan(row.high_ms):
-        return 0.0
+    """Return half the row's 95 % interval; NaN where none is known, as of an imported row."""
     return (row.high_ms - row.low_ms) / 2

@@ -8,6 +8,7 @@ FLOPs, where printed, are 2 x MACs.
 from __future__ import annotations
 
 from ...errors import UserError, did_you_mean
+from .foreign import FOREIGN_OPS
 from .op import Op
 from .vit import ATTENTION, CLASSIFIER, MLP, PATCH_EMBED
 
@@ -16,12 +17,21 @@ OPS: dict[str, Op] = {op.name: op for op in (PATCH_EMBED, ATTENTION, MLP, CLASSI
 # Every axis any op has, in the order of a table's columns.
 AXES: tuple[str, ...] = tuple(dict.fromkeys(axis for op in OPS.values() for axis in op.axes))
 
+# Those that only imported tables have, and the axes that only these have.
+IMPORTED_OPS: dict[str, Op] = {op.name: op for op in FOREIGN_OPS}
+IMPORTED_AXES: tuple[str, ...] = tuple(
+    axis
+    for axis in dict.fromkeys(axis for op in FOREIGN_OPS for axis in op.axes)
+    if axis not in AXES
+)
+
 
 def find_op(name: str) -> Op:
     """Return the op called `name`; raises UserError naming the nearest known one."""
-    if name not in OPS:
+    op = OPS.get(name) or IMPORTED_OPS.get(name)
+    if op is None:
         raise UserError(f"unknown op '{name}'{did_you_mean(name, OPS)}.")
-    return OPS[name]
+    return op
 
 
-__all__ = ["AXES", "OPS", "Op", "find_op"]
+__all__ = ["AXES", "IMPORTED_AXES", "IMPORTED_OPS", "OPS", "Op", "find_op"]

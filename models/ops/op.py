@@ -13,6 +13,9 @@ class Op:
     """The kind of a block: the names of its dims and its closed forms.
 
     `macs` and `params` take a mapping axis -> value; the shapes are for one image, without batch.
+    Another tool's op may have no known closed forms: then it is not `counted` and they give 0,
+    which is not shown. An op that is not `on_grid` was measured at scattered dims, between which
+    nothing is interpolated.
     """
 
     name: str
@@ -21,3 +24,5 @@ class Op:
     params: Callable[[Dims], int]
     input_shape: Callable[[Dims], tuple[int, ...]]
     output_shape: Callable[[Dims], tuple[int, ...]]
+    counted: bool = True
+    on_grid: bool = True

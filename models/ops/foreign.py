@@ -1,0 +1,76 @@
+"""Ops that only imported tables have: other tools' blocks and operators, which are none of ours.
+
+None has a torch module: such a block can be looked up, not built. Where another tool does not say
+what its block computes, its MACs and parameters are not known and nothing is made up for them.
+
+`resolution` is the side of the square feature map a block works on.
+"""
+
+from __future__ import annotations
+
+from .op import Dims, Op
+from .vit import ATTENTION, MLP
+
+
+def _nothing(d: Dims) -> int:
+    return 0
+
+
+def _no_shape(d: Dims) -> tuple[int, ...]:
+    return ()
+
+
+def _unknown(name: str, *axes: str, on_grid: bool = True) -> Op:
+    return Op(name, axes, _nothing, _nothing, _no_shape, _no_shape, counted=False, on_grid=on_grid)
+
+
+def _product_macs(d: Dims) -> int:
+    """B·M·N·K of B products of M x K and K x N matrices."""
+    return d["matrices"] * d["rows"] * d["columns"] * d["inner"]
+
+
+# NViT's block: attention and MLP together (Yang et al. 2023, section 3.3). mlp 1 stands for none.
+LAYER = Op(
+    "layer",
+    ("embed", "heads", "qk", "v", "mlp", "tokens"),
+    lambda d: ATTENTION.macs(d) + MLP.macs(d),
+    lambda d: ATTENTION.params(d) + MLP.params(d),
+    ATTENTION.input_shape,
+    ATTENTION.output_shape,
+)
+
+# NeuSight's operators (Lee et al. 2025), measured at scattered dims.
+_PRODUCT_AXES = ("matrices", "rows", "columns", "inner")
+LINEAR = Op("linear", _PRODUCT_AXES, _product_macs, lambda d: d["columns"] * d["inner"],
+            _no_shape, _no_shape, on_grid=False)  # fmt: skip
+BMM = Op("bmm", _PRODUCT_AXES, _product_macs, _nothing, _no_shape, _no_shape, on_grid=False)
+SOFTMAX = _unknown("softmax", "rows", "columns", on_grid=False)
+LAYER_NORM = _unknown("layer_norm", "rows", "columns", on_grid=False)
+GELU = _unknown("gelu", "rows", "columns", on_grid=False)
+
+# nn-Meter's blocks of hybrid transformers (branch dev/hybrid-transformer).
+_CONVOLUTION = ("resolution", "in_channels", "out_channels")
+NNMETER_FIRST_CONV = _unknown("nnmeter_firstconv", *_CONVOLUTION, "stride", "kernel")
+NNMETER_CONV = _unknown(
+    "nnmeter_conv", *_CONVOLUTION, "expansion", "stride", "kernel", "squeeze_excite"
+)
+NNMETER_DOWNSAMPLING = _unknown("nnmeter_transds", *_CONVOLUTION, "stride", "expansion")
+NNMETER_ATTENTION = _unknown("nnmeter_transattn", "resolution", "embed", "expansion")
+NNMETER_FFN = _unknown("nnmeter_transffn", "resolution", "embed", "expansion")
+NNMETER_POOL = _unknown("nnmeter_mbpool", *_CONVOLUTION, "expansion")
+
+# Once-for-All's blocks. `expanded` is the width between expansion and projection; the flags are
+# 2 for yes and 1 for no, since a dim is a number from 1.
+OFA_CONV = _unknown("ofa_conv", *_CONVOLUTION, "out_resolution", "place")
+OFA_POOL = _unknown("ofa_pool", *_CONVOLUTION, "out_resolution")
+OFA_LOGITS = _unknown("ofa_logits", "in_channels", "classes")
+OFA_BLOCK = _unknown(
+    "ofa_block", *_CONVOLUTION, "out_resolution", "expanded", "kernel", "stride",
+    "skip", "squeeze_excite", "hard_swish",
+)  # fmt: skip
+
+FOREIGN_OPS = (
+    LAYER, LINEAR, BMM, SOFTMAX, LAYER_NORM, GELU,
+    NNMETER_FIRST_CONV, NNMETER_CONV, NNMETER_DOWNSAMPLING, NNMETER_ATTENTION, NNMETER_FFN,
+    NNMETER_POOL, OFA_CONV, OFA_POOL, OFA_LOGITS, OFA_BLOCK,
+)  # fmt: skip

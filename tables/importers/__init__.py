@@ -1,0 +1,92 @@
+"""Other tools' latency tables as tables of ours: what they say, and where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError, did_you_mean
+from ..setting import Setting
+from ..table import LatencyTable
+from . import neusight, nnmeter, nvit, ofa
+from .entries import Entries
+from .strict_files import read_text
+
+# Format -> its reader, and a piece of text that only its files have.
+FORMATS: dict[str, tuple[Callable[[Path, int], Entries], tuple[str, ...]]] = {
+    "nnmeter": (nnmeter.read, ('"transattn_', '"transffn_', '"firstconv_')),
+    "ofa": (ofa.read, ("expanded_conv-input:", "Conv-input:")),
+    "nvit": (nvit.read, ('"EMB_',)),
+    "neusight": (neusight.read, ("OPName,",)),
+}
+_LOOKED_AT = 4096
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The table, the keys nothing was known to do with, and blocks measured repeatedly."""
+
+    table: LatencyTable
+    unknown: list[str]
+    repeated: list[str]
+
+
+def import_table(
+    kind: str,
+    path: str | Path,
+    device: str | None = None,
+    dtype: str | None = None,
+    batch: int = 1,
+    tokens: int = 197,
+) -> Imported:
+    """Read a file of another tool; `tokens` is the sequence length where the file has none.
+
+    Raises UserError for an unknown format, a file that is damaged or of another format, and where
+    nobody says which device it is about.
+    """
+    if kind not in FORMATS:
+        raise UserError(f"unknown format '{kind}'{did_you_mean(kind, FORMATS)}.")
+    path = Path(path)
+    text = read_text(path)
+    _check_format(kind, path, text[:_LOOKED_AT])
+    entries = FORMATS[kind][0](path, tokens)
+    if not entries.ms:
+        raise UserError(f"{path} holds no entry that --from {kind} knows; is it of another format?")
+    named = " and ".join(sorted(entries.devices))
+    if device is None and len(entries.devices) != 1:
+        raise UserError(
+            f"{path} names {named or 'no device'}; say which device it is about (--device)."
+        )
+    setting = Setting(
+        device=device or named,
+        backend="imported",
+        provider=entries.tool,
+        batch=batch,
+        dtype=dtype or "unknown",
+    )
+    origin: dict[str, Any] = {
+        "tool": entries.tool,
+        "format": kind,
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "unit": entries.unit,
+        "devices_named": sorted(entries.devices),
+        "unknown_keys": len(entries.unknown),
+    }
+    table = LatencyTable(entries.rows(), setting, source=str(path), other={"imported": origin})
+    return Imported(table, entries.unknown, [str(block) for block in entries.repeated])
+
+
+def _check_format(kind: str, path: Path, start: str) -> None:
+    """Raise UserError where the file's beginning is that of another format."""
+    if any(mark in start for mark in FORMATS[kind][1]):
+        return
+    for other, (_, marks) in FORMATS.items():
+        if any(mark in start for mark in marks):
+            raise UserError(f"{path} looks like a file of {other}: use --from {other}.")
+
+
+__all__ = ["FORMATS", "Imported", "import_table"]
