@@ -31,6 +31,18 @@ def nvidia_gpus() -> list[NvidiaGpu] | None:
     return [NvidiaGpu(row[0], _known(row[1]) if len(row) > 1 else None) for row in rows]
 
 
+def nvidia_driver() -> str | None:
+    """Return the version of this machine's NVIDIA driver, None if none answers; asks like above."""
+    rows = _query("driver_version")
+    return _known(rows[0][0]) if rows else None
+
+
+def nvidia_gpu_uuids() -> list[str] | None:
+    """Return the GPUs' UUIDs in the same order, or None if no NVIDIA driver answers."""
+    rows = _query("uuid")
+    return None if rows is None else [row[0] for row in rows]
+
+
 def _known(value: str) -> str | None:
     """Return a reported value, or None for nvidia-smi's "[N/A]" and the like."""
     return None if value.startswith("[") else value

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from vitprof.backends.nvidia_gpus import NvidiaGpu, nvidia_gpus
+from vitprof.backends.nvidia_gpus import NvidiaGpu, nvidia_driver, nvidia_gpus
 
 
 @pytest.fixture
@@ -49,3 +49,12 @@ def test_a_program_that_cannot_be_run_means_no_driver(nvidia_smi, tmp_path) -> N
     nvidia_smi("")
     (tmp_path / "nvidia-smi").write_bytes(b"\x7fELF this is no program")
     assert nvidia_gpus() is None
+
+
+def test_the_driver_has_its_version(nvidia_smi) -> None:
+    nvidia_smi("case $1 in *driver_version*) echo 550.54.15; echo 550.54.15;; *) exit 2;; esac")
+    assert nvidia_driver() == "550.54.15"
+    nvidia_smi("exit 9")
+    assert nvidia_driver() is None
+    nvidia_smi("echo '[N/A]'")
+    assert nvidia_driver() is None
