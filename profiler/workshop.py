@@ -5,12 +5,15 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from ..backends import Backend, BackendOptions, Executable
-from ..models import Spec, create_block, create_model
+from ..backends import Backend, BackendError, BackendOptions, ChecksArtifacts, Executable
+from ..errors import UserError
+from ..models import Block, Spec, create_block, create_model
 from .plan import Subject
 
 if TYPE_CHECKING:
@@ -21,21 +24,56 @@ class CannotBuildError(Exception):
     """A point that this runtime cannot compile, load or run; the text is the runtime's own."""
 
 
+@dataclass(frozen=True)
+class Artifact:
+    """What a subject was compiled to elsewhere; `name` says where it lies, for messages."""
+
+    name: str
+    data: bytes
+
+
+class Artifacts(Protocol):
+    """What was compiled elsewhere, and is measured here instead of being built."""
+
+    @property
+    def built(self) -> Mapping[str, object]:
+        """Versions of what built it, as JSON values."""
+
+    @property
+    def reference(self) -> Block | None:
+        """The block that tells the machine's speed."""
+
+    def artifact(self, subject: Subject) -> Artifact:
+        """Return the subject's artifact, checked against damage.
+
+        Raises CannotBuildError with the builder's words if it could not be compiled, UserError if
+        it is damaged or not there.
+        """
+
+
 class Workshop:
     """Compiles points, keeps the artifacts on disk while open, and opens fresh sessions of them.
 
     Use as a context manager; the artifacts go with it. Weights are random: a latency does not
-    depend on their values.
+    depend on their values. With `artifacts` from elsewhere nothing is compiled.
     """
 
-    def __init__(self, backend: Backend, options: BackendOptions, batch: int) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        options: BackendOptions,
+        batch: int,
+        artifacts: Artifacts | None = None,
+    ) -> None:
         self.backend = backend
         self.options = options
         self.batch = batch
         self.build_s = 0.0
         self.load_s = 0.0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._artifacts: dict[Subject, Path] = {}
+        self._built: dict[Subject, Path] = {}
+        self._from_elsewhere = artifacts
+        self._checked: set[Subject] = set()
 
     def __enter__(self) -> Workshop:
         self._folder = tempfile.TemporaryDirectory(prefix="vitprof-")
@@ -56,23 +94,18 @@ class Workshop:
         artifact = self._artifact(subject)
         started = time.perf_counter()
         try:
-            return self.backend.load(artifact.read_bytes(), self.options)
+            return self.backend.load(artifact, self.options)
         except (RuntimeError, ValueError, MemoryError) as error:
             raise CannotBuildError(_reason(error)) from error
         finally:
             self.load_s += time.perf_counter() - started
 
-    def _artifact(self, subject: Subject) -> Path:
-        assert self._folder is not None, "a workshop builds inside its with block"
-        if subject not in self._artifacts:
-            started = time.perf_counter()
-            path = Path(self._folder.name) / str(len(self._artifacts))
-            path.write_bytes(self._build(subject))
-            self._artifacts[subject] = path
-            self.build_s += time.perf_counter() - started
-        return self._artifacts[subject]
+    def build(self, subject: Subject) -> bytes:
+        """Return the subject's artifact, compiled here; raises CannotBuildError with the reason.
 
-    def _build(self, subject: Subject) -> bytes:
+        The same subject gets the same weights.
+        """
+        started = time.perf_counter()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -80,12 +113,39 @@ class Workshop:
                 return self.backend.build(module, (self.batch, *shape), self.options)
         except (RuntimeError, ValueError, MemoryError) as error:
             raise CannotBuildError(_reason(error)) from error
+        finally:
+            self.build_s += time.perf_counter() - started
+
+    def _artifact(self, subject: Subject) -> bytes:
+        if self._from_elsewhere is not None:
+            return self._checked_artifact(self._from_elsewhere, subject)
+        assert self._folder is not None, "a workshop builds inside its with block"
+        if subject not in self._built:
+            path = Path(self._folder.name) / str(len(self._built))
+            path.write_bytes(self.build(subject))
+            self._built[subject] = path
+        return self._built[subject].read_bytes()
+
+    def _checked_artifact(self, artifacts: Artifacts, subject: Subject) -> bytes:
+        """Return what was compiled elsewhere, once it is known to ask for nothing outside it."""
+        artifact = artifacts.artifact(subject)
+        if subject not in self._checked and isinstance(self.backend, ChecksArtifacts):
+            try:
+                self.backend.check_artifact(artifact.data)
+            except BackendError as error:
+                raise UserError(
+                    f"{artifact.name} is refused: {error}; measure only bundles whose origin you "
+                    "know."
+                ) from error
+            self._checked.add(subject)
+        return artifact.data
 
 
 def _random_module(subject: Subject) -> tuple[nn.Module, tuple[int, ...]]:
     """Return the subject's torch module and its input shape for one image.
 
-    Weights are uniform: a careful initialisation takes longer than to measure the model.
+    Weights are uniform: a careful initialisation takes longer than to measure the model. They are
+    the same every time, so that equal builds give equal artifacts.
     """
     import torch
     from torch import nn
@@ -96,9 +156,10 @@ def _random_module(subject: Subject) -> tuple[nn.Module, tuple[int, ...]]:
         else:
             module, first = nn.Sequential(*map(create_block, subject)), subject[0]
     module.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter.uniform_(-0.04, 0.04)
+            parameter.uniform_(-0.04, 0.04, generator=generator)
     return module.eval(), first.input_shape
 
 

@@ -1,0 +1,109 @@
+"""`vitprof measure --bundle`: its plan, setting and artifacts are the bundle's."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import UserError
+from .options import given_options
+from .plan_options import PLAN_NAMES
+
+if TYPE_CHECKING:
+    from ..profiler.bundle import Bundle
+    from ..profiler.plan import Plan
+    from ..tables import LatencyTable
+    from .here import Wanted
+
+# What an artifact does not contain, and so may be given anew where it is measured.
+_ONLY_RUN = {
+    "onnxruntime": ("threads", "provider"),
+    "coreml": ("provider",),
+    "tensorrt": ("cache",),
+}
+
+bundle_option = click.option(
+    "--bundle",
+    "bundle_path",
+    type=click.Path(path_type=Path),
+    help="Measure what vitprof build compiled, maybe elsewhere: its points under its setting.",
+)
+
+
+trust_option = click.option(
+    "--trust",
+    "trusted",
+    is_flag=True,
+    help="Measure a bundle of TensorRT engines: they are programs, so only what you, or someone "
+    "you trust, built.",
+)
+
+
+@contextmanager
+def bundle_measurer(
+    path: Path, wanted: Wanted, out: Path, trusted: bool
+) -> Iterator[tuple[Plan, Callable[..., LatencyTable]]]:
+    """Yield the bundle's plan and what measures it into `out`, as `table_measurer` does.
+
+    Raises UserError for a bundle that is damaged or refused, for one of another device than this
+    machine has, for programs that are not `trusted`, and for options that contradict it.
+    """
+    from ..profiler.bundle import Bundle
+    from ..profiler.measure import measure_table
+    from .here import measuring, open_device, warn_of_hazards
+
+    refuse_beside_bundle(path)
+    with Bundle(path, trusted) as bundle:
+        wanted = _wanted_of(bundle, wanted)
+        try:
+            backend, setting, options = open_device(wanted)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+        bundle.check_trust()
+        warn_of_hazards(wanted)
+        with measuring(wanted, f"vitprof measure --bundle {path} --out {out}"):
+            measure_into = functools.partial(
+                measure_table,
+                backend=backend,
+                setting=setting,
+                options=options,
+                out=out,
+                artifacts=bundle,
+            )
+            yield bundle.plan, measure_into
+
+
+def refuse_beside_bundle(path: Path) -> None:
+    """Raise UserError where the command line says what to measure, or where, besides the bundle."""
+    others = set(PLAN_NAMES) - {"seed"} | {"ray_address"}
+    given = given_options(others)
+    if given:
+        raise UserError(
+            f"--bundle {path} has its own points and is measured on this machine; take "
+            f"{', '.join(given)} away, or build another bundle."
+        )
+
+
+def _wanted_of(bundle: Bundle, wanted: Wanted) -> Wanted:
+    """Return the bundle's setting, with what the command line may change of it."""
+    from .here import Wanted
+
+    own = bundle.setting
+    changed = {}
+    for field in dataclasses.fields(Wanted):
+        value = getattr(wanted, field.name)
+        if not given_options({field.name}) or value == getattr(own, field.name):
+            continue
+        if field.name not in _ONLY_RUN.get(own.backend, ()):
+            raise UserError(
+                f"{bundle.path} was built for {field.name} {getattr(own, field.name)}, not "
+                f"{value}; take --{field.name} away, or build a bundle for it."
+            )
+        changed[field.name] = value
+    return dataclasses.replace(Wanted.like(own), **changed)

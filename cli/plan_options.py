@@ -1,0 +1,191 @@
+"""What a table is to hold, from the command line's words: options of `measure` and `build`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from ..models import Block, Spec
+    from ..profiler.plan import Plan
+    from ..profiler.vit_space import VitSpace
+    from ..tables.row import Context
+
+SPACES = ("vit",)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class PlanWanted:
+    """What the command line says of the points; None is the space's own."""
+
+    space: str = "vit"
+    model: str | None = None
+    resolution: int | None = None
+    patch: int | None = None
+    classes: int | None = None
+    tokens: str | None = None
+    grid: str | None = None
+    points: int | None = None
+    whole_models: int = 8
+    context: str = "alone"
+    in_model: str | None = None
+    seed: int = 0
+
+    def planned(self) -> Planned:
+        """Return what that comes to; raises UserError where it does not make sense."""
+        check_space(self.space)
+        from ..models import ViTSpec, create_spec
+        from ..profiler.vit_space import VitSpace
+
+        chosen = VitSpace()
+        if self.model:
+            spec = create_spec(self.model)
+            if not isinstance(spec, ViTSpec):
+                raise UserError(
+                    f"{self.model} is not a plain ViT, and the space is '{self.space}'."
+                )
+            chosen = VitSpace.covering(spec)
+        chosen = chosen.with_frame(
+            resolution=self.resolution, patch=self.patch, classes=self.classes
+        )
+        tokens = f"tokens={self.tokens}" if self.tokens else ""
+        chosen = chosen.with_levels(f"{self.grid or ''};{tokens}")
+        self._check_in_model()
+        in_context = _context(self.context)
+        refine = self.points is not None and self.points > len(chosen.blocks())
+        if self.points and not refine:
+            chosen = chosen.limited_to(self.points)
+        if self.in_model is not None:
+            return Planned(chosen, in_context, [], in_model=create_spec(self.in_model))
+        models = chosen.calibration_models(self.whole_models, self.seed)
+        return Planned(chosen, in_context, models, refine_to=self.points if refine else None)
+
+    def _check_in_model(self) -> None:
+        others = {"--model": self.model, "--grid": self.grid, "--points": self.points,
+                  "--tokens": self.tokens, "--resolution": self.resolution, "--patch": self.patch,
+                  "--classes": self.classes}  # fmt: skip
+        given = [option for option, value in others.items() if value is not None]
+        if self.in_model is not None and (given or self.context != "alone"):
+            raise UserError(
+                "--in-model measures the blocks of one model as it is; take "
+                f"{', '.join(given) or '--context'} away."
+            )
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The blocks of a space, and whole models beside them; or the blocks of one model in place.
+
+    `refine_to` is the number of points up to which the space is to be refined while it is measured.
+    """
+
+    space: VitSpace
+    context: Context
+    models: Sequence[Spec]
+    refine_to: int | None = None
+    in_model: Spec | None = None
+
+    def plan(self, space: VitSpace | None = None, probes: Sequence[Block] = ()) -> Plan:
+        """Return the points; `space` stands in for the own one, `probes` are further blocks."""
+        from ..profiler.plan import Plan
+
+        if self.in_model is not None:
+            return Plan.in_model(self.in_model)
+        blocks = (space or self.space).blocks()
+        return Plan.of_blocks([*blocks, *probes], self.context, self.models)
+
+
+def check_space(name: str) -> None:
+    """Raise UserError for a family of blocks that is not known."""
+    if name not in SPACES:
+        raise UserError(f"unknown space '{name}'{did_you_mean(name, SPACES)}.")
+
+
+def _context(name: str) -> Context:
+    known: dict[str, Context] = {"alone": "alone", "in_network": "in_network"}
+    if name not in known:
+        raise UserError(f"unknown context '{name}'{did_you_mean(name, known)}.")
+    return known[name]
+
+
+PLAN_NAMES = tuple(field.name for field in dataclasses.fields(PlanWanted))
+
+
+def plan_options(function: F) -> F:
+    """Add --space, --model, --grid and the others of what is measured, as `planning`."""
+
+    @functools.wraps(function)
+    def with_planning(**given: Any) -> Any:
+        planning = PlanWanted(**{name: given.pop(name) for name in PLAN_NAMES})
+        return function(planning=planning, **given)
+
+    decorated: Any = with_planning
+    for option in reversed(
+        (
+            click.option(
+                "--space", default="vit", show_default=True, help="Family of blocks: vit."
+            ),
+            click.option(
+                "--model",
+                help="Cover this model and everything narrower, instead of DeiT-Ti to DeiT-B: a "
+                "name (vitprof models), a spec's JSON file or a Hugging Face folder.",
+            ),
+            click.option(
+                "--resolution", type=click.IntRange(1, 4096), help="Image side (default 224)."
+            ),
+            click.option("--patch", type=click.IntRange(1, 4096), help="Patch side (default 16)."),
+            click.option(
+                "--classes", type=click.IntRange(1, 65536), help="Classes (default 1000)."
+            ),
+            click.option(
+                "--tokens",
+                help="Sequence lengths, e.g. 197,148,99 (default: the image's own).",
+            ),
+            click.option(
+                "--grid", help='Levels of axes, e.g. "embed=192,384;attention.heads=1,3,6".'
+            ),
+            click.option(
+                "--points",
+                type=click.IntRange(1),
+                help="Measure at most so many blocks: fewer levels than the default grid, or more "
+                "where interpolation errs most.",
+            ),
+            click.option(
+                "--models",
+                "whole_models",
+                default=8,
+                show_default=True,
+                type=click.IntRange(0, 1000),
+                help="Measure so many whole models too, and fit the line from blocks to models on "
+                "them.",
+            ),
+            click.option(
+                "--context",
+                default="alone",
+                show_default=True,
+                help="Measure a block alone, or what it adds in_network (a chain of its repeats).",
+            ),
+            click.option(
+                "--in-model",
+                help="Measure every block of this model in its place: the model with and without "
+                "it.",
+            ),
+            click.option(
+                "--seed",
+                default=0,
+                show_default=True,
+                help="Seed of the whole models, and of the order of measuring.",
+            ),
+        )
+    ):
+        decorated = option(decorated)
+    return decorated
