@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UserError
-from .options import check_picture, check_writable, extrapolate_option, table_option
+from .options import check_picture, check_writable, extrapolate_option
 from .output import giga, json_option, milliseconds, note, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ CSV_COLUMNS = (
     epilog="Example: vitprof compare --table lut.csv --model deit-tiny --model deit-small "
     "--measure --out compare.csv --plot compare.png"
 )
-@table_option
+@click.option("--table", "table_paths", required=True, multiple=True,
+              type=click.Path(path_type=Path),
+              help="A table (vitprof measure). Several: the same models on each.")  # fmt: skip
 @click.option(
     "--model", "models", multiple=True,
     help="A name, a spec's JSON file or a Hugging Face folder; may be repeated. "
@@ -51,18 +53,37 @@ CSV_COLUMNS = (
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @json_option
 def compare(
-    table_path: Path, models: tuple[str, ...], samples: int, seed: int, measure_too: bool,
-    extrapolate: bool, out: Path | None, plot: Path | None, as_json: bool,
+    table_paths: tuple[Path, ...], models: tuple[str, ...], samples: int, seed: int,
+    measure_too: bool, extrapolate: bool, out: Path | None, plot: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Compare models by MACs and by latency, and show which pairs MACs get wrong."""
+    """Compare models by MACs and by latency, and show which pairs MACs get wrong.
+
+    With several tables, compare the tables: which pairs of models change places from one device
+    to another, and what choosing by the wrong table costs.
+    """
     from ..tables import LatencyTable
+    from ..tables.across import compare_tables
     from ..tables.comparison import block_speeds, compare_models
+    from . import compare_across
 
     for path in filter(None, (out, plot)):
         check_writable(path)
     if plot:
         check_picture(plot)
-    table = LatencyTable.read_csv(table_path)
+    if len(table_paths) > 1:
+        if measure_too:
+            raise UserError(
+                "--measure works with one --table: this machine is one device; measure its table "
+                "and compare that one."
+            )
+        tables = compare_across.read_tables(table_paths)
+        first = next(iter(tables.values()))
+        specs = _chosen_specs(first, models, samples, seed, extrapolate)
+        named = not samples and bool(models)
+        specs = compare_across.covered(tables, specs, named, extrapolate)
+        compare_across.report(compare_tables(tables, specs, extrapolate), out, plot, as_json)
+        return 0
+    table = LatencyTable.read_csv(table_paths[0])
     specs = _chosen_specs(table, models, samples, seed, extrapolate)
     measured, stable = _measured(table, specs, as_json) if measure_too else (None, True)
     comparison = compare_models(table, specs, measured, extrapolate)
@@ -116,13 +137,17 @@ def _measured(
     """Measure the specs under the table's setting; refused on another machine than the table's."""
     from ..profiler.environment import check_same_machine
     from ..profiler.measure import measure_models, reference_of, typical_of
-    from .here import Wanted, open_device, warn_of_hazards
+    from .here import Wanted, measuring, open_device, warn_of_hazards
 
     setting = table.setting
     backend, here, options = open_device(Wanted.like(setting))
     check_same_machine(table, backend, options)
     warn_of_hazards(Wanted.like(setting))
-    with progress_bar(enabled=not as_json) as on_progress:
+    what = f"vitprof compare --table {table.source} --measure"
+    with (
+        measuring(Wanted.like(setting), what),
+        progress_bar(enabled=not as_json) as on_progress,
+    ):
         rows = measure_models(
             specs,
             backend,
