@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,15 @@ settings.register_profile("vitprof", deadline=None)
 settings.load_profile("vitprof")
 
 NOBODY = 65534
+
+
+@pytest.fixture(scope="session", autouse=True)
+def locks_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep device locks, those of child processes too, apart from a real vitprof's here."""
+    folder = tmp_path_factory.mktemp("locks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITPROF_LOCK_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -95,3 +107,89 @@ def ordinary_user() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+class RayNodes:
+    """A real Ray cluster on this machine: a head that has no device, and nodes made as needed.
+
+    Each node has a lock folder of its own, as machines have; its name is the node's.
+    """
+
+    def __init__(self, folder: Path, head: dict[str, float] | None = None) -> None:
+        from ray.cluster_utils import Cluster
+
+        self.folder = folder
+        # A node that was killed is noticed within seconds, a starved one is waited for.
+        checks = {"period_ms": 1000, "failure_threshold": 5, "timeout_ms": 5000}
+        config = {f"health_check_{name}": value for name, value in checks.items()}
+        self.cluster = Cluster(
+            initialize_head=True,
+            head_node_args={
+                "num_cpus": 1,
+                "resources": head or {},
+                "include_dashboard": False,
+                "_system_config": config,
+                "env_vars": {"VITPROF_LOCK_DIR": str(folder / "head")},
+            },
+        )
+        self._nodes: dict[str, Any] = {}
+
+    @property
+    def address(self) -> str:
+        return self.cluster.address
+
+    def add(self, *names: str, num_gpus: int = 0, **resources: float) -> None:
+        """Make the nodes that are not there, by default with this machine's CPU as the device."""
+        for name in names:
+            if name not in self._nodes:
+                self._nodes[name] = self.cluster.add_node(
+                    num_cpus=1,
+                    num_gpus=num_gpus,
+                    resources=resources or {"vitprof:cpu": 1},
+                    env_vars={"VITPROF_LOCK_DIR": str(self.folder / name)},
+                )
+
+    def kill(self, *names: str) -> None:
+        """Kill nodes as a power cut does."""
+        for name in names:
+            self.cluster.remove_node(self._nodes.pop(name), allow_graceful=False)
+
+    def drop(self, *names: str) -> None:
+        """See to it that nodes are not there."""
+        self.kill(*(name for name in names if name in self._nodes))
+
+    @property
+    def ip(self) -> str:
+        return self.address.rpartition(":")[0]
+
+    def id_of(self, name: str) -> str:
+        return self._nodes[name].node_id
+
+    def close(self) -> None:
+        self.cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def new_ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RayNodes]]:
+    """Return a new cluster: new_ray_cluster(head={"vitprof:cpu": 1}). All end with the module."""
+    # Short, for Ray keeps sockets there; and not a real cluster's folder.
+    temporary = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, temporary, ignore_errors=True)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("RAY_TMPDIR", temporary)
+        # As vitprof does before it imports Ray, which a test may do first.
+        patch.setenv("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+
+        def new(**arguments: Any) -> RayNodes:
+            nodes = RayNodes(tmp_path_factory.mktemp("nodes"), **arguments)
+            stack.callback(nodes.close)
+            return nodes
+
+        yield new
+
+
+@pytest.fixture(scope="module")
+def ray_nodes(new_ray_cluster: Callable[..., RayNodes]) -> RayNodes:
+    """One cluster for the tests of a module; each adds the nodes it needs."""
+    return new_ray_cluster()

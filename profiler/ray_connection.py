@@ -1,0 +1,133 @@
+"""Connecting to a Ray cluster: bounded in time, silent, and one sentence where it fails.
+
+Left to itself, `ray.init` tries an address that does not answer for minutes and prints all the
+while. So a child process tries first, and is ended when it takes too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import UserError
+from ..models.checks import shown
+
+SECONDS_TO_CONNECT = 3.0
+SECONDS_TO_ANSWER = 15.0
+_ADDRESS = re.compile(
+    r"(?P<client>ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})"
+)
+# What the child process runs: the last words of a failure go to stdout, on one line.
+_TRY = """
+import logging, sys
+import ray
+try:
+    ray.init(address=sys.argv[1], log_to_driver=False, logging_level=logging.CRITICAL)
+except Exception as error:
+    print("failed:", " ".join(str(error).split()))
+    sys.exit(3)
+"""
+
+
+@contextmanager
+def ray_connection(address: str) -> Iterator[Any]:
+    """Return the module `ray`, connected to the cluster at `address` inside the block.
+
+    `address` is "auto" (the cluster of this machine, or RAY_ADDRESS), "HOST:PORT" on a machine of
+    the cluster, or "ray://HOST:PORT" from anywhere. A process that is connected already uses and
+    keeps its connection. Raises UserError for anything that is no address or does not answer.
+    """
+    ray = _import_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    _check_answers(address)
+    try:
+        _init(ray, address)
+    except (OSError, RuntimeError, ValueError, TimeoutError) as error:
+        raise _no_answer(address, " ".join(str(error).split())) from None
+    try:
+        yield ray
+    finally:
+        # Nothing that fails while hanging up should hide what went wrong before.
+        with contextlib.suppress(Exception):
+            ray.shutdown()
+
+
+def _import_ray() -> Any:
+    # Ray prints what happens to nodes on stdout, where only a result may stand; read on import.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    try:
+        import ray
+    except ImportError:
+        raise UserError(
+            "a fleet needs Ray, which is not installed: pip install 'vitprof[ray]'."
+        ) from None
+    return ray
+
+
+def _init(ray: Any, address: str) -> None:
+    ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+
+
+def _check_answers(address: str) -> None:
+    """Raise UserError unless a Ray cluster answers at the address within a bounded time."""
+    if address != "auto" and (reason := why_closed(address)):
+        raise _no_answer(address, reason)
+    try:
+        answer = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", _TRY, address],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=SECONDS_TO_ANSWER,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _no_answer(
+            address, f"no Ray cluster spoke within {SECONDS_TO_ANSWER:.0f} s"
+        ) from None
+    if answer.returncode != 0:
+        said = [line for line in answer.stdout.splitlines() if line.startswith("failed: ")]
+        raise _no_answer(address, said[-1].removeprefix("failed: ") if said else "Ray gave up")
+
+
+def why_closed(address: str) -> str:
+    """Return why nothing listens at "HOST:PORT" or "ray://HOST:PORT"; "" where something does.
+
+    Raises UserError for what is no address.
+    """
+    try:
+        socket.create_connection(_host_and_port(address), SECONDS_TO_CONNECT).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise UserError(
+            f"{shown(address)} is not the address of a Ray cluster; give auto, HOST:PORT (as ray "
+            "start printed it) or ray://HOST:PORT."
+        )
+    return match["host"].strip("[]"), int(match["port"])
+
+
+def _no_answer(address: str, reason: str) -> UserError:
+    words = reason.strip().rstrip(".")
+    words = words if len(words) <= 300 else words[:300] + "…"
+    return UserError(
+        f"no Ray cluster can be used at {shown(address)}: {words}; start one (ray start --head) or "
+        "give another --ray address: auto, HOST:PORT on a machine of the cluster, ray://HOST:PORT "
+        "from any other."
+    )

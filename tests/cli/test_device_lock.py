@@ -1,0 +1,69 @@
+"""Every command that times something keeps others off the device, and is kept off by them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+QUICK_BENCH = ("bench", "--model", "vit-micro-8", "--sessions", "1", "--runs", "3", "--json")
+
+
+@pytest.fixture
+def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """This machine is being measured by somebody else."""
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    monkeypatch.setenv("VITPROF_LOCK_DIR", str(folder))
+    lock = folder / "host.lock"
+    holder = {"pid": 4242, "user": "ada", "command": "vitprof measure", "since": "2026-01-02"}
+    lock.write_text(json.dumps(holder))
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield lock
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("measure", "--model", "vit-micro-8", "--out", "new.csv"),
+        QUICK_BENCH,
+        ("validate", "--table", "small.csv"),
+        ("calibrate", "--table", "small.csv", "--models", "3"),
+        ("compare", "--table", "small.csv", "--model", "vit-micro-8", "--measure"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_device_that_is_being_measured_is_left_to_its_holder(
+    arguments: tuple[str, ...], run, measured, taken, monkeypatch
+) -> None:
+    path, _ = measured
+    monkeypatch.chdir(path.parent)
+    before = path.read_bytes()
+    answer = run(*arguments)
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert "process 4242 of ada (vitprof measure) since 2026-01-02" in answer.err
+    assert answer.out == ""
+    assert path.read_bytes() == before
+    assert not Path("new.csv").exists()
+
+
+def test_what_only_asks_a_table_needs_no_device(run, measured, taken) -> None:
+    path, _ = measured
+    assert run("predict", "--table", path, "--model", "vit-micro-8").code == 0
+    assert run("calibrate", "--table", path).code == 0
+
+
+def test_a_lock_that_nobody_holds_any_more_is_taken_over(run, taken, tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "left"
+    folder.mkdir()
+    (folder / "host.lock").write_bytes(taken.read_bytes())
+    monkeypatch.setenv("VITPROF_LOCK_DIR", str(folder))
+    answer = run(*QUICK_BENCH)
+    assert answer.code in (0, 1)
+    assert "warning: the lock of this machine was left by process 4242 of ada" in answer.err
+    assert "left by" not in run(*QUICK_BENCH).err
