@@ -11,7 +11,15 @@ from .devices import create_backend, create_builder, device_names, devices, find
 from .hazards import measuring_hazards
 from .onnx_export import onnx_from_module
 from .onnxruntime_backend import OnnxRuntimeBackend
-from .protocol import DTYPES, Backend, BackendError, BackendOptions, DeviceTimed, Executable
+from .protocol import (
+    DTYPES,
+    Backend,
+    BackendError,
+    BackendOptions,
+    ChecksArtifacts,
+    DeviceTimed,
+    Executable,
+)
 from .random_input import seeded_input
 
 __all__ = [
@@ -19,6 +27,7 @@ __all__ = [
     "Backend",
     "BackendError",
     "BackendOptions",
+    "ChecksArtifacts",
     "Device",
     "DeviceTimed",
     "Executable",

@@ -104,6 +104,8 @@ class Device:
     def _how_to_measure_it(self, backend: str) -> str:
         if backend == "cuda":
             return "run vitprof measure on the machine that has it"
+        if self.why_no_build_here(backend) is not None:
+            return "run vitprof measure on the device itself"
         return (
             f"build for it here (vitprof build --device {self.name} --out b.zip) and measure the "
             "bundle there (vitprof measure --bundle b.zip)"

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UserError, did_you_mean
+from .onnx_check import check_no_other_files, check_self_contained
 from .onnx_export import OPSET, onnx_from_module
 from .protocol import BackendError, BackendOptions
 from .random_input import seeded_input
@@ -64,10 +65,11 @@ class OnnxRuntimeBackend:
 
         present = onnxruntime.get_available_providers()
         if options.provider not in present:
+            known = options.provider in onnxruntime.get_all_providers()
+            meant = "" if known else did_you_mean(options.provider, present)
             raise UserError(
-                f"this build of ONNX Runtime has no provider '{options.provider}'"
-                f"{did_you_mean(options.provider, present)}; it has {', '.join(present)}, and for "
-                "others another build has to be installed."
+                f"this build of ONNX Runtime has no provider '{options.provider}'{meant}; it has "
+                f"{', '.join(present)}, and for others another build has to be installed."
             )
 
     def build(
@@ -80,22 +82,28 @@ class OnnxRuntimeBackend:
         """Return a fresh session of the ONNX model `artifact`, ready to run.
 
         Raises UserError for a provider this build of ONNX Runtime lacks, BackendError if it
-        refuses the model.
+        refuses the model, and for one whose weights are in another file.
         """
         self.check(options)
+        check_no_other_files(artifact)
         return OnnxRuntimeExecutable(artifact, options)
 
-    def environment(self, options: BackendOptions) -> dict[str, object]:
-        """Return runtime versions and session settings; raises UserError like `load`."""
-        from importlib.metadata import version
+    def check_artifact(self, artifact: bytes) -> None:
+        """Raise BackendError for an ONNX model that a stranger may have made to open files."""
+        check_self_contained(artifact)
 
+    def environment(self, options: BackendOptions) -> dict[str, object]:
+        """Return runtime versions and session settings; raises UserError like `load`.
+
+        The version of torch is None where it is not installed: measuring a bundle needs none.
+        """
         import onnxruntime
 
         self.check(options)
         return {
             "backend": self.name,
             "onnxruntime": onnxruntime.__version__,
-            "torch": version("torch"),
+            "torch": _installed("torch"),
             "opset": OPSET,
             "provider": options.provider,
             "threads": options.threads,
@@ -188,6 +196,15 @@ class OnnxRuntimeExecutable:
             self._bound.append(value)
 
 
+def _installed(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def _closed() -> BackendError:
     return BackendError("this executable is closed; load the artifact again.")
 
@@ -240,6 +257,8 @@ def _session_options(options: BackendOptions) -> Any:
     # Idle threads that spin slow whatever else is being timed on this machine.
     session.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session.add_session_config_entry("session.force_spinning_stop", "1")
+    # The runtime has a format of its own too, which nobody has looked into.
+    session.add_session_config_entry("session.load_model_format", "ONNX")
     if options.provider != CPU_PROVIDER:
         # Nodes a provider does not take would run on the CPU and be timed under its name.
         session.add_session_config_entry("session.disable_cpu_ep_fallback", "1")

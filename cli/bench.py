@@ -43,7 +43,7 @@ def bench(
     from ..profiler.measure import measure_models
     from ..profiler.protocol import Protocol
     from ..profiler.sampler import SamplingPlan
-    from .here import open_device, warn_of_hazards
+    from .here import measuring, open_device, warn_of_hazards
 
     specs = [create_spec(model) for model in models]
     backend, setting, options = open_device(wanted)
@@ -51,7 +51,8 @@ def bench(
     sampling = SamplingPlan(
         warmup_runs=warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, threads=wanted.threads
     )
-    with progress_bar(enabled=not as_json) as on_progress:
+    what = f"vitprof bench --model {' --model '.join(models)}"
+    with measuring(wanted, what), progress_bar(enabled=not as_json) as on_progress:
         rows = measure_models(
             specs,
             backend,

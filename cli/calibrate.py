@@ -70,14 +70,18 @@ def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) 
     from ..profiler.environment import check_same_machine
     from ..profiler.measure import measure_models, reference_of, typical_of
     from ..profiler.vit_space import VitSpace
-    from .here import Wanted, open_device, warn_of_hazards
+    from .here import Wanted, measuring, open_device, warn_of_hazards
 
     setting = table.setting
     backend, _, options = open_device(Wanted.like(setting))
     check_same_machine(table, backend, options)
     warn_of_hazards(Wanted.like(setting))
     specs = VitSpace.of_table(table).calibration_models(count, seed)
-    with progress_bar(enabled=not as_json) as on_progress:
+    what = f"vitprof calibrate --table {table.source}"
+    with (
+        measuring(Wanted.like(setting), what),
+        progress_bar(enabled=not as_json) as on_progress,
+    ):
         measured = measure_models(
             specs,
             backend,

@@ -49,7 +49,8 @@ def devices(as_json: bool) -> int:
         # The sentence is "why not; how to": how to is the same for many, so it stands below.
         why, _, how = (reason or "").partition("; ")
         if how:
-            remedies.setdefault(how, []).append(device.name)
+            named = how.replace(f"--device {device.name} ", "--device NAME ")
+            remedies.setdefault(named, []).append(device.name)
         table.add_row(
             device.name,
             device.title,

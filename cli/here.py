@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from ..backends import (
     Backend,
@@ -14,6 +15,8 @@ from ..backends import (
     find_device,
     measuring_hazards,
 )
+from ..profiler.device_identity import device_identity
+from ..profiler.device_lock import device_lock
 from ..profiler.measure import options_of
 from ..tables import Setting
 from .output import note
@@ -62,15 +65,30 @@ def open_builder(wanted: Wanted) -> tuple[Backend, Setting, BackendOptions]:
 def _opened(
     wanted: Wanted, create: Callable[[Device, str], Backend]
 ) -> tuple[Backend, Setting, BackendOptions]:
+    described = setting_elsewhere(wanted)
+    backend = create(find_device(wanted.device), described.backend)
+    setting = replace(
+        described, backend=backend.name, provider=described.provider or backend.default_provider
+    )
+    options = options_of(setting)
+    backend.check(options)  # what this build lacks is refused before any work
+    return backend, setting, options
+
+
+def setting_elsewhere(wanted: Wanted) -> Setting:
+    """Return the setting to measure on another machine, whose runtime this one need not have.
+
+    An empty provider stands for that of the other machine's backend. Raises UserError for an
+    unknown device, and for a backend or dtype it is not measured with.
+    """
     device = find_device(wanted.device)
     by = wanted.backend or device.backend
     dtype = wanted.dtype or (device.dtypes_by(by)[0] if by in device.backends else device.dtypes[0])
     device.check(by, dtype)
-    backend = create(device, by)
-    setting = Setting(
+    return Setting(
         device=device.name,
-        backend=backend.name,
-        provider=wanted.provider or backend.default_provider,
+        backend=by,
+        provider=wanted.provider or "",
         batch=wanted.batch,
         dtype=dtype,
         threads=wanted.threads,
@@ -78,9 +96,17 @@ def _opened(
         cache=wanted.cache,
         graph=wanted.graph,
     )
-    options = options_of(setting)
-    backend.check(options)  # what this build lacks is refused before any work
-    return backend, setting, options
+
+
+@contextmanager
+def measuring(wanted: Wanted, what: str) -> Iterator[None]:
+    """Keep every other vitprof of this machine off the device inside the block.
+
+    `what` is what others are told. Raises UserError naming who has the device already.
+    """
+    identity = device_identity(find_device(wanted.device), wanted.provider)
+    with device_lock(identity, what, lambda text: note(f"warning: {text}")):
+        yield
 
 
 def warn_of_hazards(wanted: Wanted) -> None:

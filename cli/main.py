@@ -14,6 +14,7 @@ from ..errors import UserError
 # Command -> module of this package; the module holds a click command of the same name.
 COMMANDS = {
     "measure": "measure",
+    "build": "build",
     "bench": "bench",
     "predict": "predict",
     "validate": "validate",

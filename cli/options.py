@@ -6,11 +6,12 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ..errors import UserError
 
@@ -54,6 +55,17 @@ def check_picture(path: Path) -> None:
     """Raise UserError for a picture whose suffix is not one that can be drawn."""
     if path.suffix.lower() not in PICTURES:
         raise UserError(f"{path} is no picture we draw; end it in {', '.join(PICTURES)}.")
+
+
+def given_options(names: Iterable[str]) -> list[str]:
+    """Return those of the running command's parameters that the command line gives, as options."""
+    context, names = click.get_current_context(), set(names)
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
 
 
 def setting_options(function: F) -> F:

@@ -89,13 +89,13 @@ def giga(value: float) -> str:
 
 
 @contextmanager
-def progress_bar(enabled: bool = True) -> Iterator[OnProgress]:
+def progress_bar(enabled: bool = True, doing: str = "measuring") -> Iterator[OnProgress]:
     """Show sessions and points done, and the time left, on stderr."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     columns = (
-        TextColumn("measuring"),
+        TextColumn(doing),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[points]} points done"),
@@ -104,7 +104,7 @@ def progress_bar(enabled: bool = True) -> Iterator[OnProgress]:
         TimeLeft(),
     )
     progress = Progress(*columns, console=console(stderr=True), disable=not enabled)
-    task = progress.add_task("measuring", total=None, points="0")
+    task = progress.add_task(doing, total=None, points="0")
     started = False
 
     def update(sessions: int, all_sessions: int, points: int, all_points: int) -> None:

@@ -46,9 +46,9 @@ def validate(
     from ..profiler.validate import validate_table
     from ..profiler.vit_space import VitSpace
     from ..tables import LatencyTable
-    from .here import Wanted, open_device, warn_of_hazards
-    from .measure import check_space
+    from .here import Wanted, measuring, open_device, warn_of_hazards
     from .options import check_picture, check_writable
+    from .plan_options import check_space
 
     check_space(space)
     for path in filter(None, (out, plot)):
@@ -63,7 +63,11 @@ def validate(
     check_same_machine(table, backend, options)
     warn_of_hazards(Wanted.like(setting))
     chosen = VitSpace.of_table(table)
-    with progress_bar(enabled=not as_json) as on_progress:
+    what = f"vitprof validate --table {table_path}"
+    with (
+        measuring(Wanted.like(setting), what),
+        progress_bar(enabled=not as_json) as on_progress,
+    ):
         result = validate_table(
             table,
             lambda rng, name: chosen.sample(rng, name=name),

@@ -88,6 +88,12 @@ class Journal(MemoryJournal):
                 raise UserError(
                     f"{self.path} was measured under another {part} ({difference}){remedy}."
                 )
+        difference = first_difference(file.header.get("built"), self.header.get("built"))
+        if difference:
+            raise UserError(
+                f"{self.path} was measured from a bundle built otherwise, or from none "
+                f"({difference}){remedy}."
+            )
         self.previous = file.header
         if "reference" in file.header:  # a resumed run keeps to the reference it began with
             self.header["reference"] = file.header["reference"]

@@ -23,7 +23,7 @@ from .passes import OnProgress, Passes, shared_spread
 from .plan import Plan, Point
 from .protocol import Protocol
 from .verdict import judged
-from .workshop import Workshop
+from .workshop import Artifacts, Workshop
 
 
 def measure_table(
@@ -38,25 +38,22 @@ def measure_table(
     on_progress: OnProgress | None = None,
     clock: Clock | None = None,
     options: BackendOptions | None = None,
+    artifacts: Artifacts | None = None,
 ) -> LatencyTable:
     """Measure the plan's points into the CSV at `out`, or go on where that file stops.
 
     Returns the finished table, calibrated where the plan has whole models. Raises UserError before
     anything is written when `out` holds a table measured otherwise. A point that cannot be
-    compiled or run becomes a failed row.
+    compiled or run becomes a failed row. With `artifacts` (a bundle's) nothing is compiled, and the
+    header says what built them.
     """
-    protocol = _with_threads(protocol or Protocol(), setting.threads)
+    protocol = with_threads(protocol or Protocol(), setting.threads)
     options = options or options_of(setting)
-    blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
-    reference = choose_reference(blocks, setting.batch) if protocol.correct_drift else None
-    header = {
-        "setting": setting.as_dict(),
-        "environment": fingerprint(backend, options),
-        "protocol": protocol.as_dict(),
-        "observed": observed(),
-        "vitprof": __version__,
-        "reference": reference.as_dict_with_op() if reference else None,
-    }
+    header = header_of(plan, setting, protocol, fingerprint(backend, options), observed())
+    if artifacts is not None:
+        reference = artifacts.reference if protocol.correct_drift else None
+        header["reference"] = reference.as_dict_with_op() if reference else None
+        header["built"] = dict(artifacts.built)
     journal = Journal.open(out, header, setting, fresh)
     passes = Passes(
         backend,
@@ -69,7 +66,7 @@ def measure_table(
         on_progress=on_progress,
     )
     started = time.perf_counter()
-    with journal, Workshop(backend, options, setting.batch) as workshop:
+    with journal, Workshop(backend, options, setting.batch, artifacts) as workshop:
         passes.run(plan.points, journal, workshop)
         seconds = {
             "total": time.perf_counter() - started,
@@ -78,7 +75,7 @@ def measure_table(
             "warmup": passes.spent.warmup_s,
             "timed": passes.spent.timed_s,
         }
-    table = _finished_table(plan, setting, protocol, journal, seconds)
+    table = finished_table(plan, setting, protocol, journal, seconds)
     table.to_csv(out)
     return table
 
@@ -109,7 +106,7 @@ def measure_models(
     With a `reference` block their medians are brought to the speed at which it takes `typical_ms`
     (by default what it typically took meanwhile). An open `workshop` keeps what was compiled.
     """
-    protocol = _with_threads(protocol or Protocol(), setting.threads)
+    protocol = with_threads(protocol or Protocol(), setting.threads)
     points = [Point(spec, "in_model") for spec in dict.fromkeys(specs)]
     journal = MemoryJournal()
     passes = Passes(
@@ -129,6 +126,26 @@ def measure_models(
             passes.run(points, journal, own)
     rows, drift, _ = _sharpened(journal, protocol, typical_ms)
     return ModelRows([rows[Point(spec, "in_model").key] for spec in specs], drift)
+
+
+def header_of(
+    plan: Plan,
+    setting: Setting,
+    protocol: Protocol,
+    environment: Mapping[str, Any],
+    seen: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what a journal says before its first row: `seen` is `environment.observed()`."""
+    blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
+    reference = choose_reference(blocks, setting.batch) if protocol.correct_drift else None
+    return {
+        "setting": setting.as_dict(),
+        "environment": dict(environment),
+        "protocol": protocol.as_dict(),
+        "observed": dict(seen),
+        "vitprof": __version__,
+        "reference": reference.as_dict_with_op() if reference else None,
+    }
 
 
 def options_of(setting: Setting) -> BackendOptions:
@@ -165,7 +182,7 @@ def reference_of(header: dict[str, Any]) -> Block | None:
         ) from None
 
 
-def _with_threads(protocol: Protocol, threads: int) -> Protocol:
+def with_threads(protocol: Protocol, threads: int) -> Protocol:
     """Return the protocol that judges samples by the threads they are run with."""
     return replace(protocol, sampling=replace(protocol.sampling, threads=threads))
 
@@ -190,10 +207,18 @@ def _sharpened(
     return sharpened, drift, spread
 
 
-def _finished_table(
-    plan: Plan, setting: Setting, protocol: Protocol, journal: Journal, seconds: dict[str, float]
+def finished_table(
+    plan: Plan,
+    setting: Setting,
+    protocol: Protocol,
+    journal: Journal,
+    seconds: Mapping[str, float],
+    more: Mapping[str, Any] | None = None,
 ) -> LatencyTable:
-    """Order the rows by the plan, sharpen their intervals, fit the line through whole models."""
+    """Order the rows by the plan, sharpen their intervals, fit the line through whole models.
+
+    Every point of the plan is done. `more` are further entries of the header.
+    """
     rows, drift, spread = _sharpened(journal, protocol)
     ordered = [rows.pop(point.key) for point in plan.points]
     earlier = journal.previous.get("seconds")
@@ -205,6 +230,9 @@ def _finished_table(
         "drift": drift.as_dict() if drift else None,
         "session_sd": round(spread, 5),
         "seconds": {k: round(v + _number(before.get(k)), 2) for k, v in seconds.items()},
+        **{name: journal.previous[name] for name in ("fleet",) if name in journal.previous},
+        **{name: journal.header[name] for name in ("built",) if name in journal.header},
+        **(more or {}),
     }
     table = LatencyTable(
         [*ordered, *rows.values()],

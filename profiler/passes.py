@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -52,6 +52,13 @@ class Passes:
 
     def run(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
         """Give every point its sessions, then more to those whose interval is still wide."""
+        for _ in self.steps(points, journal, workshop):
+            pass
+
+    def steps(
+        self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop
+    ) -> Iterator[None]:
+        """Do the same, and pause after every group of points: what it said is in the journal."""
         if any(lacks(journal, point, self._wanted(point)) for point in points):
             self._open_reference(workshop)
         try:
@@ -60,11 +67,11 @@ class Passes:
                 if nth > 1 and self._over_budget():
                     break
                 due = [p for p in points if nth <= self._wanted(p) and lacks(journal, p, nth)]
-                self._one_pass(points, due, journal, workshop)
+                yield from self._one_pass(points, due, journal, workshop)
             for point in points:
                 if point.key not in journal.done:
                     self._finish(point, journal)
-            self._narrow(points, journal, workshop)
+            yield from self._narrow(points, journal, workshop)
         finally:
             if self._reference is not None:
                 self._reference.close()
@@ -97,7 +104,9 @@ class Passes:
             for executable in candidates:
                 executable.close()
 
-    def _narrow(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
+    def _narrow(
+        self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop
+    ) -> Iterator[None]:
         """Measure once more, up to `extra_sessions` times, what is not yet stable."""
         for _ in range(self.protocol.extra_sessions):
             wide = [
@@ -107,7 +116,7 @@ class Passes:
             ]
             if not wide or self._over_budget():
                 return
-            self._one_pass(points, wide, journal, workshop)
+            yield from self._one_pass(points, wide, journal, workshop)
 
     def _is_unstable(self, point: Point, journal: MemoryJournal) -> bool:
         done = journal.done.get(point.key)
@@ -124,7 +133,7 @@ class Passes:
         lacking: Sequence[Point],
         journal: MemoryJournal,
         workshop: Workshop,
-    ) -> None:
+    ) -> Iterator[None]:
         order = list(lacking)
         self._rng.shuffle(order)
         for nth, group in enumerate(groups_of(order, self.protocol.group)):
@@ -132,22 +141,14 @@ class Passes:
                 return
             self._measure_group(group, journal, workshop)
             self._report(points, journal)
+            yield
 
     def _report(self, points: Sequence[Point], journal: MemoryJournal) -> None:
-        if self.on_progress is None:
-            return
-        done = sum(point.key in journal.done for point in points)
-        sessions = sum(
-            self._wanted(point)
-            if point.key in journal.done
-            else min(self._wanted(point), len(journal.partial.get(point.key, ())))
-            for point in points
-        )
-        self.on_progress(sessions, sum(map(self._wanted, points)), done, len(points))
+        if self.on_progress is not None:
+            self.on_progress(*progress(points, journal, self.protocol))
 
     def _wanted(self, point: Point) -> int:
-        whole = isinstance(point.subject, Spec)
-        return self.protocol.model_sessions if whole else self.protocol.sessions
+        return wanted_sessions(point, self.protocol)
 
     def _measure_group(
         self, group: Sequence[Point], journal: MemoryJournal, workshop: Workshop
@@ -161,9 +162,9 @@ class Passes:
                     sessions[subject] = workshop.fresh_session(subject)
                 except CannotBuildError as error:
                     broken[subject] = str(error)
-            before = self.backend.trouble()
+            self.backend.trouble()  # what was before does not matter
             samples = self._sample(sessions, broken)
-            if before or self.backend.trouble():
+            if self.backend.trouble():
                 # A throttled device is another device; the verdict counts such runs as disturbed.
                 for of_one in samples.values():
                     of_one.disturb_all()
@@ -211,6 +212,24 @@ class Passes:
         return point_row(
             point, journal.partial[point.key], self.protocol, PRIOR_SESSION_SD, typical
         )
+
+
+def wanted_sessions(point: Point, protocol: Protocol) -> int:
+    """Return how many sessions a point gets before those for a wide interval."""
+    return protocol.model_sessions if isinstance(point.subject, Spec) else protocol.sessions
+
+
+def progress(
+    points: Sequence[Point], journal: MemoryJournal, protocol: Protocol
+) -> tuple[int, int, int, int]:
+    """Return sessions done, sessions in all, points done, points in all: see `OnProgress`."""
+    wanted = {point.key: wanted_sessions(point, protocol) for point in points}
+    sessions = sum(
+        count if key in journal.done else min(count, len(journal.partial.get(key, ())))
+        for key, count in wanted.items()
+    )
+    done = sum(key in journal.done for key in wanted)
+    return sessions, sum(wanted.values()), done, len(wanted)
 
 
 def lacks(journal: MemoryJournal, point: Point, sessions: int) -> bool:
