@@ -12,6 +12,7 @@ from .coreml_convert import DEPLOYMENT_TARGET, coreml_from_module
 from .coreml_device import AppleDevice, DeviceLink, find_connected
 from .coreml_estimates import EstimatedShare, estimated_shares
 from .coreml_session import COMPUTE_UNITS, CoreMlExecutable, ModelOnThisMac, OpenSession
+from .installed import installed
 from .mac_cpu import sysctl
 from .protocol import BackendOptions
 
@@ -109,15 +110,13 @@ class CoreMlBackend:
 
     def environment(self, options: BackendOptions) -> dict[str, object]:
         """Return versions and settings, and on macOS whose they are; raises UserError."""
-        from importlib.metadata import version
-
         self.check(options)
         if reason := self.unbuildable():
             raise UserError(reason)
         facts: dict[str, object] = {
             "backend": self.name,
-            "coremltools": version("coremltools"),
-            "torch": version("torch"),
+            "coremltools": installed("coremltools"),
+            "torch": installed("torch"),
             "deployment_target": DEPLOYMENT_TARGET,
             "provider": options.provider,
             "dtype": options.dtype,

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UserError, did_you_mean
+from .installed import installed
 from .onnx_check import check_no_other_files, check_self_contained
 from .onnx_export import OPSET, onnx_from_module
 from .protocol import BackendError, BackendOptions
@@ -103,7 +104,7 @@ class OnnxRuntimeBackend:
         return {
             "backend": self.name,
             "onnxruntime": onnxruntime.__version__,
-            "torch": _installed("torch"),
+            "torch": installed("torch"),
             "opset": OPSET,
             "provider": options.provider,
             "threads": options.threads,
@@ -194,15 +195,6 @@ class OnnxRuntimeExecutable:
         for node, value in zip(self._session.get_outputs(), allocated, strict=True):
             self._binding.bind_ortvalue_output(node.name, value)
             self._bound.append(value)
-
-
-def _installed(package: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _closed() -> BackendError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UserError
 from .fleet import ray_option, report_lost, table_measurer
 from .from_bundle import bundle_measurer, bundle_option, trust_option
 from .options import seconds_of, setting_options
@@ -60,6 +61,8 @@ def measure(
     Interrupted (Ctrl-C, a crash, a full disk), the same command goes on where it stopped.
     """
     check_space(planning.space)
+    if trusted and bundle_path is None:
+        raise UserError("--trust is said of a bundle; give --bundle FILE with it, or take it away.")
     from ..profiler.fleet import FleetLostError
     from ..profiler.protocol import Protocol
     from ..profiler.refine import measure_refined

@@ -446,3 +446,9 @@ def test_a_plan_too_large_for_a_bundle_is_refused(
     assert answer.code == 2
     assert "4 points and a bundle holds 3" in answer.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_trust_without_a_bundle_is_refused(run: Run, tmp_path: Path) -> None:
+    answer = run("measure", "--trust", "--out", tmp_path / "lut.csv")
+    assert (answer.code, answer.is_one_sentence) == (2, True)
+    assert "--bundle" in answer.err
