@@ -115,7 +115,9 @@ class RayNodes:
     Each node has a lock folder of its own, as machines have; its name is the node's.
     """
 
-    def __init__(self, folder: Path, head: dict[str, float] | None = None) -> None:
+    def __init__(
+        self, folder: Path, head: dict[str, float] | None = None, client_port: int | None = None
+    ) -> None:
         from ray.cluster_utils import Cluster
 
         self.folder = folder
@@ -128,6 +130,7 @@ class RayNodes:
                 "num_cpus": 1,
                 "resources": head or {},
                 "include_dashboard": False,
+                "ray_client_server_port": client_port,
                 "_system_config": config,
                 "env_vars": {"VITPROF_LOCK_DIR": str(folder / "head")},
             },

@@ -46,6 +46,22 @@ def test_two_nodes_measure_a_table_that_predicts(run, ray_nodes, tmp_path) -> No
     assert [line.rsplit(",", 1)[1] for line in after] == [line.rsplit(",", 1)[1] for line in before]
 
 
+def test_a_machine_outside_the_cluster_measures_through_a_client(
+    run, new_ray_cluster, closed_port, tmp_path
+) -> None:
+    new_ray_cluster(head={"vitprof:cpu": 1}, client_port=closed_port)
+    wait_until_open(closed_port)
+    path = tmp_path / "lut.csv"
+    answer = run("measure", *FEW, "--ray", f"ray://127.0.0.1:{closed_port}", "--out", path)
+    assert answer.code in DONE, answer.err
+    assert len(LatencyTable.read_csv(path).block_rows) == 8
+
+
+def wait_until_open(port: int) -> None:
+    while ray_connection.why_closed(f"127.0.0.1:{port}"):
+        time.sleep(0.1)
+
+
 def test_a_fleet_refines_where_interpolation_errs(run, ray_nodes, tmp_path) -> None:
     ray_nodes.add("a")
     path = tmp_path / "refined.csv"
