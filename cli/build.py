@@ -20,7 +20,8 @@ _MOST_NOTES = 5
 
 @click.command(
     epilog="Example: vitprof build --device t4 --out t4.zip  |  vitprof build --device iphone13 "
-    "--points 40 --out iphone13.zip; then, there: vitprof measure --bundle t4.zip --trust --out t4.csv"
+    "--points 40 --out iphone13.zip; then, there: vitprof measure --bundle t4.zip --trust "
+    "--out t4.csv"
 )
 @setting_options
 @plan_options
