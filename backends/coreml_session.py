@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
+from ..closing import Closing
 from .coreml_package import MODEL, unpack
 from .coreml_program import program_io
 from .coreml_quiet import quiet_coremltools
@@ -79,7 +79,7 @@ class ModelOnThisMac:
         self._model = None
 
 
-class CoreMlExecutable:
+class CoreMlExecutable(Closing):
     """One session of one artifact, with its input filled; its package lies in a folder of its own.
 
     Core ML's own clock counts: wall time has the copies between Python and Core ML in it, and the
@@ -155,14 +155,3 @@ class CoreMlExecutable:
             with contextlib.suppress(Exception):
                 session.close()
         self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

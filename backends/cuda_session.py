@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from ..closing import Closing
 from .cuda_program import CudaProgram
 from .protocol import BackendError, BackendOptions
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _RUNS_BEFORE_USE = 3
 
 
-class CudaExecutable:
+class CudaExecutable(Closing):
     """A program on the first GPU, its input filled; it lives from construction to `close()`.
 
     A run ends when the GPU has ended, and `device_ms()` is what passed between two events around
@@ -95,17 +95,6 @@ class CudaExecutable:
         self._input = None
         self._output = None
         self._flushed = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _record_graph(self) -> None:
         torch = self._torch

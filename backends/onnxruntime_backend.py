@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from ..closing import Closing
 from ..errors import UserError, did_you_mean
 from .installed import installed
 from .onnx_check import check_no_other_files, check_self_contained
@@ -116,7 +116,7 @@ class OnnxRuntimeBackend:
         }
 
 
-class OnnxRuntimeExecutable:
+class OnnxRuntimeExecutable(Closing):
     """One session of one ONNX model, with its input filled and its outputs allocated.
 
     The session lives from construction to `close()`. Through IO binding a call costs about 2 µs
@@ -162,17 +162,6 @@ class OnnxRuntimeExecutable:
         self._session = None
         self._binding = None
         self._bound = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _bind(self, memory: str) -> None:
         """Fill the inputs, allocate the outputs and bind both, all in `memory`."""

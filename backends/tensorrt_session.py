@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from ..closing import Closing
 from .protocol import BackendError, BackendOptions
 from .random_input import seeded_input
 from .tensorrt_library import TensorRtLibrary
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DTYPES = {"FLOAT": "fp32", "HALF": "fp16"}
 
 
-class TensorRtExecutable:
+class TensorRtExecutable(Closing):
     """An engine with its input filled; the session lives from construction to `close()`.
 
     The first run is done while loading: TensorRT-RTX compiles its kernels for the GPU then. A run
@@ -105,17 +105,6 @@ class TensorRtExecutable:
         self._runtime = None
         self._buffers = {}
         self._flushed = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _deserialize(self, engine: bytes) -> None:
         logger = self._library.logger

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from .output import json_option, print_json
+
+if TYPE_CHECKING:
+    from ..backends import Device
 
 
 @click.command(epilog="Example: vitprof devices")
@@ -56,10 +61,16 @@ def devices(as_json: bool) -> int:
             device.title,
             device.backend,
             ", ".join(device.dtypes),
-            "[green]yes[/green]" if no_build is None else "no",
+            _build_column(device, no_build),
             "[green]yes[/green]" if reason is None else f"no: {why}",
         )
     console().print(table)
     for how, names in remedies.items():
         click.echo(f"{', '.join(names)}: {how}")
     return 0
+
+
+def _build_column(device: Device, no_build: str | None) -> str:
+    if device.backend == "cuda":
+        return "-"  # PyTorch compiles on the device itself: there is no vitprof build
+    return "[green]yes[/green]" if no_build is None else "no"

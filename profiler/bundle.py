@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ..backends import Backend, BackendOptions
+from ..closing import Closing
 from ..errors import UserError
 from ..models import Block, Spec
 from ..tables import Setting
@@ -146,7 +146,7 @@ class _Compiler:
         return self._stored[digest]
 
 
-class Bundle:
+class Bundle(Closing):
     """A bundle open for measuring: the `Artifacts` of a Workshop. Use as a context manager.
 
     It has its `path`, and from its manifest `setting`, `plan`, `reference` and `built`. Artifacts
@@ -212,17 +212,6 @@ class Bundle:
 
     def close(self) -> None:
         self._zip.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_names(self) -> None:
         """The zip must hold just what the manifest lists, in the sizes it lists."""

@@ -17,9 +17,9 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
+from ..closing import Closing
 from ..errors import UserError
 from ..models.checks import shown
 from ..tables.atomic_write import replacing
@@ -78,7 +78,7 @@ def is_sealed(path: Path) -> bool:
         return False
 
 
-class SealedZip:
+class SealedZip(Closing):
     """A file of `new_zip`, open for reading; use as a context manager.
 
     `sizes` are the bytes of each entry by name. To open it is to read the list of contents only.
@@ -125,17 +125,6 @@ class SealedZip:
 
     def close(self) -> None:
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _checked_seal(self) -> bytes:
         size = self._file.seek(0, os.SEEK_END)

@@ -8,7 +8,9 @@ clock, says how busy the machine was, not what the block costs: it is set aside 
 from __future__ import annotations
 
 import gc
+import math
 import random
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -66,7 +68,8 @@ class SamplingPlan:
     `min_runs` to `max_runs`. Points take turns, and other points drive a point's weights out of
     the caches: at each turn it is run once untimed and then timed `runs_per_turn` times, for what
     is wanted is the latency of a model that runs again and again. `threads` decides which samples
-    count as disturbed. The reference is read again after every `reference_every_ms` of other work.
+    count as disturbed. The reference is read again after every `reference_every_ms` of other work;
+    one that is short is read sooner and as often as fills `reading_ms`, for one run says little.
     """
 
     warmup_runs: int = 1
@@ -77,6 +80,7 @@ class SamplingPlan:
     runs_per_turn: int = 2
     threads: int = 1
     reference_every_ms: float = 125.0
+    reading_ms: float = 4.0
 
     def runs_for(self, run_ms: float) -> int:
         """Return how many timed runs a point gets whose run takes `run_ms`."""
@@ -165,6 +169,10 @@ class Speedometer:
 
     # The longer the work since the last reading, the more single runs a reading may take.
     MOST_RUNS = 3
+    # Of a short reference, whose reading is of more runs, at most so many;
+    MOST_SHORT_RUNS = 16
+    # and it is read again after so many times what a reading takes, if that is sooner.
+    READING_PERIOD = 7
 
     def __init__(
         self, reference: Runnable | None, plan: SamplingPlan, clock: Clock, spent: TimeSpent
@@ -181,7 +189,10 @@ class Speedometer:
 
     def read(self) -> float:
         """Return the reference's time in ms, taken now if the last one is old; 0 without one."""
-        old = self.latest_ms == 0.0 or self.work_since_ms >= self.plan.reference_every_ms
+        every_ms = self.plan.reference_every_ms
+        if self._fewest_runs > 1:
+            every_ms = min(every_ms, self.READING_PERIOD * self._fewest_runs * self.latest_ms)
+        old = self.latest_ms == 0.0 or self.work_since_ms >= every_ms
         if self.reference is not None and old:
             try:
                 self.latest_ms = self._reading(self.reference)
@@ -191,19 +202,33 @@ class Speedometer:
             self.work_since_ms = 0.0
         return self.latest_ms
 
+    @property
+    def _fewest_runs(self) -> int:
+        """Runs of the reference that fill a reading's time."""
+        if self.latest_ms <= 0.0:
+            return 1
+        fill = math.ceil(self.plan.reading_ms / self.latest_ms)
+        return min(max(fill, 1), self.MOST_SHORT_RUNS)
+
     def _reading(self, reference: Runnable) -> float:
-        """Return the mean of some runs that nothing disturbed, or of all where all were."""
-        reference.run()  # warms its weights: other work has driven them out of the cache
+        """Return the mean of some runs that nothing disturbed, or of all where all were.
+
+        Of a short reference it is the median, of more runs.
+        """
+        # Warms its weights: other work has driven them out of the cache.
+        first = _timed_run(reference, self.clock)
+        self.latest_ms = self.latest_ms or first.wall_ms
         worth = int(self.work_since_ms / max(self.plan.reference_every_ms, 1e-9))
+        wanted = max(min(max(worth, 1), self.MOST_RUNS), self._fewest_runs)
         samples: list[Sample] = []
-        for _ in range(min(max(worth, 1), self.MOST_RUNS) + 1):
+        calm: list[Sample] = []
+        while len(calm) < wanted and len(samples) < wanted + max(wanted // 4, 1):
             samples.append(_timed_run(reference, self.clock))
             self.spent.timed_s += samples[-1].wall_ms / 1e3
-            calm = [s for s in samples if not s.disturbed(self.plan.threads)]
-            if len(calm) >= min(max(worth, 1), self.MOST_RUNS):
-                break
-        used = calm or samples
-        return sum(sample.wall_ms for sample in used) / len(used)
+            if not samples[-1].disturbed(self.plan.threads):
+                calm.append(samples[-1])
+        times = [sample.wall_ms for sample in calm or samples]
+        return statistics.fmean(times) if wanted <= self.MOST_RUNS else statistics.median(times)
 
 
 @contextmanager

@@ -10,11 +10,11 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 from vitprof.backends import BackendError, BackendOptions
+from vitprof.closing import Closing
 from vitprof.models import Block
 from vitprof.profiler.plan import Plan
 from vitprof.profiler.protocol import Protocol
@@ -67,7 +67,7 @@ class ScriptedRun:
     others_ms: float = 0.0
 
 
-class ScriptedExecutable:
+class ScriptedExecutable(Closing):
     """Takes the next of `runs` each time, the last one again and again."""
 
     def __init__(
@@ -92,17 +92,6 @@ class ScriptedExecutable:
 
     def close(self) -> None:
         self.closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def no_fault(artifact: dict[str, int]) -> str:

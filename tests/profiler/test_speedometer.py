@@ -13,7 +13,10 @@ from vitprof.profiler.sampler import SamplingPlan, Speedometer, TimeSpent, sampl
 
 Clock = Any  # ScriptedClock of conftest.py
 NewExecutable = Callable[..., Any]
-EVERY_10_MS = SamplingPlan(1, 0, timed_ms=10, min_runs=5, max_runs=5, reference_every_ms=10)
+# Every reference is long enough for one run to say something, unless a test says otherwise.
+EVERY_10_MS = SamplingPlan(
+    1, 0, timed_ms=10, min_runs=5, max_runs=5, reference_every_ms=10, reading_ms=0
+)
 
 
 @pytest.fixture
@@ -96,6 +99,33 @@ def test_where_all_runs_are_disturbed_their_mean_has_to_do(
     reference = executable(1.0, *waits)
     assert speedometer(reference).read() == 5.0
     assert reference.count == 3
+
+
+@pytest.mark.parametrize(("run_ms", "runs"), [(0.001, 16), (0.5, 8), (1.5, 3), (3.9, 2), (4.0, 1)])
+def test_a_reading_of_a_short_reference_is_of_more_runs(
+    run_ms: float,
+    runs: int,
+    speedometer: Callable[..., Speedometer],
+    executable: NewExecutable,
+) -> None:
+    reference = executable(run_ms)
+    meter = speedometer(reference, replace(EVERY_10_MS, reference_every_ms=125, reading_ms=4.0))
+    assert meter.read() == pytest.approx(run_ms)
+    assert reference.count == 1 + runs
+
+
+def test_it_is_the_median_of_many_and_is_taken_sooner(
+    speedometer: Callable[..., Speedometer], executable: NewExecutable
+) -> None:
+    times = [1.0, 9.0, 1.2, 1.1, 1.3]
+    reference = executable(1.0, *times, 1.0, *times)
+    meter = speedometer(reference, replace(EVERY_10_MS, reference_every_ms=125, reading_ms=5.0))
+    assert meter.read() == 1.2, "five fill 5 ms"
+    meter.worked(7 * 5 * 1.2 - 0.1)
+    assert (meter.read(), reference.count) == (1.2, 6)
+    meter.worked(0.2)
+    meter.read()
+    assert reference.count == 12
 
 
 def test_untimed_runs_age_a_reading_too_and_its_own_runs_do_not(
