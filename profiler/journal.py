@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..tables.atomic_write import write_atomically
-from ..tables.csv_format import encode_header, encode_row, read_table_file
+from ..tables.csv_format import as_written, encode_header, encode_row, read_table_file
 from ..tables.difference import first_difference
 from ..tables.row import Row
 from ..tables.setting import Setting
@@ -40,7 +40,10 @@ class MemoryJournal:
 
 
 class Journal(MemoryJournal):
-    """The same in the file at `path`, open for appending. Use as a context manager."""
+    """The same in the file at `path`, open for appending. Use as a context manager.
+
+    It keeps rows as the file does, so that going on later computes the same from them.
+    """
 
     def __init__(self, path: Path, header: Mapping[str, Any], setting: Setting) -> None:
         super().__init__()
@@ -133,11 +136,11 @@ class Journal(MemoryJournal):
 
     def append_session(self, row: Row) -> None:
         self._append(row)
-        super().append_session(row)
+        super().append_session(as_written(row))
 
     def append_point(self, row: Row) -> None:
         self._append(row)
-        super().append_point(row)
+        super().append_point(as_written(row))
 
     def _append(self, row: Row) -> None:
         assert self._file is not None, "a journal is written inside its with block"

@@ -15,7 +15,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -126,6 +126,18 @@ def encode_row(row: Row, setting: Setting, columns: Sequence[str] = COLUMNS) -> 
 
 def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.7g}"
+
+
+def as_written(row: Row) -> Row:
+    """Return the row with its times as exact as a file keeps them: what reading it gives back."""
+    written: dict[str, Any] = {name: _written(getattr(row, name)) for name in TIME_COLUMNS}
+    for name in ("session_ms", "reference_ms"):
+        written[name] = tuple(map(_written, getattr(row, name)))
+    return replace(row, **written)
+
+
+def _written(value: float) -> float:
+    return float(_number(value) or "nan")
 
 
 def _one_line(text: str) -> str:

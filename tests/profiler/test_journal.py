@@ -65,6 +65,21 @@ def test_what_was_appended_is_taken_up_again(
     assert LatencyTable.read_csv(out).unfinished
 
 
+def test_what_it_keeps_is_as_exact_as_the_file(
+    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+) -> None:
+    """Otherwise going on with a finished table would change its last digits."""
+    third = 1 / 3
+    point = replace(rows[0], latency_ms=third, low_ms=third / 2, session_ms=(third, 2 * third))
+    with Journal.open(out, header, setting) as journal:
+        journal.append_session(partial(point))
+        journal.append_point(point)
+        kept = journal.done[point.key], journal.partial[point.key]
+    with Journal.open(out, header, setting) as journal:
+        assert (journal.done[point.key], journal.partial.get(point.key, kept[1])) == kept
+    assert kept[0].session_ms == (0.3333333, 0.6666667)
+
+
 def test_a_row_is_in_the_file_as_soon_as_it_is_appended(
     out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
 ) -> None:
