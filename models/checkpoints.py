@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _FILES_OF_A_DIRECTORY = ("model.safetensors", "pytorch_model.bin")
+# What modules keep beside their weights: counters, and tables that follow from the architecture.
+_BOOKKEEPING = re.compile(
+    r"(^|\.)(num_batches_tracked|relative_position_index|attention_bias_idxs|attn_mask)$"
+)
 # Where training scripts put the weights beside the optimizer's state.
 _WRAPPERS = ("model", "state_dict")
 
@@ -40,17 +45,21 @@ class Checkpoint:
     norm_eps: float | None
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+def read_checkpoint(
+    path: str | os.PathLike[str],
+    rename: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = lambda weights: weights,
+) -> Checkpoint:
     """Read a .safetensors, .pth, .pt or .bin file, or a directory that holds one.
 
-    Raises UserError for a path that does not exist and a file that is not a checkpoint, is
-    truncated, or needs code of its own to be read.
+    `rename` brings another family's weights to its module's names; a UserError of it gets the
+    file's name. Raises UserError for a path that does not exist and a file that is not a
+    checkpoint, is truncated, or needs code of its own to be read.
     """
     file = _file_of(Path(path))
     weights = _read_weights(file)
     try:
         if not is_hugging_face(weights):
-            return Checkpoint(file, weights, None)
+            return Checkpoint(file, rename(weights), None)
         weights = timm_names(weights)
     except UserError as error:
         raise UserError(f"the checkpoint '{file}': {error}") from None
@@ -65,7 +74,8 @@ def load_weights(module: nn.Module, checkpoint: str | os.PathLike[str] | Checkpo
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = read_checkpoint(checkpoint)
-    given, needed = checkpoint.weights, module.state_dict()
+    given = checkpoint.weights
+    needed = {n: w for n, w in module.state_dict().items() if not _BOOKKEEPING.search(n)}
     where = f"the checkpoint '{checkpoint.path}'"
     remedy = "create the model from the spec that the checkpoint was made for."
     for name, weight in needed.items():
@@ -79,7 +89,7 @@ def load_weights(module: nn.Module, checkpoint: str | os.PathLike[str] | Checkpo
     for name in given:
         if name not in needed:
             raise UserError(f"{where} holds {shown(name)}, which the model has not; {remedy}")
-    module.load_state_dict(dict(given))
+    module.load_state_dict(dict(given), strict=False)  # all is checked; bookkeeping stays
 
 
 def _file_of(path: Path) -> Path:
@@ -170,7 +180,12 @@ def _state_dict(content: Any, file: Path) -> dict[str, Tensor]:
         raise UserError(
             f"'{file}' holds no weights by name; save it with torch.save(model.state_dict(), ...)."
         )
-    for name, weight in content.items():
+    weights = {
+        name: weight
+        for name, weight in content.items()
+        if not (isinstance(name, str) and _BOOKKEEPING.search(name))
+    }
+    for name, weight in weights.items():
         is_dense = isinstance(weight, torch.Tensor) and weight.layout is torch.strided
         if not isinstance(name, str) or not is_dense or not weight.is_floating_point():
             kind = weight.dtype if isinstance(weight, torch.Tensor) else type(weight).__name__
@@ -178,7 +193,7 @@ def _state_dict(content: Any, file: Path) -> dict[str, Tensor]:
                 f"'{file}' holds {shown(name)} of type {kind}, but weights are dense tensors of "
                 "floating-point numbers; save it with torch.save(model.state_dict(), ...)."
             )
-    return dict(content)
+    return weights
 
 
 def _norm_eps_beside(file: Path) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from .block import Block
+from .families import FAMILIES
 from .names import create_spec, spec_names
 from .spec import Spec
 from .vit import ViTSpec
@@ -38,24 +39,23 @@ def create_model(
     be meant.
     """
     from .checkpoints import load_weights, read_checkpoint
-    from .modules import VisionTransformer
 
     spec = create_spec(name_or_spec)
-    if not isinstance(spec, ViTSpec):
-        raise UserError(f"the family '{spec.family}' of '{spec.name}' has no torch module yet.")
+    family = FAMILIES[spec.family]
     if spec.params > LARGEST_MODEL_PARAMS:
         raise UserError(
             f"the model '{spec.name}' has {spec.params} parameters, more than "
             f"{LARGEST_MODEL_PARAMS}; correct its dims."
         )
     if checkpoint is None:
-        return VisionTransformer(spec).eval()
-    weights = read_checkpoint(checkpoint)
-    if isinstance(name_or_spec, str) and name_or_spec in spec_names():
-        spec = _with_heads_of(weights, spec)
-    if spec.norm_eps is None:
-        spec = dataclasses.replace(spec, norm_eps=weights.norm_eps)
-    model = VisionTransformer(spec)
+        return family.create_model(spec).eval()
+    weights = read_checkpoint(checkpoint, family.renamed)
+    if isinstance(spec, ViTSpec):
+        if isinstance(name_or_spec, str) and name_or_spec in spec_names():
+            spec = _with_heads_of(weights, spec)
+        if spec.norm_eps is None:
+            spec = dataclasses.replace(spec, norm_eps=weights.norm_eps)
+    model = family.create_model(spec)
     load_weights(model, weights)
     return model.eval()
 

@@ -7,33 +7,14 @@ from pathlib import Path
 
 from ..errors import UserError, did_you_mean
 from .checks import shown
+from .families import FAMILIES
 from .hugging_face import spec_from_config
 from .json_object import read_json_object
 from .spec import Spec
-from .vit import ViTSpec
-
-# embed, depth, heads: Dosovitskiy et al. 2020, table 1; Touvron et al. 2021, table 1.
-_SIZES = {
-    "tiny": (192, 12, 3),
-    "small": (384, 12, 6),
-    "base": (768, 12, 12),
-    "large": (1024, 24, 16),
-}
 
 
-def _known_specs() -> dict[str, ViTSpec]:
-    specs = []
-    for size in ("tiny", "small", "base"):
-        specs.append(ViTSpec.uniform(*_SIZES[size], name=f"deit-{size}"))
-        specs.append(ViTSpec.uniform(*_SIZES[size], name=f"deit-{size}-distilled", distilled=True))
-    specs += [ViTSpec.uniform(*dims, name=f"vit-{size}") for size, dims in _SIZES.items()]
-    specs += [
-        ViTSpec.uniform(192, 6, 3, name="vit-tiny-32", resolution=32, patch=4, classes=10),
-        ViTSpec.uniform(
-            64, 4, 4, name="vit-micro-8", resolution=8, patch=2, classes=10, in_channels=1
-        ),
-    ]
-    return {spec.name: spec for spec in specs}
+def _known_specs() -> dict[str, Spec]:
+    return {spec.name: spec for family in FAMILIES.values() for spec in family.known_specs()}
 
 
 _KNOWN = _known_specs()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 from abc import ABC, abstractmethod
@@ -15,10 +14,8 @@ from typing import Any, ClassVar
 from ..errors import UserError, did_you_mean
 from .block import Block
 from .checks import check_name, shown
+from .families import FAMILIES
 from .json_object import read_json_object
-
-# Where the Spec of each family lives; imported when one is read.
-_FAMILIES: dict[str, tuple[str, str]] = {"vit": (".vit", "ViTSpec")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +85,14 @@ class Spec(ABC):
         if "family" not in fields:
             raise UserError(
                 f"{source} has no field 'family', which says what kind of model it is; "
-                f"add one of: {', '.join(_FAMILIES)}."
+                f"add one of: {', '.join(FAMILIES)}."
             )
         family = fields.pop("family")
-        if not isinstance(family, str) or family not in _FAMILIES:
+        if not isinstance(family, str) or family not in FAMILIES:
             raise UserError(
-                f"{source}: unknown family {shown(family)}{did_you_mean(str(family), _FAMILIES)}."
+                f"{source}: unknown family {shown(family)}{did_you_mean(str(family), FAMILIES)}."
             )
-        module, class_name = _FAMILIES[family]
-        spec_class: type[Spec] = getattr(importlib.import_module(module, __package__), class_name)
         try:
-            return spec_class.from_fields(fields)
+            return FAMILIES[family].spec_class.from_fields(fields)
         except UserError as error:
             raise UserError(f"{source}: {error}") from None

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import nn
 
+from ...errors import UserError
 from ..block import Block
-from .attention import AttentionBlock
-from .classifier import ClassifierBlock
-from .mlp import MlpBlock
-from .patch_embed import PatchEmbedBlock
-
-_MODULES: dict[str, Callable[[Block], nn.Module]] = {
-    "attention": AttentionBlock.of,
-    "classifier": ClassifierBlock.of,
-    "mlp": MlpBlock.of,
-    "patch_embed": PatchEmbedBlock.of,
-}
+from ..families import FAMILIES
+from ..ops import find_op
 
 
 def create_block(block: Block) -> nn.Module:
     """Return the module of `block` in eval mode, its weights drawn from torch's global generator.
 
     It maps (batch, *block.input_shape) to (batch, *block.output_shape), holds block.params
-    weights, and computes what the whole model computes there.
+    weights, and computes what the whole model computes there. Raises UserError for an op that only
+    imported tables have.
     """
-    return _MODULES[block.definition.name](block).eval()
+    find_op(block.op)
+    for family in FAMILIES.values():
+        module = family.create_block(block)
+        if module is not None:
+            return module.eval()
+    raise UserError(f"a block of op '{block.op}' is another tool's, and has no torch module here.")

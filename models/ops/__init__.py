@@ -8,11 +8,23 @@ FLOPs, where printed, are 2 x MACs.
 from __future__ import annotations
 
 from ...errors import UserError, did_you_mean
+from . import autovit, efficientvit, swin
 from .foreign import FOREIGN_OPS
 from .op import Op
 from .vit import ATTENTION, CLASSIFIER, MLP, PATCH_EMBED
 
-OPS: dict[str, Op] = {op.name: op for op in (PATCH_EMBED, ATTENTION, MLP, CLASSIFIER)}
+OPS: dict[str, Op] = {
+    op.name: op
+    for op in (
+        PATCH_EMBED,
+        ATTENTION,
+        MLP,
+        CLASSIFIER,
+        *efficientvit.OPS,
+        *autovit.OPS,
+        *swin.OPS,
+    )
+}
 
 # Every axis any op has, in the order of a table's columns.
 AXES: tuple[str, ...] = tuple(dict.fromkeys(axis for op in OPS.values() for axis in op.axes))

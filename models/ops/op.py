@@ -15,7 +15,9 @@ class Op:
     `macs` and `params` take a mapping axis -> value; the shapes are for one image, without batch.
     Another tool's op may have no known closed forms: then it is not `counted` and they give 0,
     which is not shown. An op that is not `on_grid` was measured at scattered dims, between which
-    nothing is interpolated.
+    nothing is interpolated. Nor is anything interpolated between two values of an axis that is
+    `fixed`: a resolution, a kernel, or a choice by number (codes.py). On an axis that is `joined`
+    it is where the same dims were measured at both values.
     """
 
     name: str
@@ -26,3 +28,5 @@ class Op:
     output_shape: Callable[[Dims], tuple[int, ...]]
     counted: bool = True
     on_grid: bool = True
+    fixed: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()

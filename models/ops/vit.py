@@ -76,8 +76,17 @@ ATTENTION = Op(
     _attention_params,
     _sequence,
     _sequence,
+    joined=("tokens",),
 )
-MLP = Op("mlp", ("embed", "mlp", "tokens"), _mlp_macs, _mlp_params, _sequence, _sequence)
+MLP = Op(
+    "mlp",
+    ("embed", "mlp", "tokens"),
+    _mlp_macs,
+    _mlp_params,
+    _sequence,
+    _sequence,
+    joined=("tokens",),
+)
 CLASSIFIER = Op(
     "classifier",
     ("embed", "heads", "classes", "tokens"),

@@ -1,0 +1,20 @@
+"""The torch modules of a plain Vision Transformer's blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from ..block import Block
+from .attention import AttentionBlock
+from .classifier import ClassifierBlock
+from .mlp import MlpBlock
+from .patch_embed import PatchEmbedBlock
+
+BLOCKS: dict[str, Callable[[Block], nn.Module]] = {
+    "attention": AttentionBlock.of,
+    "classifier": ClassifierBlock.of,
+    "mlp": MlpBlock.of,
+    "patch_embed": PatchEmbedBlock.of,
+}

@@ -1,0 +1,27 @@
+"""Choices as dims: a dim is a whole number, so a choice is its place in a list, from 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import UserError, did_you_mean
+from ..checks import shown
+
+ACTIVATIONS = ("relu", "hardswish", "gelu", "silu")
+NORMS = ("batch", "layer")
+NO_YES = ("no", "yes")
+
+
+def code(choices: Sequence[str], value: object, field: str) -> int:
+    """Return the dim that stands for `value`; raises UserError naming the field."""
+    if value not in choices:
+        near = did_you_mean(value, choices) if isinstance(value, str) else ""
+        raise UserError(f"{field}={shown(value)} must be one of {', '.join(choices)}{near}.")
+    return list(choices).index(str(value)) + 1
+
+
+def choice(choices: Sequence[str], dim: int, axis: str) -> str:
+    """Return what a dim stands for; raises UserError naming the axis."""
+    if not 1 <= dim <= len(choices):
+        raise UserError(f"{axis}={dim} stands for none of {', '.join(choices)} (1, 2, ...).")
+    return choices[dim - 1]
