@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class ConvNorm(nn.Module):
     """Convolution without bias, then batch norm; (batch, in, H, W) to (batch, out, H', W').
 
-    The parts are called `c` and `bn`, as in EfficientViT's and LeViT's own code. `norm_weight` is
+    The parts are called `conv` and `bn`, as in timm's EfficientViT. `norm_weight` is
     the batch norm's initial weight: 0 for the last layer of a residual branch.
     """
 
@@ -24,22 +24,22 @@ class ConvNorm(nn.Module):
         norm_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        self.c = nn.Conv2d(
+        self.conv = nn.Conv2d(
             in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False
         )
         self.bn = nn.BatchNorm2d(out_channels)
         nn.init.constant_(self.bn.weight, norm_weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.c(x))
+        return self.bn(self.conv(x))
 
     def folded(self) -> nn.Conv2d:
         """Return the one convolution that gives the same in eval mode.
 
         w' = w * g / sqrt(var + eps), b' = b - mean * g / sqrt(var + eps), computed in fp64.
         """
-        weight, bias = folded_batch_norm(self.c.weight, None, self.bn)
-        conv = self.c
+        weight, bias = folded_batch_norm(self.conv.weight, None, self.bn)
+        conv = self.conv
         folded = nn.Conv2d(
             conv.in_channels,
             conv.out_channels,
