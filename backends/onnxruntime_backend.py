@@ -123,8 +123,11 @@ class OnnxRuntimeExecutable(Closing):
     less than `InferenceSession.run` even for one small tensor, and copies no output.
     """
 
-    def __init__(self, artifact: bytes, options: BackendOptions) -> None:
-        self._session: Any = _create_session(artifact, options)
+    def __init__(
+        self, artifact: bytes, options: BackendOptions, profile_to: str | None = None
+    ) -> None:
+        """Open the session; with `profile_to`, a path's beginning, the runtime's profiler is on."""
+        self._session: Any = _create_session(artifact, options, profile_to)
         self._binding: Any = None
         self._bound: list[Any] = []
         try:
@@ -157,6 +160,12 @@ class OnnxRuntimeExecutable(Closing):
         if self._session is None:
             raise _closed()
         return self._session.get_session_options()
+
+    def end_profiling(self) -> str:
+        """Write the profile of all runs so far and return its path; for `profile_to` only."""
+        if self._session is None:
+            raise _closed()
+        return str(self._session.end_profiling())
 
     def close(self) -> None:
         self._session = None
@@ -205,13 +214,17 @@ def _input_of(node: Any) -> np.ndarray:
     return seeded_input(tuple(node.shape), _DTYPE_OF_TENSOR[node.type])
 
 
-def _create_session(artifact: bytes, options: BackendOptions) -> Any:
+def _create_session(artifact: bytes, options: BackendOptions, profile_to: str | None) -> Any:
     import onnxruntime
 
     try:
+        session_options = _session_options(options)
+        if profile_to is not None:
+            session_options.enable_profiling = True
+            session_options.profile_file_prefix = profile_to
         return onnxruntime.InferenceSession(
             artifact,
-            _session_options(options),
+            session_options,
             providers=[options.provider],
             # Without this the session prints to stdout and goes on with another provider.
             enable_fallback=False,

@@ -92,7 +92,7 @@ class Workshop:
 
     def fresh_session(self, subject: Subject) -> Executable:
         """Return a new Executable of the subject; raises CannotBuildError with the reason."""
-        artifact = self._artifact(subject)
+        artifact = self.artifact(subject)
         started = time.perf_counter()
         try:
             return self.backend.load(artifact, self.options)
@@ -117,7 +117,8 @@ class Workshop:
         finally:
             self.build_s += time.perf_counter() - started
 
-    def _artifact(self, subject: Subject) -> bytes:
+    def artifact(self, subject: Subject) -> bytes:
+        """Return what sessions of the subject are loaded from; CannotBuildError like `build`."""
         if self._from_elsewhere is not None:
             return self._checked_artifact(self._from_elsewhere, subject)
         assert self._folder is not None, "a workshop builds inside its with block"
