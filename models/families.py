@@ -58,6 +58,20 @@ FAMILIES: dict[str, Family] = {
         ".modules.vision_transformer:VisionTransformer",
         ".modules.vit_blocks:BLOCKS",
     ),
+    "efficientvit": Family(
+        ".efficientvit:EfficientViTSpec",
+        ".efficientvit_names:known_efficientvits",
+        ".modules.efficientvit_model:EfficientViT",
+        ".modules.efficientvit_blocks:BLOCKS",
+        ".modules.efficientvit_keys:timm_names",
+    ),
+    "swin": Family(
+        ".swin:SwinSpec",
+        ".swin_names:known_swins",
+        ".modules.swin_transformer:SwinTransformer",
+        ".modules.swin_blocks:BLOCKS",
+        ".swin_checkpoint_names:swin_names",
+    ),
 }
 
 
