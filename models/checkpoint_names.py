@@ -73,7 +73,7 @@ def timm_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if new_name in renamed:
             raise UserError(f"'{name}' and another weight both stand for '{new_name}'; remove one.")
         renamed[new_name] = weight
-    return _fuse_qkv(renamed)
+    return fuse_qkv(renamed)
 
 
 def _timm_name(bare: str) -> str | None:
@@ -86,7 +86,11 @@ def _timm_name(bare: str) -> str | None:
     return f"blocks.{layer}.{_INSIDE_LAYER[part]}.{kind}"
 
 
-def _fuse_qkv(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def fuse_qkv(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights with `attn.q`, `attn.k` and `attn.v` of each layer as one `attn.qkv`.
+
+    Raises UserError where one of the three is missing or they do not fit together.
+    """
     import torch
 
     fused: dict[str, Tensor] = {}
