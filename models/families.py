@@ -58,6 +58,12 @@ FAMILIES: dict[str, Family] = {
         ".modules.vision_transformer:VisionTransformer",
         ".modules.vit_blocks:BLOCKS",
     ),
+    "autovit": Family(
+        ".autovit:AutoViTSpec",
+        ".autovit_names:known_autovits",
+        ".modules.autovit_model:AutoViT",
+        ".modules.autovit_blocks:BLOCKS",
+    ),
     "efficientvit": Family(
         ".efficientvit:EfficientViTSpec",
         ".efficientvit_names:known_efficientvits",
