@@ -16,6 +16,7 @@ COMMANDS = {
     "measure": "measure",
     "build": "build",
     "bench": "bench",
+    "breakdown": "breakdown",
     "predict": "predict",
     "validate": "validate",
     "calibrate": "calibrate",

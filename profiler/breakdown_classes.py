@@ -45,8 +45,8 @@ _ONNX: dict[str, str] = {
     """,
     # Reductions and pooling too: they read each element once.
     ELEMENTWISE: """
-        Add Sub Mul Div Neg Abs Sqrt Reciprocal Pow Exp Log Erf Sin Cos Tan Floor Ceil Round Sign Mod
-        Min Max Mean Sum Clip Where Equal Greater GreaterOrEqual Less LessOrEqual Not And Or Xor
+        Add Sub Mul Div Neg Abs Sqrt Reciprocal Pow Exp Log Erf Sin Cos Tan Floor Ceil Round Sign
+        Mod Min Max Mean Sum Clip Where Equal Greater GreaterOrEqual Less LessOrEqual Not And Or Xor
         Relu LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Sigmoid HardSigmoid HardSwish Swish Tanh
         Softplus Softsign Mish Gelu FastGelu BiasGelu QuickGelu BiasSplitGelu BiasAdd Silu
         Resize Upsample Dropout BiasDropout QuantizeLinear DequantizeLinear DynamicQuantizeLinear
@@ -93,7 +93,7 @@ _ATEN: dict[str, str] = {
     CONVOLUTION: """
         conv1d conv2d conv3d convolution _convolution mkldnn_convolution thnn_conv2d
         _slow_conv2d_forward slow_conv2d_forward _conv_depthwise2d conv_depthwise3d
-        convolution_overrideable conv_transpose2d cudnn_convolution
+        convolution_overrideable conv_transpose2d cudnn_convolution _nnpack_available
     """,
     COPY: """
         reshape _reshape_alias _reshape_copy view view_as _unsafe_view unflatten flatten squeeze
@@ -126,13 +126,12 @@ _ATEN: dict[str, str] = {
 _CLASS_OF_ATEN = {op: name for name, ops in _ATEN.items() for op in ops.split()}
 
 # These call other operations, whose time is theirs: a `matmul` may copy its operands first.
-_ATEN_CALLERS = frozenset(
-    """
-    linear matmul einsum conv1d conv2d conv3d convolution _convolution layer_norm batch_norm
-    group_norm instance_norm softmax log_softmax _safe_softmax dropout pad scaled_dot_product_attention
-    _scaled_dot_product_attention_math thnn_conv2d normalize adaptive_avg_pool2d
-    """.split()
-)
+_CALLERS = """
+    linear matmul einsum conv1d conv2d conv3d convolution _convolution thnn_conv2d layer_norm
+    batch_norm group_norm instance_norm normalize softmax log_softmax _safe_softmax dropout pad
+    adaptive_avg_pool2d scaled_dot_product_attention _scaled_dot_product_attention_math
+"""
+_ATEN_CALLERS = frozenset(_CALLERS.split())
 
 
 def class_of_aten(op: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from ..errors import UserError
-from .breakdown_work import Work
+from .breakdown_work import UNKNOWN_WORK, Work
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Node:
     op: str
     kind: str
     ms: float
-    work: Work = Work(None, None)
+    work: Work = UNKNOWN_WORK
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,9 @@ class Work:
     bytes: int | None
 
 
+UNKNOWN_WORK = Work(None, None)
+
+
 def work_of(op: str, kind: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Work:
     """Return the work of an ONNX Runtime node of class `kind`.
 
@@ -55,13 +58,13 @@ def _product(inputs: Sequence[Tensor], output: Tensor, moved: int) -> Work:
     """A·B of shapes (…, M, K) and (…, K, N), either of them perhaps transposed inside the node."""
     left, result = inputs[0].shape, output.shape
     if len(left) < 2 or len(result) < 2:
-        return Work(None, None)
+        return UNKNOWN_WORK
     if left[-2] == result[-2]:
         inner = left[-1]
     elif left[-1] == result[-2]:
         inner = left[-2]
     else:
-        return Work(None, None)
+        return UNKNOWN_WORK
     factors = [tensor for tensor in inputs if len(tensor.shape) > 1]
     packed = inner * result[-1] * _ITEM_BYTES.get(output.dtype, 4) if len(factors) < 2 else 0
     return Work(prod(result) * inner, moved + packed)
@@ -70,5 +73,5 @@ def _product(inputs: Sequence[Tensor], output: Tensor, moved: int) -> Work:
 def _convolution(inputs: Sequence[Tensor], output: Tensor, moved: int) -> Work:
     """Each output element needs a kernel of (in channels of its group, height, width)."""
     if len(inputs) < 2 or len(inputs[1].shape) != len(output.shape):
-        return Work(None, None)
+        return UNKNOWN_WORK
     return Work(prod(output.shape) * prod(inputs[1].shape[1:]), moved)
