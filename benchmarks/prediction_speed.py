@@ -40,7 +40,7 @@ def reference(lut: LatencyTable, arrays: BlockArrays, count: int) -> np.ndarray:
     """The same by scipy: one call a block, as a user would write it."""
     interpolators = {}
     for op in arrays.ops:
-        grid = lut.grid(op)
+        grid = lut.grids(op).parts[0]
         active = [i for i, levels in enumerate(grid.levels) if len(levels) > 1]
         shape = [len(grid.levels[i]) for i in active]
         interpolators[op] = (

@@ -33,6 +33,7 @@ def calibrate(
     """Fit the line from the sum of blocks to whole models, and store it in the table."""
     from ..tables import LatencyTable
     from ..tables.calibrate import calibrated, in_words
+    from ..tables.calibration import header_of_calibrations
 
     table = LatencyTable.read_csv(table_path, calibration=False)
     if table.unfinished:
@@ -40,27 +41,27 @@ def calibrate(
     if drop and count:
         raise UserError("--drop and --models exclude each other: take one of them away.")
     if drop:
-        table = table.with_calibration(None)
+        table = table.with_calibrations({})
     else:
         if count:
             table = _with_new_models(table, count, seed, as_json)
         table = calibrated(table)
-        if table.calibration is None:
+        if not table.calibrations:
             raise UserError(
                 f"{table_path} holds fewer than 3 whole models; measure some: vitprof calibrate "
                 "--models 8."
             )
     table.to_csv(out or table_path)
-    line = table.calibration
+    lines = table.calibrations
     if as_json:
-        print_json({"table": str(out or table_path),
-                    "calibration": line.as_dict() if line else None})  # fmt: skip
-    elif line:
-        click.echo(
-            f"{out or table_path}: a whole model is {in_words(line)}, fitted on {line.models} "
-            f"models; held out, it errs by {line.held_out_mape:.2%}."
-        )
-    else:
+        print_json({"table": str(out or table_path), "calibration": header_of_calibrations(lines)})
+    for family, line in lines.items():
+        if not as_json:
+            click.echo(
+                f"{out or table_path}: a whole {family} model is {in_words(line)}, fitted on "
+                f"{line.models} models; held out, it errs by {line.held_out_mape:.2%}."
+            )
+    if not lines and not as_json:
         note(f"{out or table_path}: without calibration.")
     return 0
 
@@ -69,14 +70,15 @@ def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) 
     """Return the table with its whole models replaced by newly measured ones."""
     from ..profiler.environment import check_same_machine
     from ..profiler.measure import measure_models, reference_of, typical_of
-    from ..profiler.vit_space import VitSpace
+    from ..profiler.spaces import spaces_of_table
     from .here import Wanted, measuring, open_device, warn_of_hazards
 
     setting = table.setting
     backend, _, options = open_device(Wanted.like(setting))
     check_same_machine(table, backend, options)
     warn_of_hazards(Wanted.like(setting))
-    specs = VitSpace.of_table(table).calibration_models(count, seed)
+    spaces = spaces_of_table(table)
+    specs = [spec for space in spaces for spec in space.calibration_models(count, seed)]
     what = f"vitprof calibrate --table {table.source}"
     with (
         measuring(Wanted.like(setting), what),

@@ -108,7 +108,7 @@ def _chosen_specs(
     import random
 
     from ..models import create_spec, spec_names
-    from ..profiler.vit_space import VitSpace
+    from ..profiler.spaces import spaces_of_table
 
     chosen = [create_spec(model) for model in models]
     if not models and not samples:
@@ -120,9 +120,9 @@ def _chosen_specs(
                 continue
             chosen.append(spec)
     if samples:
-        space = VitSpace.of_table(table)
+        spaces = spaces_of_table(table)
         rng = random.Random(seed)  # noqa: S311 - reproducible models, not secrets
-        chosen += [space.sample(rng, name=f"random-{i}") for i in range(samples)]
+        chosen += [spaces[i % len(spaces)].sample(rng, f"random-{i}") for i in range(samples)]
     if not chosen:
         raise UserError(
             f"{table.source} covers none of the named models; name one with --model and accept a "

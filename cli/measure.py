@@ -114,6 +114,8 @@ def measure(
 
 def _report(table: LatencyTable, out: Path, as_json: bool) -> int:
     """Print what was measured; return the exit code."""
+    from ..tables.calibration import header_of_calibrations
+
     failed = [row for row in table.rows if row.verdict == "failed"]
     unstable = [row for row in table.rows if row.verdict == "unstable"]
     if as_json:
@@ -124,7 +126,7 @@ def _report(table: LatencyTable, out: Path, as_json: bool) -> int:
                 "models": len(table.model_rows),
                 "failed": [str(row.subject) for row in failed],
                 "unstable": [str(row.subject) for row in unstable],
-                "calibration": table.calibration.as_dict() if table.calibration else None,
+                "calibration": header_of_calibrations(table.calibrations),
                 "drift": table.other["drift"],
                 "session_sd": table.other["session_sd"],
                 "seconds": table.other["seconds"],
@@ -187,11 +189,10 @@ def _print_summary(table: LatencyTable, out: Path) -> None:
             f"The machine's speed wandered by {spread:.1%} meanwhile (a reference block, 10th to "
             "90th percentile); latencies are corrected for it, raw medians are in session_ms."
         )
-    line = table.calibration
-    if line:
-        from ..tables.calibrate import in_words
+    from ..tables.calibrate import in_words
 
+    for family, line in table.calibrations.items():
         click.echo(
-            f"A whole model: {in_words(line)}, fitted on {line.models} models; held out, it errs "
-            f"by {line.held_out_mape:.1%}."
+            f"A whole {family} model: {in_words(line)}, fitted on {line.models} models; held out, "
+            f"it errs by {line.held_out_mape:.1%}."
         )

@@ -15,10 +15,8 @@ from ..errors import UserError, did_you_mean
 if TYPE_CHECKING:
     from ..models import Block, Spec
     from ..profiler.plan import Plan
-    from ..profiler.vit_space import VitSpace
+    from ..profiler.space import Space
     from ..tables.row import Context
-
-SPACES = ("vit",)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class PlanWanted:
     """What the command line says of the points; None is the space's own."""
 
-    space: str = "vit"
+    space: str | None = None
     model: str | None = None
     resolution: int | None = None
     patch: int | None = None
@@ -42,20 +40,19 @@ class PlanWanted:
 
     def planned(self) -> Planned:
         """Return what that comes to; raises UserError where it does not make sense."""
-        check_space(self.space)
-        from ..models import ViTSpec, create_spec
-        from ..profiler.vit_space import VitSpace
+        from ..models import create_spec
+        from ..profiler.spaces import space_class
 
-        chosen = VitSpace()
-        if self.model:
-            spec = create_spec(self.model)
-            if not isinstance(spec, ViTSpec):
-                raise UserError(
-                    f"{self.model} is not a plain ViT, and the space is '{self.space}'."
-                )
-            chosen = VitSpace.covering(spec)
-        chosen = chosen.with_frame(
-            resolution=self.resolution, patch=self.patch, classes=self.classes
+        spec = create_spec(self.model) if self.model else None
+        name = self.space or (spec.family if spec else "vit")
+        kind = space_class(name)
+        if spec is not None and spec.family != name:
+            raise UserError(
+                f"{self.model} is of the family '{spec.family}', and the space is '{name}'; leave "
+                "--space away."
+            )
+        chosen = kind.create(
+            spec, resolution=self.resolution, patch=self.patch, classes=self.classes
         )
         tokens = f"tokens={self.tokens}" if self.tokens else ""
         chosen = chosen.with_levels(f"{self.grid or ''};{tokens}")
@@ -88,13 +85,13 @@ class Planned:
     `refine_to` is the number of points up to which the space is to be refined while it is measured.
     """
 
-    space: VitSpace
+    space: Space
     context: Context
     models: Sequence[Spec]
     refine_to: int | None = None
     in_model: Spec | None = None
 
-    def plan(self, space: VitSpace | None = None, probes: Sequence[Block] = ()) -> Plan:
+    def plan(self, space: Space | None = None, probes: Sequence[Block] = ()) -> Plan:
         """Return the points; `space` stands in for the own one, `probes` are further blocks."""
         from ..profiler.plan import Plan
 
@@ -104,10 +101,12 @@ class Planned:
         return Plan.of_blocks([*blocks, *probes], self.context, self.models)
 
 
-def check_space(name: str) -> None:
+def check_space(name: str | None) -> None:
     """Raise UserError for a family of blocks that is not known."""
-    if name not in SPACES:
-        raise UserError(f"unknown space '{name}'{did_you_mean(name, SPACES)}.")
+    if name is not None:
+        from ..profiler.spaces import space_class
+
+        space_class(name)
 
 
 def _context(name: str) -> Context:
@@ -132,7 +131,9 @@ def plan_options(function: F) -> F:
     for option in reversed(
         (
             click.option(
-                "--space", default="vit", show_default=True, help="Family of blocks: vit."
+                "--space",
+                help="Family of blocks: vit, efficientvit, autovit or swin (default: the model's, "
+                "or vit).",
             ),
             click.option(
                 "--model",

@@ -34,14 +34,8 @@ def info(path: Path, as_json: bool) -> int:
         verdicts[row.verdict] = verdicts.get(row.verdict, 0) + 1
     ops: dict[str, dict[str, Any]] = {}
     for op in read.ops:
-        grid = read.grid(op)
-        ops[op] = {
-            "points": len(grid.rows) + len(grid.extra),
-            "axes": {
-                axis: [int(level) for level in levels]
-                for axis, levels in zip(grid.axes, grid.levels, strict=True)
-            },
-        }
+        grids = read.grids(op)
+        ops[op] = {"points": grids.points, "grids": len(grids.parts), "axes": grids.levels}
     if as_json:
         print_json(
             {

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     "--plot validate.png"
 )
 @table_option
-@click.option("--space", default="vit", show_default=True, help="Family of random models: vit.")
+@click.option(
+    "--space", help="Family of the random models (default: the one that the table holds)."
+)
 @click.option("--samples", default=50, show_default=True, type=click.IntRange(3, 10000),
               help="Unseen random models.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of the random models.")
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
 @json_option
 def validate(
-    table_path: Path, space: str, samples: int, seed: int, training: int, sessions: int,
+    table_path: Path, space: str | None, samples: int, seed: int, training: int, sessions: int,
     plot: Path | None, out: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Measure random models the table never saw, twice, and compare.
@@ -43,8 +45,8 @@ def validate(
     """
     from ..profiler.environment import check_same_machine
     from ..profiler.protocol import Protocol
+    from ..profiler.spaces import spaces_of_table
     from ..profiler.validate import validate_table
-    from ..profiler.vit_space import VitSpace
     from ..tables import LatencyTable
     from .here import Wanted, measuring, open_device, warn_of_hazards
     from .options import check_picture, check_writable
@@ -62,7 +64,13 @@ def validate(
     backend, _, options = open_device(Wanted.like(setting))
     check_same_machine(table, backend, options)
     warn_of_hazards(Wanted.like(setting))
-    chosen = VitSpace.of_table(table)
+    chosen, *others = spaces_of_table(table, space)
+    if others:
+        names = ", ".join(each.name for each in (chosen, *others))
+        raise UserError(
+            f"{table_path} holds several families ({names}); say which to validate: --space "
+            f"{chosen.name}."
+        )
     what = f"vitprof validate --table {table_path}"
     with (
         measuring(Wanted.like(setting), what),

@@ -27,8 +27,8 @@ class Block:
     def of(cls, op: str, **dims: int) -> Block:
         """Return the block of `op` with these dims.
 
-        Raises UserError for an unknown op, a missing or unknown dim, or a value that is not a
-        whole number from 1 to LARGEST_DIM.
+        Raises UserError for an unknown op, a missing or unknown dim, a value that is not a whole
+        number from 1 to LARGEST_DIM, and dims that do not go together.
         """
         definition = find_op(op)
         unknown = set(dims) - set(definition.axes)
@@ -48,6 +48,10 @@ class Block:
                     f"{axis}={shown(value)} of op '{op}' must be a whole number "
                     f"from 1 to {LARGEST_DIM}."
                 )
+        try:
+            definition.check(dims)
+        except UserError as error:
+            raise UserError(f"a block of op '{op}': {error}") from None
         return cls(op, tuple((axis, dims[axis]) for axis in definition.axes))
 
     def __getitem__(self, axis: str) -> int:

@@ -11,27 +11,34 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..models import Block
 from ..tables import LatencyTable
 from ..tables.grid import dims_array
-from .vit_space import WIDTH_STEP, VitSpace
+from .space import COUNTS, WIDTH_STEP, Slab, Space
 
 # A gap whose probe is off by less than this (or less than the probe's own interval) needs no level.
 SMALLEST_ERROR = 0.02
 
 
+SlabKey = tuple[str, tuple[tuple[str, int], ...]]
+
+
 @dataclass(frozen=True)
 class Gap:
-    """The middle between two neighbouring levels of an op's axis, and a block that lies there."""
+    """The middle between two neighbouring levels of a slab's axis, and a block that lies there."""
 
-    op: str
+    slab: SlabKey
     axis: str
     level: int
     probe: Block
+
+    @property
+    def op(self) -> str:
+        return self.probe.op
 
 
 @dataclass(frozen=True)
@@ -49,24 +56,23 @@ class GapError:
 
 
 # Measures the space's grid and further blocks into one table; called again with more of both.
-MeasureSpace = Callable[[VitSpace, Sequence[Block]], LatencyTable]
+MeasureSpace = Callable[[Space, Sequence[Block]], LatencyTable]
 
 
-def find_gaps(space: VitSpace, rng: random.Random) -> list[Gap]:
+def find_gaps(space: Space, rng: random.Random) -> list[Gap]:
     """Return every gap wide enough for a level, each with a probe at random other levels."""
-    blocks = space.blocks()
     found = []
-    for op, axes in space.levels.items():
-        of_op = [block for block in blocks if block.op == op]
-        for axis, levels in axes.items():
-            step = 1 if axis == "heads" else WIDTH_STEP
+    for slab in space.slabs:
+        blocks = slab.blocks()
+        for axis, levels in slab.levels.items():
+            step = 1 if axis in COUNTS else WIDTH_STEP
             for low, high in itertools.pairwise(levels):
                 middle = round((low + high) / 2 / step) * step
                 if not low < middle < high or high - low < 4 * step:
                     continue
-                at_low = [block for block in of_op if block[axis] == low]
-                probe = Block.of(op, **{**rng.choice(at_low).as_dict(), axis: middle})
-                found.append(Gap(op, axis, middle, probe))
+                at_low = [block for block in blocks if block[axis] == low]
+                probe = Block.of(slab.op, **{**rng.choice(at_low).as_dict(), axis: middle})
+                found.append(Gap(slab.key, axis, middle, probe))
     return found
 
 
@@ -78,7 +84,7 @@ def gap_errors(table: LatencyTable, gaps: Iterable[Gap]) -> list[GapError]:
         row = measured.get(gap.probe)
         if row is None:
             continue
-        grid = table.grid(gap.op)
+        grid = table.grids(gap.op).part_of(gap.probe)
         corners = grid.corners(dims_array([gap.probe]))
         if np.isnan(grid.values[corners.indices]).any():
             continue
@@ -88,15 +94,18 @@ def gap_errors(table: LatencyTable, gaps: Iterable[Gap]) -> list[GapError]:
     return found
 
 
-def with_level(space: VitSpace, gap: Gap) -> VitSpace:
+def with_level(space: Space, gap: Gap) -> Space:
     """Return the space with the gap's middle as a level of its own."""
-    levels = {op: dict(axes) for op, axes in space.levels.items()}
-    levels[gap.op][gap.axis] = tuple(sorted({*levels[gap.op][gap.axis], gap.level}))
-    return replace(space, levels=levels)
+    slab = _slab_of(space, gap)
+    return space.with_slab(slab.with_levels(gap.axis, [*slab.levels[gap.axis], gap.level]))
+
+
+def _slab_of(space: Space, gap: Gap) -> Slab:
+    return next(slab for slab in space.slabs if slab.key == gap.slab)
 
 
 def measure_refined(
-    space: VitSpace,
+    space: Space,
     points: int,
     measure: MeasureSpace,
     seed: int = 0,
@@ -107,14 +116,14 @@ def measure_refined(
     The error that counts is in milliseconds: a gap of large blocks before one of small ones.
     """
     rng = random.Random(f"refine {seed}")  # noqa: S311 - reproducible probes, not secrets
-    probes: dict[tuple[str, str, int], Gap] = {}
+    probes: dict[tuple[SlabKey, str, int], Gap] = {}
     while True:
         for gap in find_gaps(space, rng):
             if len(space.blocks()) + len(probes) < points:
-                probes.setdefault((gap.op, gap.axis, gap.level), gap)
+                probes.setdefault((gap.slab, gap.axis, gap.level), gap)
         table = measure(space, [gap.probe for gap in probes.values()])
         open_gaps = [
-            gap for gap in probes.values() if gap.level not in space.levels[gap.op][gap.axis]
+            gap for gap in probes.values() if gap.level not in _slab_of(space, gap).levels[gap.axis]
         ]
         errors = [error for error in gap_errors(table, open_gaps) if error.matters]
         errors.sort(key=lambda error: -abs(error.error) * error.ms)
@@ -129,5 +138,5 @@ def measure_refined(
         space = refined
 
 
-def _size(space: VitSpace, probes: Iterable[Gap]) -> int:
+def _size(space: Space, probes: Iterable[Gap]) -> int:
     return len({*space.blocks(), *(gap.probe for gap in probes)})

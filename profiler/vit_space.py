@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ..errors import UserError, did_you_mean
-from ..models import Block, ViTLayer, ViTSpec
+from ..errors import UserError
+from ..models import Spec, ViTLayer, ViTSpec
 from ..models.checks import shown
 from ..tables import LatencyTable
+from ..tables.grid import OpGrid
+from .space import WIDTH_STEP, Slab, Space, fractions, parse_levels, width_in
 
 # Levels per op and axis. The ends are DeiT-Ti's and DeiT-B's widths, and what pruning leaves.
 # Latency is close to multilinear in the dims, so few levels suffice; see docs/fidelity.md.
@@ -27,12 +28,10 @@ DEFAULT_LEVELS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "mlp": {"embed": (192, 384, 576, 768), "mlp": (192, 768, 1536, 2304, 3040, 3072)},
     "classifier": {"embed": (192, 384, 768)},
 }
-# Every sampled width is a multiple of this, as a pruned or searched model's would be.
-WIDTH_STEP = 8
 
 
 @dataclass(frozen=True)
-class VitSpace:
+class VitSpace(Space):
     """Levels of every axis, and the fixed frame (image, patch, classes) around them.
 
     `tokens` are the sequence lengths at which attention and MLP are measured; by default the one
@@ -53,7 +52,19 @@ class VitSpace:
     name = "vit"
 
     @classmethod
-    def covering(cls, spec: ViTSpec) -> VitSpace:
+    def create(
+        cls,
+        spec: Spec | None = None,
+        *,
+        resolution: int | None = None,
+        patch: int | None = None,
+        classes: int | None = None,
+    ) -> VitSpace:
+        space = cls() if spec is None else cls.covering(spec)
+        return space.with_frame(resolution=resolution, patch=patch, classes=classes)
+
+    @classmethod
+    def covering(cls, spec: Spec) -> VitSpace:
         """Return the space of `spec` and everything narrower: what pruning it may leave."""
         if not isinstance(spec, ViTSpec):
             raise UserError(f"{spec.name or 'the model'} is not a plain ViT; the space is 'vit'.")
@@ -62,20 +73,20 @@ class VitSpace:
             name: sorted({getattr(layer, name) for layer in spec.layers} - {0})
             for name in ("heads", "qk", "v", "mlp")
         }
-        embeds = _fractions([spec.embed], (0.25, 0.5))
+        embeds = fractions([spec.embed], (0.25, 0.5))
         levels: dict[str, Mapping[str, tuple[int, ...]]] = {"patch_embed": {"embed": embeds}}
         if widths["heads"]:
             most = widths["heads"][-1]
             levels["attention"] = {
                 "embed": embeds,
                 "heads": tuple(sorted({1, max(1, most // 2), most})),
-                "qk": _fractions(widths["qk"], (0.25,)),
-                "v": _fractions(widths["v"], (0.25,)),
+                "qk": fractions(widths["qk"], (0.25,)),
+                "v": fractions(widths["v"], (0.25,)),
             }
         if widths["mlp"]:
             levels["mlp"] = {
-                "embed": _fractions([spec.embed], (0.25, 0.5, 0.75)),
-                "mlp": _fractions(widths["mlp"], (1 / 16, 0.25, 0.5, 0.75)),
+                "embed": fractions([spec.embed], (0.25, 0.5, 0.75)),
+                "mlp": fractions(widths["mlp"], (1 / 16, 0.25, 0.5, 0.75)),
             }
         levels["classifier"] = {"embed": embeds}
         return cls(
@@ -94,7 +105,7 @@ class VitSpace:
         levels: dict[str, dict[str, tuple[int, ...]]] = {}
         frame: dict[str, dict[str, int]] = {}
         for op, axes in DEFAULT_LEVELS.items():
-            grid = table.grid(op)
+            grid = _own_part(table, op)
             spans = {
                 a: tuple(int(v) for v in lv) for a, lv in zip(grid.axes, grid.levels, strict=True)
             }
@@ -116,48 +127,37 @@ class VitSpace:
         return replace(self, **{k: v for k, v in values.items() if v is not None})  # type: ignore[arg-type]
 
     def with_levels(self, text: str) -> VitSpace:
-        """Return the space with the axes replaced that `text` names.
-
-        `text` is "axis=1,2,3; op.axis=4,5"; an axis without an op is set for every op that has it.
-        """
-        levels = {op: dict(axes) for op, axes in self.levels.items()}
-        tokens = self.tokens
+        """As `Space.with_levels`; "tokens=..." sets the sequence lengths of both halves."""
+        others, tokens = [], self.tokens
         for part in filter(None, (piece.strip() for piece in text.split(";"))):
             name, _, values = part.partition("=")
-            chosen = _parse_levels(values, part)
             op, _, axis = name.strip().rpartition(".")
-            if axis == "tokens" and op:
+            if axis != "tokens":
+                others.append(part)
+                continue
+            if op:
                 raise UserError(
                     f"--grid {shown(part)}: attention and mlp share their tokens; write tokens=..."
                 )
-            if axis == "tokens":
-                tokens = chosen
-                continue
-            if op and op not in levels:
-                raise UserError(
-                    f"--grid {shown(part)}: unknown op '{op}'{did_you_mean(op, levels)}."
-                )
-            owners = [o for o in ([op] if op else levels) if axis in levels[o]]
-            if not owners:
-                known = {a for o in ([op] if op else levels) for a in levels[o]} | {"tokens"}
-                raise UserError(
-                    f"--grid {shown(part)}: unknown axis '{axis}'{did_you_mean(axis, known)}."
-                )
-            for owner in owners:
-                levels[owner][axis] = chosen
-        return replace(self, levels=levels, tokens=tokens)
+            tokens = parse_levels(values, part)
+        return replace(super().with_levels(";".join(others)), tokens=tokens)
+
+    def with_slab(self, slab: Slab) -> VitSpace:
+        """As `Space.with_slab`; the slabs of several sequence lengths change together."""
+        return replace(self, levels={**self.levels, slab.op: dict(slab.levels)})
 
     @property
     def own_tokens(self) -> int:
         """The sequence length that resolution, patch and prefix give."""
         return (self.resolution // self.patch) ** 2 + self.prefix
 
-    def blocks(self) -> list[Block]:
-        """Return every block of the full grid, op by op."""
+    @property
+    def slabs(self) -> tuple[Slab, ...]:
         if self.resolution % self.patch:
             raise UserError(
                 f"resolution {self.resolution} is not a multiple of patch {self.patch}."
             )
+        sequences = [{"tokens": n} for n in self.tokens or (self.own_tokens,)]
         frames: dict[str, list[dict[str, int]]] = {
             "patch_embed": [
                 {
@@ -167,8 +167,8 @@ class VitSpace:
                     "prefix": self.prefix,
                 }
             ],
-            "attention": [{"tokens": n} for n in self.tokens or (self.own_tokens,)],
-            "mlp": [{"tokens": n} for n in self.tokens or (self.own_tokens,)],
+            "attention": sequences,
+            "mlp": sequences,
             "classifier": [
                 {
                     "heads": self.heads_of_classifier,
@@ -177,37 +177,9 @@ class VitSpace:
                 }
             ],
         }
-        return [
-            Block.of(op, **frame, **dict(zip(axes, values, strict=True)))
-            for op, axes in self.levels.items()
-            for frame in frames[op]
-            for values in itertools.product(*axes.values())
-        ]
-
-    def limited_to(self, points: int) -> VitSpace:
-        """Return the space with levels taken out until it has at most `points` points.
-
-        The level whose loss costs least is taken first: an inner one, closest (in ratio) to its
-        neighbours; the two ends of an axis stay.
-        """
-        space = self
-        while len(space.blocks()) > points:
-            candidates = [
-                (values[i + 1] / values[i - 1], op, axis, values[i])
-                for op, axes in space.levels.items()
-                for axis, values in axes.items()
-                for i in range(1, len(values) - 1)
-            ]
-            if not candidates:
-                raise UserError(
-                    f"--points {points} is too few: the ends of every axis alone make "
-                    f"{len(space.blocks())} points; narrow the --grid or allow more."
-                )
-            _, op, axis, level = min(candidates)
-            levels = {o: dict(axes) for o, axes in space.levels.items()}
-            levels[op][axis] = tuple(v for v in levels[op][axis] if v != level)
-            space = replace(space, levels=levels)
-        return space
+        return tuple(
+            Slab(op, frame, axes) for op, axes in self.levels.items() for frame in frames[op]
+        )
 
     def range_of(self, axis: str) -> tuple[int, int]:
         """Return the smallest and largest value of an axis that all ops having it cover.
@@ -226,7 +198,7 @@ class VitSpace:
         return low, high
 
     def sample(
-        self, rng: random.Random, depth: tuple[int, int] = (6, 12), name: str = "random"
+        self, rng: random.Random, name: str = "random", depth: tuple[int, int] = (6, 12)
     ) -> ViTSpec:
         """Return a random model of the space.
 
@@ -242,11 +214,7 @@ class VitSpace:
 
         def width(axis: str, step: int) -> int:
             low, high = self.range_of(axis)
-            wanted = rng.uniform(*subranges.get(axis, (low, high)))
-            first, last = -(-low // step), high // step
-            if first > last:
-                return rng.randint(low, high)
-            return min(max(round(wanted / step), first), last) * step
+            return width_in(low, high, rng.uniform(*subranges.get(axis, (low, high))), step)
 
         layers = [
             ViTLayer(
@@ -269,44 +237,15 @@ class VitSpace:
             name=name,
         )
 
-    def calibration_models(self, count: int, seed: int = 0) -> list[ViTSpec]:
-        """Return `count` models to fit the line on: spread over the range of MACs.
 
-        They are taken at even quantiles, up to the third quartile, of 16 random models each: a
-        line needs spread, and the largest models cost most and tell no more.
-        """
-        rng = random.Random(f"calibration {seed}")  # noqa: S311 - reproducible models, not secrets
-        candidates = sorted(
-            (self.sample(rng, name=f"calibration-{seed}") for _ in range(16 * count)),
-            key=lambda spec: spec.macs,
-        )
-        return [
-            replace(candidates[round((i + 0.5) / count * 0.75 * len(candidates))],
-                    name=f"calibration-{seed}-{i}")
-            for i in range(count)
-        ]  # fmt: skip
+def _own_part(table: LatencyTable, op: str) -> OpGrid:
+    """Return the grid of an op that plain ViTs use: of the classifier's sequence length.
 
-
-def _fractions(widths: Sequence[int], parts: Sequence[float]) -> tuple[int, ...]:
-    """Return the largest of `widths` and these parts of it, in multiples of WIDTH_STEP.
-
-    The least of `widths`, which ascend, is a level too where the parts do not reach down to it.
+    Another family's blocks of the op may stand in the table too, at other lengths.
     """
-    full = widths[-1]
-    rounded = {
-        min(full, max(WIDTH_STEP, round(full * part / WIDTH_STEP) * WIDTH_STEP)) for part in parts
-    }
-    return tuple(sorted({*rounded, full, min(widths[0], *rounded)}))
-
-
-def _parse_levels(values: str, part: str) -> tuple[int, ...]:
-    try:
-        levels = tuple(sorted({int(value) for value in values.split(",")}))
-    except ValueError:
-        raise UserError(
-            f"--grid {shown(part)} is not AXIS=NUMBER,NUMBER,...; an example: "
-            '--grid "embed=192,384;attention.heads=1,3,6".'
-        ) from None
-    if levels[0] < 1:
-        raise UserError(f"--grid {shown(part)}: {levels[0]} is not a width; give numbers from 1.")
-    return levels
+    length = int(table.grids("classifier").parts[-1].levels[-1][-1])
+    parts = table.grids(op).parts
+    if "tokens" in parts[-1].axes:
+        position = parts[-1].axes.index("tokens")
+        parts = [part for part in parts if length in part.levels[position]] or parts
+    return parts[-1]

@@ -31,25 +31,31 @@ class OpColumns:
 
 @dataclass(frozen=True)
 class BlockArrays:
-    """The blocks of `count` specs, op by op."""
+    """The blocks of `count` specs of one family, op by op."""
 
     count: int
     ops: Mapping[str, OpColumns]
+    family: str = "vit"
 
     @classmethod
     def from_specs(cls, specs: Sequence[Spec]) -> BlockArrays:
-        """Return the arrays of any specs (one Python object a block: for some thousands)."""
-        return cls.from_blocks([spec.blocks() for spec in specs])
+        """Return the arrays of specs of one family (one object a block: for some thousands)."""
+        families = {spec.family for spec in specs} or {"vit"}
+        if len(families) > 1:
+            raise UserError(
+                f"the specs are of families {', '.join(sorted(families))}; arrays are of one."
+            )
+        return cls.from_blocks([spec.blocks() for spec in specs], *families)
 
     @classmethod
-    def from_blocks(cls, models: Sequence[Sequence[Block]]) -> BlockArrays:
-        """Return the arrays of models given as their blocks."""
+    def from_blocks(cls, models: Sequence[Sequence[Block]], family: str = "vit") -> BlockArrays:
+        """Return the arrays of models of one family given as their blocks."""
         by_op: dict[str, list[list[tuple[int, ...]]]] = {}
         for index, blocks in enumerate(models):
             for block in blocks:
                 of_op = by_op.setdefault(block.op, [[] for _ in models])
                 of_op[index].append(tuple(value for _, value in block.dims))
-        return cls(len(models), {op: _padded(op, rows) for op, rows in by_op.items()})
+        return cls(len(models), {op: _padded(op, rows) for op, rows in by_op.items()}, family)
 
     @classmethod
     def from_vit_widths(

@@ -15,11 +15,13 @@ from .table import LatencyTable
 
 
 def calibrated(table: LatencyTable) -> LatencyTable:
-    """Return the table with a line fitted on its whole models; unchanged with too few of them.
+    """Return the table with a line fitted on its whole models, one for each family of them.
 
-    A model that the blocks of the table do not cover is left out of the fit.
+    A family of which there are too few has none. A model that the blocks of the table do not cover
+    is left out of the fit.
     """
-    models, measured = [], []
+    models: dict[str, list[LoneBlocks]] = {}
+    measured: dict[str, list[float]] = {}
     for row in table.model_rows:
         if row.verdict == "failed" or not isinstance(row.subject, Spec):
             continue
@@ -27,14 +29,21 @@ def calibrated(table: LatencyTable) -> LatencyTable:
             parts = table.predict(row.subject, calibrated=False).by_block
         except UserError:
             continue
-        models.append(LoneBlocks.of((part.block.op, part.ms) for part in parts))
-        measured.append(row.latency_ms)
-    if len(models) < FEWEST_MODELS:
-        return table.with_calibration(None)
+        family = row.subject.family
+        models.setdefault(family, []).append(
+            LoneBlocks.of((part.block.op, part.ms) for part in parts)
+        )
+        measured.setdefault(family, []).append(row.latency_ms)
     spread = table.other.get("session_sd")
     known = isinstance(spread, (int, float)) and not isinstance(spread, bool) and spread > 0
     session_sd = float(spread) if known else PRIOR_RESIDUAL_SD  # type: ignore[arg-type]
-    return table.with_calibration(fit_calibration(models, measured, session_sd))
+    return table.with_calibrations(
+        {
+            family: fit_calibration(of_family, measured[family], session_sd)
+            for family, of_family in models.items()
+            if len(of_family) >= FEWEST_MODELS
+        }
+    )
 
 
 def in_words(line: Calibration) -> str:

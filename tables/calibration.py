@@ -157,6 +157,23 @@ class Calibration:
         )
 
 
+def header_of_calibrations(lines: Mapping[str, Calibration]) -> object:
+    """Return what a table's header says of its lines: an object, a list of several, or None."""
+    said = [{"family": family, **line.as_dict()} for family, line in lines.items()]
+    return said[0] if len(said) == 1 else said or None
+
+
+def calibrations_from_header(values: object, where: str) -> dict[str, Calibration]:
+    """Read what `header_of_calibrations` wrote; raises UserError when damaged."""
+    lines: dict[str, Calibration] = {}
+    for said in values if isinstance(values, list) else [values]:
+        line = Calibration.from_dict(said, where)
+        if line is not None:
+            family = said.get("family", "vit") if isinstance(said, Mapping) else "vit"
+            lines[str(family)] = line
+    return lines
+
+
 def fit_calibration(
     models: Sequence[LoneBlocks],
     measured_ms: Sequence[float],

@@ -114,19 +114,39 @@ def _learned(model: object, specs: Sequence[Spec], ms: np.ndarray) -> Predictor:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    parameters_of = _vit_parameters if _all_vits(specs) else _operator_parameters(specs)
     logs = np.log(np.asarray(ms, dtype=float))
     centre, spread = logs.mean(), max(float(logs.std()), 1e-9)
     pipeline = make_pipeline(StandardScaler(), model)
-    pipeline.fit(_design_parameters(specs), (logs - centre) / spread)
-    return lambda others: np.exp(pipeline.predict(_design_parameters(others)) * spread + centre)
+    pipeline.fit(parameters_of(specs), (logs - centre) / spread)
+    return lambda others: np.exp(pipeline.predict(parameters_of(others)) * spread + centre)
 
 
-def _design_parameters(specs: Sequence[Spec]) -> np.ndarray:
+def _all_vits(specs: Sequence[Spec]) -> bool:
+    return all(isinstance(spec, ViTSpec) for spec in specs)
+
+
+def _operator_parameters(specs: Sequence[Spec]) -> Callable[[Sequence[Spec]], np.ndarray]:
+    """Return what gives, for any spec, the count of each op and the mean of each of its dims."""
+    names = [name for name in _operator_names(specs) if name[1] != "macs"]
+    counts = {op: position for position, (op, dim) in enumerate(names) if dim == "count"}
+
+    def parameters(many: Sequence[Spec]) -> np.ndarray:
+        features = _operator_features(many, names)
+        for position, (op, dim) in enumerate(names):
+            if dim != "count":
+                features[:, position] /= np.maximum(features[:, counts[op]], 1.0)
+        return features
+
+    return parameters
+
+
+def _vit_parameters(specs: Sequence[Spec]) -> np.ndarray:
     """Return embed, depth, and the mean over layers of each width (HAT's encoding)."""
     rows = []
     for spec in specs:
         if not isinstance(spec, ViTSpec):
-            raise UserError(f"{spec.name}: the learned rivals know the design of plain ViTs only.")
+            raise UserError(f"{spec.name} is no plain ViT, which this rival was fitted on.")
         layers = spec.layers
         rows.append(
             [

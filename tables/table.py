@@ -14,9 +14,15 @@ from ..errors import UserError
 from ..models import Block, Spec
 from .atomic_write import write_atomically
 from .block_arrays import BlockArrays
-from .calibration import Calibration, LoneBlocks
+from .calibration import (
+    Calibration,
+    LoneBlocks,
+    calibrations_from_header,
+    header_of_calibrations,
+)
 from .csv_format import columns_for, encode_header, encode_row, read_table_file
 from .grid import OpGrid, dims_array
+from .op_grids import OpGrids
 from .prediction import BlockPrediction, Prediction
 from .row import Context, Row
 from .setting import Setting
@@ -45,7 +51,7 @@ class LatencyTable:
         *,
         source: str = "the table",
         unfinished: bool = False,
-        calibration: Calibration | None = None,
+        calibrations: Mapping[str, Calibration] | None = None,
         other: Mapping[str, Any] | None = None,
     ) -> None:
         self.rows = list(rows)
@@ -54,9 +60,9 @@ class LatencyTable:
         self.protocol = dict(protocol or {})
         self.source = source
         self.unfinished = unfinished
-        self.calibration = calibration
+        self.calibrations = dict(calibrations or {})
         self.other = dict(other or {})
-        self._grids: dict[str, OpGrid] = {}
+        self._grids: dict[str, OpGrids] = {}
 
     # --- files -----------------------------------------------------------------------------------
 
@@ -78,7 +84,7 @@ class LatencyTable:
             file.header.get("protocol"),
             source=str(path),
             unfinished=file.measuring,
-            calibration=Calibration.from_dict(file.header.get("calibration"), f"{path}, line 2")
+            calibrations=calibrations_from_header(file.header.get("calibration"), f"{path}, line 2")
             if calibration
             else None,
             other={key: value for key, value in file.header.items() if key not in known},
@@ -95,7 +101,7 @@ class LatencyTable:
             "environment": self.environment,
             "protocol": self.protocol,
             **self.other,
-            "calibration": self.calibration.as_dict() if self.calibration else None,
+            "calibration": header_of_calibrations(self.calibrations),
             "state": "measuring" if self.unfinished else "complete",
             "rows": len(self.rows),
         }
@@ -130,12 +136,12 @@ class LatencyTable:
 
     def with_rows(self, rows: Iterable[Row]) -> LatencyTable:
         """Return a table of other rows, measured in the same place; uncalibrated."""
-        changed = self.with_calibration(None)
+        changed = self.with_calibrations({})
         changed.rows = list(rows)
         return changed
 
-    def with_calibration(self, calibration: Calibration | None) -> LatencyTable:
-        """Return the same table with another calibration, or none."""
+    def with_calibrations(self, calibrations: Mapping[str, Calibration]) -> LatencyTable:
+        """Return the same table with other lines through whole models, one a family of specs."""
         return LatencyTable(
             self.rows,
             self.setting,
@@ -143,9 +149,15 @@ class LatencyTable:
             self.protocol,
             source=self.source,
             unfinished=self.unfinished,
-            calibration=calibration,
+            calibrations=calibrations,
             other=self.other,
         )
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The line through whole models where all are of one family; None without one."""
+        lines = list(self.calibrations.values())
+        return lines[0] if len(lines) == 1 else None
 
     def contexts(self, op: str) -> list[Context]:
         """Return the contexts in which an op was measured, the one used for predictions first."""
@@ -156,25 +168,24 @@ class LatencyTable:
         }
         return [context for context in ("in_network", "alone", "in_model") if context in found]
 
-    def grid(self, op: str) -> OpGrid:
-        """Return the grid of an op; raises UserError when the table has no row of it."""
-        key = op
-        if key not in self._grids:
+    def grids(self, op: str) -> OpGrids:
+        """Return the grids of an op; raises UserError when the table has no row of it."""
+        if op not in self._grids:
             context = next(iter(self.contexts(op)), None)
             rows = [
                 row
                 for row in self.block_rows
                 if isinstance(row.subject, Block)
                 and row.subject.op == op
-                and row.context == context
+                and row.context in (context, _only_context(row.subject))
             ]
             if not rows:
                 raise UserError(
                     f"{self.source} has no '{op}' block, only {', '.join(self.ops) or 'none'}; "
                     "measure one of a space that has it (vitprof measure --space)."
                 )
-            self._grids[key] = OpGrid(op, rows)
-        return self._grids[key]
+            self._grids[op] = OpGrids(op, rows)
+        return self._grids[op]
 
     def check_setting(self, **wanted: Any) -> None:
         """Raise UserError unless the table's setting has these values (None: any)."""
@@ -228,7 +239,7 @@ class LatencyTable:
         imported = self.other.get("imported")
         if isinstance(imported, dict):
             how += f" by another tool (imported from {imported.get('tool')})"
-        line = self.calibration if calibrated else None
+        line = self.calibrations.get(spec.family) if calibrated else None
         offset = 0.0
         if line is not None:
             lone = LoneBlocks.of((part.block.op, part.ms) for part in parts)
@@ -259,20 +270,29 @@ class LatencyTable:
 
         For hundreds of thousands of specs give `BlockArrays`: no Python object is made per block.
         """
-        arrays = (
-            specs
-            if isinstance(specs, BlockArrays)
-            else BlockArrays.from_blocks([self._as_held(spec.blocks()) for spec in specs])
-        )
+        if not isinstance(specs, BlockArrays):
+            return self._predict_families(specs, extrapolate)
+        arrays = specs
+        line = self.calibrations.get(arrays.family)
         total = np.zeros(arrays.count)
         for op, columns in arrays.ops.items():
             of_op = np.zeros(arrays.count)
-            self.grid(op).add_up(columns, of_op, extrapolate)
-            if self.calibration is not None:
-                of_op *= self.calibration.factor(op)
-                of_op += self.calibration.per_block_ms * columns.counts()
+            self.grids(op).add_up(columns, of_op, extrapolate)
+            if line is not None:
+                of_op *= line.factor(op)
+                of_op += line.per_block_ms * columns.counts()
             total += of_op
-        return total if self.calibration is None else total + self.calibration.offset_ms
+        return total if line is None else total + line.offset_ms
+
+    def _predict_families(self, specs: Sequence[Spec], extrapolate: bool) -> np.ndarray:
+        """Return the milliseconds of each spec; each family has its own line."""
+        total = np.zeros(len(specs))
+        for family in dict.fromkeys(spec.family for spec in specs):
+            positions = [i for i, spec in enumerate(specs) if spec.family == family]
+            blocks = [self._as_held(specs[i].blocks()) for i in positions]
+            arrays = BlockArrays.from_blocks(blocks, family)
+            total[positions] = self.predict_many(arrays, extrapolate)
+        return total
 
     def _as_held(self, blocks: Sequence[Block]) -> Sequence[Block]:
         """Return a model's blocks as the table holds them: an imported one may hold layers."""
@@ -305,35 +325,54 @@ class LatencyTable:
         parts: list[BlockPrediction | None] = [None] * len(blocks)
         variance = 0.0
         for op in dict.fromkeys(block.op for block in blocks):
-            positions = [i for i, block in enumerate(blocks) if block.op == op]
-            grid = self.grid(op)
-            dims = dims_array([blocks[i] for i in positions])
-            corners = grid.corners(dims)
-            exact = grid.exact_rows(dims)
-            if not extrapolate:
-                grid.check_inside(dims, corners, exact)
-            grid.check_measured(corners, exact)
-            ms = grid.weighted(corners)
-            # A failed row of weight 0 must not turn the sum into NaN; an unknown interval must.
-            half = np.array([_half_width(row) for row in grid.rows])
-            weights = corners.weights * corners.scale[:, None]
-            used = np.where(weights == 0, 0.0, half[corners.indices])
-            halves = np.sqrt(((weights * used) ** 2).sum(axis=1))
-            leaning = np.zeros(len(grid.rows))
-            leaning_on_extra: dict[tuple[object, str], float] = {}
-            for n, i in enumerate(positions):
-                outside = tuple(axis for axis in grid.axes if corners.outside[axis][n])
-                value, width = float(ms[n]), float(halves[n])
-                row = exact.get(n)
-                if row is not None:
-                    value, width, outside = row.latency_ms, _half_width(row), ()
-                    leaning_on_extra[row.key] = leaning_on_extra.get(row.key, 0.0) + width
-                else:
-                    np.add.at(leaning, corners.indices[n], weights[n])
-                parts[i] = BlockPrediction(blocks[i], value, value - width, value + width, outside)
-            variance += float(np.sum((leaning * np.where(leaning == 0, 0.0, half)) ** 2))
-            variance += sum(width**2 for width in leaning_on_extra.values())
+            of_op = [i for i, block in enumerate(blocks) if block.op == op]
+            dims = dims_array([blocks[i] for i in of_op])
+            for grid, where in self.grids(op).split(dims, extrapolate):
+                positions = [of_op[n] for n in where]
+                found, leaning = _predict_on(
+                    grid, [blocks[i] for i in positions], dims[where], extrapolate
+                )
+                variance += leaning
+                for i, part in zip(positions, found, strict=True):
+                    parts[i] = part
         return [part for part in parts if part is not None], math.sqrt(variance)
+
+
+def _predict_on(
+    grid: OpGrid, blocks: Sequence[Block], dims: np.ndarray, extrapolate: bool
+) -> tuple[list[BlockPrediction], float]:
+    """Return the predictions of blocks on one grid, and the variance of their sum."""
+    corners = grid.corners(dims)
+    exact = grid.exact_rows(dims)
+    if not extrapolate:
+        grid.check_inside(dims, corners, exact)
+    grid.check_measured(corners, exact)
+    ms = grid.weighted(corners)
+    # A failed row of weight 0 must not turn the sum into NaN; an unknown interval must.
+    half = np.array([_half_width(row) for row in grid.rows])
+    weights = corners.weights * corners.scale[:, None]
+    used = np.where(weights == 0, 0.0, half[corners.indices])
+    halves = np.sqrt(((weights * used) ** 2).sum(axis=1))
+    leaning = np.zeros(len(grid.rows))
+    leaning_on_extra: dict[tuple[object, str], float] = {}
+    parts = []
+    for n, block in enumerate(blocks):
+        outside = tuple(axis for axis in grid.axes if corners.outside[axis][n])
+        value, width = float(ms[n]), float(halves[n])
+        row = exact.get(n)
+        if row is not None:
+            value, width, outside = row.latency_ms, _half_width(row), ()
+            leaning_on_extra[row.key] = leaning_on_extra.get(row.key, 0.0) + width
+        else:
+            np.add.at(leaning, corners.indices[n], weights[n])
+        parts.append(BlockPrediction(block, value, value - width, value + width, outside))
+    variance = float(np.sum((leaning * np.where(leaning == 0, 0.0, half)) ** 2))
+    return parts, variance + sum(width**2 for width in leaning_on_extra.values())
+
+
+def _only_context(block: Block) -> Context | None:
+    """Return the one context of a block that cannot follow itself, None of others."""
+    return "alone" if block.input_shape != block.output_shape else None
 
 
 _IN_WORDS = {"alone": "alone", "in_network": "inside a network", "in_model": "in its model"}

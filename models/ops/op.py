@@ -17,7 +17,8 @@ class Op:
     which is not shown. An op that is not `on_grid` was measured at scattered dims, between which
     nothing is interpolated. Nor is anything interpolated between two values of an axis that is
     `fixed`: a resolution, a kernel, or a choice by number (codes.py). On an axis that is `joined`
-    it is where the same dims were measured at both values.
+    it is where the same dims were measured at both values. `check` raises UserError for dims that
+    do not go together; the other functions are only called with dims that passed it.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Op:
     on_grid: bool = True
     fixed: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
+    check: Callable[[Dims], None] = lambda _: None

@@ -37,6 +37,7 @@ LEVELS = {
 }
 SPACE = VitSpace(LEVELS, resolution=8, patch=4, in_channels=1, classes=10)
 GRID = len(SPACE.blocks())
+MLP_SLAB = next(slab.key for slab in SPACE.slabs if slab.op == "mlp")
 
 
 def smooth(block: Block) -> float:
@@ -150,7 +151,7 @@ def test_probes_are_random_but_repeatable() -> None:
 def test_an_error_is_that_of_the_interpolation_without_the_probe(
     device: Callable[[Cost], Device],
 ) -> None:
-    gap = Gap("mlp", "mlp", 320, Block.of("mlp", embed=16, mlp=320, tokens=5))
+    gap = Gap(MLP_SLAB, "mlp", 320, Block.of("mlp", embed=16, mlp=320, tokens=5))
     spike = device(lambda block: smooth(block) * (1.25 if block == gap.probe else 1))
     (error,) = gap_errors(spike.measure(SPACE, [gap.probe]), [gap])
     assert error.error == pytest.approx(1 / 1.25 - 1)
@@ -173,7 +174,7 @@ def test_an_error_within_the_noise_or_below_two_per_cent_does_not_matter(
 def test_gaps_that_failed_or_lean_on_a_failed_point_have_no_error(
     device: Callable[[Cost], Device], failed_row: Callable[..., Row]
 ) -> None:
-    gap = Gap("mlp", "mlp", 320, Block.of("mlp", embed=16, mlp=320, tokens=5))
+    gap = Gap(MLP_SLAB, "mlp", 320, Block.of("mlp", embed=16, mlp=320, tokens=5))
     table = device(stepped).measure(SPACE, [gap.probe])
     assert len(gap_errors(table, [gap])) == 1
     assert gap_errors(device(stepped).measure(SPACE, []), [gap]) == []
@@ -184,7 +185,7 @@ def test_gaps_that_failed_or_lean_on_a_failed_point_have_no_error(
 
 
 def test_a_level_is_added_to_one_axis_of_one_op() -> None:
-    gap = Gap("mlp", "embed", 40, Block.of("mlp", embed=40, mlp=64, tokens=5))
+    gap = Gap(MLP_SLAB, "embed", 40, Block.of("mlp", embed=40, mlp=64, tokens=5))
     refined = with_level(SPACE, gap)
     assert refined.levels["mlp"]["embed"] == (16, 40, 64)
     assert refined.levels["attention"] == SPACE.levels["attention"]
@@ -366,5 +367,5 @@ def test_a_refined_table_is_measured_into_one_file_each_block_once(
     assert len(backend.built) == len(table.rows) <= GRID + 14
     read = LatencyTable.read_csv(out)
     assert {row.subject for row in read.rows} == {row.subject for row in table.rows}
-    assert 320 in read.grid("mlp").levels[1]
+    assert 320 in read.grids("mlp").parts[0].levels[1]
     assert all(row.sessions == 1 for row in read.rows)

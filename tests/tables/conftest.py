@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
-from vitprof.models import OPS, Block, ViTSpec
+from vitprof.models import OPS, Block, ViTSpec, create_spec, spec_names
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.row import CONTEXTS
 
@@ -19,11 +19,15 @@ SEVEN_DIGITS = "{:.7g}"
 
 @pytest.fixture(scope="session")
 def blocks() -> st.SearchStrategy[Block]:
-    """Random blocks of every op."""
+    """Random blocks of every op; of those whose dims have to fit, blocks of known models."""
+    of_models = {block for name in spec_names() for block in create_spec(name).blocks()}
 
     @st.composite
     def draw_block(draw: st.DrawFn) -> Block:
         op = OPS[draw(st.sampled_from(sorted(OPS)))]
+        if op.fixed:
+            own = sorted((block for block in of_models if block.op == op.name), key=str)
+            return draw(st.sampled_from(own))
         return Block.of(op.name, **{axis: draw(st.integers(1, 4096)) for axis in op.axes})
 
     return draw_block()

@@ -148,6 +148,9 @@ def test_the_mlp_has_three_hidden_layers_of_400(monkeypatch: pytest.MonkeyPatch)
     assert made[0].hidden_layer_sizes == (400, 400, 400)
 
 
-def test_the_learned_rivals_know_plain_vits_only(refused: Callable[..., object]) -> None:
-    with refused("mine", "plain ViTs only"):
-        rivals.random_forest([SimpleNamespace(name="mine")], np.array([1.0]))
+def test_a_rival_fitted_on_plain_vits_says_nothing_of_others(
+    refused: Callable[..., object],
+) -> None:
+    forest = rivals.random_forest(vits(2, seed=0), np.array([1.0, 2.0]))
+    with refused("mine", "no plain ViT"):
+        forest([SimpleNamespace(name="mine")])  # type: ignore[list-item]

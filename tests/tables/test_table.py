@@ -372,7 +372,7 @@ def test_another_calibration_or_other_rows_leave_the_table_as_it_was(
 ) -> None:
     table = calibrated(with_models)
     before = table.predict(small_vit()).ms
-    bare = table.with_calibration(None)
+    bare = table.with_calibrations({})
     assert bare.predict(small_vit()).ms == table.predict(small_vit(), calibrated=False).ms
     fewer = table.with_rows(table.block_rows)
     assert (fewer.calibration, fewer.model_rows) == (None, [])

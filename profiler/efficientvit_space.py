@@ -1,0 +1,181 @@
+"""The EfficientViT space: which widths and choices a table of EfficientViTs covers."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from ..errors import UserError
+from ..models import Spec
+from ..models.efficientvit import EfficientViTSpec, EfficientViTStage
+from ..models.ops.codes import ACTIVATIONS, NORMS, choice
+from ..models.ops.efficientvit import ATTENTIONS, kernels_of
+from .space import WIDTH_STEP, Slab, width_in
+from .staged_space import StagedSpace
+
+RESOLUTION, CLASSES = 224, 1000
+# Widths of the three stages from M0's to M5's, and the heads they have there.
+EMBEDS = ((64, 128, 192), (128, 192, 288), (192, 256, 384))
+HEADS = ((2, 3, 4), (3, 4), (2, 3, 4))
+# The kernels on the heads' queries: M0's and M3's, and those of all others.
+KERNELS = ((5,), (7, 5, 3))
+QK = (8, 16, 32)
+# Table 6 varies the width of V from 0.4 to 1.2 times C/h, and that of an FFN from 2 C to 4 C.
+V_RATIOS = (0.4, 1.2)
+FFN_RATIOS = (2, 4)
+
+
+class EfficientViTSpace(StagedSpace):
+    """Slabs of every op at every stage's map, and of attention for each count of heads."""
+
+    name = "efficientvit"
+    ops = ("conv_stem", "dwconv", "ffn", "cga", "patch_merging", "pooled_classifier")
+    widths = frozenset({"embed", "qk", "v", "mlp", "in_channels", "out_channels"})
+
+    @classmethod
+    def default_slabs(cls, resolution: int | None, classes: int | None) -> list[Slab]:
+        found: dict[object, Slab] = {}
+        for kernels in KERNELS:
+            stages = tuple(EfficientViTStage(embeds[-1], 1, 1) for embeds in EMBEDS)
+            frame = EfficientViTSpec(
+                stages=stages,
+                kernels=kernels,
+                resolution=resolution or RESOLUTION,
+                classes=classes or CLASSES,
+            )
+            for slab in _slabs_around(frame):
+                found.setdefault(slab.key, slab)
+        return list(found.values())
+
+    @classmethod
+    def covering(cls, spec: Spec) -> EfficientViTSpace:
+        """As `StagedSpace.covering`, but heads have to divide every width."""
+        if not isinstance(spec, EfficientViTSpec):
+            raise UserError(
+                f"{spec.name} is of the family '{spec.family}', not efficientvit; leave --space "
+                "away."
+            )
+        return super().covering(spec)
+
+    @classmethod
+    def possible(cls, slab: Slab) -> Slab:
+        """Return the slab with widths that its heads divide, and an image's own channels."""
+        levels = dict(slab.levels)
+        if "in_channels" in levels and slab.op == "conv_stem":
+            levels["in_channels"] = levels["in_channels"][-1:]
+        if slab.op == "conv_stem":
+            levels["embed"] = tuple(sorted({-(-w // 8) * 8 for w in levels["embed"]}))
+        heads = slab.frame.get("heads", 1)
+        if "embed" in levels:
+            levels["embed"] = tuple(sorted({-(-w // heads) * heads for w in levels["embed"]}))
+        return replace(slab, levels=levels)
+
+    def draw(self, rng: random.Random, name: str) -> Spec | None:
+        """Return a random EfficientViT: widths, depths and heads of every stage of its own.
+
+        Its choices (kernels, norm, activation, attention) are those of one of the slabs.
+        """
+        stem = rng.choice(self.find("conv_stem"))
+        head = rng.choice(self.find("pooled_classifier"))
+        frame = {axis: stem.frame[axis] for axis in ("activation", "norm")}
+        first = self.find("cga", resolution=stem.frame["resolution"] // 16, **frame)
+        if not first:
+            return None
+        attention = rng.choice(first).frame
+        code = attention["kernels"]
+        same = {axis: attention[axis] for axis in ("attention", "cascade", "activation", "norm")}
+        side, width, deep = stem.frame["resolution"] // 16, rng.random(), rng.random()
+        stages: list[EfficientViTStage] = []
+        kernels: tuple[int, ...] = ()
+        while slabs := self.find("cga", resolution=side, **same):
+            alike = [s for s in slabs if _is_prefix(s.frame["kernels"], code)]
+            if not alike:
+                return None
+            slab = rng.choice(alike)
+            heads = slab.frame["heads"]
+            low, high = slab.levels["embed"][0], slab.levels["embed"][-1]
+            place = min(max(width + rng.uniform(-0.3, 0.3), 0.0), 1.0)
+            step = heads * 8 if (heads * 8) <= (high - low) else heads
+            embed = width_in(low, high, low + place * (high - low), step)
+            depth = max(1, round((1 + len(stages)) * (0.4 + deep) * rng.uniform(0.7, 1.3)))
+            stages.append(EfficientViTStage(embed, depth, heads))
+            found = kernels_of(slab.frame["kernels"], heads)
+            kernels = max(kernels, found, key=len)
+            if not self.find("patch_merging", resolution=side):
+                break
+            side = (side + 1) // 2
+        qk = self.span("cga", "qk", **same)
+        return EfficientViTSpec(
+            name=name,
+            stages=tuple(stages),
+            attention=choice(ATTENTIONS, same["attention"], "attention"),
+            cascade=same["cascade"] > 1,
+            qk=width_in(*qk, rng.uniform(*qk), 4),
+            v_ratio=round(rng.uniform(V_RATIOS[0], V_RATIOS[-1]), 2),
+            ffn_ratio=round(rng.uniform(FFN_RATIOS[0], FFN_RATIOS[-1]), 2),
+            ffns_before=rng.choice((1, 1, 2)),
+            ffns_after=rng.choice((1, 1, 2)),
+            window=attention["window"],
+            kernels=kernels,
+            norm=choice(NORMS, same["norm"], "norm"),
+            activation=choice(ACTIVATIONS, same["activation"], "activation"),
+            resolution=stem.frame["resolution"],
+            in_channels=stem.levels["in_channels"][-1]
+            if "in_channels" in stem.levels
+            else stem.frame["in_channels"],
+            classes=head.frame["classes"],
+        )
+
+
+def _is_prefix(code: int, other: int) -> bool:
+    """Tell whether two kernel codes agree on the heads that both have."""
+    return str(other).startswith(str(code)) or str(code).startswith(str(other))
+
+
+def _slabs_around(frame: EfficientViTSpec) -> list[Slab]:
+    """Return slabs over the widths above for a spec's choices: its own widths do not count."""
+    slabs = []
+    for stage, (embeds, side) in enumerate(zip(EMBEDS, frame.sides, strict=True)):
+        if not stage:
+            stem = frame.stem_block().as_dict()
+            slabs.append(_slab("conv_stem", stem, embed=embeds, in_channels=(stem["in_channels"],)))
+        for heads in HEADS[stage]:
+            slabs.append(_attention_slab(frame, embeds, heads, side))
+        for block in frame.ffn_blocks(embeds[-1], side):
+            hidden = {ratio * embeds[i] for ratio, i in zip((2, 2, 4), (0, -1, -1), strict=True)}
+            levels = {"embed": embeds} | ({"mlp": hidden} if block.op == "ffn" else {})
+            slabs.append(_slab(block.op, block.as_dict(), **levels))
+        if stage + 1 < len(EMBEDS):
+            merging = frame.merging_block(embeds[-1], EMBEDS[stage + 1][-1], side)
+            after = EMBEDS[stage + 1]
+            slabs.append(
+                _slab(
+                    merging.op,
+                    merging.as_dict(),
+                    in_channels=embeds,
+                    out_channels=(after[0], after[-1]),
+                )
+            )
+    classifier = frame.classifier_block()
+    slabs.append(_slab(classifier.op, classifier.as_dict(), embed=EMBEDS[-1]))
+    return slabs
+
+
+def _attention_slab(
+    frame: EfficientViTSpec, embeds: tuple[int, ...], heads: int, side: int
+) -> Slab:
+    """Return the slab of attention with so many heads: the ends of the widths they divide."""
+    step = WIDTH_STEP * heads
+    ends = (-(-embeds[0] // step) * step, embeds[-1] // step * step)
+    narrowest, widest = V_RATIOS[0] * ends[0] / heads, V_RATIOS[-1] * ends[-1] / heads
+    v = (
+        max(int(narrowest) // WIDTH_STEP, 1) * WIDTH_STEP,
+        round(widest / WIDTH_STEP + 0.5) * WIDTH_STEP,
+    )
+    block = frame.attention_block(EfficientViTStage(heads, 1, heads), side)
+    return _slab("cga", block.as_dict(), embed=ends, qk=QK, v=v)
+
+
+def _slab(op: str, dims: object, **levels: object) -> Slab:
+    frame = {axis: dim for axis, dim in dict(dims).items() if axis not in levels}  # type: ignore[call-overload]
+    return Slab(op, frame, {axis: tuple(sorted(set(v))) for axis, v in levels.items()})  # type: ignore[call-overload]

@@ -1,0 +1,50 @@
+"""The measuring spaces by name, one a family."""
+
+from __future__ import annotations
+
+import importlib
+
+from ..errors import UserError, did_you_mean
+from ..tables import LatencyTable
+from .space import Space
+
+_SPACES = {
+    "vit": (".vit_space", "VitSpace"),
+    "efficientvit": (".efficientvit_space", "EfficientViTSpace"),
+    "swin": (".swin_space", "SwinSpace"),
+}
+
+SPACES = tuple(_SPACES)
+
+
+def space_class(name: str) -> type[Space]:
+    """Return the space of a family; raises UserError naming the nearest known one."""
+    if name not in _SPACES:
+        raise UserError(f"unknown space '{name}'{did_you_mean(name, _SPACES)}.")
+    module, class_name = _SPACES[name]
+    found: type[Space] = getattr(importlib.import_module(module, __package__), class_name)
+    return found
+
+
+def spaces_of_table(table: LatencyTable, name: str | None = None) -> list[Space]:
+    """Return the space of each family that a table holds, or of the one that is named.
+
+    The families are those of its whole models; of a table without any, those whose ops it has.
+    Raises UserError where there is none, or the named one is not covered.
+    """
+    if name is not None:
+        return [space_class(name).of_table(table)]
+    families = dict.fromkeys(row.subject.family for row in table.model_rows)  # type: ignore[union-attr]
+    known = [family for family in families if family in _SPACES]
+    if known:
+        return [space_class(family).of_table(table) for family in known]
+    found = []
+    reason: UserError | None = None
+    for family in SPACES:
+        try:
+            found.append(space_class(family).of_table(table))
+        except UserError as error:
+            reason = reason or error
+    if not found and reason is not None:
+        raise reason
+    return found
