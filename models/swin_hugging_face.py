@@ -45,6 +45,10 @@ def swin_spec_from_config(config: Mapping[str, Any], name: str) -> SwinSpec:
                 f"num_heads={shown(heads)}: {count} heads do not divide the width {width} of stage "
                 f"{stage}; correct num_heads or embed_dim."
             )
+        if int(ratio * width) < 1:
+            raise UserError(
+                f"mlp_ratio={shown(ratio)} leaves no MLP at the width {width}; correct it."
+            )
         layer = ViTLayer(count, width // count, width // count, int(ratio * width))
         stages.append(SwinStage(width, (layer,) * depth))
     return SwinSpec(
