@@ -59,3 +59,18 @@ def check_required_fields(given: Iterable[str], required: Iterable[str]) -> None
     for field in required:
         if field not in given:
             raise UserError(f"the field '{field}' is missing; add it.")
+
+
+def check_kernel(field: str, kernel: int, side: int) -> None:
+    """Raise UserError unless `kernel` is odd and each of its weights meets a map of this side.
+
+    The map is padded by kernel // 2, so that it keeps its side.
+    """
+    if kernel % 2 == 0:
+        raise UserError(f"{field}={kernel} is even, so it has no middle; take an odd one.")
+    if kernel > 2 * side - 1:
+        raise UserError(
+            f"{field}={kernel} is larger than the map of {side}x{side} it runs on (the outer "
+            f"weights would only ever meet padding); take at most {2 * side - 1}, or a larger "
+            "resolution or window."
+        )

@@ -1,4 +1,4 @@
-"""EfficientViT as data (Liu et al. 2023), with every choice of its Table 6 and Fig. 7 as a field."""
+"""EfficientViT as data (Liu et al. 2023): each choice of its Table 6 and Fig. 7 is a field."""
 
 from __future__ import annotations
 
@@ -8,61 +8,32 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from ..errors import UserError
-from .block import Block
+from .block import LARGEST_DIM, Block
 from .checks import (
     check_flag,
+    check_kernel,
     check_known_fields,
     check_required_fields,
     check_whole_number,
     shown,
 )
+from .efficientvit_stage import (
+    LARGEST_DEPTH,
+    LARGEST_HEADS,
+    LARGEST_WIDTH,
+    EfficientViTStage,
+)
 from .ops.codes import ACTIVATIONS, NO_YES, NORMS, code
 from .ops.efficientvit import ATTENTIONS, LARGEST_KERNEL, kernels_code, kernels_of, merged
 from .spec import Spec
 
-LARGEST_WIDTH = 16_384
-LARGEST_HEADS = 256
 LARGEST_RESOLUTION = 4_096
-LARGEST_DEPTH = 256
+LARGEST_STAGES = 8
 LARGEST_RATIO = 16
 # The side of an image over that of the first stage's map, and what the stem's first width divides.
 STEM_STRIDE = 16
 STEM_NARROWING = 8
 _TOKEN_INTERACTION_KERNEL = 3
-
-
-@dataclass(frozen=True)
-class EfficientViTStage:
-    """One stage: `depth` layers of width `embed` whose attention has `heads` heads.
-
-    Raises UserError for a value that is out of range and heads that do not divide embed.
-    """
-
-    embed: int
-    depth: int
-    heads: int
-
-    def __post_init__(self) -> None:
-        check_whole_number("embed", self.embed, 1, LARGEST_WIDTH)
-        check_whole_number("depth", self.depth, 1, LARGEST_DEPTH)
-        check_whole_number("heads", self.heads, 1, LARGEST_HEADS)
-        if self.embed % self.heads:
-            raise UserError(
-                f"heads={self.heads} does not divide embed={self.embed}, so the heads cannot "
-                "share the channels; change one of the two."
-            )
-
-    @classmethod
-    def from_fields(cls, record: Any) -> EfficientViTStage:
-        """Return the stage with these JSON fields; raises UserError naming the wrong one."""
-        if not isinstance(record, dict):
-            raise UserError(
-                f'{shown(record)} must be an object like {{"embed": 64, "depth": 1, "heads": 4}}.'
-            )
-        names = [field.name for field in fields(cls)]
-        check_known_fields(record, names)
-        check_required_fields(record, names)
-        return cls(**record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +114,7 @@ class EfficientViTSpec(Spec):
         ):
             raise UserError(f"stages={shown(self.stages)} must be a tuple of EfficientViTStage.")
         object.__setattr__(self, "stages", tuple(self.stages))
-        check_whole_number("the number of stages", len(self.stages), 1, 8)
+        check_whole_number("the number of stages", len(self.stages), 1, LARGEST_STAGES)
         first = self.stages[0].embed
         if first % STEM_NARROWING:
             raise UserError(
@@ -170,17 +141,15 @@ class EfficientViTSpec(Spec):
         object.__setattr__(self, "kernels", tuple(self.kernels))
         for kernel in self.kernels:
             check_whole_number("kernels", kernel, 1, LARGEST_KERNEL)
-            if kernel % 2 == 0:
-                raise UserError(f"kernels={kernel} is even, so it has no middle; take an odd one.")
         for stage, side in zip(self.stages, self.sides, strict=True):
-            side = min(side, self.window)
-            largest = max(kernels_of(self._kernels_of(stage), stage.heads))
-            if largest > 2 * side - 1:
+            kernels = self._kernels_of(stage)
+            if kernels > LARGEST_DIM:
                 raise UserError(
-                    f"kernels={largest} is larger than the map of {side}x{side} it runs on (the "
-                    f"outer weights would only ever meet padding); take at most {2 * side - 1}, "
-                    "or a larger resolution or window."
+                    f"kernels={shown(self.kernels)} differ in too many heads (a block names six); "
+                    "give fewer, and the last one goes on for the heads that are left."
                 )
+            for kernel in kernels_of(kernels, stage.heads):
+                check_kernel("kernels", kernel, min(side, self.window))
 
     @classmethod
     def from_fields(cls, record: Mapping[str, Any]) -> EfficientViTSpec:

@@ -30,6 +30,8 @@ class GroupAttention(nn.Module):
     split. The activation and a 1x1 convolution follow the last head.
     """
 
+    attention_bias_idxs: Tensor
+
     def __init__(self, block: Block) -> None:
         super().__init__()
         embed, heads, qk, v = (block[axis] for axis in ("embed", "heads", "qk", "v"))
@@ -91,10 +93,13 @@ class GroupAttention(nn.Module):
 
     def folded(self) -> GroupAttention:
         """Return the same with the scale in the last layer of the queries and biases gathered."""
+        if self.gathered is not None:
+            return self
         fixed = copy.deepcopy(self)
         for qkv, dw in zip(fixed.qkvs, fixed.dws, strict=True):
             scale_channels(qkv if isinstance(dw, nn.Identity) else dw, self.qk, self.scale)
         fixed.scale = 1.0
-        fixed.gathered = nn.ParameterList(bias.clone() for bias in self.biases().detach())
+        with torch.no_grad():
+            fixed.gathered = nn.ParameterList(bias.clone() for bias in self.biases())
         del fixed.attention_biases, fixed.attention_bias_idxs
         return fixed

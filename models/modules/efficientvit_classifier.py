@@ -23,9 +23,7 @@ class PooledClassifier(nn.Module):
         super().__init__()
         is_batch = choice(NORMS, norm, "norm") == "batch"
         self.bn: nn.Module = (
-            nn.BatchNorm1d(embed)
-            if is_batch
-            else nn.LayerNorm(embed, eps=initial.DEFAULT_NORM_EPS)
+            nn.BatchNorm1d(embed) if is_batch else nn.LayerNorm(embed, eps=initial.DEFAULT_NORM_EPS)
         )
         self.linear = initial.linear(embed, classes)
 

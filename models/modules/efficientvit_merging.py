@@ -43,9 +43,7 @@ class PatchMerging(nn.Module):
     @classmethod
     def of(cls, block: Block) -> PatchMerging:
         """Return the module of `block` with initial weights."""
-        return cls(
-            block["in_channels"], block["out_channels"], block["activation"], block["norm"]
-        )
+        return cls(block["in_channels"], block["out_channels"], block["activation"], block["norm"])
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.act(self.conv1(x))

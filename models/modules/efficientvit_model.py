@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch
 from torch import Tensor, nn
 
 from ..block import Block
 from ..efficientvit import EfficientViTSpec, EfficientViTStage
 from .efficientvit_blocks import BLOCKS
-from .efficientvit_merging import PatchMerging
 from .efficientvit_norm import last_affine
 from .efficientvit_residual import FeedForward, Residual
 from .efficientvit_windows import WindowAttention
@@ -107,4 +105,4 @@ def _begin_as_identity(residual: Residual) -> None:
         last = branch.attn.proj[1]
     else:
         last = branch
-    nn.init.zeros_(last_affine(last)[0])
+    nn.init.zeros_(last_affine(last).get_parameter("weight"))

@@ -40,8 +40,13 @@ class ConvLayerNorm(nn.Module):
 
 
 def conv_norm(
-    in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1,
-    *, norm: int,
+    in_channels: int,
+    out_channels: int,
+    kernel: int = 1,
+    stride: int = 1,
+    groups: int = 1,
+    *,
+    norm: int,
 ) -> ConvNorm | ConvLayerNorm:
     """Return a convolution that keeps the map's side (at stride 1) and the norm of this code."""
     kind = ConvNorm if choice(NORMS, norm, "norm") == "batch" else ConvLayerNorm
@@ -53,21 +58,18 @@ def activation(code: int) -> nn.Module:
     return _ACTIVATIONS[choice(ACTIVATIONS, code, "activation")]()
 
 
-def last_affine(part: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
-    """Return weight and bias of what comes last in a convolution with its norm, folded or not.
+def last_affine(part: nn.Module) -> nn.Module:
+    """Return what comes last in a convolution with its norm, folded or not.
 
-    Both have one entry, or one row, a channel: multiplying those multiplies the channel.
+    Its weight and bias have one entry, or one row, a channel.
     """
-    last = part if isinstance(part, nn.Conv2d) else part.bn if isinstance(part, ConvNorm) else None
-    if isinstance(part, ConvLayerNorm):
-        last = part.norm
-    if last is None or last.bias is None:
-        raise TypeError(f"{type(part).__name__} ends with no affine layer")
-    return last.weight, last.bias
+    if isinstance(part, ConvNorm):
+        return part.bn
+    return part.norm if isinstance(part, ConvLayerNorm) else part
 
 
 def scale_channels(part: nn.Module, channels: int, factor: float) -> None:
     """Multiply the first output channels of a convolution with its norm by `factor`, in place."""
     with torch.no_grad():
-        for values in last_affine(part):
+        for values in last_affine(part).parameters():
             values[:channels] *= factor

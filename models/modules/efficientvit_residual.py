@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ...errors import UserError
 from ..block import Block
+from ..checks import check_kernel
 from .efficientvit_norm import activation, conv_norm
 
 
@@ -31,9 +31,9 @@ class TokenInteraction(Residual):
 
     @classmethod
     def of(cls, block: Block) -> TokenInteraction:
-        """Return the module of `block` with initial weights; UserError for an even kernel."""
+        """Return the module of `block` with initial weights; UserError for a wrong kernel."""
         embed, kernel = block["embed"], block["kernel"]
-        check_odd("kernel", kernel, block["resolution"])
+        check_kernel("kernel", kernel, block["resolution"])
         return cls(conv_norm(embed, embed, kernel, groups=embed, norm=block["norm"]))
 
     def folded(self) -> nn.Module:
@@ -63,15 +63,3 @@ class FeedForward(nn.Module):
 def feed_forward_block(block: Block) -> Residual:
     """Return the module of a block of op `ffn` with initial weights."""
     return Residual(FeedForward(block["embed"], block["mlp"], block["activation"], block["norm"]))
-
-
-def check_odd(field: str, kernel: int, side: int) -> None:
-    """Raise UserError unless `kernel` is odd and each of its weights meets a map of this side."""
-    if kernel % 2 == 0:
-        raise UserError(f"{field}={kernel} is even, so it has no middle; take an odd one.")
-    if kernel > 2 * side - 1:
-        raise UserError(
-            f"{field}={kernel} is larger than the map of {side}x{side} it runs on (the outer "
-            f"weights would only ever meet padding); take at most {2 * side - 1}, or a larger "
-            "resolution or window."
-        )

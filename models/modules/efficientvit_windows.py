@@ -7,10 +7,10 @@ from torch.nn import functional as F
 
 from ...errors import UserError
 from ..block import Block
-from ..checks import check_whole_number
+from ..checks import check_kernel, check_whole_number
 from ..ops.efficientvit import kernels_of
 from .efficientvit_attention import GroupAttention
-from .efficientvit_residual import Residual, check_odd
+from .efficientvit_residual import Residual
 
 
 class WindowAttention(nn.Module):
@@ -53,5 +53,5 @@ def attention_block(block: Block) -> Residual:
             "of the two."
         )
     for kernel in kernels_of(block["kernels"], block["heads"]):
-        check_odd("kernels", kernel, block["window"])
+        check_kernel("kernels", kernel, block["window"])
     return Residual(WindowAttention(block))

@@ -124,11 +124,7 @@ def _merging_macs(d: Dims) -> int:
     """R²·C·4C + r²·4C·9 + r²·4C·O, r = ⌈R/2⌉, and squeeze-excite 2·4C·C; C in, O out."""
     inputs, hidden = d["in_channels"], 4 * d["in_channels"]
     tokens, fewer = d["resolution"] ** 2, merged(d["resolution"]) ** 2
-    return (
-        tokens * inputs * hidden
-        + fewer * hidden * (9 + d["out_channels"])
-        + 2 * hidden * inputs
-    )
+    return tokens * inputs * hidden + fewer * hidden * (9 + d["out_channels"]) + 2 * hidden * inputs
 
 
 def _merging_params(d: Dims) -> int:
