@@ -96,17 +96,16 @@ class TransformerStage:
 
         Raises UserError naming the wrong field, and where heads does not divide embed then.
         """
-        if isinstance(record, Mapping) and not {"qk", "v"} <= set(record):
-            record = {**_per_head(record), **record}
-        return cls(**_checked(cls, record))
+        given = _checked(cls, record, ("qk", "v"))
+        if "qk" in given and "v" in given:
+            return cls(**given)
+        return cls(**{**_per_head(given), **given})
 
 
 def _per_head(record: Mapping[str, Any]) -> dict[str, int]:
-    embed, heads = record.get("embed"), record.get("heads")
+    embed, heads = record["embed"], record["heads"]
     check_whole_number("embed", embed, 1, LARGEST_WIDTH)
     check_whole_number("heads", heads, 1, LARGEST_HEADS)
-    assert isinstance(embed, int)
-    assert isinstance(heads, int)
     if embed % heads:
         raise UserError(
             f"heads={heads} does not divide embed={embed}, so qk and v of a head are unclear; "
@@ -115,10 +114,11 @@ def _per_head(record: Mapping[str, Any]) -> dict[str, int]:
     return {"qk": embed // heads, "v": embed // heads}
 
 
-def _checked(cls: type, record: Any) -> Mapping[str, Any]:
+def _checked(cls: type, record: Any, optional: tuple[str, ...] = ()) -> Mapping[str, Any]:
     """Return `record`, which has this dataclass's fields; raises UserError naming the wrong one."""
     if not isinstance(record, Mapping):
         raise UserError(f"{shown(record)} must be an object with the fields of {cls.__name__}.")
     check_known_fields(record, [field.name for field in fields(cls)])
-    check_required_fields(record, [f.name for f in fields(cls) if f.default is MISSING])
+    required = [f.name for f in fields(cls) if f.default is MISSING and f.name not in optional]
+    check_required_fields(record, required)
     return record
