@@ -50,7 +50,7 @@ def randomise(model: torch.nn.Module) -> None:
     torch.manual_seed(0)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            torch.nn.init.normal_(parameter, std=1.0 if "bias_table" in name else 0.05)
+            torch.nn.init.normal_(parameter, std=1.0 if "bias_table" in name else 0.1)
             if "norm" in name and name.endswith("weight"):
                 parameter.add_(1)
 
@@ -72,7 +72,7 @@ def test_the_same_as_transformers_chained_and_folded(config):
     official, ours, images = oracle(config)
     expected = official(images).logits
     assert expected.std() > 0.05
-    tolerance = {"rtol": 1e-5, "atol": 1e-5}
+    tolerance = {"rtol": 1e-5, "atol": 1e-5 * expected.abs().max().item()}
     torch.testing.assert_close(ours(images), expected, **tolerance)
     torch.testing.assert_close(folded(ours)(images), expected, **tolerance)
     x = images
