@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -104,21 +104,28 @@ def torch_threads(threads: int) -> Iterator[None]:
 def profile_torch(artifact: bytes, options: BackendOptions, warmup: int, runs: int) -> Profile:
     """Run a fresh session under PyTorch's profiler; return the medians of its `runs` runs.
 
+    Raises BackendError like loading and running.
+    """
+    with TorchCpuExecutable(artifact) as executable:
+        for _ in range(warmup):
+            executable.run()
+        return profile_runs(executable.run, runs)
+
+
+def profile_runs(run: Callable[[], object], runs: int) -> Profile:
+    """Call `run` so often under PyTorch's profiler; return the medians.
+
     A node is an operation that PyTorch dispatches; its time is without that of the operations it
-    calls, except where they belong to one kernel (the bias that `addmm` copies first). Raises
-    BackendError like loading and running.
+    calls, except where they belong to one kernel (the bias that `addmm` copies first).
     """
     # Its tracing library tells stderr that it starts and stops.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from torch.profiler import ProfilerActivity, profile, record_function
 
-    with TorchCpuExecutable(artifact) as executable:
-        for _ in range(warmup):
-            executable.run()
-        with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
-            for _ in range(runs):
-                with record_function(_RUN):
-                    executable.run()
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
+        for _ in range(runs):
+            with record_function(_RUN):
+                run()
     return merged(profiles_from_events(list(profiler.events() or [])))
 
 
