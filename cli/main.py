@@ -21,6 +21,7 @@ COMMANDS = {
     "validate": "validate",
     "calibrate": "calibrate",
     "compare": "compare",
+    "variants": "variants",
     "table": "table",
     "devices": "devices",
     "models": "models",

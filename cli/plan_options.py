@@ -36,12 +36,13 @@ class PlanWanted:
     whole_models: int = 8
     context: str = "alone"
     in_model: str | None = None
+    variants: str | None = None
     seed: int = 0
 
     def planned(self) -> Planned:
         """Return what that comes to; raises UserError where it does not make sense."""
         from ..models import create_spec
-        from ..profiler.spaces import space_class
+        from ..profiler.spaces import space_class, with_variants
 
         spec = create_spec(self.model) if self.model else None
         name = self.space or (spec.family if spec else "vit")
@@ -54,6 +55,8 @@ class PlanWanted:
         chosen = kind.create(
             spec, resolution=self.resolution, patch=self.patch, classes=self.classes
         )
+        if self.variants:
+            chosen = with_variants(chosen, create_spec(self.variants))
         tokens = f"tokens={self.tokens}" if self.tokens else ""
         chosen = chosen.with_levels(f"{self.grid or ''};{tokens}")
         self._check_in_model()
@@ -69,7 +72,7 @@ class PlanWanted:
     def _check_in_model(self) -> None:
         others = {"--model": self.model, "--grid": self.grid, "--points": self.points,
                   "--tokens": self.tokens, "--resolution": self.resolution, "--patch": self.patch,
-                  "--classes": self.classes}  # fmt: skip
+                  "--classes": self.classes, "--variants": self.variants}  # fmt: skip
         given = [option for option, value in others.items() if value is not None]
         if self.in_model is not None and (given or self.context != "alone"):
             raise UserError(
@@ -179,6 +182,10 @@ def plan_options(function: F) -> F:
                 "--in-model",
                 help="Measure every block of this model in its place: the model with and without "
                 "it.",
+            ),
+            click.option(
+                "--variants",
+                help="Cover the variants of this model too: what vitprof variants compares.",
             ),
             click.option(
                 "--seed",

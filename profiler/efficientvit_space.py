@@ -19,7 +19,7 @@ EMBEDS = ((64, 128, 192), (128, 192, 288), (192, 256, 384))
 HEADS = ((2, 3, 4), (3, 4), (2, 3, 4))
 # The kernels on the heads' queries: M0's and M3's, and those of all others.
 KERNELS = ((5,), (7, 5, 3))
-QK = (8, 16, 32)
+QK = (4, 16, 32)
 # Table 6 varies the width of V from 0.4 to 1.2 times C/h, and that of an FFN from 2 C to 4 C.
 V_RATIOS = (0.4, 1.2)
 FFN_RATIOS = (2, 4)

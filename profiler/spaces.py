@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 
 from ..errors import UserError, did_you_mean
+from ..models import Spec
+from ..models.variants import single_variants
 from ..tables import LatencyTable
 from .space import Space
+from .staged_space import StagedSpace
 
 _SPACES = {
     "vit": (".vit_space", "VitSpace"),
@@ -48,3 +51,20 @@ def spaces_of_table(table: LatencyTable, name: str | None = None) -> list[Space]
     if not found and reason is not None:
         raise reason
     return found
+
+
+def with_variants(space: Space, spec: Spec) -> Space:
+    """Return the space with what the variants of a model need that differ in one choice.
+
+    Raises UserError for a model of another family, or one whose family has no variants.
+    """
+    if not isinstance(space, StagedSpace) or spec.family != space.name:
+        raise UserError(
+            f"--variants {spec.name} is of the family '{spec.family}', and the space is "
+            f"'{space.name}'; give --space {spec.family}."
+        )
+    for variant in single_variants(spec):
+        blocks = dict.fromkeys(variant.spec.blocks())
+        if not all(map(space.covers, blocks)):
+            space = space.with_slabs(space.covering(variant.spec).slabs)
+    return space

@@ -37,9 +37,11 @@ class StagedSpace(Space):
         )
 
     def with_slabs(self, slabs: Sequence[Slab]) -> Self:
-        """Return the space with further slabs; one whose key is there already is left out."""
-        known = {slab.key for slab in self.own_slabs}
-        return replace(self, own_slabs=(*self.own_slabs, *(s for s in slabs if s.key not in known)))
+        """Return the space with further slabs; one whose key is there already widens that one."""
+        known = {slab.key: slab for slab in self.own_slabs}
+        for slab in slabs:
+            known[slab.key] = _widened(known[slab.key], slab) if slab.key in known else slab
+        return replace(self, own_slabs=tuple(known.values()))
 
     @classmethod
     def create(
@@ -164,6 +166,16 @@ class StagedSpace(Space):
     @abstractmethod
     def draw(self, rng: random.Random, name: str) -> Spec | None:
         """Return a random model, which the slabs may not cover; None for an impossible choice."""
+
+
+def _widened(slab: Slab, other: Slab) -> Slab:
+    """Return the slab with the other's ends where they lie outside its own levels."""
+    levels = {}
+    for axis, own in slab.levels.items():
+        theirs = other.levels.get(axis, own)
+        ends = {level for level in (theirs[0], theirs[-1]) if not own[0] <= level <= own[-1]}
+        levels[axis] = tuple(sorted({*own, *ends}))
+    return replace(slab, levels=levels)
 
 
 def intersection(*spans: tuple[int, int]) -> tuple[int, int]:
