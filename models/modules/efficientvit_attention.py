@@ -36,7 +36,7 @@ class GroupAttention(nn.Module):
         super().__init__()
         embed, heads, qk, v = (block[axis] for axis in ("embed", "heads", "qk", "v"))
         side, norm = block["window"], block["norm"]
-        self.heads, self.qk, self.v = heads, qk, v
+        self.heads, self.qk, self.v, self.side = heads, qk, v, side
         self.splits = choice(ATTENTIONS, block["attention"], "attention") == "cga"
         self.cascade = choice(NO_YES, block["cascade"], "cascade") == "yes"
         self.scale = qk**-0.5
@@ -75,13 +75,13 @@ class GroupAttention(nn.Module):
         return self.proj(torch.cat(outputs, dim=1))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        batch, _, rows, columns = v.shape
-        logits = q.flatten(2).transpose(1, 2) @ k.flatten(2)
+        tokens = self.side**2  # sizes known beforehand, so that a graph need not compute them
+        logits = q.reshape(-1, self.qk, tokens).transpose(1, 2) @ k.reshape(-1, self.qk, tokens)
         if self.scale != 1:
             logits = logits * self.scale
         attention = (logits + bias).softmax(dim=-1)
-        attended = v.flatten(2) @ attention.transpose(1, 2)
-        return attended.reshape(batch, self.v, rows, columns)
+        attended = v.reshape(-1, self.v, tokens) @ attention.transpose(1, 2)
+        return attended.reshape(-1, self.v, self.side, self.side)
 
     def _as_input(self, output: Tensor) -> Tensor:
         """Return a head's output with as many channels as a split: cut, or filled with zeros."""

@@ -22,22 +22,22 @@ class WindowAttention(nn.Module):
 
     def __init__(self, block: Block) -> None:
         super().__init__()
-        self.side, self.window = block["resolution"], block["window"]
+        self.embed, self.side, self.window = (block[a] for a in ("embed", "resolution", "window"))
         self.attn = GroupAttention(block)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.side == self.window:
             return self.attn(x)
-        batch, embed = x.shape[0], x.shape[1]
-        count = -(-self.side // self.window)
-        missing = count * self.window - self.side
-        if missing:
-            x = F.pad(x, (0, missing, 0, missing))
-        x = x.reshape(batch, embed, count, self.window, count, self.window)
-        x = x.permute(0, 2, 4, 1, 3, 5).reshape(-1, embed, self.window, self.window)
-        x = self.attn(x).reshape(batch, count, count, embed, self.window, self.window)
-        x = x.permute(0, 3, 1, 4, 2, 5).reshape(batch, embed, self.side + missing, -1)
-        return x[:, :, : self.side, : self.side] if missing else x
+        embed, window = self.embed, self.window
+        count = -(-self.side // window)
+        covered = count * window
+        if covered > self.side:
+            x = F.pad(x, (0, covered - self.side, 0, covered - self.side))
+        x = x.reshape(-1, embed, count, window, count, window)
+        x = x.permute(0, 2, 4, 1, 3, 5).reshape(-1, embed, window, window)
+        x = self.attn(x).reshape(-1, count, count, embed, window, window)
+        x = x.permute(0, 3, 1, 4, 2, 5).reshape(-1, embed, covered, covered)
+        return x[:, :, : self.side, : self.side] if covered > self.side else x
 
 
 def attention_block(block: Block) -> Residual:

@@ -90,7 +90,7 @@ def _ffn_params(d: Dims) -> int:
 
 def _inputs_of_heads(d: Dims) -> int:
     """Channels that the heads see, summed: C where each sees its split, H·C where each sees all."""
-    split = ATTENTIONS[d["attention"] - 1] == "cga"
+    split = d["attention"] == ATTENTIONS.index("cga") + 1
     return d["embed"] if split else d["embed"] * d["heads"]
 
 
