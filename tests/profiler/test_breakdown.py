@@ -137,8 +137,39 @@ def test_medians_are_taken_node_by_node() -> None:
     assert together.recording_ms == 0.2
 
 
+def named(name: str, op: str, ms: float) -> Node:
+    return Node(name, op, MATMUL, ms, Work(0, 0))
+
+
+def test_nodes_that_a_session_orders_otherwise_are_found_by_name() -> None:
+    first = Profile(9.0, (named("a", "Gemm", 1.0), named("b", "Gemm", 7.0), named("c", "Add", 3.0)))
+    second = Profile(
+        9.0, (named("c", "Add", 5.0), named("b", "Gemm", 9.0), named("a", "Gemm", 3.0))
+    )
+    assert [(one.name, one.ms) for one in merged([first, second]).nodes] == [
+        ("a", 2.0),
+        ("b", 8.0),
+        ("c", 4.0),
+    ]
+
+
+def test_nodes_of_the_same_name_are_told_apart_by_their_order() -> None:
+    runs = [Profile(9.0, (named("R", "R", one), named("R", "R", two))) for one, two in
+            ((1.0, 7.0), (3.0, 9.0))]  # fmt: skip
+    assert [one.ms for one in merged(runs).nodes] == [2.0, 8.0]
+
+
+def test_nodes_whose_names_are_made_up_are_found_by_operation() -> None:
+    first = Profile(9.0, (named("t1", "Gemm", 1.0), named("t2", "Add", 7.0)))
+    second = Profile(9.0, (named("t8", "Add", 9.0), named("t9", "Gemm", 3.0)))
+    assert [(one.op, one.ms) for one in merged([first, second]).nodes] == [
+        ("Gemm", 2.0),
+        ("Add", 8.0),
+    ]
+
+
 def test_runs_of_different_nodes_have_no_median(refused) -> None:
-    with refused("2 nodes in one run and 1 others in the next"):
+    with refused("2 nodes in one run and 1 others in another"):
         merged(
             [
                 Profile(1.0, (node("Gemm", MATMUL, 1.0), node("Add", ELEMENTWISE, 1.0))),
