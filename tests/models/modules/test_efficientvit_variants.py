@@ -60,6 +60,8 @@ def randomised(module: nn.Module) -> nn.Module:
             z = torch.randn(values.shape, generator=generator)
             if name.endswith("running_var"):
                 z = 0.5 + z.abs()
+            elif name.endswith(("bn.weight", "norm.weight")):
+                z = 0.6 + 0.1 * z  # so that activations keep their size from layer to layer
             elif values.dim() > 1 and "attention_biases" not in name:
                 z = z / values[0].numel() ** 0.5
             values.copy_(z)
