@@ -45,8 +45,8 @@ _BASES = {"efficientvit": "efficientvit-m4"}
 @json_option
 def variants(
     family: str, model: str | None, table_path: Path, max_latency: str | None,
-    choices: str | None, sort: str, top: int, out: Path | None, plot: Path | None, extrapolate: bool,
-    as_json: bool,
+    choices: str | None, sort: str, top: int, out: Path | None, plot: Path | None,
+    extrapolate: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Rank a model's variants by predicted latency, and say what each choice costs.
 

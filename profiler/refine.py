@@ -8,6 +8,7 @@ answer for themselves, and show what interpolation is worth.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UserError
 from ..models import Block
 from ..tables import LatencyTable
 from ..tables.grid import dims_array
@@ -71,8 +73,9 @@ def find_gaps(space: Space, rng: random.Random) -> list[Gap]:
                 if not low < middle < high or high - low < 4 * step:
                     continue
                 at_low = [block for block in blocks if block[axis] == low]
-                probe = Block.of(slab.op, **{**rng.choice(at_low).as_dict(), axis: middle})
-                found.append(Gap(slab.key, axis, middle, probe))
+                dims = {**rng.choice(at_low).as_dict(), axis: middle}
+                with contextlib.suppress(UserError):  # heads may not divide the middle
+                    found.append(Gap(slab.key, axis, middle, Block.of(slab.op, **dims)))
     return found
 
 

@@ -14,6 +14,7 @@ from .staged_space import StagedSpace
 _SPACES = {
     "vit": (".vit_space", "VitSpace"),
     "efficientvit": (".efficientvit_space", "EfficientViTSpace"),
+    "autovit": (".autovit_space", "AutoViTSpace"),
     "swin": (".swin_space", "SwinSpace"),
 }
 

@@ -49,9 +49,9 @@ def rank_variants(
     """Predict every variant of a model that differs in one choice, and their combinations.
 
     `choices` names those that are combined, all by default; of each only the options that the table
-    covers by themselves. `max_ms` keeps the combinations up to that latency; `sort` is one of SORTS: the fastest first,
-    or those with most MACs or parameters. Raises UserError where
-    the table does not cover the model itself, and for more than MOST_COMBINATIONS.
+    covers by themselves. `max_ms` keeps the combinations up to that latency; `sort` is one of
+    SORTS: the fastest first, or those with most MACs or parameters. Raises UserError where the
+    table does not cover the model itself, and for more than MOST_COMBINATIONS.
     """
     ask = _Asking(table, extrapolate)
     first, *others = single_variants(spec)

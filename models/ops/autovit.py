@@ -8,6 +8,7 @@ weights a channel. `activation` is a place in codes.ACTIVATIONS.
 
 from __future__ import annotations
 
+from .codes import check_choices
 from .op import Dims, Op
 
 
@@ -95,6 +96,7 @@ CONV = Op(
     _map_in,
     _map_out,
     fixed=("kernel", "stride", "resolution", "activation"),
+    check=check_choices,
 )
 MBCONV = Op(
     "mbconv",
@@ -104,6 +106,7 @@ MBCONV = Op(
     _map_in,
     _map_out,
     fixed=("expansion", "kernel", "stride", "resolution", "activation"),
+    check=check_choices,
 )
 MOBILEVIT = Op(
     "mobilevit",
@@ -125,6 +128,7 @@ MOBILEVIT = Op(
     _map_in,
     _map_in,
     fixed=("kernel", "patch", "resolution", "activation"),
+    check=check_choices,
 )
 MBPOOL = Op(
     "mbpool",
@@ -134,6 +138,7 @@ MBPOOL = Op(
     _map_in,
     lambda d: (d["out_channels"],),
     fixed=("resolution", "activation"),
+    check=check_choices,
 )
 LINEAR_CLASSIFIER = Op(
     "linear_classifier",

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...errors import UserError
+from .codes import check_choices, check_divides, choice
 from .op import Dims, Op
 
 ATTENTIONS = ("cga", "mhsa")
@@ -41,6 +43,20 @@ def merged(resolution: int) -> int:
 def windows(resolution: int, window: int) -> int:
     """Return the number of windows that cover a map, the last ones padded."""
     return (-(-resolution // window)) ** 2
+
+
+def _check_stem(d: Dims) -> None:
+    check_choices(d)
+    check_divides(d, "resolution", 16)
+    check_divides(d, "embed", 8)
+
+
+def _check_attention(d: Dims) -> None:
+    check_choices(d)
+    choice(ATTENTIONS, d["attention"], "attention")
+    check_divides(d, "embed", "heads")
+    if any(kernel % 2 == 0 for kernel in kernels_of(d["kernels"], d["heads"])):
+        raise UserError(f"kernels={d['kernels']} has an even digit, and a kernel is odd.")
 
 
 def _map(d: Dims) -> tuple[int, ...]:
@@ -154,6 +170,7 @@ CONV_STEM = Op(
     lambda d: (d["in_channels"], d["resolution"], d["resolution"]),
     lambda d: (d["embed"], d["resolution"] // 16, d["resolution"] // 16),
     fixed=("in_channels", "resolution", "activation", "norm"),
+    check=_check_stem,
 )
 DWCONV = Op(
     "dwconv",
@@ -163,6 +180,7 @@ DWCONV = Op(
     _map,
     _map,
     fixed=("resolution", "kernel", "norm"),
+    check=check_choices,
 )
 FFN = Op(
     "ffn",
@@ -172,6 +190,7 @@ FFN = Op(
     _map,
     _map,
     fixed=("resolution", "activation", "norm"),
+    check=check_choices,
 )
 CGA = Op(
     "cga",
@@ -202,6 +221,7 @@ CGA = Op(
         "activation",
         "norm",
     ),
+    check=_check_attention,
 )
 PATCH_MERGING = Op(
     "patch_merging",
@@ -211,6 +231,7 @@ PATCH_MERGING = Op(
     lambda d: (d["in_channels"], d["resolution"], d["resolution"]),
     lambda d: (d["out_channels"], merged(d["resolution"]), merged(d["resolution"])),
     fixed=("resolution", "activation", "norm"),
+    check=check_choices,
 )
 POOLED_CLASSIFIER = Op(
     "pooled_classifier",
@@ -220,6 +241,7 @@ POOLED_CLASSIFIER = Op(
     _map,
     lambda d: (d["classes"],),
     fixed=("resolution", "norm"),
+    check=check_choices,
 )
 
 OPS: tuple[Op, ...] = (CONV_STEM, DWCONV, FFN, CGA, PATCH_MERGING, POOLED_CLASSIFIER)

@@ -8,6 +8,7 @@ are shifted by half of their side, which changes the copies and the constants bu
 
 from __future__ import annotations
 
+from .codes import check_choices
 from .op import Dims, Op
 
 
@@ -79,6 +80,7 @@ WINDOW_ATTENTION = Op(
     _sequence,
     _sequence,
     fixed=("window", "resolution", "shift"),
+    check=check_choices,
 )
 TOKEN_MERGING = Op(
     "token_merging",
