@@ -248,7 +248,7 @@ def _lacks(samples: SessionSamples, wanted: int) -> bool:
 
 
 def _warm_up(executable: Runnable, plan: SamplingPlan, clock: Clock, spent: TimeSpent) -> float:
-    """Run until warm; return the milliseconds of the quickest run."""
+    """Run until warm; return the milliseconds of the quickest run, 0 where none is wanted."""
     started = clock.wall()
     times: list[float] = []
     while len(times) < plan.warmup_runs or sum(times) < plan.warmup_ms:
@@ -256,7 +256,7 @@ def _warm_up(executable: Runnable, plan: SamplingPlan, clock: Clock, spent: Time
         if len(times) >= 1000:  # a run too short for the clock would never fill warmup_ms
             break
     spent.warmup_s += (clock.wall() - started) / 1e9
-    return min(times)
+    return min(times, default=0.0)
 
 
 def _timed_run(executable: Runnable, clock: Clock) -> Sample:
