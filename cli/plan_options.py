@@ -33,7 +33,7 @@ class PlanWanted:
     tokens: str | None = None
     grid: str | None = None
     points: int | None = None
-    whole_models: int = 8
+    whole_models: int | None = None
     context: str = "alone"
     in_model: str | None = None
     variants: str | None = None
@@ -66,7 +66,8 @@ class PlanWanted:
             chosen = chosen.limited_to(self.points)
         if self.in_model is not None:
             return Planned(chosen, in_context, [], in_model=create_spec(self.in_model))
-        models = chosen.calibration_models(self.whole_models, self.seed)
+        wanted = chosen.whole_models if self.whole_models is None else self.whole_models
+        models = chosen.calibration_models(wanted, self.seed)
         return Planned(chosen, in_context, models, refine_to=self.points if refine else None)
 
     def _check_in_model(self) -> None:
@@ -166,11 +167,9 @@ def plan_options(function: F) -> F:
             click.option(
                 "--models",
                 "whole_models",
-                default=8,
-                show_default=True,
                 type=click.IntRange(0, 1000),
                 help="Measure so many whole models too, and fit the line from blocks to models on "
-                "them.",
+                "them.  [default: 8; 16 for efficientvit and autovit, whose models are small]",
             ),
             click.option(
                 "--context",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from .autovit import AutoViTSpec
+from .autovit_stages import MBConvStage, TransformerStage
 from .block import Block
 from .create import create_block, create_model
+from .efficientvit import EfficientViTSpec
+from .efficientvit_stage import EfficientViTStage
 from .names import create_spec, spec_names
 from .ops import AXES, IMPORTED_AXES, IMPORTED_OPS, OPS, Op, find_op
 from .spec import Spec
+from .swin import SwinSpec, SwinStage
 from .vit import ViTLayer, ViTSpec
 
 __all__ = [
@@ -14,9 +19,16 @@ __all__ = [
     "IMPORTED_AXES",
     "IMPORTED_OPS",
     "OPS",
+    "AutoViTSpec",
     "Block",
+    "EfficientViTSpec",
+    "EfficientViTStage",
+    "MBConvStage",
     "Op",
     "Spec",
+    "SwinSpec",
+    "SwinStage",
+    "TransformerStage",
     "ViTLayer",
     "ViTSpec",
     "create_block",

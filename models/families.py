@@ -21,8 +21,9 @@ class Family:
     """Names inside this package, as "module:name".
 
     `spec` is the Spec class; `known` a function () -> list of the specs known by name; `module` the
-    torch module's class, made from a spec; `ops` a dict from an op's name to a function that makes
-    the module of a Block; `rename` a function from a checkpoint's weights to the module's names.
+    torch module's class, made from a spec; `blocks` a dict from an op's name to a function that
+    makes the module of a Block; `rename` a function from a checkpoint's weights to the module's
+    names.
     """
 
     spec: str

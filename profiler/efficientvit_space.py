@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 
@@ -20,6 +21,13 @@ HEADS = ((2, 3, 4), (3, 4), (2, 3, 4))
 # The kernels on the heads' queries: M0's and M3's, and those of all others.
 KERNELS = ((5,), (7, 5, 3))
 QK = (4, 16, 32)
+# A head's share of every published width is a multiple of this, and runtimes pad channels to it
+# (ONNX Runtime with AVX-512: 136 channels cost what 144 do). So random models have such widths,
+# V and FFN ratios that keep them even, and the stem, whose four convolutions have an 8th, 4th, half
+# and all of a width, is measured at every one of them.
+HEAD_STEP = 16
+STEM_EMBEDS = tuple(range(64, 193, HEAD_STEP))
+RATIO_STEP = 0.25
 # Table 6 varies the width of V from 0.4 to 1.2 times C/h, and that of an FFN from 2 C to 4 C.
 V_RATIOS = (0.4, 1.2)
 FFN_RATIOS = (2, 4)
@@ -29,6 +37,7 @@ class EfficientViTSpace(StagedSpace):
     """Slabs of every op at every stage's map, and of attention for each count of heads."""
 
     name = "efficientvit"
+    whole_models = 16
     ops = ("conv_stem", "dwconv", "ffn", "cga", "patch_merging", "pooled_classifier")
     widths = frozenset({"embed", "qk", "v", "mlp", "in_channels", "out_channels"})
 
@@ -64,7 +73,10 @@ class EfficientViTSpace(StagedSpace):
         if "in_channels" in levels and slab.op == "conv_stem":
             levels["in_channels"] = levels["in_channels"][-1:]
         if slab.op == "conv_stem":
-            levels["embed"] = tuple(sorted({-(-w // 8) * 8 for w in levels["embed"]}))
+            # A plan for one model has few levels: those between its ends, as in the default space.
+            ends = min(levels["embed"]), max(levels["embed"])
+            between = range(-(-ends[0] // HEAD_STEP) * HEAD_STEP, ends[1], HEAD_STEP)
+            levels["embed"] = tuple(sorted({*between, *(-(-w // 8) * 8 for w in levels["embed"])}))
         heads = slab.frame.get("heads", 1)
         if "embed" in levels:
             levels["embed"] = tuple(sorted({-(-w // heads) * heads for w in levels["embed"]}))
@@ -95,7 +107,8 @@ class EfficientViTSpace(StagedSpace):
             heads = slab.frame["heads"]
             low, high = slab.levels["embed"][0], slab.levels["embed"][-1]
             place = min(max(width + rng.uniform(-0.3, 0.3), 0.0), 1.0)
-            step = heads * 8 if (heads * 8) <= (high - low) else heads
+            wide = (heads * HEAD_STEP, heads * WIDTH_STEP, heads)
+            step = next((each for each in wide if each <= high - low), heads)
             embed = width_in(low, high, low + place * (high - low), step)
             depth = max(1, round((1 + len(stages)) * (0.4 + deep) * rng.uniform(0.7, 1.3)))
             stages.append(EfficientViTStage(embed, depth, heads))
@@ -111,8 +124,8 @@ class EfficientViTSpace(StagedSpace):
             attention=choice(ATTENTIONS, same["attention"], "attention"),
             cascade=same["cascade"] > 1,
             qk=width_in(*qk, rng.uniform(*qk), 4),
-            v_ratio=round(rng.uniform(V_RATIOS[0], V_RATIOS[-1]), 2),
-            ffn_ratio=round(rng.uniform(FFN_RATIOS[0], FFN_RATIOS[-1]), 2),
+            v_ratio=_ratio_in(rng, *V_RATIOS),
+            ffn_ratio=_ratio_in(rng, *FFN_RATIOS),
             ffns_before=rng.choice((1, 1, 2)),
             ffns_after=rng.choice((1, 1, 2)),
             window=attention["window"],
@@ -127,6 +140,11 @@ class EfficientViTSpace(StagedSpace):
         )
 
 
+def _ratio_in(rng: random.Random, low: float, high: float) -> float:
+    """Return a random multiple of RATIO_STEP from `low` to `high`."""
+    return RATIO_STEP * rng.randint(math.ceil(low / RATIO_STEP), math.floor(high / RATIO_STEP))
+
+
 def _is_prefix(code: int, other: int) -> bool:
     """Tell whether two kernel codes agree on the heads that both have."""
     return str(other).startswith(str(code)) or str(code).startswith(str(other))
@@ -138,7 +156,9 @@ def _slabs_around(frame: EfficientViTSpec) -> list[Slab]:
     for stage, (embeds, side) in enumerate(zip(EMBEDS, frame.sides, strict=True)):
         if not stage:
             stem = frame.stem_block().as_dict()
-            slabs.append(_slab("conv_stem", stem, embed=embeds, in_channels=(stem["in_channels"],)))
+            slabs.append(
+                _slab("conv_stem", stem, embed=STEM_EMBEDS, in_channels=(stem["in_channels"],))
+            )
         for heads in HEADS[stage]:
             slabs.append(_attention_slab(frame, embeds, heads, side))
         for block in frame.ffn_blocks(embeds[-1], side):
@@ -165,7 +185,7 @@ def _attention_slab(
     frame: EfficientViTSpec, embeds: tuple[int, ...], heads: int, side: int
 ) -> Slab:
     """Return the slab of attention with so many heads: the ends of the widths they divide."""
-    step = WIDTH_STEP * heads
+    step = HEAD_STEP * heads
     ends = (-(-embeds[0] // step) * step, embeds[-1] // step * step)
     narrowest, widest = V_RATIOS[0] * ends[0] / heads, V_RATIOS[-1] * ends[-1] / heads
     v = (

@@ -49,6 +49,10 @@ class Space(ABC):
     """The slabs of a family, and random models that they cover."""
 
     name: ClassVar[str]
+    # How many whole models the line from blocks to models is fitted on. Where a model takes
+    # milliseconds, more of them cost little, and what its many small blocks add by meeting each
+    # other takes more to find.
+    whole_models: ClassVar[int] = 8
 
     @property
     @abstractmethod

@@ -18,7 +18,7 @@ from vitprof.backends.tensorrt import TensorRtBackend, sparsity_report
 from vitprof.backends.tensorrt_artifact import EngineFile
 from vitprof.backends.tensorrt_library import TensorRtLibrary, tensorrt_library
 from vitprof.backends.two_four import is_two_four
-from vitprof.models import Block, create_block
+from vitprof.models import OPS, Block, create_block, create_spec
 
 NO_GPU = not torch.cuda.is_available()
 needs_no_gpu = pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
@@ -35,6 +35,12 @@ BLOCKS = [
     Block.of("classifier", embed=384, heads=1, classes=1000, tokens=197),
 ]
 SMALL = BLOCKS[4]
+# The ops of the other families, each as in its smallest model.
+FAMILIES = {
+    block.op: block
+    for name in ("efficientvit-m0", "autovit-xxs", "swin-tiny")
+    for block in create_spec(name).blocks()
+}
 DEVICES = {"t4": "7.5", "rtx3080": "8.6"}
 
 
@@ -78,6 +84,17 @@ def test_engines_of_every_op_are_built_for_gpus_that_are_not_here(block, device,
 
 
 @pytest.mark.parametrize("sparsity", ["dense", "2:4"])
+def test_every_op_is_built_here() -> None:
+    assert {block.op for block in BLOCKS} | set(FAMILIES) == set(OPS)
+
+
+@pytest.mark.parametrize("block", FAMILIES.values(), ids=list(FAMILIES))
+def test_engines_of_every_family_are_built(block, t4) -> None:
+    file = EngineFile.from_bytes(build(block, t4, options_of()))
+    assert (file.compute_capability, file.dtype) == ("7.5", "fp16")
+    assert len(file.engine) > block.params * 2, "fp16 weights are in it"
+
+
 @pytest.mark.parametrize("block", BLOCKS[1::2], ids=str)
 def test_ampere_takes_fp32_too(rtx3080, block, sparsity) -> None:
     file = EngineFile.from_bytes(build(block, rtx3080, options_of(dtype="fp32", sparsity=sparsity)))
