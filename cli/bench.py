@@ -82,7 +82,11 @@ def bench(
             setting,
             options,
             protocol=Protocol(
-                sessions=sessions, model_sessions=sessions, extra_sessions=0, sampling=sampling
+                sessions=sessions,
+                model_sessions=sessions,
+                extra_sessions=0,
+                model_extra_sessions=0,
+                sampling=sampling,
             ),
             on_progress=on_progress,
         ).rows

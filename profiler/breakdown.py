@@ -162,7 +162,11 @@ def breakdown_models(
         warmup_runs=warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, threads=setting.threads
     )
     protocol = Protocol(
-        sessions=sessions, model_sessions=sessions, extra_sessions=0, sampling=sampling
+        sessions=sessions,
+        model_sessions=sessions,
+        extra_sessions=0,
+        model_extra_sessions=0,
+        sampling=sampling,
     )
     found: list[Breakdown] = []
     all_sessions = 2 * sessions * len(specs)

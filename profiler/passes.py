@@ -107,21 +107,27 @@ class Passes:
     def _narrow(
         self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop
     ) -> Iterator[None]:
-        """Measure once more, up to `extra_sessions` times, what is not yet stable."""
-        for _ in range(self.protocol.extra_sessions):
+        """Measure once more, up to the protocol's extra sessions, what is not yet sure enough."""
+        protocol = self.protocol
+        for nth in range(max(protocol.extra_sessions, protocol.model_extra_sessions)):
             wide = [
                 point
                 for point in points
-                if journal.partial.get(point.key) and self._is_unstable(point, journal)
+                if journal.partial.get(point.key) and self._is_wide(point, journal, nth)
             ]
             if not wide or self._over_budget():
                 return
             yield from self._one_pass(points, wide, journal, workshop)
 
-    def _is_unstable(self, point: Point, journal: MemoryJournal) -> bool:
+    def _is_wide(self, point: Point, journal: MemoryJournal, extra: int) -> bool:
+        """Tell whether a point that has had `extra` further sessions should get another one."""
         done = journal.done.get(point.key)
-        failed = done is not None and done.verdict == "failed"
-        return not failed and self._row(point, journal).verdict == "unstable"
+        if done is not None and done.verdict == "failed":
+            return False
+        row = self._row(point, journal)
+        if isinstance(point.subject, Spec) and extra < self.protocol.model_extra_sessions:
+            return (row.high_ms - row.low_ms) / 2 > self.protocol.model_within * row.latency_ms
+        return extra < self.protocol.extra_sessions and row.verdict == "unstable"
 
     def _over_budget(self) -> bool:
         spent = time.perf_counter() - self._started

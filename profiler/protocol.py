@@ -15,8 +15,10 @@ class Protocol:
     A point's sessions are spread over `sessions` passes through the plan, so that a slow minute of
     the machine spoils one session of many points (which the median forgives) and not all sessions
     of a few. Within a pass, `group` points are alive at a time and run in interleaved rounds. Whole
-    models get `model_sessions`, for what is fitted on them is in every prediction. A point still
-    unstable after that gets up to `extra_sessions` more. `unstable_above` is the relative
+    models get `model_sessions`, for what is fitted on them is in every prediction, and up to
+    `model_extra_sessions` more while the half-width of their interval is beyond `model_within`:
+    sessions of a model of a few milliseconds differ by several per cent. A block still unstable
+    gets up to `extra_sessions` more. `unstable_above` is the relative
     half-width of the 95 % interval beyond which a point's verdict is "unstable". With
     `correct_drift` a reference block, the middling one of `reference_sessions` sessions, is run in
     between, see `drift.py`.
@@ -25,6 +27,8 @@ class Protocol:
     sessions: int = 3
     model_sessions: int = 5
     extra_sessions: int = 2
+    model_extra_sessions: int = 10
+    model_within: float = 0.015
     reference_sessions: int = 7
     group: int = 12
     seed: int = 0

@@ -187,12 +187,14 @@ def quick_protocol(
     correct_drift: bool = False,
     model_sessions: int = 3,
     reference_sessions: int = 3,
+    model_extra_sessions: int = 0,
 ) -> Protocol:
     sampling = SamplingPlan(warmup_runs=1, warmup_ms=1, timed_ms=5, min_runs=3, max_runs=5)
     return Protocol(
         sessions=sessions,
         model_sessions=model_sessions,
         extra_sessions=extra_sessions,
+        model_extra_sessions=model_extra_sessions,
         reference_sessions=reference_sessions,
         group=group,
         correct_drift=correct_drift,

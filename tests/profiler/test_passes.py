@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -285,6 +286,22 @@ def test_whole_models_get_sessions_of_their_own_number(
     assert len(backend.opened) == in_all
     assert seen[0] == (0, in_all, 0, 3)
     assert seen[-1] == (in_all, in_all, 3, 3)
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, range(5, 6)), (1.2, range(11, 12))])
+def test_whole_models_whose_sessions_differ_get_more(
+    factor: float,
+    expected: range,
+    measure: Callable[..., LatencyTable],
+    new_backend: NewBackend,
+    quick: Quick,
+    run_of: Any,
+) -> None:
+    lengths = itertools.cycle([1.0, factor])
+    backend = new_backend(runs_of=lambda *_: [run_of(next(lengths))])
+    protocol = quick(model_sessions=5, model_extra_sessions=6)
+    table = measure(Plan([Point(tiny_vit("one"), "in_model")]), backend, protocol)
+    assert table.rows[0].sessions in expected
 
 
 def test_a_later_session_that_fails_does_not_undo_a_measured_point(
