@@ -30,7 +30,7 @@ if TYPE_CHECKING:
               help="Measure so many further models for the learned rivals (operator model, MLP, "
               "random forest); 0 leaves them out.")  # fmt: skip
 @click.option("--sessions", default=3, show_default=True, type=click.IntRange(1, 99),
-              help="Fresh sessions a model, each time; up to 10 more where they differ.")  # fmt: skip
+              help="Fresh sessions a model, each time; 10 more where they differ.")  # fmt: skip
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
 @json_option
