@@ -17,7 +17,8 @@ import numpy as np
 from report import heading, publish, table
 from vitprof.backends import BackendOptions, OnnxRuntimeBackend
 from vitprof.models import Block
-from vitprof.profiler.drift import choose_reference
+from vitprof.profiler.plan import Plan
+from vitprof.profiler.reference import choose_reference
 from vitprof.profiler.vit_space import VitSpace
 from vitprof.profiler.workshop import Workshop
 
@@ -79,8 +80,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out")
     arguments = parser.parse_args()
-    chosen = choose_reference(VitSpace().blocks())
-    assert chosen is not None
+    reference = choose_reference(Plan.of_blocks(VitSpace().blocks()))
+    assert isinstance(reference, tuple)
+    (chosen,) = reference
     candidates = [
         Block.of("mlp", embed=192, mlp=768, tokens=197),
         Block.of("mlp", embed=384, mlp=1536, tokens=197),

@@ -69,7 +69,8 @@ def calibrate(
 def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) -> LatencyTable:
     """Return the table with its whole models replaced by newly measured ones."""
     from ..profiler.environment import check_same_machine
-    from ..profiler.measure import measure_models, reference_of, typical_of
+    from ..profiler.measure import measure_models, typical_of
+    from ..profiler.reference import reference_of
     from ..profiler.spaces import spaces_of_table
     from .here import Wanted, measuring, open_device, warn_of_hazards
 

@@ -136,7 +136,8 @@ def _measured(
 ) -> tuple[list[float], bool]:
     """Measure the specs under the table's setting; refused on another machine than the table's."""
     from ..profiler.environment import check_same_machine
-    from ..profiler.measure import measure_models, reference_of, typical_of
+    from ..profiler.measure import measure_models, typical_of
+    from ..profiler.reference import reference_of
     from .here import Wanted, measuring, open_device, warn_of_hazards
 
     setting = table.setting

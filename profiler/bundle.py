@@ -13,7 +13,7 @@ from typing import Any
 from ..backends import Backend, BackendOptions
 from ..closing import Closing
 from ..errors import UserError
-from ..models import Block, Spec
+from ..models import Spec
 from ..tables import Setting
 from ..tables.setting import SETTING_COLUMNS
 from .bundle_manifest import Manifest, Stored
@@ -28,8 +28,8 @@ from .bundle_zip import (
     is_sealed,
     new_zip,
 )
-from .drift import choose_reference
 from .plan import Plan, Subject
+from .reference import choose_reference
 from .workshop import Artifact, CannotBuildError, Workshop
 
 # What a file of each backend's artifacts is called.
@@ -70,7 +70,7 @@ def build_bundle(
     *,
     on_progress: Callable[[int, int, int, int], None] | None = None,
 ) -> Building:
-    """Compile every part of every point, and the reference block, into the zip at `out`.
+    """Compile every part of every point, and the reference, into the zip at `out`.
 
     The file appears when all is done, whole or not at all. What cannot be compiled is in it with
     the reason. `on_progress` is called as by `measure_table`, with points for sessions. Equal plans
@@ -85,8 +85,7 @@ def build_bundle(
             "(--points, --grid) or build several bundles."
         )
     started = time.monotonic()
-    blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
-    reference = choose_reference(blocks, setting.batch)
+    reference = choose_reference(plan, setting.batch)
     made: dict[Subject, Stored | str] = {}
     failed: dict[str, str] = {}
     with new_zip(out) as add:
@@ -100,8 +99,8 @@ def build_bundle(
                     failed.setdefault(str(point), one)
             if on_progress:
                 on_progress(nth, len(plan.points), nth, len(plan.points))
-        if reference is not None and (reference,) not in made:
-            made[(reference,)] = compiler.compiled((reference,))
+        if reference is not None and reference not in made:
+            made[reference] = compiler.compiled(reference)
         built = _built_by(backend, options)
         text = Manifest(setting, built, plan, reference, made).to_json().encode()
         _check_room(len(text), LARGEST_MANIFEST, "bytes of points")
@@ -179,7 +178,7 @@ class Bundle(Closing):
         return self._manifest.plan
 
     @property
-    def reference(self) -> Block | None:
+    def reference(self) -> Subject | None:
         return self._manifest.reference
 
     @property

@@ -14,6 +14,7 @@ from .. import __version__
 from ..models import Block, Spec
 from ..tables import Setting
 from .plan import Plan, Point, Subject
+from .reference import reference_to_json
 
 FORMAT = "vitprof-bundle"
 FORMAT_VERSION = 1
@@ -33,13 +34,13 @@ class Manifest:
     """Everything but the artifacts' bytes.
 
     `built` are versions of what built it. `artifacts` has every part of every point and the
-    `reference` block: where it is stored, or why it could not be compiled (a text).
+    `reference`: where it is stored, or why it could not be compiled (a text).
     """
 
     setting: Setting
     built: Mapping[str, object]
     plan: Plan
-    reference: Block | None
+    reference: Subject | None
     artifacts: Mapping[Subject, Stored | str]
     vitprof: str = __version__
 
@@ -64,7 +65,7 @@ class Manifest:
             "setting": self.setting.as_dict(),
             "built": dict(self.built),
             "limits": self.limits,
-            "reference": self.reference.as_dict_with_op() if self.reference else None,
+            "reference": reference_to_json(self.reference),
             "points": [_point_as_dict(point) for point in self.plan.points],
             "artifacts": [
                 {"of": _subject_as_json(subject)}

@@ -1,4 +1,4 @@
-"""How fast the machine is just now, by a reference block run again and again.
+"""How fast the machine is just now, by a reference run again and again (`reference.py`).
 
 A shared machine's speed wanders by several per cent within seconds (clock, neighbours), and most
 of that hits every block alike. Each sample remembers the latest reading of the reference; the
@@ -9,35 +9,13 @@ other, and the correction is named in its header.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..models import Block
 from ..tables import Row
-
-# What a reference has to follow is the machine's speed for whole models, and those find their
-# weights in memory and not in a core's own cache: so does this MLP of DeiT-B, 19 MB in fp32. It
-# takes about 18 ms on one core of a server CPU; a block of 3 ms is noisier than the models it
-# should correct (docs/results/reference_block.md).
-TOKENS = 197
-STANDARD = Block.of("mlp", embed=768, mlp=3072, tokens=TOKENS)
-
-
-def choose_reference(blocks: Iterable[Block], batch: int = 1) -> Block | None:
-    """Return the MLP whose run is nearest to STANDARD's; None without blocks.
-
-    The first of equally near ones. STANDARD itself, its tokens shared out among the batch, where
-    there is no MLP: of the other ops, some mostly move data about, and waver by themselves.
-    """
-    blocks = list(blocks)
-    mlps = [block for block in blocks if block.op == STANDARD.op]
-    if not mlps:
-        tokens = max(1, round(TOKENS / batch))
-        return Block.of("mlp", **{**STANDARD.as_dict(), "tokens": tokens}) if blocks else None
-    return min(mlps, key=lambda block: abs(batch * block.macs - STANDARD.macs))
 
 
 @dataclass(frozen=True)

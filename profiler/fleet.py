@@ -24,11 +24,12 @@ from ..tables import LatencyTable, Setting
 from .fleet_members import Member, Members
 from .fleet_worker import Chunk, OpenBackend, Report, open_here
 from .journal import Journal
-from .measure import finished_table, header_of, reference_of, with_threads
+from .measure import finished_table, header_of, with_threads
 from .passes import OnProgress, progress
 from .plan import Plan, Point
 from .protocol import Protocol
 from .ray_connection import ray_connection, why_closed
+from .reference import reference_of
 from .sampler import groups_of
 
 # The more chunks, the less is lost with a node and the evener the end; the fewer, the farther apart

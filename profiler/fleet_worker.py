@@ -14,7 +14,6 @@ from typing import Any
 from .. import __version__
 from ..backends import Backend, BackendOptions, create_backend, find_device, measuring_hazards
 from ..errors import UserError
-from ..models import Block
 from ..tables import Row, Setting
 from .clock import Clock, SystemClock
 from .device_identity import device_identity
@@ -23,7 +22,7 @@ from .environment import fingerprint, observed
 from .journal import MemoryJournal
 from .measure import options_of
 from .passes import Passes
-from .plan import Point
+from .plan import Point, Subject
 from .protocol import Protocol
 from .workshop import Workshop
 
@@ -43,7 +42,7 @@ class Chunk:
     points: tuple[Point, ...]
     sessions: tuple[Row, ...]
     protocol: Protocol
-    reference: Block | None = None
+    reference: Subject | None = None
     budget_s: float | None = None
 
 

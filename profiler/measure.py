@@ -10,18 +10,17 @@ from typing import Any
 
 from .. import __version__
 from ..backends import Backend, BackendOptions
-from ..errors import UserError
-from ..models import Block, Spec
-from ..models.checks import shown
+from ..models import Spec
 from ..tables import LatencyTable, Row, Setting
 from ..tables.calibrate import calibrated
 from .clock import Clock, SystemClock
-from .drift import Drift, choose_reference
+from .drift import Drift
 from .environment import fingerprint, observed
 from .journal import Journal, MemoryJournal
 from .passes import OnProgress, Passes, shared_spread
-from .plan import Plan, Point
+from .plan import Plan, Point, Subject
 from .protocol import Protocol
+from .reference import choose_reference, reference_of, reference_to_json
 from .verdict import judged
 from .workshop import Artifacts, Workshop
 
@@ -52,7 +51,7 @@ def measure_table(
     header = header_of(plan, setting, protocol, fingerprint(backend, options), observed())
     if artifacts is not None:
         reference = artifacts.reference if protocol.correct_drift else None
-        header["reference"] = reference.as_dict_with_op() if reference else None
+        header["reference"] = reference_to_json(reference)
         header["built"] = dict(artifacts.built)
     journal = Journal.open(out, header, setting, fresh)
     passes = Passes(
@@ -95,7 +94,7 @@ def measure_models(
     options: BackendOptions,
     *,
     protocol: Protocol | None = None,
-    reference: Block | None = None,
+    reference: Subject | None = None,
     typical_ms: float | None = None,
     on_progress: OnProgress | None = None,
     clock: Clock | None = None,
@@ -103,7 +102,7 @@ def measure_models(
 ) -> ModelRows:
     """Measure whole models, interleaved, without a file; one row a spec, in their order.
 
-    With a `reference` block their medians are brought to the speed at which it takes `typical_ms`
+    With a `reference` their medians are brought to the speed at which it takes `typical_ms`
     (by default what it typically took meanwhile). An open `workshop` keeps what was compiled.
     """
     protocol = with_threads(protocol or Protocol(), setting.threads)
@@ -136,15 +135,14 @@ def header_of(
     seen: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return what a journal says before its first row: `seen` is `environment.observed()`."""
-    blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
-    reference = choose_reference(blocks, setting.batch) if protocol.correct_drift else None
+    reference = choose_reference(plan, setting.batch) if protocol.correct_drift else None
     return {
         "setting": setting.as_dict(),
         "environment": dict(environment),
         "protocol": protocol.as_dict(),
         "observed": dict(seen),
         "vitprof": __version__,
-        "reference": reference.as_dict_with_op() if reference else None,
+        "reference": reference_to_json(reference),
     }
 
 
@@ -166,20 +164,6 @@ def typical_of(header: Mapping[str, Any]) -> float | None:
     typical = drift.get("typical_ms") if isinstance(drift, dict) else None
     known = isinstance(typical, (int, float)) and not isinstance(typical, bool) and typical > 0
     return float(typical) if known else None  # type: ignore[arg-type]
-
-
-def reference_of(header: dict[str, Any]) -> Block | None:
-    """Return the reference block that a table's header names; None where it has none."""
-    dims = header.get("reference")
-    if not isinstance(dims, dict):
-        return None
-    try:
-        return Block.of(**dims)
-    except TypeError:
-        raise UserError(
-            f"the table's header names {shown(dims)} as the reference, which is no block; the file "
-            "is damaged."
-        ) from None
 
 
 def with_threads(protocol: Protocol, threads: int) -> Protocol:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..backends import Backend, BackendError, BackendOptions, Executable
-from ..models import Block, Spec
+from ..models import Spec
 from ..tables import Row, Setting
 from .clock import Clock, SystemClock
 from .drift import Drift
@@ -30,7 +30,7 @@ OnProgress = Callable[[int, int, int, int], None]
 class Passes:
     """One run of measuring: what to use, and what it has cost so far.
 
-    `reference` is the block that tells the machine's speed (None: no drift correction).
+    `reference` is what tells the machine's speed (None: no drift correction).
     `budget_s` ends the run after so many seconds, though never within the first pass.
     """
 
@@ -38,7 +38,7 @@ class Passes:
     options: BackendOptions
     setting: Setting
     protocol: Protocol
-    reference: Block | None = None
+    reference: Subject | None = None
     budget_s: float | None = None
     clock: Clock = field(default_factory=SystemClock)
     on_progress: OnProgress | None = None
@@ -88,7 +88,7 @@ class Passes:
         candidates: list[Executable] = []
         try:
             for _ in range(self.protocol.reference_sessions):
-                candidates.append(workshop.fresh_session((self.reference,)))
+                candidates.append(workshop.fresh_session(self.reference))
             plan = replace(self.protocol.sampling, min_runs=6, max_runs=6, warmup_ms=0.0)
             group = dict(enumerate(candidates))
             samples = sample_group(group, plan, self.clock, self._rng, self.spent)

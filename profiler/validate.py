@@ -14,9 +14,10 @@ from ..errors import UserError
 from ..models import Spec
 from ..tables import LatencyTable, rivals
 from ..tables.errors_of_prediction import PredictionErrors
-from .measure import measure_models, reference_of, typical_of
+from .measure import measure_models, typical_of
 from .passes import OnProgress
 from .protocol import Protocol
+from .reference import reference_of
 from .workshop import Workshop
 
 

@@ -11,57 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from vitprof.models import Block
-from vitprof.profiler.drift import STANDARD, Drift, choose_reference, corrected_sessions
+from vitprof.profiler.drift import Drift, corrected_sessions
 from vitprof.profiler.plan import Point, Subject
 from vitprof.profiler.protocol import Protocol
 from vitprof.profiler.sampler import SamplingPlan, SessionSamples, sample_group
 from vitprof.profiler.verdict import point_row, session_row
-from vitprof.profiler.vit_space import VitSpace
 from vitprof.tables import Row
 
 Mlp = Callable[..., Block]
-
-
-def attention(heads: int, embed: int = 384) -> Block:
-    return Block.of("attention", embed=embed, heads=heads, qk=64, v=64, tokens=197)
-
-
-def test_the_reference_is_the_mlp_whose_weights_outgrow_a_core(mlp: Mlp) -> None:
-    small, right = mlp(384, 1536, 197), STANDARD
-    nearer = attention(12, 1370)
-    assert abs(nearer.macs - STANDARD.macs) < STANDARD.macs / 20
-    assert choose_reference([nearer, small, right, right]) is right
-    assert choose_reference([nearer, small]) == small
-
-
-def test_a_batch_makes_the_reference_of_a_smaller_block(mlp: Mlp) -> None:
-    small, large = mlp(192, 768, 197), mlp(768, 3072, 197)
-    assert choose_reference([small, large], batch=1) is large
-    assert choose_reference([small, large], batch=16) is small
-
-
-def test_without_an_mlp_the_reference_is_the_standard_one_at_that_batch() -> None:
-    stem = VitSpace().blocks()[0]
-    assert stem.op == "patch_embed"
-    assert choose_reference([attention(12, 768), stem]) == STANDARD
-    shared = choose_reference([stem], batch=16)
-    assert shared is not None
-    assert shared.op == "mlp"
-    assert 16 * shared.macs == pytest.approx(STANDARD.macs, rel=0.03)
-    endless = choose_reference([stem], batch=1000)
-    assert endless is not None
-    assert endless.as_dict()["tokens"] == 1
-
-
-def test_the_first_of_equally_near_blocks_is_the_reference(mlp: Mlp) -> None:
-    one, other = mlp(384, 768, 197), mlp(768, 384, 197)
-    assert one.macs == other.macs
-    assert choose_reference([one, other]) is one
-    assert choose_reference([other, one]) is other
-
-
-def test_without_blocks_there_is_no_reference() -> None:
-    assert choose_reference([]) is None
 
 
 def test_the_drift_is_the_middle_and_the_spread_of_the_reference() -> None:

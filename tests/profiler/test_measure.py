@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from vitprof.backends import Backend, BackendOptions, Executable
-from vitprof.models import Block, ViTSpec
-from vitprof.profiler.measure import measure_models, measure_table, options_of, reference_of
+from vitprof.models import ViTSpec
+from vitprof.profiler.measure import measure_models, measure_table, options_of
 from vitprof.profiler.plan import Plan
 from vitprof.profiler.protocol import Protocol
 from vitprof.tables import LatencyTable, Row, Setting
@@ -361,14 +361,3 @@ def test_samples_are_judged_by_the_threads_of_the_setting(
         [spec], backend, setting, options, protocol=protocol, clock=backend.clock
     )
     assert models.rows[0].set_aside == set_aside
-
-
-def test_the_reference_of_a_header_is_a_block_none_or_one_sentence(
-    mlp: Callable[..., Block], refused: Callable[..., Any]
-) -> None:
-    assert reference_of({"reference": mlp().as_dict_with_op()}) == mlp()
-    for nothing in ({}, {"reference": None}, {"reference": "mlp"}):
-        assert reference_of(nothing) is None
-    for damaged in ({"embed": 3}, {"op": 5}, {"op": ["mlp"]}, {"op": "mlp"}, {"op": "mpl"}):
-        with refused():
-            reference_of({"reference": damaged})

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from vitprof.models import ViTSpec
+from vitprof.models import Block, ViTSpec
 from vitprof.profiler import passes
 from vitprof.profiler.measure import measure_models, measure_table, options_of
 from vitprof.profiler.plan import Plan, Point
@@ -137,6 +137,7 @@ def test_models_are_brought_to_the_speed_of_the_reference(
 ) -> None:
     spec = ViTSpec.uniform(8, 1, 1, resolution=4, patch=2, in_channels=1, classes=2, name="one")
     reference = widths(8).points[0].subject
+    assert isinstance(reference, Block)
 
     def runs(artifact: dict[str, int], rng: random.Random) -> list[Any]:
         return [run_of(2.0 if artifact["params"] == reference.params else 10.0)]
@@ -148,7 +149,7 @@ def test_models_are_brought_to_the_speed_of_the_reference(
         toy_setting,
         options_of(toy_setting),
         protocol=quick(),
-        reference=reference,
+        reference=(reference,),
         typical_ms=1.0,
         clock=backend.clock,
     )
