@@ -18,7 +18,7 @@ from report import heading, publish, table
 from vitprof.backends import BackendOptions, OnnxRuntimeBackend
 from vitprof.models import Block
 from vitprof.profiler.plan import Plan
-from vitprof.profiler.reference import choose_reference
+from vitprof.profiler.reference import choose_references
 from vitprof.profiler.vit_space import VitSpace
 from vitprof.profiler.workshop import Workshop
 
@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out")
     arguments = parser.parse_args()
-    reference = choose_reference(Plan.of_blocks(VitSpace().blocks()))
+    reference = choose_references(Plan.of_blocks(VitSpace().blocks())).blocks
     assert isinstance(reference, tuple)
     (chosen,) = reference
     candidates = [

@@ -69,8 +69,8 @@ def calibrate(
 def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) -> LatencyTable:
     """Return the table with its whole models replaced by newly measured ones."""
     from ..profiler.environment import check_same_machine
-    from ..profiler.measure import measure_models, typical_of
-    from ..profiler.reference import reference_of
+    from ..profiler.measure import measure_models, typical_of_models
+    from ..profiler.reference import References
     from ..profiler.spaces import spaces_of_table
     from .here import Wanted, measuring, open_device, warn_of_hazards
 
@@ -90,8 +90,8 @@ def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) 
             backend,
             setting,
             options,
-            reference=reference_of(table.other),
-            typical_ms=typical_of(table.other),
+            reference=References.from_header(table.other).models,
+            typical_ms=typical_of_models(table.other),
             on_progress=on_progress,
         )
     return table.with_rows([*table.block_rows, *measured.rows])

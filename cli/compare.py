@@ -136,8 +136,8 @@ def _measured(
 ) -> tuple[list[float], bool]:
     """Measure the specs under the table's setting; refused on another machine than the table's."""
     from ..profiler.environment import check_same_machine
-    from ..profiler.measure import measure_models, typical_of
-    from ..profiler.reference import reference_of
+    from ..profiler.measure import measure_models, typical_of_models
+    from ..profiler.reference import References
     from .here import Wanted, measuring, open_device, warn_of_hazards
 
     setting = table.setting
@@ -154,8 +154,8 @@ def _measured(
             backend,
             here,
             options,
-            reference=reference_of(table.other),
-            typical_ms=typical_of(table.other),
+            reference=References.from_header(table.other).models,
+            typical_ms=typical_of_models(table.other),
             on_progress=on_progress,
         ).rows
     for row in rows:

@@ -13,7 +13,7 @@ from typing import Any
 from ..backends import Backend, BackendOptions
 from ..closing import Closing
 from ..errors import UserError
-from ..models import Spec
+from ..models import Block, Spec
 from ..tables import Setting
 from ..tables.setting import SETTING_COLUMNS
 from .bundle_manifest import Manifest, Stored
@@ -29,7 +29,7 @@ from .bundle_zip import (
     new_zip,
 )
 from .plan import Plan, Subject
-from .reference import choose_reference
+from .reference import choose_references
 from .workshop import Artifact, CannotBuildError, Workshop
 
 # What a file of each backend's artifacts is called.
@@ -85,7 +85,8 @@ def build_bundle(
             "(--points, --grid) or build several bundles."
         )
     started = time.monotonic()
-    reference = choose_reference(plan, setting.batch)
+    reference = choose_references(plan, setting.batch).blocks
+    block = reference[0] if isinstance(reference, tuple) else None
     made: dict[Subject, Stored | str] = {}
     failed: dict[str, str] = {}
     with new_zip(out) as add:
@@ -102,7 +103,7 @@ def build_bundle(
         if reference is not None and reference not in made:
             made[reference] = compiler.compiled(reference)
         built = _built_by(backend, options)
-        text = Manifest(setting, built, plan, reference, made).to_json().encode()
+        text = Manifest(setting, built, plan, block, made).to_json().encode()
         _check_room(len(text), LARGEST_MANIFEST, "bytes of points")
         add(MANIFEST, text)
     return Building(out, plan, failed, time.monotonic() - started, out.stat().st_size)
@@ -178,7 +179,7 @@ class Bundle(Closing):
         return self._manifest.plan
 
     @property
-    def reference(self) -> Subject | None:
+    def reference(self) -> Block | None:
         return self._manifest.reference
 
     @property

@@ -14,7 +14,6 @@ from .. import __version__
 from ..models import Block, Spec
 from ..tables import Setting
 from .plan import Plan, Point, Subject
-from .reference import reference_to_json
 
 FORMAT = "vitprof-bundle"
 FORMAT_VERSION = 1
@@ -34,13 +33,13 @@ class Manifest:
     """Everything but the artifacts' bytes.
 
     `built` are versions of what built it. `artifacts` has every part of every point and the
-    `reference`: where it is stored, or why it could not be compiled (a text).
+    `reference` block: where it is stored, or why it could not be compiled (a text).
     """
 
     setting: Setting
     built: Mapping[str, object]
     plan: Plan
-    reference: Subject | None
+    reference: Block | None
     artifacts: Mapping[Subject, Stored | str]
     vitprof: str = __version__
 
@@ -65,7 +64,7 @@ class Manifest:
             "setting": self.setting.as_dict(),
             "built": dict(self.built),
             "limits": self.limits,
-            "reference": reference_to_json(self.reference),
+            "reference": self.reference.as_dict_with_op() if self.reference else None,
             "points": [_point_as_dict(point) for point in self.plan.points],
             "artifacts": [
                 {"of": _subject_as_json(subject)}

@@ -79,7 +79,7 @@ def _manifest(data: bytes) -> Manifest:
         _setting(record["setting"]),
         _built(record["built"]),
         Plan(points),
-        _reference(record["reference"]),
+        None if record["reference"] is None else _block(record["reference"]),
         dict(found),
         record["vitprof"],
     )
@@ -101,9 +101,9 @@ def _check_parts(manifest: Manifest) -> None:
                 f"a part of {point} has no artifact; it was built by vitprof {manifest.vitprof}, "
                 f"and this is {__version__}: build it again."
             )
-    reference = manifest.reference
+    reference = (manifest.reference,) if manifest.reference else None
     if reference is not None and reference not in manifest.artifacts:
-        raise UserError("the reference has no artifact; build the bundle again.")
+        raise UserError("the reference block has no artifact; build the bundle again.")
     for subject in manifest.artifacts:
         if subject not in needed and subject != reference:
             raise UserError("an artifact belongs to no point; build the bundle again.")
@@ -195,13 +195,6 @@ def _subject(value: object) -> Subject:
         return _spec(value)
     chain = _list("a chain of blocks", value, 1, MOST_BLOCKS_OF_A_CHAIN)
     return tuple(_block(one) for one in chain)
-
-
-def _reference(record: object) -> Subject | None:
-    if record is None:
-        return None
-    values = _object("reference", record)
-    return _spec(values) if "family" in values else (_block(values),)
 
 
 def _block(record: object) -> Block:

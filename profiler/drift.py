@@ -9,13 +9,15 @@ other, and the correction is named in its header.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..tables import Row
+from .plan import Subject
+from .reference import References
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Drift:
             "p10_ms": round(self.p10_ms, 6),
             "p90_ms": round(self.p90_ms, 6),
         }
+
+
+def drifts(rows: Iterable[Row], references: References) -> dict[Subject | None, Drift]:
+    """Return the drift that each reference showed over the rows it belongs to."""
+    read: dict[Subject | None, list[float]] = {}
+    for row in rows:
+        read.setdefault(references.of(row.subject), []).extend(row.reference_ms)
+    found = {reference: Drift.over(ms) for reference, ms in read.items()}
+    return {reference: drift for reference, drift in found.items() if drift is not None}
 
 
 def corrected_sessions(row: Row, typical_ms: float | None) -> list[float]:

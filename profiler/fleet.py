@@ -29,7 +29,7 @@ from .passes import OnProgress, progress
 from .plan import Plan, Point
 from .protocol import Protocol
 from .ray_connection import ray_connection, why_closed
-from .reference import reference_of
+from .reference import References
 from .sampler import groups_of
 
 # The more chunks, the less is lost with a node and the evener the end; the fewer, the farther apart
@@ -202,7 +202,7 @@ class _Run:
         self._plan = plan
         self._journal = journal
         self._protocol = protocol
-        self._reference = reference_of(journal.header)
+        self._references = References.from_header(journal.header)
         self._ends = None if budget_s is None else time.monotonic() + budget_s
         self._shares: dict[str, _Share] = defaultdict(_Share)
         self._spent: Counter[str] = Counter(build=0, load=0, warmup=0, timed=0)
@@ -222,7 +222,7 @@ class _Run:
         """Return points as a worker wants them, with their sessions and the time left."""
         sessions = [row for p in points for row in self._journal.partial.get(p.key, ())]
         left = None if self._ends is None else max(self._ends - time.monotonic(), 0.0)
-        return Chunk(tuple(points), tuple(sessions), self._protocol, self._reference, left)
+        return Chunk(tuple(points), tuple(sessions), self._protocol, self._references, left)
 
     def write_down(self, member: Member, report: Report) -> None:
         """Put a report's rows into the journal, and what it says of the node beside."""

@@ -22,8 +22,9 @@ from .environment import fingerprint, observed
 from .journal import MemoryJournal
 from .measure import options_of
 from .passes import Passes
-from .plan import Point, Subject
+from .plan import Point
 from .protocol import Protocol
+from .reference import NO_REFERENCES, References
 from .workshop import Workshop
 
 # From a setting to what measures it on the node, and its clock; raises UserError where it cannot.
@@ -42,7 +43,7 @@ class Chunk:
     points: tuple[Point, ...]
     sessions: tuple[Row, ...]
     protocol: Protocol
-    reference: Subject | None = None
+    references: References = NO_REFERENCES
     budget_s: float | None = None
 
 
@@ -117,7 +118,7 @@ class FleetWorker:
             self._options,
             self._setting,
             chunk.protocol,
-            reference=chunk.reference,
+            references=chunk.references,
             budget_s=chunk.budget_s,
             clock=self._clock,
         )

@@ -14,13 +14,14 @@ from ..models import Spec
 from ..tables import LatencyTable, Row, Setting
 from ..tables.calibrate import calibrated
 from .clock import Clock, SystemClock
-from .drift import Drift
+from .drift import Drift, corrected_sessions, drifts
 from .environment import fingerprint, observed
 from .journal import Journal, MemoryJournal
-from .passes import OnProgress, Passes, shared_spread
+from .passes import OnProgress, Passes
 from .plan import Plan, Point, Subject
 from .protocol import Protocol
-from .reference import choose_reference, reference_of, reference_to_json
+from .reference import NO_REFERENCES, References, choose_references
+from .statistics import PRIOR_SESSION_SD, pooled_session_sd
 from .verdict import judged
 from .workshop import Artifacts, Workshop
 
@@ -50,8 +51,9 @@ def measure_table(
     options = options or options_of(setting)
     header = header_of(plan, setting, protocol, fingerprint(backend, options), observed())
     if artifacts is not None:
-        reference = artifacts.reference if protocol.correct_drift else None
-        header["reference"] = reference_to_json(reference)
+        if protocol.correct_drift:
+            chosen = choose_references(plan, setting.batch)
+            header |= chosen.with_block(artifacts.reference).to_header()
         header["built"] = dict(artifacts.built)
     journal = Journal.open(out, header, setting, fresh)
     passes = Passes(
@@ -59,7 +61,7 @@ def measure_table(
         options,
         setting,
         protocol,
-        reference=reference_of(journal.header),
+        references=References.from_header(journal.header),
         budget_s=budget_s,
         clock=clock or SystemClock(),
         on_progress=on_progress,
@@ -113,7 +115,7 @@ def measure_models(
         options,
         setting,
         protocol,
-        reference=reference,
+        references=References(models=reference),
         clock=clock or SystemClock(),
         on_progress=on_progress,
         typical_ms=typical_ms,
@@ -123,8 +125,9 @@ def measure_models(
     else:
         with Workshop(backend, options, setting.batch) as own:
             passes.run(points, journal, own)
-    rows, drift, _ = _sharpened(journal, protocol, typical_ms)
-    return ModelRows([rows[Point(spec, "in_model").key] for spec in specs], drift)
+    sharp = _sharpened(journal, protocol, passes.references, typical_ms)
+    rows = [sharp.rows[Point(spec, "in_model").key] for spec in specs]
+    return ModelRows(rows, sharp.drifts.get(reference))
 
 
 def header_of(
@@ -135,14 +138,14 @@ def header_of(
     seen: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return what a journal says before its first row: `seen` is `environment.observed()`."""
-    reference = choose_reference(plan, setting.batch) if protocol.correct_drift else None
+    references = choose_references(plan, setting.batch) if protocol.correct_drift else NO_REFERENCES
     return {
         "setting": setting.as_dict(),
         "environment": dict(environment),
         "protocol": protocol.as_dict(),
         "observed": dict(seen),
         "vitprof": __version__,
-        "reference": reference_to_json(reference),
+        **references.to_header(),
     }
 
 
@@ -158,9 +161,9 @@ def options_of(setting: Setting) -> BackendOptions:
     return replace(options, provider=setting.provider) if setting.provider else options
 
 
-def typical_of(header: Mapping[str, Any]) -> float | None:
-    """Return what the reference typically took when a table was measured; None where unknown."""
-    drift = header.get("drift")
+def typical_of_models(header: Mapping[str, Any]) -> float | None:
+    """Return what the whole models' reference typically took in a table; None where unknown."""
+    drift = header.get("model_drift", header.get("drift"))
     typical = drift.get("typical_ms") if isinstance(drift, dict) else None
     known = isinstance(typical, (int, float)) and not isinstance(typical, bool) and typical > 0
     return float(typical) if known else None  # type: ignore[arg-type]
@@ -175,20 +178,41 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
+@dataclass(frozen=True)
+class _Sharpened:
+    """The rows as judged in the end; by reference, its drift and the rows' shared spread."""
+
+    rows: dict[object, Row]
+    drifts: dict[Subject | None, Drift]
+    spreads: dict[Subject | None, float]
+
+
 def _sharpened(
-    journal: MemoryJournal, protocol: Protocol, typical_ms: float | None = None
-) -> tuple[dict[object, Row], Drift | None, float]:
+    journal: MemoryJournal,
+    protocol: Protocol,
+    references: References,
+    typical_ms: float | None = None,
+) -> _Sharpened:
     """Judge every row again, now that the run's drift and common spread are known."""
-    rows = journal.done
-    drift = Drift.over([ms for row in rows.values() for ms in row.reference_ms])
-    typical = typical_ms or (drift.typical_ms if drift else None)
-    good = [row for row in rows.values() if row.verdict != "failed"]
-    spread = shared_spread(good, typical)
-    sharpened = {
-        key: row if row.verdict == "failed" else judged(row, protocol, spread, typical)
-        for key, row in rows.items()
+    drift_of = drifts(journal.done.values(), references)
+
+    def typical(row: Row) -> float | None:
+        drift = drift_of.get(references.of(row.subject))
+        return typical_ms or (drift.typical_ms if drift else None)
+
+    sessions: dict[Subject | None, list[Sequence[float]]] = {}
+    for row in journal.done.values():
+        if row.verdict != "failed":
+            alike = sessions.setdefault(references.of(row.subject), [])
+            alike.append(corrected_sessions(row, typical(row)))
+    spreads = {reference: pooled_session_sd(alike) for reference, alike in sessions.items()}
+    rows: dict[object, Row] = {
+        key: row
+        if row.verdict == "failed"
+        else judged(row, protocol, spreads[references.of(row.subject)], typical(row))
+        for key, row in journal.done.items()
     }
-    return sharpened, drift, spread
+    return _Sharpened(rows, drift_of, spreads)
 
 
 def finished_table(
@@ -203,16 +227,22 @@ def finished_table(
 
     Every point of the plan is done. `more` are further entries of the header.
     """
-    rows, drift, spread = _sharpened(journal, protocol)
+    references = References.from_header(journal.header)
+    sharp = _sharpened(journal, protocol, references)
+    rows = dict(sharp.rows)
     ordered = [rows.pop(point.key) for point in plan.points]
     earlier = journal.previous.get("seconds")
     before = earlier if isinstance(earlier, dict) else {}
     header: dict[str, Any] = {
         "observed": journal.header["observed"],
         "vitprof": __version__,
-        "reference": journal.header["reference"],
-        "drift": drift.as_dict() if drift else None,
-        "session_sd": round(spread, 5),
+        **references.to_header(),
+        **_of_kind(sharp, references.blocks),
+        **(
+            {f"model_{name}": said for name, said in _of_kind(sharp, references.models).items()}
+            if references.models != references.blocks
+            else {}
+        ),
         "seconds": {k: round(v + _number(before.get(k)), 2) for k, v in seconds.items()},
         **{name: journal.previous[name] for name in ("fleet",) if name in journal.previous},
         **{name: journal.header[name] for name in ("built",) if name in journal.header},
@@ -227,3 +257,10 @@ def finished_table(
         other=header,
     )
     return calibrated(table)
+
+
+def _of_kind(sharp: _Sharpened, reference: Subject | None) -> dict[str, Any]:
+    """Return the header's words on what one reference showed."""
+    drift = sharp.drifts.get(reference)
+    spread = sharp.spreads.get(reference, PRIOR_SESSION_SD)
+    return {"drift": drift.as_dict() if drift else None, "session_sd": round(spread, 5)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,8 +17,9 @@ from .drift import Drift
 from .journal import MemoryJournal
 from .plan import Point, Subject
 from .protocol import Protocol
+from .reference import NO_REFERENCES, References
 from .sampler import SessionSamples, TimeSpent, groups_of, sample_group
-from .statistics import PRIOR_SESSION_SD, pooled_session_sd
+from .statistics import PRIOR_SESSION_SD
 from .verdict import failed_row, point_row, session_row
 from .workshop import CannotBuildError, Workshop
 
@@ -30,7 +31,8 @@ OnProgress = Callable[[int, int, int, int], None]
 class Passes:
     """One run of measuring: what to use, and what it has cost so far.
 
-    `reference` is what tells the machine's speed (None: no drift correction).
+    `references` tell the machine's speed (none: no drift correction). `typical_ms` is what the one
+    for whole models takes at the speed that they are brought to; by default its own typical time.
     `budget_s` ends the run after so many seconds, though never within the first pass.
     """
 
@@ -38,7 +40,7 @@ class Passes:
     options: BackendOptions
     setting: Setting
     protocol: Protocol
-    reference: Subject | None = None
+    references: References = NO_REFERENCES
     budget_s: float | None = None
     clock: Clock = field(default_factory=SystemClock)
     on_progress: OnProgress | None = None
@@ -48,7 +50,7 @@ class Passes:
     def __post_init__(self) -> None:
         self._rng = random.Random(self.protocol.seed)  # noqa: S311 - an order, not a secret
         self._started = time.perf_counter()
-        self._reference: Executable | None = None
+        self._open: dict[Subject, Executable] = {}
 
     def run(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
         """Give every point its sessions, then more to those whose interval is still wide."""
@@ -59,8 +61,9 @@ class Passes:
         self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop
     ) -> Iterator[None]:
         """Do the same, and pause after every group of points: what it said is in the journal."""
-        if any(lacks(journal, point, self._wanted(point)) for point in points):
-            self._open_reference(workshop)
+        lacking = [point for point in points if lacks(journal, point, self._wanted(point))]
+        for reference in dict.fromkeys(self.references.of(point.subject) for point in lacking):
+            self._open_reference(reference, workshop)
         try:
             self._report(points, journal)
             for nth in range(1, max(map(self._wanted, points), default=0) + 1):
@@ -73,22 +76,22 @@ class Passes:
                     self._finish(point, journal)
             yield from self._narrow(points, journal, workshop)
         finally:
-            if self._reference is not None:
-                self._reference.close()
-                self._reference = None
+            for executable in self._open.values():
+                executable.close()
+            self._open.clear()
 
-    def _open_reference(self, workshop: Workshop) -> None:
+    def _open_reference(self, reference: Subject | None, workshop: Workshop) -> None:
         """Open several sessions of the reference and keep the one of the middling speed.
 
         Sessions of one model differ by 1-3 % by luck. Every correction of this run is a ratio to
         this one session, so an unlucky one would set the whole run off against another.
         """
-        if self.reference is None:
+        if reference is None:
             return
         candidates: list[Executable] = []
         try:
             for _ in range(self.protocol.reference_sessions):
-                candidates.append(workshop.fresh_session(self.reference))
+                candidates.append(workshop.fresh_session(reference))
             plan = replace(self.protocol.sampling, min_runs=6, max_runs=6, warmup_ms=0.0)
             group = dict(enumerate(candidates))
             samples = sample_group(group, plan, self.clock, self._rng, self.spent)
@@ -97,9 +100,9 @@ class Passes:
                 for n, of_one in samples.items()
             }
             middle = sorted(medians, key=lambda n: medians[n])[len(medians) // 2]
-            self._reference = candidates.pop(middle)
+            self._open[reference] = candidates.pop(middle)
         except (CannotBuildError, BackendError):
-            self._reference = None  # its own point says why; the others go uncorrected
+            pass  # its own point says why; the others go uncorrected
         finally:
             for executable in candidates:
                 executable.close()
@@ -142,12 +145,25 @@ class Passes:
     ) -> Iterator[None]:
         order = list(lacking)
         self._rng.shuffle(order)
-        for nth, group in enumerate(groups_of(order, self.protocol.group)):
+        groups = [
+            group
+            for alike in self._by_reference(order)
+            for group in groups_of(alike, self.protocol.group)
+        ]
+        self._rng.shuffle(groups)
+        for nth, group in enumerate(groups):
             if nth and self._over_budget() and not any(lacks(journal, p, 1) for p in group):
                 return
             self._measure_group(group, journal, workshop)
             self._report(points, journal)
             yield
+
+    def _by_reference(self, points: Iterable[Point]) -> list[list[Point]]:
+        """Return the points apart by what tells their speed, which is read for a group at once."""
+        apart: dict[Subject | None, list[Point]] = {}
+        for point in points:
+            apart.setdefault(self.references.of(point.subject), []).append(point)
+        return list(apart.values())
 
     def _report(self, points: Sequence[Point], journal: MemoryJournal) -> None:
         if self.on_progress is not None:
@@ -169,7 +185,7 @@ class Passes:
                 except CannotBuildError as error:
                     broken[subject] = str(error)
             self.backend.trouble()  # what was before does not matter
-            samples = self._sample(sessions, broken)
+            samples = self._sample(sessions, broken, self.references.of(group[0].subject))
             if self.backend.trouble():
                 # A throttled device is another device; the verdict counts such runs as disturbed.
                 for of_one in samples.values():
@@ -190,18 +206,22 @@ class Passes:
                 self._finish(point, journal)
 
     def _sample(
-        self, sessions: dict[Subject, Executable], broken: dict[Subject, str]
+        self,
+        sessions: dict[Subject, Executable],
+        broken: dict[Subject, str],
+        reference: Subject | None,
     ) -> dict[Subject, SessionSamples]:
         """Sample interleaved; where one breaks while running, one by one, to find out which."""
         plan, clock, rng, spent = self.protocol.sampling, self.clock, self._rng, self.spent
+        speed = self._open.get(reference) if reference is not None else None
         try:
-            return sample_group(sessions, plan, clock, rng, spent, self._reference)
+            return sample_group(sessions, plan, clock, rng, spent, speed)
         except BackendError:
             samples: dict[Subject, SessionSamples] = {}
             for subject, executable in sessions.items():
                 try:
                     alone = {subject: executable}
-                    samples |= sample_group(alone, plan, clock, rng, spent, self._reference)
+                    samples |= sample_group(alone, plan, clock, rng, spent, speed)
                 except BackendError as error:
                     broken[subject] = str(error)
             return samples
@@ -212,8 +232,14 @@ class Passes:
             journal.append_point(self._row(point, journal))
 
     def _row(self, point: Point, journal: MemoryJournal) -> Row:
-        every = [row for rows in journal.partial.values() for row in rows]
-        drift = Drift.over([ms for row in every for ms in row.reference_ms])
+        reference = self.references.of(point.subject)
+        alike = (
+            row
+            for rows in journal.partial.values()
+            for row in rows
+            if self.references.of(row.subject) == reference
+        )
+        drift = Drift.over([ms for row in alike for ms in row.reference_ms])
         typical = self.typical_ms or (drift.typical_ms if drift else None)
         return point_row(
             point, journal.partial[point.key], self.protocol, PRIOR_SESSION_SD, typical
@@ -241,10 +267,3 @@ def progress(
 def lacks(journal: MemoryJournal, point: Point, sessions: int) -> bool:
     """Tell whether a point is not done and has fewer than so many sessions."""
     return point.key not in journal.done and len(journal.partial.get(point.key, ())) < sessions
-
-
-def shared_spread(rows: Sequence[Row], typical_ms: float | None) -> float:
-    """Return the relative standard deviation between sessions that all rows share."""
-    from .drift import corrected_sessions
-
-    return pooled_session_sd([corrected_sessions(row, typical_ms) for row in rows])

@@ -29,7 +29,7 @@ class Protocol:
     extra_sessions: int = 2
     model_extra_sessions: int = 10
     model_within: float = 0.015
-    reference_sessions: int = 7
+    reference_sessions: int = 15
     group: int = 12
     seed: int = 0
     unstable_above: float = 0.05

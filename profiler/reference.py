@@ -1,14 +1,17 @@
-"""The reference: what tells the machine's speed while a table is measured.
+"""The references: what tells the machine's speed while a table is measured.
 
-It has to follow the machine's speed for whole models, and those find their weights in memory and
-not in a core's own cache. A block of 3 ms is noisier than the models it should correct
-(docs/results/reference_block.md), and an MLP of DeiT-B wavers half as much as an EfficientViT,
-whose every weight is used once (docs/families.md): there a whole model is the reference.
+A machine's speed is not one number. Blocks by themselves have their weights in a core's own cache
+and follow its clock; an MLP of DeiT-B does too, and being long is read exactly: a block of 3 ms is
+noisier than what it should correct (docs/results/reference_block.md). Whole models whose blocks are
+MLPs follow it as well. But a model that uses each weight a few times, as convolutional ones do,
+wavers with the memory, twice as much as that MLP (docs/families.md): such models are followed by
+one of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import UserError
@@ -21,24 +24,59 @@ TOKENS = 197
 STANDARD = Block.of("mlp", embed=768, mlp=3072, tokens=TOKENS)
 
 
-def choose_reference(plan: Plan, batch: int = 1) -> Subject | None:
-    """Return what is to tell the machine's speed while a plan is measured; None for no points.
+@dataclass(frozen=True)
+class References:
+    """What is run in between to see how fast the machine is for blocks, and for whole models."""
 
-    Of the plan's MLPs, or its whole models where it has no MLP, the one whose run is nearest to
-    STANDARD's; the first of equally near ones. STANDARD itself, its tokens shared out among the
-    batch, where there is neither: of the other ops, some mostly move data about and waver by
-    themselves.
+    blocks: Subject | None = None
+    models: Subject | None = None
+
+    def of(self, subject: Block | Spec) -> Subject | None:
+        """Return the reference that a point's latency is corrected by."""
+        return self.models if isinstance(subject, Spec) else self.blocks
+
+    def with_block(self, block: Block | None) -> References:
+        """Return them with another block, for models too where they had the same."""
+        blocks = (block,) if block else None
+        return References(blocks, blocks if self.models == self.blocks else self.models)
+
+    def to_header(self) -> dict[str, object]:
+        """Return the header's entries; one where whole models have the same as blocks."""
+        said = {"reference": _to_json(self.blocks)}
+        if self.models != self.blocks:
+            said["model_reference"] = _to_json(self.models)
+        return said
+
+    @classmethod
+    def from_header(cls, header: Mapping[str, Any]) -> References:
+        """Read `to_header`'s entries; raises UserError where they name nothing that can be run."""
+        blocks = _from_json(header.get("reference"))
+        if "model_reference" not in header:
+            return cls(blocks, blocks)
+        return cls(blocks, _from_json(header["model_reference"]))
+
+
+NO_REFERENCES = References()
+
+
+def choose_references(plan: Plan, batch: int = 1) -> References:
+    """Return what is to tell the machine's speed while a plan is measured.
+
+    Of the plan's MLPs the one whose run is nearest to STANDARD's, the first of equally near ones,
+    for blocks and models. Of a plan without MLPs, STANDARD itself for blocks, its tokens shared out
+    among the batch (of the other ops, some mostly move data about and waver by themselves), and the
+    nearest whole model for models.
     """
     subjects = [point.subject for point in plan.points]
+    if not subjects:
+        return NO_REFERENCES
     mlps = [one for one in subjects if isinstance(one, Block) and one.op == STANDARD.op]
     if mlps:
-        return (_nearest(mlps, batch),)
-    models = [one for one in subjects if isinstance(one, Spec)]
-    if models:
-        return _nearest(models, batch)
+        return References((_nearest(mlps, batch),), (_nearest(mlps, batch),))
     tokens = max(1, round(TOKENS / batch))
-    standard = Block.of("mlp", **{**STANDARD.as_dict(), "tokens": tokens})
-    return (standard,) if subjects else None
+    standard = (Block.of("mlp", **{**STANDARD.as_dict(), "tokens": tokens}),)
+    models = [one for one in subjects if isinstance(one, Spec)]
+    return References(standard, _nearest(models, batch) if models else standard)
 
 
 One = TypeVar("One", Block, Spec)
@@ -48,17 +86,15 @@ def _nearest(among: Sequence[One], batch: int) -> One:
     return min(among, key=lambda one: abs(batch * one.macs - STANDARD.macs))
 
 
-def reference_to_json(reference: Subject | None) -> object:
-    """Return the header's words: a block's dims and op, a model's fields, or None."""
+def _to_json(reference: Subject | None) -> object:
+    """Return a block's dims and op, a model's fields, or None."""
     if reference is None or isinstance(reference, Spec):
         return reference.to_dict() if reference else None
     (block,) = reference
     return block.as_dict_with_op()
 
 
-def reference_of(header: Mapping[str, Any]) -> Subject | None:
-    """Return the reference that a table's header names; None where it has none."""
-    said = header.get("reference")
+def _from_json(said: object) -> Subject | None:
     if not isinstance(said, dict):
         return None
     try:

@@ -14,10 +14,10 @@ from ..errors import UserError
 from ..models import Spec
 from ..tables import LatencyTable, rivals
 from ..tables.errors_of_prediction import PredictionErrors
-from .measure import measure_models, typical_of
+from .measure import measure_models, typical_of_models
 from .passes import OnProgress
 from .protocol import Protocol
-from .reference import reference_of
+from .reference import References
 from .workshop import Workshop
 
 
@@ -81,8 +81,8 @@ def validate_table(
     training = _distinct(sample, rng, training_samples, {*taken, *unseen}, "training")
     predictions = [table.predict(spec) for spec in unseen]  # refused before anything is measured
     protocol = protocol or Protocol(seed=seed)
-    reference = reference_of(table.other)
-    typical = typical_of(table.other)
+    reference = References.from_header(table.other).models
+    typical = typical_of_models(table.other)
     with Workshop(backend, options, table.setting.batch) as workshop:
 
         def measure(specs: Sequence[Spec]) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..backends import Backend, BackendError, BackendOptions, ChecksArtifacts, Executable
 from ..errors import UserError
-from ..models import Spec, create_block, create_model
+from ..models import Block, Spec, create_block, create_model
 from .plan import Subject
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Artifacts(Protocol):
         """Versions of what built it, as JSON values."""
 
     @property
-    def reference(self) -> Subject | None:
-        """What tells the machine's speed."""
+    def reference(self) -> Block | None:
+        """The block that tells the machine's speed for blocks."""
 
     def artifact(self, subject: Subject) -> Artifact:
         """Return the subject's artifact, checked against damage.

@@ -34,7 +34,7 @@ def calibrated(table: LatencyTable) -> LatencyTable:
             LoneBlocks.of((part.block.op, part.ms) for part in parts)
         )
         measured.setdefault(family, []).append(row.latency_ms)
-    spread = table.other.get("session_sd")
+    spread = table.other.get("model_session_sd", table.other.get("session_sd"))
     known = isinstance(spread, (int, float)) and not isinstance(spread, bool) and spread > 0
     session_sd = float(spread) if known else PRIOR_RESIDUAL_SD  # type: ignore[arg-type]
     return table.with_calibrations(

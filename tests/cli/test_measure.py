@@ -34,7 +34,7 @@ def test_whole_models_are_measured_beside_the_blocks_and_fitted(measured) -> Non
     path, answer = measured
     table = LatencyTable.read_csv(path)
     assert [row.subject.name for row in table.model_rows] == [f"calibration-0-{n}" for n in "012"]
-    assert {row.sessions for row in table.model_rows} <= {5, 6, 7}
+    assert {row.sessions for row in table.model_rows} <= set(range(5, 16))
     assert table.calibration is not None
     assert table.calibration.models == 3
     assert answer.json["calibration"]["models"] == 3

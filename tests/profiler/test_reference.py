@@ -7,23 +7,22 @@ from typing import Any
 
 import pytest
 from vitprof.models import Block, Spec, create_spec
-from vitprof.profiler.plan import Plan, Subject
-from vitprof.profiler.reference import (
-    STANDARD,
-    choose_reference,
-    reference_of,
-    reference_to_json,
-)
+from vitprof.profiler.plan import Plan
+from vitprof.profiler.reference import STANDARD, References, choose_references
 from vitprof.profiler.vit_space import VitSpace
 
 Mlp = Callable[..., Block]
 M0, M5 = create_spec("efficientvit-m0"), create_spec("efficientvit-m5")
 
 
-def chosen(*subjects: Block | Spec, batch: int = 1) -> Subject | None:
+def chosen(*subjects: Block | Spec, batch: int = 1) -> References:
     blocks = [one for one in subjects if isinstance(one, Block)]
     models = [one for one in subjects if isinstance(one, Spec)]
-    return choose_reference(Plan.of_blocks(blocks, models=models), batch)
+    return choose_references(Plan.of_blocks(blocks, models=models), batch)
+
+
+def both(block: Block) -> References:
+    return References((block,), (block,))
 
 
 def attention(heads: int, embed: int = 384) -> Block:
@@ -34,30 +33,30 @@ def test_the_reference_is_the_mlp_whose_weights_outgrow_a_core(mlp: Mlp) -> None
     small = mlp(384, 1536, 197)
     nearer = attention(12, 1370)
     assert abs(nearer.macs - STANDARD.macs) < STANDARD.macs / 20
-    assert chosen(nearer, small, STANDARD, M5) == (STANDARD,)
-    assert chosen(nearer, small) == (small,)
+    assert chosen(nearer, small, STANDARD, M5) == both(STANDARD)
+    assert chosen(nearer, small) == both(small)
 
 
 def test_a_batch_makes_the_reference_of_a_smaller_block(mlp: Mlp) -> None:
     small, large = mlp(192, 768, 197), mlp(768, 3072, 197)
-    assert chosen(small, large) == (large,)
-    assert chosen(small, large, batch=16) == (small,)
+    assert chosen(small, large) == both(large)
+    assert chosen(small, large, batch=16) == both(small)
 
 
-def test_without_an_mlp_a_whole_model_is_the_reference() -> None:
-    assert chosen(attention(12, 768), M0, M5) == M5
-    assert chosen(attention(12, 768), M0, M5, batch=16) == M0
+def test_models_without_mlps_are_followed_by_one_of_them() -> None:
+    assert chosen(attention(12, 768), M0, M5) == References((STANDARD,), M5)
+    assert chosen(attention(12, 768), M0, M5, batch=16).models == M0
 
 
-def test_without_either_it_is_the_standard_one_at_that_batch() -> None:
+def test_blocks_without_an_mlp_are_followed_by_the_standard_one_at_that_batch() -> None:
     stem = VitSpace().blocks()[0]
     assert stem.op == "patch_embed"
-    assert chosen(attention(12, 768), stem) == (STANDARD,)
-    shared = chosen(stem, batch=16)
+    assert chosen(attention(12, 768), stem) == both(STANDARD)
+    shared = chosen(stem, batch=16).blocks
     assert isinstance(shared, tuple)
     assert shared[0].op == "mlp"
     assert 16 * shared[0].macs == pytest.approx(STANDARD.macs, rel=0.03)
-    endless = chosen(stem, batch=1000)
+    endless = chosen(stem, batch=1000).blocks
     assert isinstance(endless, tuple)
     assert endless[0].as_dict()["tokens"] == 1
 
@@ -65,29 +64,45 @@ def test_without_either_it_is_the_standard_one_at_that_batch() -> None:
 def test_the_first_of_equally_near_blocks_is_the_reference(mlp: Mlp) -> None:
     one, other = mlp(384, 768, 197), mlp(768, 384, 197)
     assert one.macs == other.macs
-    assert chosen(one, other) == (one,)
-    assert chosen(other, one) == (other,)
+    assert chosen(one, other) == both(one)
+    assert chosen(other, one) == both(other)
 
 
 def test_without_points_there_is_no_reference() -> None:
-    assert chosen() is None
+    assert chosen() == References()
 
 
-@pytest.mark.parametrize("reference", [(STANDARD,), M0, None], ids=str)
-def test_a_header_says_what_the_reference_is(reference: Subject | None) -> None:
-    assert reference_of({"reference": reference_to_json(reference)}) == reference
+def test_a_bundles_block_takes_the_place_of_the_block_only(mlp: Mlp) -> None:
+    assert both(STANDARD).with_block(mlp()) == both(mlp())
+    assert References((STANDARD,), M5).with_block(mlp()) == References((mlp(),), M5)
+    assert References((STANDARD,), M5).with_block(None) == References(None, M5)
+
+
+def test_a_point_has_the_reference_of_its_kind(mlp: Mlp) -> None:
+    references = References((STANDARD,), M5)
+    assert references.of(mlp()) == (STANDARD,)
+    assert references.of(M0) == M5
+
+
+@pytest.mark.parametrize(
+    "references", [both(STANDARD), References((STANDARD,), M0), References()], ids=str
+)
+def test_a_header_says_what_the_references_are(references: References) -> None:
+    assert References.from_header(references.to_header()) == references
+    assert ("model_reference" in references.to_header()) == (references.models == M0)
 
 
 @pytest.mark.parametrize("header", [{}, {"reference": None}, {"reference": "mlp"}])
 def test_a_header_may_name_none(header: dict[str, Any]) -> None:
-    assert reference_of(header) is None
+    assert References.from_header(header) == References()
 
 
+@pytest.mark.parametrize("name", ["reference", "model_reference"])
 @pytest.mark.parametrize(
     "damaged",
     [{"embed": 3}, {"op": 5}, {"op": ["mlp"]}, {"op": "mlp"}, {"op": "mpl"}, {"family": "vit"}],
     ids=str,
 )
-def test_a_damaged_header_is_one_sentence(damaged: dict[str, Any], refused: Any) -> None:
+def test_a_damaged_header_is_one_sentence(damaged: dict[str, Any], name: str, refused: Any) -> None:
     with refused():
-        reference_of({"reference": damaged})
+        References.from_header({name: damaged})
