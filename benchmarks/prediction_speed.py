@@ -11,7 +11,7 @@ import time
 import numpy as np
 from report import heading, publish, table
 from scipy.interpolate import RegularGridInterpolator
-from vitprof.models import create_spec
+from vitprof.models import create_spec, find_op
 from vitprof.profiler.vit_space import VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.block_arrays import BlockArrays
@@ -50,16 +50,20 @@ def reference(lut: LatencyTable, arrays: BlockArrays, count: int) -> np.ndarray:
     total = np.zeros(count)
     for op, columns in arrays.ops.items():
         axes, interpolate = interpolators[op]
-        factor, more = 1.0, 0.0
-        if lut.calibration is not None:
-            factor, more = lut.calibration.factor(op), lut.calibration.per_block_ms
+        line = lut.calibration
         blocks = max(columns.dims[axis].shape[1] for axis in axes)
         dims = [
             np.broadcast_to(columns.dims[axis], (len(columns.dims[axis]), blocks)) for axis in axes
         ]
+        shape = (arrays.count, blocks)
+        params = np.broadcast_to(find_op(op).params(columns.dims), shape) / 1e6
+        factor, more = 1.0, np.zeros(shape)
+        if line is not None:
+            factor, more = line.factor(op), line.block_ms(op) + line.per_mparam_ms * params
         for spec in range(count):
             for block in range(blocks):
-                total[spec] += factor * interpolate([[d[spec, block] for d in dims]])[0] + more
+                ms = interpolate([[d[spec, block] for d in dims]])[0]
+                total[spec] += factor * ms + more[spec, block]
     return total if lut.calibration is None else total + lut.calibration.offset_ms
 
 

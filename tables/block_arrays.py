@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,21 @@ class OpColumns:
         if self.present is not None:
             return self.present.sum(axis=1)
         return int(np.broadcast_shapes(*(array.shape for array in self.dims.values()))[1])
+
+    def params(self, op: str) -> np.ndarray:
+        """Return how many weights the blocks of each spec have, n of them, given what op they are.
+
+        The closed forms take arrays for widths; axes of kinds are given them one kind at a time.
+        """
+        known = find_op(op)
+        closed_form: Callable[[Mapping[str, Any]], Any] = known.params
+        shape = np.broadcast_shapes(*(array.shape for array in self.dims.values()))
+        kinds = {axis: self.dims[axis] for axis in known.fixed}
+        widths = {axis: self.dims[axis] for axis in known.axes if axis not in kinds}
+        total = np.zeros(shape)
+        for kind, where in _kinds(kinds, shape, self.present):
+            total = np.where(where, closed_form({**widths, **kind}), total)
+        return total.sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -115,3 +131,24 @@ def _padded(op: str, rows: Sequence[Sequence[tuple[int, ...]]]) -> OpColumns:
             present[i, : len(row)] = True
     columns = {axis: dims[:, :, position] for position, axis in enumerate(axes)}
     return OpColumns(columns, None if present.all() else present)
+
+
+def _kinds(
+    kinds: Mapping[str, np.ndarray], shape: tuple[int, ...], present: np.ndarray | None
+) -> Iterator[tuple[dict[str, int], np.ndarray]]:
+    """Return every combination of these dims that a present block has, and where it has it."""
+    there = np.ones(shape, dtype=bool) if present is None else present
+    if not there.any():
+        return
+    if not kinds:
+        yield {}, there
+        return
+    if all(array.size == 1 for array in kinds.values()):
+        yield {axis: int(array.flat[0]) for axis, array in kinds.items()}, there
+        return
+    columns = [np.broadcast_to(array, shape) for array in kinds.values()]
+    for values in np.unique(np.stack([column[there] for column in columns], axis=-1), axis=0):
+        where = there.copy()
+        for column, value in zip(columns, values, strict=True):
+            where &= column == value
+        yield dict(zip(kinds, values.tolist(), strict=True)), where

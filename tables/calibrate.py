@@ -30,9 +30,7 @@ def calibrated(table: LatencyTable) -> LatencyTable:
         except UserError:
             continue
         family = row.subject.family
-        models.setdefault(family, []).append(
-            LoneBlocks.of((part.block.op, part.ms) for part in parts)
-        )
+        models.setdefault(family, []).append(LoneBlocks.of((part.block, part.ms) for part in parts))
         measured.setdefault(family, []).append(row.latency_ms)
     spread = table.other.get("model_session_sd", table.other.get("session_sd"))
     known = isinstance(spread, (int, float)) and not isinstance(spread, bool) and spread > 0
@@ -47,9 +45,13 @@ def calibrated(table: LatencyTable) -> LatencyTable:
 
 
 def in_words(line: Calibration) -> str:
-    """Return the fit as "1.07 x attention + 1.02 x mlp + ... +0.02 ms a block +0.3 ms"."""
+    """Return the fit as "1.07 x attention + 1.02 x mlp +0.02 ms a block, ... +0.3 ms"."""
     parts = [f"{factor:.3f} x {op}" for op, factor in line.factors.items()]
-    return f"{' + '.join(parts)} {line.per_block_ms:+.3g} ms a block {line.offset_ms:+.3g} ms"
+    blocks = sum(line.per_block_ms.values()) / len(line.per_block_ms)
+    return (
+        f"{' + '.join(parts)} {blocks:+.3g} ms a block (each op has its own), "
+        f"{line.per_mparam_ms:+.3g} ms a million weights, {line.offset_ms:+.3g} ms"
+    )
 
 
 __all__ = ["Calibration", "calibrated", "in_words"]

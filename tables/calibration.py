@@ -1,10 +1,11 @@
 """From blocks to a whole model: a line fitted on a few whole models.
 
-A block measured alone finds its weights warm in cache; in a network it does not, and the
-runtime's own steps cost something too. So the sum of lone blocks is off by some per cent: by much
-the same for every model of a space, though not for every op (attention loses more than an MLP). A
-factor for each op, what every further block costs by being one, and a constant, fitted on a few
-whole models measured in the same run, take it away.
+A block measured alone finds its weights warm in cache; in a network it does not. It begins and ends
+by itself, which the runtime joins with its neighbours where it can: a depthwise convolution costs a
+third of what it costs alone. So the sum of lone blocks is off, by much the same for every model of
+a space. A factor for each op, what every further block of an op costs by being one, what a weight
+costs by being fetched, and a constant, fitted on a few whole models measured in the same run, take
+it away.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..models import Block
 from ..models.checks import shown
 
 # What is believed before any whole model was measured, so that eight noisy ones cannot tilt the
 # fit far: one factor for all ops is 1 within some per cent, an op's own departs little from it, and
-# what blocks add by their number, and the constant, are small against a typical model.
+# what blocks add by their number (all alike, and each op's by itself), what weights add by theirs,
+# and the constant, are small against a typical model.
 PRIOR_FACTOR_SD = 0.10
 PRIOR_OP_SD = 0.05
 PRIOR_BLOCKS_SD = 0.04
+PRIOR_OP_BLOCKS_SD = 0.05
+PRIOR_WEIGHTS_SD = 0.05
 PRIOR_OFFSET_SD = 0.02
 # A whole model's relative error about the fit is believed to be what sessions of one model differ
 # by (this where it is not known), as firmly as if so many models had shown it.
@@ -36,52 +41,63 @@ MOST_OPS = 64
 
 @dataclass(frozen=True)
 class LoneBlocks:
-    """A model as its blocks cost alone: the sum of each op's, in ms, and how many they are."""
+    """A model as its blocks cost alone: each op's sum in ms and number of blocks, all weights."""
 
     sums_ms: Mapping[str, float]
-    count: int
+    counts: Mapping[str, int]
+    params: int
 
     @classmethod
-    def of(cls, blocks: Iterable[tuple[str, float]]) -> LoneBlocks:
-        """Gather (op, ms) pairs, one a block."""
+    def of(cls, blocks: Iterable[tuple[Block, float]]) -> LoneBlocks:
+        """Gather (block, ms) pairs."""
         sums: dict[str, float] = {}
-        count = 0
-        for op, ms in blocks:
-            sums[op] = sums.get(op, 0.0) + ms
-            count += 1
-        return cls(sums, count)
+        counts: dict[str, int] = {}
+        params = 0
+        for block, ms in blocks:
+            sums[block.op] = sums.get(block.op, 0.0) + ms
+            counts[block.op] = counts.get(block.op, 0) + 1
+            params += block.params
+        return cls(sums, counts, params)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """latency = Σ over blocks of (its op's factor · its own + per_block_ms) + offset_ms.
+    """latency = Σ over blocks of (f(op) · its own + c(op) + w · its params / 10⁶) + offset_ms.
 
-    And how sure that is: `residual_sd` is the relative standard deviation of a whole model about
-    the fit and `dof` its degrees of freedom. `covariance` is that of the factors, in the order of
-    `factors`, then of per_block_ms in units of scale_ms / typical_blocks, then of offset_ms in
-    units of scale_ms. `held_out_mape` is the mean relative error of each model predicted by a fit
-    on the others.
+    f are `factors`, c is `per_block_ms`, w is `per_mparam_ms`. And how sure that is: `residual_sd`
+    is the relative standard deviation of a whole model about the fit and `dof` its degrees of
+    freedom; `covariance` is that of f and then c in the order of `factors`, of w and of the offset.
+    `held_out_mape` is the mean relative error of each model predicted by a fit on the others.
     """
 
     factors: Mapping[str, float]
-    per_block_ms: float
+    per_block_ms: Mapping[str, float]
+    per_mparam_ms: float
     offset_ms: float
     models: int
     residual_sd: float
     dof: float
-    scale_ms: float
-    typical_blocks: float
     covariance: Sequence[Sequence[float]]
     held_out_mape: float
 
     def factor(self, op: str) -> float:
         """Return an op's factor; the mean of all for an op that no fitted model had."""
-        return self.factors.get(op, sum(self.factors.values()) / len(self.factors))
+        return self.factors.get(op, _mean(self.factors))
+
+    def block_ms(self, op: str) -> float:
+        """Return what a further block of an op adds; the mean of all for an op no model had."""
+        return self.per_block_ms.get(op, _mean(self.per_block_ms))
+
+    def in_place(self, block: Block, ms: float) -> float:
+        """Return what a block adds to a whole model that takes `ms` alone; both in ms."""
+        weights = self.per_mparam_ms * block.params / 1e6
+        return self.factor(block.op) * ms + self.block_ms(block.op) + weights
 
     def latency(self, lone: LoneBlocks) -> float:
         """Return what a whole model takes, in ms."""
         scaled = sum(self.factor(op) * ms for op, ms in lone.sums_ms.items())
-        return scaled + self.per_block_ms * lone.count + self.offset_ms
+        blocks = sum(self.block_ms(op) * count for op, count in lone.counts.items())
+        return scaled + blocks + self.per_mparam_ms * lone.params / 1e6 + self.offset_ms
 
     def half_width(self, lone: LoneBlocks, blocks_sd_ms: float = 0.0) -> float:
         """Return half the 95 % prediction interval of one model, in ms.
@@ -92,7 +108,7 @@ class Calibration:
         from scipy.stats import t as student
 
         ms = self.latency(lone)
-        direction = _features([lone], self.factors, self.scale_ms, self.typical_blocks)[0] / ms
+        direction = _features([lone], list(self.factors))[0] / ms
         fit = float(direction @ np.asarray(self.covariance) @ direction)
         variance = self.residual_sd**2 + fit
         wide = float(student.ppf(0.975, self.dof))
@@ -102,13 +118,12 @@ class Calibration:
         """Return JSON values for the table's header."""
         return {
             "factors": dict(self.factors),
-            "per_block_ms": self.per_block_ms,
+            "per_block_ms": dict(self.per_block_ms),
+            "per_mparam_ms": self.per_mparam_ms,
             "offset_ms": self.offset_ms,
             "models": self.models,
             "residual_sd": self.residual_sd,
             "dof": self.dof,
-            "scale_ms": self.scale_ms,
-            "typical_blocks": self.typical_blocks,
             "covariance": [list(row) for row in self.covariance],
             "held_out_mape": self.held_out_mape,
         }
@@ -132,10 +147,18 @@ class Calibration:
                     return found
             raise UserError(f"{where}: the calibration's {name} is {shown(value)}{remedy}")
 
-        factors = values.get("factors")
-        if not isinstance(factors, Mapping) or not 0 < len(factors) <= MOST_OPS:
-            raise UserError(f"{where}: the calibration's factors are {shown(factors)}{remedy}")
-        size = len(factors) + 2
+        def by_op(name: str) -> Mapping[str, object]:
+            found = values.get(name)
+            if not isinstance(found, Mapping) or not 0 < len(found) <= MOST_OPS:
+                raise UserError(f"{where}: the calibration's {name} are {shown(found)}{remedy}")
+            return found
+
+        factors, blocks = by_op("factors"), by_op("per_block_ms")
+        if list(factors) != list(blocks):
+            raise UserError(
+                f"{where}: the calibration's per_block_ms are of other ops than its factors{remedy}"
+            )
+        size = 2 * len(factors) + 2
         covariance = values.get("covariance")
         if (
             not isinstance(covariance, list)
@@ -145,13 +168,12 @@ class Calibration:
             raise UserError(f"{where}: the calibration's covariance is not {size} x {size}{remedy}")
         return cls(
             {str(op): number("factor", factor, 1e-6) for op, factor in factors.items()},
-            number("per_block_ms", values.get("per_block_ms")),
+            {str(op): number("per_block_ms", ms) for op, ms in blocks.items()},
+            number("per_mparam_ms", values.get("per_mparam_ms")),
             number("offset_ms", values.get("offset_ms")),
             int(number("models", values.get("models"), 1)),
             number("residual_sd", values.get("residual_sd"), 0.0),
             number("dof", values.get("dof"), 1e-6),
-            number("scale_ms", values.get("scale_ms"), 1e-12),
-            number("typical_blocks", values.get("typical_blocks"), 1e-12),
             [[number("covariance", item) for item in row] for row in covariance],
             number("held_out_mape", values.get("held_out_mape"), 0.0),
         )
@@ -193,9 +215,13 @@ def fit_calibration(
     ops = list(dict.fromkeys(op for model in models for op in model.sums_ms))
     measured = np.asarray(measured_ms, dtype=float)
     scale = float(np.median(measured))
-    blocks = max(float(np.median([model.count for model in models])), 1.0)
+    # A parameter's unit: what it comes to in a typical model is 1 for a factor, and that model's
+    # latency for all that adds milliseconds.
+    blocks = max(float(np.median([sum(model.counts.values()) for model in models])), 1.0)
+    mparams = max(float(np.median([model.params for model in models])) / 1e6, 1e-6)
+    units = np.array([1.0] * len(ops) + [scale / blocks] * len(ops) + [scale / mparams, scale])
     noise = min(max(session_sd, 1e-3), 0.1)  # a machine that never wavers would silence the prior
-    features = _features(models, ops, scale, blocks) / measured[:, None]
+    features = _features(models, ops) * units / measured[:, None]
     mean, covariance = _posterior(features, noise)
     residuals = features @ mean - 1
     held_out = []
@@ -205,30 +231,33 @@ def fit_calibration(
     # The held-out errors, not the residuals: with few models the fit follows their noise.
     dof = PRIOR_RESIDUAL_DOF + len(features) / 2
     variance = PRIOR_RESIDUAL_DOF * noise**2 + sum(e**2 for e in held_out) / 2
+    line = mean * units
     return Calibration(
-        {op: float(factor) for op, factor in zip(ops, mean, strict=False)},
-        float(mean[-2] * scale / blocks),
-        float(mean[-1] * scale),
+        dict(zip(ops, line[: len(ops)].tolist(), strict=True)),
+        dict(zip(ops, line[len(ops) : -2].tolist(), strict=True)),
+        float(line[-2]),
+        float(line[-1]),
         len(features),
         math.sqrt(max(variance, float(residuals @ residuals)) / dof),
         dof,
-        scale,
-        blocks,
-        covariance.tolist(),
+        (covariance * np.outer(units, units)).tolist(),
         float(np.mean(held_out)),
     )
 
 
-def _features(
-    models: Sequence[LoneBlocks], ops: Iterable[str], scale_ms: float, typical_blocks: float
-) -> np.ndarray:
-    """Return a row a model, in ms: each op's sum, its blocks in units of a typical model, scale."""
+def _mean(values: Mapping[str, float]) -> float:
+    return sum(values.values()) / len(values)
+
+
+def _features(models: Sequence[LoneBlocks], ops: Sequence[str]) -> np.ndarray:
+    """Return a row a model: each op's sum in ms, each op's blocks, 10⁶ params, 1."""
     return np.array(
         [
             [
                 *(model.sums_ms.get(op, 0.0) for op in ops),
-                model.count * scale_ms / typical_blocks,
-                scale_ms,
+                *(model.counts.get(op, 0) for op in ops),
+                model.params / 1e6,
+                1.0,
             ]
             for model in models
         ]
@@ -236,11 +265,16 @@ def _features(
 
 
 def _posterior(features: np.ndarray, noise_sd: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and covariance of (factors, blocks, offset), given features of relative error."""
-    ops = features.shape[1] - 2
-    prior_mean = np.array([1.0] * ops + [0.0, 0.0])
-    prior = np.diag([PRIOR_OP_SD**2] * ops + [PRIOR_BLOCKS_SD**2, PRIOR_OFFSET_SD**2])
+    """Return mean and covariance of all parameters, given features of relative error."""
+    ops = features.shape[1] // 2 - 1
+    prior_mean = np.array([1.0] * ops + [0.0] * (ops + 2))
+    prior = np.diag(
+        [PRIOR_OP_SD**2] * ops
+        + [PRIOR_OP_BLOCKS_SD**2] * ops
+        + [PRIOR_WEIGHTS_SD**2, PRIOR_OFFSET_SD**2]
+    )
     prior[:ops, :ops] += PRIOR_FACTOR_SD**2
+    prior[ops : 2 * ops, ops : 2 * ops] += PRIOR_BLOCKS_SD**2
     noise = noise_sd**2 * np.eye(len(features))
     gain = prior @ features.T @ np.linalg.inv(features @ prior @ features.T + noise)
     mean = prior_mean + gain @ (1 - features @ prior_mean)

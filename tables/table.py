@@ -242,7 +242,7 @@ class LatencyTable:
         line = self.calibrations.get(spec.family) if calibrated else None
         offset = 0.0
         if line is not None:
-            lone = LoneBlocks.of((part.block.op, part.ms) for part in parts)
+            lone = LoneBlocks.of((part.block, part.ms) for part in parts)
             parts = [_in_place(part, line) for part in parts]
             offset = line.offset_ms
             total = line.latency(lone)
@@ -280,7 +280,8 @@ class LatencyTable:
             self.grids(op).add_up(columns, of_op, extrapolate)
             if line is not None:
                 of_op *= line.factor(op)
-                of_op += line.per_block_ms * columns.counts()
+                of_op += line.block_ms(op) * columns.counts()
+                of_op += line.per_mparam_ms / 1e6 * columns.params(op)
             total += of_op
         return total if line is None else total + line.offset_ms
 
@@ -380,12 +381,11 @@ _IN_WORDS = {"alone": "alone", "in_network": "inside a network", "in_model": "in
 
 def _in_place(part: BlockPrediction, line: Calibration) -> BlockPrediction:
     """Return a lone block's prediction as its share of a whole model."""
-    factor, more = line.factor(part.block.op), line.per_block_ms
     return replace(
         part,
-        ms=factor * part.ms + more,
-        low_ms=factor * part.low_ms + more,
-        high_ms=factor * part.high_ms + more,
+        ms=line.in_place(part.block, part.ms),
+        low_ms=line.in_place(part.block, part.low_ms),
+        high_ms=line.in_place(part.block, part.high_ms),
     )
 
 

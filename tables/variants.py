@@ -109,7 +109,7 @@ class _Asking:
 
     def ranked(self, variant: Variant) -> Ranked:
         """Return the variant with its latency; raises UserError where the table lacks a block."""
-        lone = LoneBlocks.of((block.op, self._ms(block)) for block in variant.spec.blocks())
+        lone = LoneBlocks.of((block, self._ms(block)) for block in variant.spec.blocks())
         line = self._table.calibrations.get(variant.spec.family)
         ms = sum(lone.sums_ms.values()) if line is None else line.latency(lone)
         return Ranked(variant.words, variant.changed, variant.spec, ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vitprof.models import ViTLayer, ViTSpec
+from vitprof.profiler.spaces import SPACES, space_class
 from vitprof.tables import LatencyTable
 from vitprof.tables.block_arrays import BlockArrays
 
@@ -28,7 +30,9 @@ def test_widths_as_arrays_cost_the_same_as_specs(
     qk, v = widths(4, 8), widths(4, 8)
     frame = small_vit()
 
-    ms = vit_table.predict_many(BlockArrays.from_vit_widths(frame, embed, heads, qk, v, mlp))
+    arrays = BlockArrays.from_vit_widths(frame, embed, heads, qk, v, mlp)
+    ms = vit_table.predict_many(arrays)
+    params = sum(columns.params(op) for op, columns in arrays.ops.items())
 
     for i in range(N):
         layers = tuple(
@@ -38,6 +42,7 @@ def test_widths_as_arrays_cost_the_same_as_specs(
             embed=int(embed[i]), layers=layers, patch=4, resolution=8, in_channels=1, classes=10
         )
         assert ms[i] == pytest.approx(vit_table.predict(spec).ms, rel=1e-9)
+        assert params[i] == spec.params
 
 
 def test_more_blocks_than_a_chunk_holds_cost_the_same_each(
@@ -80,3 +85,12 @@ def test_arrays_of_different_shapes_are_refused(
     two, three = np.ones((2, 3), dtype=np.int64), np.ones((2, 4), dtype=np.int64)
     with refused("mlp", "(2, 4)", "n = 2"):
         BlockArrays.from_vit_widths(small_vit(), np.array([24, 24]), two, two, two, three)
+
+
+@pytest.mark.parametrize("family", SPACES)
+def test_arrays_have_the_weights_of_their_blocks(family: str) -> None:
+    space, rng = space_class(family).create(), random.Random(0)
+    specs = [space.sample(rng, str(n)) for n in range(12)]
+    arrays = BlockArrays.from_specs(specs)
+    in_all = sum(columns.params(op) for op, columns in arrays.ops.items())
+    assert list(in_all) == [spec.params for spec in specs]

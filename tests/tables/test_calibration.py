@@ -17,7 +17,8 @@ RowOf = Callable[..., Row]
 
 
 FACTORS = {"attention": 1.08, "mlp": 1.02}
-PER_BLOCK_MS = 0.05
+PER_BLOCK_MS = {"attention": 0.02, "mlp": 0.08}
+PER_MPARAM_MS = 0.04
 
 
 def models_of(
@@ -26,14 +27,17 @@ def models_of(
     """Return random lone blocks, and what models of these factors and constants then take."""
     models = [
         LoneBlocks(
-            {"attention": rng.uniform(5, 40), "mlp": rng.uniform(5, 80)}, int(rng.integers(12, 26))
+            {"attention": rng.uniform(5, 40), "mlp": rng.uniform(5, 80)},
+            {"attention": int(rng.integers(6, 13)), "mlp": int(rng.integers(6, 13))},
+            int(rng.integers(10e6, 60e6)),
         )
         for _ in range(count)
     ]
     truth = np.array(
         [
             sum(FACTORS[op] * ms for op, ms in model.sums_ms.items())
-            + PER_BLOCK_MS * model.count
+            + sum(PER_BLOCK_MS[op] * count for op, count in model.counts.items())
+            + PER_MPARAM_MS * model.params / 1e6
             + offset_ms
             for model in models
         ]
@@ -46,6 +50,7 @@ def test_factors_without_noise_are_found_again() -> None:
     line = fit_calibration(sums, measured)
     assert line.factors == pytest.approx(FACTORS, abs=5e-3)
     assert line.per_block_ms == pytest.approx(PER_BLOCK_MS, abs=0.015)
+    assert line.per_mparam_ms == pytest.approx(PER_MPARAM_MS, abs=0.01)
     assert [line.latency(s) for s in sums] == pytest.approx(measured.tolist(), rel=4e-3)
     assert line.models == 200
     assert line.held_out_mape < 0.003
@@ -94,14 +99,25 @@ def test_a_quiet_machine_has_narrower_intervals() -> None:
 
 def test_models_of_more_blocks_show_what_a_block_adds() -> None:
     """The same sums in more and more blocks: only their number can explain the difference."""
-    models = [LoneBlocks({"mlp": 20.0}, 2 * n) for n in range(4, 12)]
-    line = fit_calibration(models, [20.0 + 0.1 * m.count for m in models], session_sd=0.002)
-    assert line.per_block_ms == pytest.approx(0.1, rel=0.1)
+    models = [LoneBlocks({"mlp": 20.0}, {"mlp": 2 * n}, 10**7) for n in range(4, 12)]
+    measured = [20.0 + 0.1 * m.counts["mlp"] for m in models]
+    line = fit_calibration(models, measured, session_sd=0.002)
+    assert line.block_ms("mlp") == pytest.approx(0.1, rel=0.1)
+    assert line.block_ms("cga") == line.block_ms("mlp"), "of an op that no model had"
+
+
+def test_models_of_more_weights_show_what_a_weight_adds() -> None:
+    models = [LoneBlocks({"mlp": 20.0}, {"mlp": 12}, n * 10**7) for n in range(1, 9)]
+    measured = [20.0 + 0.2 * m.params / 1e7 for m in models]
+    line = fit_calibration(models, measured, session_sd=0.002)
+    assert line.per_mparam_ms == pytest.approx(0.02, rel=0.1)
 
 
 def test_too_few_models_are_refused(refused: Callable[..., object]) -> None:
     with refused("at least 3", "has 2"):
-        fit_calibration([LoneBlocks({"mlp": ms}, 2) for ms in (1.0, 2.0)], [1.0, 2.0])
+        fit_calibration(
+            [LoneBlocks({"mlp": ms}, {"mlp": 2}, 1000) for ms in (1.0, 2.0)], [1.0, 2.0]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -166,21 +182,23 @@ def test_the_calibration_is_kept_in_the_file(with_models: LatencyTable, tmp_path
         ("factors", {"mlp": "x" * 5000}),
         ("factors", [1.0]),
         ("offset_ms", None),
-        ("per_block_ms", "0.1"),
-        ("typical_blocks", 0),
+        ("per_block_ms", 0.1),
+        ("per_block_ms", {"mlp": "0.1"}),
+        ("per_block_ms", {"attention": 0.1}),
+        ("per_mparam_ms", None),
         ("dof", 0),
         ("residual_sd", -0.1),
         ("covariance", [1.0, 2.0]),
         ("covariance", [[1.0]]),
         ("covariance", [[1.0, 0.0], [0.0, None]]),
         ("covariance", 1.0),
-        ("scale_ms", [1.0]),
+        ("residual_sd", [1.0]),
     ],
 )
 def test_a_damaged_calibration_is_refused(
     name: str, value: object, table_text: str, refuses: Callable[..., None]
 ) -> None:
-    models = [LoneBlocks({"mlp": ms}, 2) for ms in (1.0, 2.0, 3.0)]
+    models = [LoneBlocks({"mlp": ms}, {"mlp": 2}, 1000) for ms in (1.0, 2.0, 3.0)]
     whole = fit_calibration(models, [1.0, 2.0, 3.0]).as_dict()
     assert Calibration.from_dict(whole, "here") is not None
     lines = table_text.split("\n")
