@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--train", "training", default=0, show_default=True, type=click.IntRange(0, 10000),
               help="Measure so many further models for the learned rivals (operator model, MLP, "
               "random forest); 0 leaves them out.")  # fmt: skip
-@click.option("--sessions", default=3, show_default=True, type=click.IntRange(1, 99),
+@click.option("--sessions", default=5, show_default=True, type=click.IntRange(1, 99),
               help="Fresh sessions a model, each time; 10 more where they differ.")  # fmt: skip
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
