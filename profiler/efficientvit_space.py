@@ -28,6 +28,8 @@ QK = (4, 16, 32)
 HEAD_STEP = 16
 STEM_EMBEDS = tuple(range(64, 193, HEAD_STEP))
 RATIO_STEP = 0.25
+# Patch merging widens to four times its channels, so its work grows with their square.
+MERGED = ((64, 96, 128, 160, 192), (128, 160, 192, 240, 288))
 # Table 6 varies the width of V from 0.4 to 1.2 times C/h, and that of an FFN from 2 C to 4 C.
 V_RATIOS = (0.4, 1.2)
 FFN_RATIOS = (2, 4)
@@ -172,7 +174,7 @@ def _slabs_around(frame: EfficientViTSpec) -> list[Slab]:
                 _slab(
                     merging.op,
                     merging.as_dict(),
-                    in_channels=embeds,
+                    in_channels=MERGED[stage],
                     out_channels=(after[0], after[-1]),
                 )
             )
