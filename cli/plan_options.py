@@ -169,7 +169,7 @@ def plan_options(function: F) -> F:
                 "whole_models",
                 type=click.IntRange(0, 1000),
                 help="Measure so many whole models too, and fit the line from blocks to models on "
-                "them.  [default: 8; 16 for efficientvit and autovit, whose models are small]",
+                "them.  [default: 8; 24 for efficientvit and autovit, whose models are small]",
             ),
             click.option(
                 "--context",

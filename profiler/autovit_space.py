@@ -32,7 +32,8 @@ class AutoViTSpace(StagedSpace):
     """Slabs of every op at every stage's map, and the modules of the paper's table."""
 
     name = "autovit"
-    whole_models = 16
+    whole_models = 24
+    whole_models_up_to = 1.0
     ops = ("conv", "mbconv", "mobilevit", "mbpool", "linear_classifier")
     widths = frozenset({"in_channels", "out_channels", "embed", "heads", "qk", "v", "mlp", "depth"})
 

@@ -39,7 +39,8 @@ class EfficientViTSpace(StagedSpace):
     """Slabs of every op at every stage's map, and of attention for each count of heads."""
 
     name = "efficientvit"
-    whole_models = 16
+    whole_models = 24
+    whole_models_up_to = 1.0
     ops = ("conv_stem", "dwconv", "ffn", "cga", "patch_merging", "pooled_classifier")
     widths = frozenset({"embed", "qk", "v", "mlp", "in_channels", "out_channels"})
 

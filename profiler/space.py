@@ -53,6 +53,8 @@ class Space(ABC):
     # milliseconds, more of them cost little, and what its many small blocks add by meeting each
     # other takes more to find.
     whole_models: ClassVar[int] = 8
+    # Up to which quantile of the models' MACs they are taken.
+    whole_models_up_to: ClassVar[float] = 0.75
 
     @property
     @abstractmethod
@@ -143,16 +145,17 @@ class Space(ABC):
     def calibration_models(self, count: int, seed: int = 0) -> list[Spec]:
         """Return `count` models to fit the line on: spread over the range of MACs.
 
-        They are taken at even quantiles, up to the third quartile, of 16 random models each: a
-        line needs spread, and the largest models cost most and tell no more.
+        They are taken at even quantiles of 16 random models each: a line needs spread. Where the
+        largest models cost most and tell no more, they stop at the third quartile.
         """
         rng = random.Random(f"calibration {seed}")  # noqa: S311 - reproducible models, not secrets
         candidates = sorted(
             (self.sample(rng, name=f"calibration-{seed}") for _ in range(16 * count)),
             key=lambda spec: spec.macs,
         )
+        step = self.whole_models_up_to * len(candidates) / max(count, 1)
         return [
-            replace(candidates[round((i + 0.5) / count * 0.75 * len(candidates))],
+            replace(candidates[round((i + 0.5) * step)],
                     name=f"calibration-{seed}-{i}")
             for i in range(count)
         ]  # fmt: skip

@@ -31,8 +31,8 @@ PRIOR_BLOCKS_SD = 0.04
 PRIOR_OP_BLOCKS_SD = 0.05
 PRIOR_WEIGHTS_SD = 0.05
 PRIOR_OFFSET_SD = 0.02
-# A whole model's relative error about the fit is believed to be what sessions of one model differ
-# by (this where it is not known), as firmly as if so many models had shown it.
+# A whole model's relative error about the fit is believed to be what its measuring leaves (this
+# where it is not known), as firmly as if so many models had shown it.
 PRIOR_RESIDUAL_SD = 0.015
 PRIOR_RESIDUAL_DOF = 6.0
 FEWEST_MODELS = 3
@@ -199,11 +199,11 @@ def calibrations_from_header(values: object, where: str) -> dict[str, Calibratio
 def fit_calibration(
     models: Sequence[LoneBlocks],
     measured_ms: Sequence[float],
-    session_sd: float = PRIOR_RESIDUAL_SD,
+    noise_sd: float = PRIOR_RESIDUAL_SD,
 ) -> Calibration:
     """Fit on whole models: each one's lone blocks, and its measured latency.
 
-    `session_sd` is the relative standard deviation between sessions of one model on this machine.
+    `noise_sd` is the relative standard deviation of a measured model about any line.
     A Bayesian linear regression of relative errors with the priors above (Bishop 2006, eq. 3.53
     and 3.54). Raises UserError for fewer than FEWEST_MODELS.
     """
@@ -220,7 +220,7 @@ def fit_calibration(
     blocks = max(float(np.median([sum(model.counts.values()) for model in models])), 1.0)
     mparams = max(float(np.median([model.params for model in models])) / 1e6, 1e-6)
     units = np.array([1.0] * len(ops) + [scale / blocks] * len(ops) + [scale / mparams, scale])
-    noise = min(max(session_sd, 1e-3), 0.1)  # a machine that never wavers would silence the prior
+    noise = min(max(noise_sd, 1e-3), 0.1)  # a machine that never wavers would silence the prior
     features = _features(models, ops) * units / measured[:, None]
     mean, covariance = _posterior(features, noise)
     residuals = features @ mean - 1

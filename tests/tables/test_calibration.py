@@ -92,8 +92,8 @@ def test_an_op_that_no_model_had_gets_the_mean_factor() -> None:
 
 def test_a_quiet_machine_has_narrower_intervals() -> None:
     models, measured = models_of(np.random.default_rng(4), 8, noise=0.003)
-    quiet = fit_calibration(models, measured, session_sd=0.005)
-    noisy = fit_calibration(models, measured, session_sd=0.03)
+    quiet = fit_calibration(models, measured, noise_sd=0.005)
+    noisy = fit_calibration(models, measured, noise_sd=0.03)
     assert quiet.half_width(models[0]) < 0.5 * noisy.half_width(models[0])
 
 
@@ -101,7 +101,7 @@ def test_models_of_more_blocks_show_what_a_block_adds() -> None:
     """The same sums in more and more blocks: only their number can explain the difference."""
     models = [LoneBlocks({"mlp": 20.0}, {"mlp": 2 * n}, 10**7) for n in range(4, 12)]
     measured = [20.0 + 0.1 * m.counts["mlp"] for m in models]
-    line = fit_calibration(models, measured, session_sd=0.002)
+    line = fit_calibration(models, measured, noise_sd=0.002)
     assert line.block_ms("mlp") == pytest.approx(0.1, rel=0.1)
     assert line.block_ms("cga") == line.block_ms("mlp"), "of an op that no model had"
 
@@ -109,7 +109,7 @@ def test_models_of_more_blocks_show_what_a_block_adds() -> None:
 def test_models_of_more_weights_show_what_a_weight_adds() -> None:
     models = [LoneBlocks({"mlp": 20.0}, {"mlp": 12}, n * 10**7) for n in range(1, 9)]
     measured = [20.0 + 0.2 * m.params / 1e7 for m in models]
-    line = fit_calibration(models, measured, session_sd=0.002)
+    line = fit_calibration(models, measured, noise_sd=0.002)
     assert line.per_mparam_ms == pytest.approx(0.02, rel=0.1)
 
 
