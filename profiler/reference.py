@@ -10,9 +10,10 @@ one of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import UserError
 from ..models import Block, Spec
@@ -62,28 +63,42 @@ NO_REFERENCES = References()
 def choose_references(plan: Plan, batch: int = 1) -> References:
     """Return what is to tell the machine's speed while a plan is measured.
 
-    Of the plan's MLPs the one whose run is nearest to STANDARD's, the first of equally near ones,
-    for blocks and models. Of a plan without MLPs, STANDARD itself for blocks, its tokens shared out
-    among the batch (of the other ops, some mostly move data about and waver by themselves), and the
-    nearest whole model for models.
+    Where the plan has MLPs, blocks and models have the same: the MLP most like STANDARD (of the
+    first of equally like ones); of small models, whose MLPs have far fewer weights, the one with
+    most. Where none is like it, STANDARD itself, its tokens shared out among the batch: an MLP of
+    many tokens and few weights, as the first stages of a Swin have, mostly moves data about and
+    wavers by itself, and so do other ops. Whole models of a plan without MLPs have one of them, the
+    one whose run is nearest to STANDARD's.
     """
     subjects = [point.subject for point in plan.points]
     if not subjects:
         return NO_REFERENCES
     mlps = [one for one in subjects if isinstance(one, Block) and one.op == STANDARD.op]
-    if mlps:
-        return References((_nearest(mlps, batch),), (_nearest(mlps, batch),))
+    alike = [one for one in mlps if _is_like_standard(one, batch)]
+    if alike:
+        chosen = (min(alike, key=lambda one: _unlike(one, batch)),)
+        return References(chosen, chosen)
+    if mlps and 2 * max(one.params for one in mlps) < STANDARD.params:
+        chosen = (max(mlps, key=lambda one: (one.params, one.macs)),)
+        return References(chosen, chosen)
     tokens = max(1, round(TOKENS / batch))
     standard = (Block.of("mlp", **{**STANDARD.as_dict(), "tokens": tokens}),)
     models = [one for one in subjects if isinstance(one, Spec)]
-    return References(standard, _nearest(models, batch) if models else standard)
+    if mlps or not models:
+        return References(standard, standard)
+    return References(standard, min(models, key=lambda one: abs(batch * one.macs - STANDARD.macs)))
 
 
-One = TypeVar("One", Block, Spec)
+def _unlike(mlp: Block, batch: int) -> float:
+    """Return how far an MLP's run is from STANDARD's, in MACs and in weights: 0 for the same."""
+    macs, params = batch * mlp.macs / STANDARD.macs, mlp.params / STANDARD.params
+    return abs(math.log(macs)) + abs(math.log(params))
 
 
-def _nearest(among: Sequence[One], batch: int) -> One:
-    return min(among, key=lambda one: abs(batch * one.macs - STANDARD.macs))
+def _is_like_standard(mlp: Block, batch: int) -> bool:
+    """Tell whether both are within a factor of two."""
+    macs, params = batch * mlp.macs / STANDARD.macs, mlp.params / STANDARD.params
+    return 0.5 <= macs <= 2 and 0.5 <= params <= 2
 
 
 def _to_json(reference: Subject | None) -> object:

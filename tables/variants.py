@@ -12,7 +12,7 @@ from .calibration import LoneBlocks
 from .table import LatencyTable
 
 # Beyond this many combinations nobody reads a ranking, and making them takes minutes.
-MOST_COMBINATIONS = 50_000
+MOST_COMBINATIONS = 200_000
 
 
 @dataclass(frozen=True)

@@ -29,18 +29,29 @@ def attention(heads: int, embed: int = 384) -> Block:
     return Block.of("attention", embed=embed, heads=heads, qk=64, v=64, tokens=197)
 
 
-def test_the_reference_is_the_mlp_whose_weights_outgrow_a_core(mlp: Mlp) -> None:
-    small = mlp(384, 1536, 197)
+def test_the_reference_is_the_mlp_most_like_that_of_deit_b(mlp: Mlp) -> None:
     nearer = attention(12, 1370)
     assert abs(nearer.macs - STANDARD.macs) < STANDARD.macs / 20
-    assert chosen(nearer, small, STANDARD, M5) == both(STANDARD)
-    assert chosen(nearer, small) == both(small)
+    assert chosen(nearer, mlp(768, 2304, 197), STANDARD, M5) == both(STANDARD)
+    assert chosen(nearer, mlp(768, 2304, 197), mlp(576, 2304, 197)) == both(mlp(768, 2304, 197))
 
 
-def test_a_batch_makes_the_reference_of_a_smaller_block(mlp: Mlp) -> None:
-    small, large = mlp(192, 768, 197), mlp(768, 3072, 197)
-    assert chosen(small, large) == both(large)
-    assert chosen(small, large, batch=16) == both(small)
+def test_of_small_models_it_is_the_mlp_with_most_weights(mlp: Mlp) -> None:
+    small, large = mlp(192, 384, 65), mlp(192, 768, 65)
+    assert chosen(small, large, attention(3, 192)) == both(large)
+
+
+def test_an_mlp_of_many_tokens_and_few_weights_is_none(mlp: Mlp) -> None:
+    """A Swin's: as much work as wanted with hardly any weights, or the weights for few tokens."""
+    many_tokens, many_weights = mlp(128, 512, 7056), mlp(1024, 4096, 49)
+    assert abs(many_tokens.macs - STANDARD.macs) < STANDARD.macs / 100
+    assert chosen(many_tokens, many_weights, M5) == both(STANDARD)
+
+
+def test_a_batch_makes_the_reference_of_fewer_tokens(mlp: Mlp) -> None:
+    whole, sixteenth = mlp(768, 3072, 192), mlp(768, 3072, 12)
+    assert chosen(whole, sixteenth) == both(whole)
+    assert chosen(whole, sixteenth, batch=16) == both(sixteenth)
 
 
 def test_models_without_mlps_are_followed_by_one_of_them() -> None:
