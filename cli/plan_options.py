@@ -42,7 +42,7 @@ class PlanWanted:
     def planned(self) -> Planned:
         """Return what that comes to; raises UserError where it does not make sense."""
         from ..models import create_spec
-        from ..profiler.spaces import space_class, with_variants
+        from ..profiler.spaces import blocks_of_variants, space_class, with_variants
 
         spec = create_spec(self.model) if self.model else None
         name = self.space or (spec.family if spec else "vit")
@@ -55,8 +55,10 @@ class PlanWanted:
         chosen = kind.create(
             spec, resolution=self.resolution, patch=self.patch, classes=self.classes
         )
+        exact: list[Block] = []
         if self.variants:
-            chosen = with_variants(chosen, create_spec(self.variants))
+            varied = create_spec(self.variants)
+            chosen, exact = with_variants(chosen, varied), blocks_of_variants(varied)
         tokens = f"tokens={self.tokens}" if self.tokens else ""
         chosen = chosen.with_levels(f"{self.grid or ''};{tokens}")
         self._check_in_model()
@@ -68,7 +70,8 @@ class PlanWanted:
             return Planned(chosen, in_context, [], in_model=create_spec(self.in_model))
         wanted = chosen.whole_models if self.whole_models is None else self.whole_models
         models = chosen.calibration_models(wanted, self.seed)
-        return Planned(chosen, in_context, models, refine_to=self.points if refine else None)
+        refine_to = self.points if refine else None
+        return Planned(chosen, in_context, models, exact, refine_to)
 
     def _check_in_model(self) -> None:
         others = {"--model": self.model, "--grid": self.grid, "--points": self.points,
@@ -86,12 +89,14 @@ class PlanWanted:
 class Planned:
     """The blocks of a space, and whole models beside them; or the blocks of one model in place.
 
+    `exact` are blocks that are measured as they are, whatever the space has around them.
     `refine_to` is the number of points up to which the space is to be refined while it is measured.
     """
 
     space: Space
     context: Context
     models: Sequence[Spec]
+    exact: Sequence[Block] = ()
     refine_to: int | None = None
     in_model: Spec | None = None
 
@@ -102,7 +107,7 @@ class Planned:
         if self.in_model is not None:
             return Plan.in_model(self.in_model)
         blocks = (space or self.space).blocks()
-        return Plan.of_blocks([*blocks, *probes], self.context, self.models)
+        return Plan.of_blocks([*blocks, *self.exact, *probes], self.context, self.models)
 
 
 def check_space(name: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 from ..errors import UserError, did_you_mean
-from ..models import Spec
+from ..models import Block, Spec
 from ..models.variants import single_variants
 from ..tables import LatencyTable
 from .space import Space
@@ -69,3 +69,13 @@ def with_variants(space: Space, spec: Spec) -> Space:
         if not all(map(space.covers, blocks)):
             space = space.with_slabs(space.covering(variant.spec).slabs)
     return space
+
+
+def blocks_of_variants(spec: Spec) -> list[Block]:
+    """Return the blocks of a model and of its variants that differ in one choice.
+
+    What a choice costs should be measured and not interpolated: a V ratio of 0.4 makes widths that
+    a runtime takes another path for than for those around them.
+    """
+    specs = [spec, *(variant.spec for variant in single_variants(spec))]
+    return list(dict.fromkeys(block for one in specs for block in one.blocks()))
