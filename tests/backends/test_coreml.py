@@ -24,6 +24,7 @@ from vitprof.backends.coreml_package import MODEL, WEIGHTS, unpack
 from vitprof.backends.coreml_program import program_io
 from vitprof.backends.coreml_quiet import quiet_coremltools
 from vitprof.models import OPS, Block, ViTLayer, ViTSpec, create_block, create_model, create_spec
+from vitprof.models.modules.folding import folded
 
 with quiet_coremltools():
     import coremltools as ct
@@ -46,12 +47,12 @@ OPERATIONS = {
     "attention": {"layer_norm", "linear", "matmul", "softmax", "add"},
     "mlp": {"layer_norm", "linear", "gelu", "add"},
     "classifier": {"layer_norm", "linear"},
-    # Batch norms are folded: none is left beside the convolutions.
+    # Batch norms are folded, and so is a dwconv's residual: none is left beside the convolutions.
     "conv_stem": {"conv", "relu"},
-    "dwconv": {"conv", "add"},
+    "dwconv": {"conv"},
     "ffn": {"conv", "relu", "add"},
     "cga": {"conv", "relu", "matmul", "softmax", "concat", "add"},
-    "patch_merging": {"conv", "relu", "sigmoid", "mul", "add"},
+    "patch_merging": {"conv", "relu", "sigmoid", "mul"},
     "pooled_classifier": {"reduce_mean", "linear"},
     "conv": {"conv"},
     "mbconv": {"conv"},
@@ -82,7 +83,8 @@ def backend() -> CoreMlBackend:
 @functools.cache
 def built(block: Block, dtype: str, batch: int = 1) -> bytes:
     torch.manual_seed(0)
-    return CoreMlBackend().build(create_block(block), (batch, *block.input_shape), options(dtype))
+    module = folded(create_block(block))  # as a workshop does before it compiles
+    return CoreMlBackend().build(module, (batch, *block.input_shape), options(dtype))
 
 
 def operations(specification) -> list[str]:

@@ -83,7 +83,6 @@ def test_engines_of_every_op_are_built_for_gpus_that_are_not_here(block, device,
     assert len(file.engine) > (0.5 if sparsity == "2:4" else 0.9) * weights
 
 
-@pytest.mark.parametrize("sparsity", ["dense", "2:4"])
 def test_every_op_is_built_here() -> None:
     assert {block.op for block in BLOCKS} | set(FAMILIES) == set(OPS)
 
@@ -95,6 +94,7 @@ def test_engines_of_every_family_are_built(block, t4) -> None:
     assert len(file.engine) > block.params * 2, "fp16 weights are in it"
 
 
+@pytest.mark.parametrize("sparsity", ["dense", "2:4"])
 @pytest.mark.parametrize("block", BLOCKS[1::2], ids=str)
 def test_ampere_takes_fp32_too(rtx3080, block, sparsity) -> None:
     file = EngineFile.from_bytes(build(block, rtx3080, options_of(dtype="fp32", sparsity=sparsity)))

@@ -33,7 +33,7 @@ def test_every_block_of_a_models_variants_is_measured_as_it_is(setting: Setting)
     blocks = [subject for subject in subjects if not isinstance(subject, Spec)]
     assert len(set(blocks)) == len(blocks)
     table = LatencyTable([Row(block, latency_ms=cost(block)) for block in blocks], setting)
-    variants = single_variants(model)
+    variants = list(single_variants(model))
     assert len(variants) > 15
     for variant in variants:
         own = sum(map(cost, variant.spec.blocks()))

@@ -72,13 +72,6 @@ def test_blocks_without_an_mlp_are_followed_by_the_standard_one_at_that_batch() 
     assert endless[0].as_dict()["tokens"] == 1
 
 
-def test_the_first_of_equally_near_blocks_is_the_reference(mlp: Mlp) -> None:
-    one, other = mlp(384, 768, 197), mlp(768, 384, 197)
-    assert one.macs == other.macs
-    assert chosen(one, other) == both(one)
-    assert chosen(other, one) == both(other)
-
-
 def test_without_points_there_is_no_reference() -> None:
     assert chosen() == References()
 
