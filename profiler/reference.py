@@ -64,10 +64,10 @@ def choose_references(plan: Plan, batch: int = 1) -> References:
     """Return what is to tell the machine's speed while a plan is measured.
 
     Where the plan has MLPs, blocks and models have the same: the MLP most like STANDARD; of small
-    models, whose MLPs have far fewer weights, the one with most. Where none is like it, STANDARD itself, its tokens shared out among the batch: an MLP of
-    many tokens and few weights, as the first stages of a Swin have, mostly moves data about and
-    wavers by itself, and so do other ops. Whole models of a plan without MLPs have one of them, the
-    one whose run is nearest to STANDARD's.
+    models, whose MLPs have far fewer weights, the one with most. Where none is like it, STANDARD
+    itself, its tokens shared out among the batch: an MLP of many tokens and few weights, as the
+    first stages of a Swin have, mostly moves data about and wavers by itself, and so do other ops.
+    Whole models of a plan without MLPs have one of them, the one whose run is nearest to STANDARD's.
     """
     subjects = [point.subject for point in plan.points]
     if not subjects:
