@@ -67,7 +67,7 @@ def choose_references(plan: Plan, batch: int = 1) -> References:
     models, whose MLPs have far fewer weights, the one with most. Where none is like it, STANDARD
     itself, its tokens shared out among the batch: an MLP of many tokens and few weights, as the
     first stages of a Swin have, mostly moves data about and wavers by itself, and so do other ops.
-    Whole models of a plan without MLPs have one of them, the one whose run is nearest to STANDARD's.
+    Whole models of a plan without MLPs have the one of them whose run is nearest.
     """
     subjects = [point.subject for point in plan.points]
     if not subjects:
