@@ -21,7 +21,9 @@ from ..errors import UserError
 from ..models.checks import shown
 
 SECONDS_TO_CONNECT = 3.0
-SECONDS_TO_ANSWER = 15.0
+# A server of clients starts a process for each, which took more than 15 s on a slow machine that
+# had not run Ray before; a port that listens and says nothing at all is rare.
+SECONDS_TO_ANSWER = 60.0
 _ADDRESS = re.compile(
     r"(?P<client>ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})"
 )

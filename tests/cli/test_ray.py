@@ -47,8 +47,10 @@ def test_two_nodes_measure_a_table_that_predicts(run, ray_nodes, tmp_path) -> No
 
 
 def test_a_machine_outside_the_cluster_measures_through_a_client(
-    run, new_ray_cluster, closed_port, tmp_path
+    run, new_ray_cluster, closed_port, tmp_path, monkeypatch
 ) -> None:
+    # How soon Ray's server starts a client's process is not what is tested.
+    monkeypatch.setattr(ray_connection, "SECONDS_TO_ANSWER", 300.0)
     new_ray_cluster(head={"vitprof:cpu": 1}, client_port=closed_port)
     wait_until_open(closed_port)
     path = tmp_path / "lut.csv"
@@ -130,7 +132,7 @@ def test_an_address_that_never_answers_is_given_up_in_bounded_time(
     run, silent_port, tmp_path, monkeypatch
 ) -> None:
     """Left to itself Ray tries for minutes, and prints."""
-    assert ray_connection.SECONDS_TO_CONNECT + ray_connection.SECONDS_TO_ANSWER < 20
+    assert ray_connection.SECONDS_TO_CONNECT + ray_connection.SECONDS_TO_ANSWER < 90
     monkeypatch.setattr(ray_connection, "SECONDS_TO_ANSWER", 3.0)
     answer = run("measure", "--ray", f"127.0.0.1:{silent_port}", "--out", tmp_path / "lut.csv")
     assert_refused(answer, tmp_path, f"127.0.0.1:{silent_port}", "within 3 s")
