@@ -46,6 +46,7 @@ def test_two_nodes_measure_a_table_that_predicts(run, ray_nodes, tmp_path) -> No
     assert [line.rsplit(",", 1)[1] for line in after] == [line.rsplit(",", 1)[1] for line in before]
 
 
+@pytest.mark.timeout(900)
 def test_a_machine_outside_the_cluster_measures_through_a_client(
     run, new_ray_cluster, closed_port, tmp_path, monkeypatch
 ) -> None:
