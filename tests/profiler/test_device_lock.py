@@ -90,7 +90,7 @@ def test_another_device_of_the_machine_is_free(
 def test_an_ended_process_leaves_the_device_free_and_nothing_to_say(
     in_a_child: Callable[..., subprocess.Popen[str]], folder: Path
 ) -> None:
-    in_a_child().communicate(timeout=600)
+    in_a_child().communicate()
     assert (folder / "host.lock").read_bytes() == b""
     notes: list[str] = []
     with device_lock(HOST, "this test", notes.append):

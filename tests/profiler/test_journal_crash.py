@@ -113,7 +113,7 @@ def test_a_full_disk_is_said_and_what_is_done_is_kept(
     room = len(header.encode()) + round(lines * len(rows.encode()) / 7)
 
     child = in_a_child(out, run_s=0, most_bytes=room)
-    _, errors = child.communicate(timeout=600)
+    _, errors = child.communicate()
     assert child.returncode == 2, errors
     assert errors.count("\n") == 1
     assert str(out) in errors
