@@ -13,7 +13,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,10 @@ SECONDS_TO_CONNECT = 3.0
 # A server of clients starts a process for each, which took more than 15 s on a slow machine that
 # had not run Ray before; a port that listens and says nothing at all is rare.
 SECONDS_TO_ANSWER = 60.0
+# On a busy machine the process that a server of clients starts for each sometimes ends at once;
+# the next one lives.
+_TRANSIENT = "Starting Ray client server failed"
+_TRIES = 3
 _ADDRESS = re.compile(
     r"(?P<client>ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})"
 )
@@ -52,10 +56,8 @@ def ray_connection(address: str) -> Iterator[Any]:
         yield ray
         return
     _check_answers(address)
-    try:
-        _init(ray, address)
-    except (OSError, RuntimeError, ValueError, TimeoutError) as error:
-        raise _no_answer(address, " ".join(str(error).split())) from None
+    if reason := _tried(lambda: _why_no_connection(ray, address)):
+        raise _no_answer(address, reason)
     try:
         yield ray
     finally:
@@ -76,14 +78,33 @@ def _import_ray() -> Any:
     return ray
 
 
-def _init(ray: Any, address: str) -> None:
-    ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-
-
 def _check_answers(address: str) -> None:
     """Raise UserError unless a Ray cluster answers at the address within a bounded time."""
     if address != "auto" and (reason := why_closed(address)):
         raise _no_answer(address, reason)
+    if reason := _tried(lambda: _why_no_child(address)):
+        raise _no_answer(address, reason)
+
+
+def _tried(why_not: Callable[[], str]) -> str:
+    """Return why it cannot be done, "" once it can; a transient reason is tried again."""
+    for _ in range(_TRIES):
+        reason = why_not()
+        if _TRANSIENT not in reason:
+            break
+    return reason
+
+
+def _why_no_connection(ray: Any, address: str) -> str:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (OSError, RuntimeError, ValueError, TimeoutError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
+
+
+def _why_no_child(address: str) -> str:
+    """Return why a child process cannot connect, "" where it can."""
     try:
         answer = subprocess.run(  # noqa: S603
             [sys.executable, "-c", _TRY, address],
@@ -95,12 +116,11 @@ def _check_answers(address: str) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _no_answer(
-            address, f"no Ray cluster spoke within {SECONDS_TO_ANSWER:.0f} s"
-        ) from None
-    if answer.returncode != 0:
-        said = [line for line in answer.stdout.splitlines() if line.startswith("failed: ")]
-        raise _no_answer(address, said[-1].removeprefix("failed: ") if said else "Ray gave up")
+        return f"no Ray cluster spoke within {SECONDS_TO_ANSWER:.0f} s"
+    if answer.returncode == 0:
+        return ""
+    said = [line for line in answer.stdout.splitlines() if line.startswith("failed: ")]
+    return said[-1].removeprefix("failed: ") if said else "Ray gave up"
 
 
 def why_closed(address: str) -> str:
