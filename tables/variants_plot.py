@@ -70,6 +70,6 @@ def _draw_combinations(axes: Axes, found: Variants) -> None:
     )
     axes.set_xlabel("GMACs")
     axes.set_ylabel("predicted ms")
-    axes.set_title("All combinations")
+    axes.set_title("Combinations of choices")
     axes.legend(loc="upper left")
     axes.grid(True, alpha=0.3)
