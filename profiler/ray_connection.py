@@ -24,8 +24,8 @@ SECONDS_TO_CONNECT = 3.0
 # A server of clients starts a process for each, which took more than 15 s on a slow machine that
 # had not run Ray before; a port that listens and says nothing at all is rare.
 SECONDS_TO_ANSWER = 60.0
-# On a busy machine the process that a server of clients starts for each sometimes ends at once;
-# the next one lives.
+# Seen on a busy machine: the process that a server of clients starts for each ends at once. Asked
+# again, the server starts another.
 _TRANSIENT = "Starting Ray client server failed"
 _TRIES = 3
 _ADDRESS = re.compile(
