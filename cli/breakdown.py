@@ -199,7 +199,7 @@ def _write_csv(found: Sequence[Breakdown], out: Path) -> None:
     import csv
     import io
 
-    from ..tables.atomic_write import write_atomically
+    from ..atomic_write import write_atomically
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -169,7 +169,7 @@ def _as_json(across: Across) -> dict[str, Any]:
 
 
 def _write_csv(across: Across, out: Path) -> None:
-    from ..tables.atomic_write import write_atomically
+    from ..atomic_write import write_atomically
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -91,9 +91,9 @@ def info(path: Path, as_json: bool) -> int:
 @click.option("--out", type=click.Path(path_type=Path), help="Default: stdout.")
 def export(path: Path, file_format: str, out: Path | None) -> int:
     """Write a table in another format."""
+    from ..atomic_write import write_atomically
     from ..errors import did_you_mean
     from ..tables import LatencyTable
-    from ..tables.atomic_write import write_atomically
 
     if file_format not in FORMATS:
         raise UserError(f"unknown format '{file_format}'{did_you_mean(file_format, FORMATS)}.")

@@ -152,7 +152,7 @@ def _print(result: Validation) -> None:
 
 
 def _write_csv(result: Validation, out: Path) -> None:
-    from ..tables.atomic_write import write_atomically
+    from ..atomic_write import write_atomically
 
     columns = ["model", "measured_ms", "again_ms", "predicted_ms", "low_ms", "high_ms"]
     series = [

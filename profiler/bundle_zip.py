@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ..atomic_write import replacing
 from ..closing import Closing
 from ..errors import UserError
 from ..models.checks import shown
-from ..tables.atomic_write import replacing
 
 MANIFEST = "manifest.json"
 ARTIFACT = re.compile(r"artifacts/[0-9]{4}\.(onnx|engine|mlpackage|bin)")

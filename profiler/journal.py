@@ -15,8 +15,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import write_atomically
 from ..errors import UserError
-from ..tables.atomic_write import write_atomically
 from ..tables.csv_format import as_written, encode_header, encode_row, read_table_file
 from ..tables.difference import first_difference
 from ..tables.row import Row

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..atomic_write import write_atomically
 from ..errors import UserError
 from ..models import Block, Spec
-from .atomic_write import write_atomically
 from .block_arrays import BlockArrays
 from .calibration import (
     Calibration,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from vitprof.tables.atomic_write import write_atomically
+from vitprof.atomic_write import write_atomically
 
 Refused = Callable[..., object]
 
