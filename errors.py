@@ -14,10 +14,17 @@ class UserError(Exception):
     """
 
 
+LONGEST_LIST = 350
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return " (did you mean 'x'?)" for the nearest known word, or the list of known ones."""
+    """Return " (did you mean 'x'?)" for the nearest known word, or the list of known ones.
+
+    A list that is too long for a sentence is left out.
+    """
     known = sorted(known)
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
         return f" (did you mean '{near[0]}'?)"
-    return f" (known: {', '.join(known)})" if known else ""
+    listed = ", ".join(known)
+    return f" (known: {listed})" if 0 < len(listed) <= LONGEST_LIST else ""

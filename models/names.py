@@ -26,9 +26,10 @@ def spec_names() -> list[str]:
 
 
 def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
-    """Return the spec of a known name, of a spec's JSON file, or of a Hugging Face directory.
+    """Return the spec of a known name, of a spec's JSON file, or of a directory with a model.
 
-    A directory is read by its config.json, which may be given too. A Spec is returned unchanged.
+    A directory is read by its spec.json (as training and pruning write it) or else its config.json
+    (Hugging Face's), which may be given too. A Spec is returned unchanged.
     Raises UserError for an unknown name (with the nearest known one), a path that does not
     exist, and a file that does not describe a model this package has.
     """
@@ -43,10 +44,12 @@ def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
         raise UserError(_not_found(name_or_path, path))
     if not path.is_dir():
         return _spec_from_file(path, path.parent.name if path.name == "config.json" else path.stem)
+    if (path / "spec.json").is_file():
+        return _spec_from_file(path / "spec.json", path.resolve().name)
     if not (path / "config.json").is_file():
         raise UserError(
-            f"the directory '{path}' has no config.json, which says what model it is; give a "
-            "Hugging Face directory or the JSON file of a spec."
+            f"the directory '{path}' has neither spec.json nor config.json, which say what model "
+            "it is; give a directory with a model, or the JSON file of a spec."
         )
     return _spec_from_file(path / "config.json", path.resolve().name)
 
@@ -63,8 +66,8 @@ def _not_found(given: str | os.PathLike[str], path: Path) -> str:
     if not isinstance(given, str) or not is_one_word:
         return f"there is no file or directory {shown(str(path))}; check the path."
     return (
-        f"unknown model {shown(given)}{did_you_mean(given, _KNOWN)}; give a known name, the JSON "
-        "file of a spec or a Hugging Face directory."
+        f"unknown model {shown(given)}{did_you_mean(given, _KNOWN)}; give a known name (vitprof "
+        "models), the JSON file of a spec or a directory with a model."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .revit import with_revit_stage
 from .swin import SwinSpec
 
 # embed, depths, heads: Liu et al. 2021, section 3.3 (a head is 32 wide).
@@ -12,6 +13,14 @@ _SIZES = {
 }
 
 
+# The stage with most of the layers.
+_REVIT_STAGE = 2
+
+
 def known_swins() -> list[SwinSpec]:
-    """Return the paper's Swin-T, Swin-S and Swin-B at 224 pixels."""
-    return [SwinSpec.uniform(*dims, name=f"swin-{size}") for size, dims in _SIZES.items()]
+    """Return the paper's Swin-T, Swin-S and Swin-B at 224 pixels, then each by ReViT's rule.
+
+    The rule is that of Yang et al. 2023 (NViT), Table 6, on the third stage.
+    """
+    plain = [SwinSpec.uniform(*dims, name=f"swin-{size}") for size, dims in _SIZES.items()]
+    return [*plain, *(with_revit_stage(spec, _REVIT_STAGE) for spec in plain)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .revit import revit_spec
 from .vit import ViTSpec
 
 # embed, depth, heads: Dosovitskiy et al. 2020, table 1; Touvron et al. 2021, table 1.
@@ -14,7 +15,7 @@ _SIZES = {
 
 
 def known_vits() -> list[ViTSpec]:
-    """Return the ViTs and DeiTs of the papers, and two small ones."""
+    """Return the ViTs and DeiTs of the papers, two small ones, and the ReViTs."""
     specs = []
     for size in ("tiny", "small", "base"):
         specs.append(ViTSpec.uniform(*_SIZES[size], name=f"deit-{size}"))
@@ -26,4 +27,6 @@ def known_vits() -> list[ViTSpec]:
             64, 4, 4, name="vit-micro-8", resolution=8, patch=2, classes=10, in_channels=1
         ),
     ]
+    # Yang et al. 2023 (NViT), table 7.
+    specs += [revit_spec(384, name="revit-small"), revit_spec(176, name="revit-tiny")]
     return specs

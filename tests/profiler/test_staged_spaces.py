@@ -46,7 +46,15 @@ def of_family(family: str) -> list[Spec]:
 def test_the_default_table_predicts_the_known_models(name: str, table_of: TableOf) -> None:
     table = table_of(space_class(name).create())
     for spec in of_family(name):
-        assert table.predict(spec).extrapolated == []
+        if "revit" not in spec.name:  # wider heads than any Swin's; see below
+            assert table.predict(spec).extrapolated == []
+
+
+@pytest.mark.parametrize("name", ["swin-tiny-revit", "swin-small-revit", "swin-base-revit"])
+def test_a_revit_stage_is_predicted_by_a_table_of_its_own(name: str, table_of: TableOf) -> None:
+    spec = create_spec(name)
+    table = table_of(space_class("swin").create(spec))
+    assert table.predict(spec).extrapolated == []
 
 
 @pytest.mark.parametrize("name", STAGED)
