@@ -1,0 +1,1 @@
+"""Training and evaluation: images, augmentations, one loop, losses. No tables, no backends."""

@@ -1,0 +1,130 @@
+"""What a batch of images goes through before a model sees it: the augmentations of DeiT that small
+images need.
+
+All act on whole batches and draw from the generator that they are given, so that a run that is
+resumed sees what it would have seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .images import Normalisation
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How images are varied (Touvron et al. 2021, table 9, without what needs large images).
+
+    `crop` times its width is put around an image before a random crop of its size; `flip` mirrors
+    half of them; with `erase` a rectangle of so many images becomes noise (Zhong et al. 2020);
+    `mixup` and `cutmix` are the parameters of the Beta distribution that pairs are mixed by (Zhang
+    et al. 2018, Yun et al. 2019; 0 is off; where both are on, each batch draws one); `smoothing` is
+    the share of a label spread over all classes.
+    """
+
+    crop: float = 0.0
+    flip: bool = False
+    erase: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    smoothing: float = 0.0
+
+
+AUGMENTATIONS = {
+    "none": Augmentation(),
+    "light": Augmentation(crop=1 / 8, flip=True, smoothing=0.1),
+    "deit": Augmentation(1 / 8, True, erase=0.25, mixup=0.8, cutmix=1.0, smoothing=0.1),
+}
+
+
+def augmented(
+    pixels: Tensor,
+    labels: Tensor,
+    classes: int,
+    how: Augmentation,
+    norm: Normalisation,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Return float images (n x channels x h x w, normalised) and targets (n x classes, rows of 1).
+
+    `pixels` are uint8, `labels` n integers.
+    """
+    if how.crop:
+        pixels = cropped(pixels, round(how.crop * pixels.shape[-1]), generator)
+    if how.flip:
+        mirrored = torch.rand(len(pixels), generator=generator) < 0.5
+        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
+    images = normalised(pixels, norm)
+    if how.erase:
+        images = erased(images, how.erase, generator)
+    targets = F.one_hot(labels, classes).float()
+    targets = targets * (1 - how.smoothing) + how.smoothing / classes
+    if how.mixup or how.cutmix:
+        images, targets = mixed(images, targets, how, generator)
+    return images, targets
+
+
+def normalised(pixels: Tensor, norm: Normalisation) -> Tensor:
+    """Return uint8 pixels as floats, (pixel / 255 - mean) / std by channel."""
+    mean = torch.tensor(norm.mean)[:, None, None]
+    std = torch.tensor(norm.std)[:, None, None]
+    return (pixels.float() / 255 - mean) / std
+
+
+def cropped(pixels: Tensor, padding: int, generator: torch.Generator) -> Tensor:
+    """Return a random crop of every image's size from the image with black around it."""
+    count, channels, height, width = pixels.shape
+    padded = F.pad(pixels, (padding,) * 4)
+    shifts = torch.randint(0, 2 * padding + 1, (2, count), generator=generator)
+    rows = shifts[0][:, None] + torch.arange(height)
+    columns = shifts[1][:, None] + torch.arange(width)
+    image, channel = torch.arange(count)[:, None, None, None], torch.arange(channels)[:, None, None]
+    return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def erased(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Return images of which `share` have a rectangle of noise, 2 % to a third of their area."""
+    images = images.clone()
+    height, width = images.shape[-2:]
+    for place in torch.nonzero(torch.rand(len(images), generator=generator) < share).flatten():
+        area, ratio, top, left = torch.rand(4, generator=generator).tolist()
+        area = (0.02 + area * (1 / 3 - 0.02)) * height * width
+        ratio = 0.3 * (1 / 0.09) ** ratio  # log-uniform from 0.3 to 1 / 0.3
+        high = min(max(round((area * ratio) ** 0.5), 1), height)
+        wide = min(max(round((area / ratio) ** 0.5), 1), width)
+        y, x = int(top * (height - high + 1)), int(left * (width - wide + 1))
+        noise = torch.randn(images.shape[1], high, wide, generator=generator)
+        images[place, :, y : y + high, x : x + wide] = noise
+    return images
+
+
+def mixed(
+    images: Tensor, targets: Tensor, how: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return every image mixed with the one in the batch's reverse order, and so their targets."""
+    cut = bool(how.cutmix) and (not how.mixup or torch.rand((), generator=generator).item() < 0.5)
+    share = _beta(how.cutmix if cut else how.mixup, generator)
+    others, other_targets = images.flip(0), targets.flip(0)
+    if cut:
+        height, width = images.shape[-2:]
+        side = (1 - share) ** 0.5
+        high, wide = round(height * side), round(width * side)
+        row, column = torch.rand(2, generator=generator).tolist()
+        y, x = int(row * (height - high + 1)), int(column * (width - wide + 1))
+        images = images.clone()
+        images[:, :, y : y + high, x : x + wide] = others[:, :, y : y + high, x : x + wide]
+        share = 1 - high * wide / (height * width)
+    else:
+        images = share * images + (1 - share) * others
+    return images, share * targets + (1 - share) * other_targets
+
+
+def _beta(alpha: float, generator: torch.Generator) -> float:
+    """Draw from Beta(alpha, alpha), as torch.distributions does but from a generator."""
+    first, second = torch._standard_gamma(torch.full((2,), alpha), generator=generator).tolist()
+    return first / (first + second) if first + second > 0 else 0.5

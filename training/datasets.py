@@ -1,0 +1,117 @@
+"""Where images come from: a name or a path, brought into a train and a test part."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from .image_folder import OnProgress, read_image_folder
+from .images import Dataset, Images
+
+# What the two parts are called, in a folder or as names of zips.
+TRAIN_NAMES = ("train", "training")
+TEST_NAMES = ("test", "val", "valid", "validation")
+# Where there is only one part, this share of every class is kept for testing.
+TEST_SHARE = 0.2
+
+
+def load_dataset(
+    source: str, resolution: int | None = None, on_progress: OnProgress | None = None
+) -> Dataset:
+    """Return the dataset that `source` names.
+
+    "digits" (scikit-learn's 1,797 images of 8 x 8); a folder that holds train and test (or val), as
+    folders or zips of class folders; a folder of class folders or a zip of one, a fifth of each
+    class kept for testing; or an .npz with `images` and `labels` (and `test_images`,
+    `test_labels`). Raises UserError for anything else.
+    """
+    if source == "digits":
+        return split(_digits(resolution))
+    path = Path(source)
+    if path.suffix == ".npz":
+        return _arrays(path)
+    if path.is_dir():
+        train, test = _part(path, TRAIN_NAMES), _part(path, TEST_NAMES)
+        if train and test:
+            return Dataset(
+                read_image_folder(train, resolution, on_progress),
+                read_image_folder(test, resolution, on_progress),
+            )
+    return split(read_image_folder(path, resolution, on_progress))
+
+
+def split(images: Images, seed: int = 0) -> Dataset:
+    """Return the images in two parts, TEST_SHARE of every class in the second, always the same."""
+    images.check_every_class_has_one()
+    rng = np.random.default_rng(seed)
+    test: list[int] = []
+    for label in range(len(images.classes)):
+        of_class = rng.permutation(np.flatnonzero(images.labels == label))
+        test += of_class[: round(TEST_SHARE * len(of_class))].tolist()
+    chosen = np.zeros(len(images), dtype=bool)
+    chosen[test] = True
+    if not chosen.any():
+        raise UserError(f"{images.name} has too few images to keep some for testing.")
+    return Dataset(
+        images.take(np.flatnonzero(~chosen), f"{images.name} (train)"),
+        images.take(np.flatnonzero(chosen), f"{images.name} (test)"),
+    )
+
+
+def _part(folder: Path, names: tuple[str, ...]) -> Path | None:
+    for name in names:
+        for candidate in (folder / name, folder / f"{name}.zip"):
+            if candidate.exists():
+                return candidate
+    return None
+
+
+def _digits(resolution: int | None) -> Images:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise UserError(
+            "the digits come with scikit-learn, which is not installed: pip install scikit-learn."
+        ) from None
+    found = load_digits()
+    if resolution not in (None, 8):
+        raise UserError(f"the digits are 8 x 8; --resolution {resolution} is another size.")
+    pixels = np.round(found.images * (255 / 16)).astype(np.uint8)[:, None]
+    return Images(pixels, found.target.astype(np.int64), tuple("0123456789"), "digits")
+
+
+def _arrays(path: Path) -> Dataset:
+    """Read an .npz; no pickles, so nothing in it is executed."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            held = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is no .npz of plain arrays ({error}).") from None
+    missing = [name for name in ("images", "labels") if name not in held]
+    if missing:
+        raise UserError(
+            f"{path} has no array '{missing[0]}'; it needs images (n x channels x height x width, "
+            "uint8) and labels, and may have test_images, test_labels and classes."
+        )
+    classes = _classes(held)
+
+    def part(images: str, labels: str) -> Images:
+        return Images(held[images], held[labels], classes, f"{path} ({images})")
+
+    train = part("images", "labels")
+    if "test_images" not in held or "test_labels" not in held:
+        return split(train)
+    return Dataset(train, part("test_images", "test_labels"))
+
+
+def _classes(held: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """Return the names of the classes; by default the numbers from 0 to the largest label."""
+    if "classes" in held:
+        return tuple(map(str, held["classes"]))
+    labels = held["labels"]
+    whole = labels.dtype.kind in "iu"
+    return tuple(map(str, range(int(labels.max(initial=0)) + 1 if whole else 0)))

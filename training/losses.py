@@ -1,0 +1,62 @@
+"""What training minimises: cross entropy, a CNN teacher's labels, the full model's logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Logits:
+    """A model's logits, n x classes, from its class token and its distillation token.
+
+    A model without distillation token has `distilled` None.
+    """
+
+    token: Tensor
+    distilled: Tensor | None = None
+
+    @property
+    def prediction(self) -> Tensor:
+        """What the model answers: the mean of both (Touvron et al. 2021, section 3)."""
+        return self.token if self.distilled is None else (self.token + self.distilled) / 2
+
+
+def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean over n of the cross entropy with target distributions (n x classes)."""
+    return -(targets * F.log_softmax(logits.float(), dim=-1)).sum(dim=-1).mean()
+
+
+def hard_distillation(student: Logits, targets: Tensor, teacher: Tensor) -> Tensor:
+    """Return the CNN hard distillation of Yang et al. 2023 (NViT), eq. 8, halved.
+
+    CE(z_c, Y) + CE(z_d, argmax of the teacher's logits), each by a half as in DeiT, so that the
+    loss keeps its size with and without a teacher. Without a distillation token the one token
+    learns both.
+    """
+    taught = student.token if student.distilled is None else student.distilled
+    said = teacher.argmax(dim=-1)
+    return (soft_cross_entropy(student.token, targets) + F.cross_entropy(taught.float(), said)) / 2
+
+
+def full_distillation(student: Logits, full: Logits, temperature: float) -> Tensor:
+    """Return the full-model distillation of Yang et al. 2023 (NViT), eq. 9.
+
+    KL(full || student) of the distributions at `temperature`, over the tokens that both have,
+    times temperature² so that its gradients keep their size (Hinton et al. 2015, section 2).
+    """
+    loss = _divergence(student.token, full.token, temperature)
+    if student.distilled is not None and full.distilled is not None:
+        loss = loss + _divergence(student.distilled, full.distilled, temperature)
+    return loss
+
+
+def _divergence(student: Tensor, full: Tensor, temperature: float) -> Tensor:
+    return temperature**2 * F.kl_div(
+        F.log_softmax(student.float() / temperature, dim=-1),
+        F.log_softmax(full.float() / temperature, dim=-1),
+        reduction="batchmean",
+        log_target=True,
+    )

@@ -1,0 +1,60 @@
+"""A model as a folder: spec.json, model.safetensors, and how images are normalised for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..errors import UserError
+from ..models.checks import shown
+from ..models.json_object import read_json_object
+from .images import Normalisation
+
+SPEC = "spec.json"
+WEIGHTS = "model.safetensors"
+# Hugging Face's name and fields for the same, so that either reads the other's.
+PREPROCESSOR = "preprocessor_config.json"
+
+
+def write_model(model: nn.Module, folder: Path, norm: Normalisation) -> None:
+    """Write the model's spec, weights and normalisation; each file in one step."""
+    from safetensors.torch import save
+
+    from ..atomic_write import write_atomically
+
+    folder.mkdir(parents=True, exist_ok=True)
+    spec: Any = model.spec
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    write_atomically(folder / WEIGHTS, save(weights))
+    record = {"image_mean": list(norm.mean), "image_std": list(norm.std), "rescale_factor": 1 / 255}
+    write_atomically(folder / PREPROCESSOR, json.dumps(record, indent=2) + "\n")
+    write_atomically(folder / SPEC, spec.to_json())
+
+
+def read_normalisation(folder: Path) -> Normalisation | None:
+    """Return the normalisation that the folder of a model says, None where it says none.
+
+    Raises UserError for numbers that are none.
+    """
+    path = folder / PREPROCESSOR
+    if not path.is_file():
+        return None
+    record, source = read_json_object(path)
+    mean, std = record.get("image_mean"), record.get("image_std")
+    if mean is None and std is None:
+        return None
+    for value in (mean, std):
+        if not isinstance(value, list) or not all(isinstance(v, int | float) for v in value):
+            raise UserError(f"{source}: {shown(value)} has to be a list of numbers, one a channel.")
+    assert isinstance(mean, list)
+    assert isinstance(std, list)
+    if len(mean) != len(std) or not all(s > 0 for s in std):
+        raise UserError(
+            f"{source}: image_std has to be above 0, one number for each of image_mean."
+        )
+    return Normalisation(tuple(map(float, mean)), tuple(map(float, std)))

@@ -1,0 +1,88 @@
+"""The processes that train one model together, as torchrun starts them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's `rank` among `count`; all have the same model and a share of each batch."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that writes files and reports."""
+        return self.rank == 0
+
+    def share_of(self, batch: int) -> slice:
+        """Return this process's part of a batch."""
+        size = batch // self.count
+        return slice(self.rank * size, (self.rank + 1) * size)
+
+    def average_gradients(self, model: nn.Module) -> None:
+        """Make every gradient the mean over all processes.
+
+        By hand and not by DistributedDataParallel, because pruning exchanges the model between two
+        steps and scores units on the averaged gradients.
+        """
+        if self.count == 1:
+            return
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.count
+        sizes = [gradient.numel() for gradient in gradients]
+        for gradient, mean in zip(gradients, flat.split(sizes), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def mean(self, value: float) -> float:
+        """Return the mean of a number over all processes."""
+        if self.count == 1:
+            return value
+        total = torch.tensor([value], dtype=torch.float64, device=_device_of_backend())
+        distributed.all_reduce(total)
+        return float(total) / self.count
+
+    def wait(self) -> None:
+        """Return once every process is here."""
+        if self.count > 1:
+            distributed.barrier()
+
+    @contextmanager
+    def first_before_others(self) -> Iterator[None]:
+        """Let the first process through the block, then the others: they find what it wrote."""
+        if not self.is_first:
+            self.wait()
+        yield
+        if self.is_first:
+            self.wait()
+
+
+ONE_PROCESS = Processes()
+
+
+def _device_of_backend() -> str:
+    return "cuda" if distributed.get_backend() == "nccl" else "cpu"
+
+
+@contextmanager
+def joined_processes(device: torch.device) -> Iterator[Processes]:
+    """Join what torchrun started inside the block; alone where it did not start this process."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1 or "RANK" not in os.environ:
+        yield ONE_PROCESS
+        return
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()

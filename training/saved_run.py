@@ -1,0 +1,109 @@
+"""What a run keeps on disk, so that it can be killed at any time and go on."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..atomic_write import write_atomically
+from ..errors import UserError
+from ..models import create_model
+from .images import Normalisation
+from .model_folder import SPEC, WEIGHTS, write_model
+
+ASKED, STATE, REPORT = "run.json", "state.pt", "report.json"
+SECONDS_BETWEEN = 60.0
+
+
+class SavedRun:
+    """A folder with the run's options, its latest state, and the models that it has so far.
+
+    Raises UserError where the folder holds a run of other options, a finished one, or other files.
+    """
+
+    def __init__(self, folder: Path, asked: Mapping[str, Any], writes: bool = True) -> None:
+        self.folder = folder
+        self.writes = writes
+        self._saved_at = time.monotonic()
+        text = json.dumps(asked, indent=2, sort_keys=True) + "\n"
+        if (folder / ASKED).is_file():
+            self._check_same(json.loads(text))
+        elif folder.is_dir() and any(folder.iterdir()):
+            raise UserError(
+                f"{folder} is not empty and holds no run that could go on; give another --out."
+            )
+        elif writes:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / ASKED, text)
+
+    def _check_same(self, asked: Mapping[str, Any]) -> None:
+        if (self.folder / REPORT).exists():
+            raise UserError(f"{self.folder} holds a finished run; give another --out.")
+        try:
+            before = json.loads((self.folder / ASKED).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.folder / ASKED} cannot be read ({error}).") from None
+        differing = [k for k in {**before, **asked} if before.get(k) != asked.get(k)]
+        if differing:
+            key = sorted(differing)[0]
+            raise UserError(
+                f"{self.folder} holds a run with another {key} ({before.get(key)}, now "
+                f"{asked.get(key)}); repeat its options to go on, or give another --out."
+            )
+
+    @property
+    def resumes(self) -> bool:
+        return (self.folder / STATE).exists()
+
+    def is_due(self) -> bool:
+        """Whether it is time to save again."""
+        return time.monotonic() - self._saved_at >= SECONDS_BETWEEN
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Keep the state in place of the one before, in one step."""
+        self._saved_at = time.monotonic()
+        if not self.writes:
+            return
+        data = io.BytesIO()
+        torch.save(dict(state), data)
+        write_atomically(self.folder / STATE, data.getvalue())
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the latest state, None where there is none; only tensors and plain values."""
+        if not self.resumes:
+            return None
+        try:
+            return torch.load(self.folder / STATE, weights_only=True, map_location="cpu")
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(
+                f"{self.folder / STATE} cannot be read ({reason[:120]}); remove it to start over."
+            ) from None
+
+    def save_model(self, name: str, model: nn.Module, norm: Normalisation) -> None:
+        if self.writes:
+            write_model(model, self.folder / name, norm)
+
+    def load_model(self, name: str) -> nn.Module | None:
+        folder = self.folder / name
+        if not (folder / SPEC).exists():
+            return None
+        return create_model(folder / SPEC, checkpoint=folder / WEIGHTS)
+
+    def finish(self, report: Mapping[str, Any], *leftovers: str) -> None:
+        """Write the report and remove what only a run that is not finished needs."""
+        if not self.writes:
+            return
+        write_atomically(self.folder / REPORT, json.dumps(report, indent=2) + "\n")
+        for name in (STATE, *leftovers):
+            path = self.folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
