@@ -1,0 +1,52 @@
+"""How many units of a structure leave at once, and how many have to stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..errors import UserError, did_you_mean
+from .structures import KINDS, Kind
+
+# Those of NViT's runs, which suit the 2:4 kernels' multiples of 16 with 64 dims a head.
+GROUPS: dict[Kind, int] = {"embed": 16, "heads": 2, "qk": 8, "v": 8, "mlp": 16}
+# Two of three heads at once would be most of a layer.
+FEW_HEADS = 6
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Sizes of groups by kind. Widths come to rest on multiples of them, one group at least."""
+
+    sizes: Mapping[Kind, int] = field(default_factory=lambda: dict(GROUPS))
+
+    @classmethod
+    def of(cls, text: str | None, heads: int) -> Groups:
+        """Return what "heads=1,mlp=32" says, and the default for the others.
+
+        heads: those of the model's widest layer; with few of them they go one by one. Raises
+        UserError for an unknown kind or a size that is no whole number above 0.
+        """
+        sizes = {**GROUPS, "heads": GROUPS["heads"] if heads >= FEW_HEADS else 1}
+        for part in filter(None, (text or "").replace(" ", "").split(",")):
+            name, _, size = part.partition("=")
+            kind = next((k for k in KINDS if k == name.lower()), None)
+            if kind is None:
+                raise UserError(
+                    f"--groups: unknown structure '{name}'{did_you_mean(name, KINDS)}; they are "
+                    f"{', '.join(KINDS)}."
+                )
+            if not size.isdecimal() or int(size) == 0:
+                raise UserError(f"--groups: {name}={size} is no size; write it as {name}=16.")
+            sizes[kind] = int(size)
+        return cls(sizes)
+
+    def next_group(self, kind: Kind, units: int, floor: int = 1) -> int:
+        """Return how many of so many units go next, 0 where less than `floor` would be left."""
+        size = self.sizes[kind]
+        below = (units - 1) // size * size
+        return units - below if below >= max(floor, 1) else 0
+
+    def fewest(self, kind: Kind, units: int) -> int:
+        """Return how many of so many units always stay."""
+        return min(units, self.sizes[kind])

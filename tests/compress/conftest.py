@@ -1,0 +1,58 @@
+"""Small models with random weights, and tables that no machine measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch import nn
+from vitprof.models import Spec, SwinSpec, ViTSpec, create_model
+from vitprof.models.block import Block
+from vitprof.tables import LatencyTable, Row, Setting
+
+VIT = ViTSpec.uniform(
+    64, 3, 4, mlp=64, qk=32, v=32, resolution=16, patch=4, classes=5, name="small-vit"
+)
+DISTILLED = ViTSpec.uniform(
+    32, 2, 4, mlp=64, resolution=16, patch=4, classes=5, distilled=True, name="small-deit"
+)
+SWIN = SwinSpec.uniform(
+    16, [2, 2], [2, 4], mlp_ratio=2, resolution=32, window=4, classes=5, name="small-swin"
+)
+
+
+torch.set_num_threads(1)  # quicker for models as small as these
+
+
+def randomised(spec: Spec, seed: int = 0) -> nn.Module:
+    """Return a model whose biases and norms are random too, so that none hides a mistake."""
+    torch.manual_seed(seed)
+    model = create_model(spec)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model
+
+
+def table_of(blocks: Sequence[Block], ms: Callable[[Block], float]) -> LatencyTable:
+    """Return a table without calibration in which a block takes `ms`."""
+    rows = []
+    for block in dict.fromkeys(blocks):
+        time = ms(block)
+        rows.append(
+            Row(
+                block, latency_ms=time, low_ms=0.99 * time, high_ms=1.01 * time, min_ms=time,
+                p10_ms=time, p90_ms=time, p99_ms=time, session_ms=(time,) * 3, samples=30,
+            )
+        )  # fmt: skip
+    return LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider"))
+
+
+@pytest.fixture
+def linear_table() -> LatencyTable:
+    """Of `VIT` and all that is narrower: 1 ms a MMAC and 0.01 ms a block."""
+    from vitprof.profiler.vit_space import VitSpace
+
+    space = VitSpace.covering(VIT)
+    return table_of(space.blocks(), lambda block: block.macs / 1e6 + 0.01)
