@@ -10,7 +10,7 @@ import click
 
 from ..errors import UserError
 from .options import check_picture, check_writable, extrapolate_option
-from .output import giga, json_option, milliseconds, note, print_json, print_table, progress_bar
+from .output import giga, json_option, milliseconds, note, print_json, print_table
 
 if TYPE_CHECKING:
     from ..models import Spec
@@ -85,7 +85,12 @@ def compare(
         return 0
     table = LatencyTable.read_csv(table_paths[0])
     specs = _chosen_specs(table, models, samples, seed, extrapolate)
-    measured, stable = _measured(table, specs, as_json) if measure_too else (None, True)
+    measured, stable = None, True
+    if measure_too:
+        from .measured_models import measured_like
+
+        what = f"vitprof compare --table {table.source} --measure"
+        measured, stable = measured_like(table, specs, what, as_json)
     comparison = compare_models(table, specs, measured, extrapolate)
     if out:
         _write_csv(comparison, out)
@@ -131,45 +136,12 @@ def _chosen_specs(
     return chosen
 
 
-def _measured(
-    table: LatencyTable, specs: Sequence[Spec], as_json: bool
-) -> tuple[list[float], bool]:
-    """Measure the specs under the table's setting; refused on another machine than the table's."""
-    from ..profiler.environment import check_same_machine
-    from ..profiler.measure import measure_models, typical_of_models
-    from ..profiler.reference import References
-    from .here import Wanted, measuring, open_device, warn_of_hazards
-
-    setting = table.setting
-    backend, here, options = open_device(Wanted.like(setting))
-    check_same_machine(table, backend, options)
-    warn_of_hazards(Wanted.like(setting))
-    what = f"vitprof compare --table {table.source} --measure"
-    with (
-        measuring(Wanted.like(setting), what),
-        progress_bar(enabled=not as_json) as on_progress,
-    ):
-        rows = measure_models(
-            specs,
-            backend,
-            here,
-            options,
-            reference=References.from_header(table.other).models,
-            typical_ms=typical_of_models(table.other),
-            on_progress=on_progress,
-        ).rows
-    for row in rows:
-        if row.verdict != "stable":
-            note(f"{row.verdict}: {row.name}: {row.error}")
-    return [row.latency_ms for row in rows], all(row.verdict == "stable" for row in rows)
-
-
 def _write_csv(comparison: Comparison, out: Path) -> None:
     import csv
     import io
     import math
 
-    from ..tables.atomic_write import write_atomically
+    from ..atomic_write import write_atomically
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -11,7 +11,7 @@ import click
 from .. import __version__
 from ..errors import UserError
 
-# Command -> module of this package; the module holds a click command of the same name.
+# Command -> module of this package, which holds a click command of the same name or that given.
 COMMANDS = {
     "measure": "measure",
     "build": "build",
@@ -22,6 +22,9 @@ COMMANDS = {
     "calibrate": "calibrate",
     "compare": "compare",
     "variants": "variants",
+    "train": "train",
+    "eval": "eval:eval_",
+    "prune": "prune",
     "table": "table",
     "devices": "devices",
     "models": "models",
@@ -38,8 +41,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f".{COMMANDS[cmd_name]}", __package__)
-        return getattr(module, cmd_name)
+        name, _, attribute = COMMANDS[cmd_name].partition(":")
+        module = importlib.import_module(f".{name}", __package__)
+        return getattr(module, attribute or cmd_name)
 
 
 @click.command(
