@@ -1,0 +1,158 @@
+"""Pruning a ViT to a latency on CIFAR-10, beside the base and three rivals: docs/results/nvit.md.
+
+    python benchmarks/nvit.py --base VIT_FOLDER --data CIFAR_FOLDER [--folder nvit-run]
+
+Five methods and three seeds, each a training of --prune-epochs and --epochs: hours on two cores
+(--jobs 2 trains two models side by side on one thread each, which is quicker than one on two).
+The folder keeps what is done, run by run and minute by minute: the same call goes on from there. At
+the end all models are measured side by side in one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fidelity import vitprof
+from report import heading, publish, table
+
+METHODS = {
+    "base": (),
+    "nvit": (),
+    "macs": ("--budget", "macs"),
+    "magnitude": ("--score", "magnitude"),
+    "uniform": ("--allocation", "uniform"),
+}
+TITLES = {
+    "base": "base, trained on as long",
+    "nvit": "latency-regularised (eq. 7)",
+    "macs": "budgeted in MACs",
+    "magnitude": "by magnitude",
+    "uniform": "all widths alike",
+}
+
+
+def train(method: str, seed: int, lut: Path, arguments: argparse.Namespace) -> dict:
+    """Return the report of one run, made now unless it is there already."""
+    out = Path(arguments.folder) / f"{method}-{seed}"
+    if (out / "report.json").exists():
+        return json.loads((out / "report.json").read_text())
+    shared = ("--model", arguments.base, "--data", arguments.data, "--out", str(out),
+              "--seed", str(seed), "--learning-rate", arguments.learning_rate)  # fmt: skip
+    if method == "base":
+        epochs = float(arguments.prune_epochs) + float(arguments.epochs)
+        return vitprof("train", *shared, "--epochs", str(epochs))
+    return vitprof(
+        "prune", *shared, "--table", str(lut), "--target-latency", arguments.target,
+        "--prune-epochs", arguments.prune_epochs, "--epochs", arguments.epochs,
+        "--alpha", arguments.alpha, *METHODS[method],
+    )  # fmt: skip
+
+
+def measured(models: dict[str, Path]) -> dict[str, float]:
+    """Return the milliseconds of each, all measured interleaved."""
+    given = [part for path in models.values() for part in ("--model", str(path))]
+    answer = vitprof("bench", *given, "--sessions", "9")
+    return dict(zip(models, (each["latency_ms"] for each in answer["results"]), strict=True))
+
+
+def report(
+    reports: dict[tuple[str, int], dict],
+    ms: dict[str, float],
+    methods: list[str],
+    seeds: list[int],
+    arguments: argparse.Namespace,
+) -> str:
+    rows = []
+    for method in methods:
+        found = [reports[method, seed] for seed in seeds]
+        times = [ms[f"{method}-{seed}"] for seed in seeds]
+        bases = [ms.get(f"base-{seed}", float("nan")) for seed in seeds]
+        # Of the base as it was measured beside them: a table's milliseconds are another day's.
+        shares = [
+            each["target_ms"] / each["base"]["latency_ms"] if "base" in each else None
+            for each in found
+        ]
+        rows.append(
+            [
+                TITLES[method],
+                " / ".join(f"{each['top1']:.2%}" for each in found),
+                f"{statistics.mean(each['top1'] for each in found):.2%}",
+                " / ".join(f"{time:.3f}" for time in times),
+                " / ".join(f"{b / t:.2f}" for b, t in zip(bases, times, strict=True)),
+                " / ".join(
+                    "-" if share is None else f"{time / (share * b) - 1:+.1%}"
+                    for time, share, b in zip(times, shares, bases, strict=True)
+                ),
+                " / ".join(
+                    f"{each['macs'] / 1e6:.0f}" if "macs" in each else "-" for each in found
+                ),
+            ]
+        )
+    text = heading("NViT on CIFAR-10") + (
+        f"\nTarget {arguments.target}; {arguments.prune_epochs} epochs of pruning and "
+        f"{arguments.epochs} of finetuning, the base as many in all; seeds "
+        f"{', '.join(map(str, seeds))}. Latencies of all models measured interleaved, medians of "
+        "9 sessions.\n\n"
+    )
+    text += table(("model", "top-1", "mean", "ms", "speed-up", "against the target", "MMACs"), rows)
+    others = [method for method in methods if method != "nvit"]
+    if "nvit" in methods and others:
+        text += "\n" + table(
+            ("top-1 points of latency-regularised minus", "by seed", "mean", "spread"),
+            [difference(reports, other, seeds) for other in others],
+        )
+    return text
+
+
+def difference(reports: dict[tuple[str, int], dict], other: str, seeds: list[int]) -> list[str]:
+    gains = [reports["nvit", s]["top1"] - reports[other, s]["top1"] for s in seeds]
+    spread = statistics.stdev(gains) if len(gains) > 1 else float("nan")
+    return [
+        TITLES[other],
+        " / ".join(f"{100 * gain:+.2f}" for gain in gains),
+        f"{100 * statistics.mean(gains):+.2f}",
+        f"{100 * spread:.2f}",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--folder", default="nvit-run")
+    parser.add_argument("--out")
+    parser.add_argument("--target", default="0.51x")
+    parser.add_argument("--epochs", default="2")
+    parser.add_argument("--prune-epochs", default="0.5")
+    parser.add_argument("--learning-rate", default="5e-4")
+    parser.add_argument("--alpha", default="0")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--method", action="append", choices=METHODS)
+    arguments = parser.parse_args()
+    folder = Path(arguments.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lut = folder / "lut.csv"
+    if not lut.exists():
+        vitprof("measure", "--model", arguments.base, "--out", str(lut))
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    methods = arguments.method or list(METHODS)
+    if arguments.jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = "1"
+    # Seed by seed, so that what is done so far can be compared.
+    runs = [(m, s) for s in seeds for m in methods]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        done = pool.map(lambda run: train(*run, lut, arguments), runs)
+        reports = dict(zip(runs, done, strict=True))
+    os.environ.pop("OMP_NUM_THREADS", None)
+    ms = measured({f"{m}-{s}": folder / f"{m}-{s}" for m, s in reports})
+    publish(report(reports, ms, methods, seeds, arguments), arguments.out)
+
+
+if __name__ == "__main__":
+    main()
