@@ -16,7 +16,6 @@ from .output import console
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from ..training.images import Dataset, Normalisation
     from ..training.loop import TrainingPlan
@@ -176,9 +175,3 @@ def step_bar(enabled: bool = True) -> Iterator[Callable[[str, int, int, str], No
     finally:
         if tasks:
             progress.stop()
-
-
-def model_on(spec_or_name: Any, weights: Path | None) -> nn.Module:
-    from ..models import create_model
-
-    return create_model(spec_or_name, checkpoint=weights)

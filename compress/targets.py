@@ -26,11 +26,6 @@ class Target:
     text: str
     cost: float
 
-    @property
-    def folder(self) -> str:
-        """Return a name for what belongs to the target."""
-        return self.text
-
 
 def parse_targets(text: str, full: float, unit: Unit = "latency") -> list[Target]:
     """Return what "0.54x,0.39x", "12ms" or, of MACs and parameters, "0.5x" and "300M" mean.

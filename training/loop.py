@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,8 +23,6 @@ from .schedule import learning_rate_factor
 
 # Given the model, a batch of images and the targets (rows of shares of classes), what to minimise.
 Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
-
-PRECISIONS = ("bf16", "fp32")
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,6 @@ class TrainingPlan:
     precision: str = "bf16"
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
