@@ -83,6 +83,9 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
         return
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Processes(distributed.get_rank(), distributed.get_world_size())
+        processes = Processes(distributed.get_rank(), distributed.get_world_size())
+        yield processes
+        # Together: a process that leaves while another still talks can abort on its way out.
+        processes.wait()
     finally:
         distributed.destroy_process_group()
