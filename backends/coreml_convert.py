@@ -11,7 +11,7 @@ from .coreml_package import MODEL, WEIGHTS, pack
 from .coreml_program import canonical
 from .coreml_quiet import no_logging, quiet_coremltools
 from .protocol import BackendError
-from .random_input import seeded_input
+from .random_input import input_dtype, seeded_input
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,10 @@ def _convert(
     array_dtype = np.float16 if half else np.float32
     exported = copy.deepcopy(module).eval().requires_grad_(False)
     exported.to(device="cpu", dtype=torch.float32)
-    example = torch.from_numpy(seeded_input(input_shape))
+    kind = input_dtype(exported, "fp32")
+    example = torch.from_numpy(seeded_input(input_shape, kind))
+    # Core ML has no whole numbers of 64 bits.
+    taken = np.int32 if kind == "int64" else array_dtype
     with torch.no_grad(), no_logging():
         # Not a TorchScript trace: that leaves arithmetic on shapes in the graph, which coremltools
         # 9.0 cannot convert beside numpy 2.4. torch.export makes constants of them.
@@ -67,7 +70,7 @@ def _convert(
         program = program.run_decompositions({})
     coremltools.convert(
         program,
-        inputs=[coremltools.TensorType(name="input", shape=input_shape, dtype=array_dtype)],
+        inputs=[coremltools.TensorType(name="input", shape=input_shape, dtype=taken)],
         outputs=[coremltools.TensorType(name="output", dtype=array_dtype)],
         convert_to="mlprogram",
         minimum_deployment_target=coremltools.target[DEPLOYMENT_TARGET],

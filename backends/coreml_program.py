@@ -69,11 +69,11 @@ def program_io(model: bytes) -> ProgramIO:
 
 
 def _dtype_of(array: Any) -> str:
-    known = {array.FLOAT32: "fp32", array.FLOAT16: "fp16"}
+    known = {array.FLOAT32: "fp32", array.FLOAT16: "fp16", array.INT32: "int32"}
     if array.dataType not in known:
         raise BackendError(
-            f"the Core ML program's input has data type {array.dataType}; only fp32 and fp16 can "
-            "be filled."
+            f"the Core ML program's input has data type {array.dataType}; only fp32, fp16 "
+            "and int32 can be filled."
         )
     return known[array.dataType]
 

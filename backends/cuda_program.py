@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .protocol import BackendError
-from .random_input import seeded_input
+from .random_input import input_dtype, seeded_input
 from .two_four import Library, prune_two_four, weight_layers, why_not_prunable
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ class CudaProgram:
     """What a session is loaded from.
 
     `exported` is what `torch.export.save` wrote; `shape` the input's, batch included; `sparse` the
-    names of the linear weights that are 2:4 and to be converted, empty for a dense program.
+    names of the linear weights that are 2:4 and to be converted, empty for a dense program;
+    `input_dtype` is "int64" for words, and else of no account.
     """
 
     exported: bytes
@@ -30,6 +31,7 @@ class CudaProgram:
     dtype: str
     sparse: tuple[str, ...] = ()
     library: Library = "cutlass"
+    input_dtype: str = "fp32"
 
     def to_bytes(self) -> bytes:
         """Return one line of JSON, and the exported program behind it."""
@@ -38,6 +40,7 @@ class CudaProgram:
             "dtype": self.dtype,
             "sparse": self.sparse,
             "library": self.library,
+            "input": self.input_dtype,
         }
         return json.dumps(header).encode() + b"\n" + self.exported
 
@@ -53,6 +56,7 @@ class CudaProgram:
                 header["dtype"],
                 tuple(header["sparse"]),
                 header["library"],
+                header["input"],
             )
         except (ValueError, KeyError, TypeError) as error:
             raise BackendError.because("reading the program", error) from error
@@ -73,8 +77,9 @@ class CudaProgram:
         """Return the seeded input on `device`, in the program's dtype."""
         import torch
 
-        values = torch.from_numpy(seeded_input(self.shape))
-        return values.to(device=device, dtype=torch_dtype(self.dtype))
+        values = torch.from_numpy(seeded_input(self.shape, self.input_dtype))
+        of_words = self.input_dtype == "int64"
+        return values.to(device=device, dtype=None if of_words else torch_dtype(self.dtype))
 
 
 def export_program(
@@ -90,7 +95,9 @@ def export_program(
     prepared = copy.deepcopy(module).eval().requires_grad_(False).cpu()
     sparse = prune_linear(prepared, dtype, library) if sparsity == "2:4" else []
     prepared.to(torch_dtype(dtype))
-    example = torch.from_numpy(seeded_input(shape)).to(torch_dtype(dtype))
+    kind = input_dtype(prepared, "fp32")
+    example = torch.from_numpy(seeded_input(shape, kind))
+    example = example if kind == "int64" else example.to(torch_dtype(dtype))
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -99,7 +106,7 @@ def export_program(
     except Exception as error:
         # Whatever torch raises here, the point cannot be compiled and its row says so.
         raise BackendError.because("torch.export", error) from error
-    return CudaProgram(buffer.getvalue(), shape, dtype, tuple(sparse), library)
+    return CudaProgram(buffer.getvalue(), shape, dtype, tuple(sparse), library, kind)
 
 
 def prune_linear(module: torch.nn.Module, dtype: str, library: Library) -> list[str]:

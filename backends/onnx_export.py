@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import io
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from .protocol import BackendError
-from .random_input import seeded_input
+from .random_input import input_dtype, seeded_input
 
 if TYPE_CHECKING:
     import torch
@@ -21,13 +22,18 @@ OPSET = 17
 
 
 def onnx_from_module(
-    module: torch.nn.Module, input_shape: tuple[int, ...], dtype: str = "fp32"
+    module: torch.nn.Module,
+    input_shape: tuple[int, ...],
+    dtype: str = "fp32",
+    name: str = "input",
+    further: Mapping[str, int] | None = None,
 ) -> bytes:
     """Return the ONNX model of `module` in eval mode, with weights and activations in `dtype`.
 
-    `input_shape` includes the batch and is fixed in the graph. The tensors are named `input` and
-    `output`. The caller's module keeps its mode, dtype and device. The same module gives the same
-    bytes.
+    `input_shape` includes the batch and is fixed in the graph. The tensors are called `name` and
+    `output`. further: inputs of the same shape and type that the module takes after it, by name,
+    each with a number that may stand there. The caller's module keeps its mode, dtype and device.
+    The same module gives the same bytes.
 
     The TorchScript exporter is used on purpose: it takes tens of milliseconds a block where the
     newer one takes seconds.
@@ -45,16 +51,17 @@ def onnx_from_module(
     try:
         exported = copy.deepcopy(module).eval().requires_grad_(False)
         exported.to(device="cpu", dtype=torch.float16 if dtype == "fp16" else torch.float32)
-        example = torch.from_numpy(seeded_input(input_shape, dtype))
+        example = torch.from_numpy(seeded_input(input_shape, input_dtype(module, dtype)))
+        others = [torch.full_like(example, value) for value in (further or {}).values()]
         with torch.no_grad(), warnings.catch_warnings():
             # That this exporter is the older one, and that shapes are traced as constants, is
             # known and wanted; neither is news to the user.
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 exported,
-                (example,),
+                (example, *others),
                 buffer,
-                input_names=["input"],
+                input_names=[name, *(further or {})],
                 output_names=["output"],
                 opset_version=OPSET,
                 dynamo=False,

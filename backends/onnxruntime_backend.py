@@ -29,6 +29,7 @@ _MEMORY_OF_PROVIDER = {
 _DTYPE_OF_TENSOR = {
     "tensor(float)": "fp32",
     "tensor(float16)": "fp16",
+    "tensor(int64)": "int64",
 }
 
 _ERRORS_ONLY = 3

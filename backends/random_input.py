@@ -1,4 +1,4 @@
-"""The input every point is measured on: normal random numbers, the same in every session."""
+"""The input every point is measured on: random numbers, the same in every session."""
 
 from __future__ import annotations
 
@@ -6,17 +6,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
 SEED = 0
+
+
+# Words that are looked up have numbers below this; every vocabulary has as many.
+WORDS = 64
 
 
 def seeded_input(shape: tuple[int, ...], dtype: str = "fp32") -> np.ndarray:
     """Return standard normal numbers of `shape`, as float32 ("fp32") or float16 ("fp16").
 
     Normal and not constant: zeros and denormals run at other speeds than real activations.
-    The fp16 values are the fp32 ones rounded.
+    The fp16 values are the fp32 ones rounded. "int64" and "int32" give words by number.
     """
     import numpy as np
 
+    if dtype in ("int32", "int64"):
+        words = np.random.default_rng(SEED).integers(0, WORDS, shape, dtype=np.int64)
+        return words.astype(dtype)
     values = np.random.default_rng(SEED).standard_normal(shape, dtype=np.float32)
     return values.astype(np.float16) if dtype == "fp16" else values
+
+
+def input_dtype(module: nn.Module, dtype: str) -> str:
+    """Return what `seeded_input` calls the input of a module that computes in `dtype`."""
+    takes_words = any(getattr(part, "takes_words", False) for part in module.modules())
+    return "int64" if takes_words else dtype

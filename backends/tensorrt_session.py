@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 # TensorRT's names of the types an engine of ours has at its ends.
-_DTYPES = {"FLOAT": "fp32", "HALF": "fp16"}
+_DTYPES = {"FLOAT": "fp32", "HALF": "fp16", "INT64": "int64"}
 
 
 class TensorRtExecutable(Closing):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .autovit import AutoViTSpec
 from .autovit_stages import MBConvStage, TransformerStage
+from .bert import BertSpec
 from .block import Block
 from .create import create_block, create_model
 from .efficientvit import EfficientViTSpec
@@ -12,6 +13,7 @@ from .names import create_spec, spec_names
 from .ops import AXES, IMPORTED_AXES, IMPORTED_OPS, OPS, Op, find_op
 from .spec import Spec
 from .swin import SwinSpec, SwinStage
+from .vgg import VggSpec
 from .vit import ViTLayer, ViTSpec
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "IMPORTED_OPS",
     "OPS",
     "AutoViTSpec",
+    "BertSpec",
     "Block",
     "EfficientViTSpec",
     "EfficientViTStage",
@@ -29,6 +32,7 @@ __all__ = [
     "SwinSpec",
     "SwinStage",
     "TransformerStage",
+    "VggSpec",
     "ViTLayer",
     "ViTSpec",
     "create_block",

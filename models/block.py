@@ -82,6 +82,11 @@ class Block:
         return self.definition.params(dict(self.dims))
 
     @property
+    def params_read(self) -> int:
+        """Number of weights that one run reads: all, but for tables that rows are looked up in."""
+        return self.definition.params_read(dict(self.dims))
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the block's input for one image, without the batch axis."""
         return self.definition.input_shape(dict(self.dims))
@@ -94,7 +99,7 @@ class Block:
     def bytes(self, batch: int = 1, bytes_per_value: int = 4) -> int:
         """Least memory traffic of one run in bytes: weights, input and output, each moved once."""
         activations = _product(self.input_shape) + _product(self.output_shape)
-        return bytes_per_value * (self.params + batch * activations)
+        return bytes_per_value * (self.params_read + batch * activations)
 
 
 def _product(shape: tuple[int, ...]) -> int:

@@ -54,8 +54,9 @@ _IGNORED = re.compile(r"^(?:pooler\.|embeddings\.mask_token$)")
 
 
 def is_hugging_face(names: Mapping[str, object]) -> bool:
-    """Whether these are the weight names of a Hugging Face file."""
-    return any(_BASE.sub("", name).startswith("embeddings.") for name in names)
+    """Whether these are the weight names of a Hugging Face ViT or DeiT."""
+    stems = {name for name in _OUTSIDE_LAYERS if name.startswith("embeddings.")}
+    return any(_BASE.sub("", name) in stems for name in names)
 
 
 def timm_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FILES_OF_A_DIRECTORY = ("model.safetensors", "pytorch_model.bin")
 # What modules keep beside their weights: counters, and tables that follow from the architecture.
 _BOOKKEEPING = re.compile(
-    r"(^|\.)(num_batches_tracked|relative_position_index|attention_bias_idxs|attn_mask)$"
+    r"(^|\.)(num_batches_tracked|relative_position_index|attention_bias_idxs|attn_mask|position_ids)$"
 )
 # Where training scripts put the weights beside the optimizer's state.
 _WRAPPERS = ("model", "state_dict")

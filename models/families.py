@@ -65,12 +65,26 @@ FAMILIES: dict[str, Family] = {
         ".modules.autovit_model:AutoViT",
         ".modules.autovit_blocks:BLOCKS",
     ),
+    "bert": Family(
+        ".bert:BertSpec",
+        ".bert_names:known_berts",
+        ".modules.bert:Bert",
+        ".modules.bert_blocks:BLOCKS",
+        ".bert_checkpoint_names:bert_names",
+    ),
     "efficientvit": Family(
         ".efficientvit:EfficientViTSpec",
         ".efficientvit_names:known_efficientvits",
         ".modules.efficientvit_model:EfficientViT",
         ".modules.efficientvit_blocks:BLOCKS",
         ".modules.efficientvit_keys:timm_names",
+    ),
+    "vgg": Family(
+        ".vgg:VggSpec",
+        ".vgg_names:known_vggs",
+        ".modules.vgg:Vgg",
+        ".modules.vgg_blocks:BLOCKS",
+        ".vgg_names:vgg_names",
     ),
     "swin": Family(
         ".swin:SwinSpec",

@@ -1,4 +1,4 @@
-"""Specs from the config.json of Hugging Face transformers' ViT, DeiT and Swin."""
+"""Specs from the config.json of Hugging Face transformers' models."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UserError
+from .bert_hugging_face import bert_spec_from_config
 from .checks import check_fraction, shown
 from .hugging_face_fields import architectures, check_supported, classes, dim, side
+from .mask2former import MODEL_TYPE as MASK2FORMER
+from .mask2former import backbone_spec_from_config
 from .spec import Spec
 from .swin_hugging_face import swin_spec_from_config
 from .vit import LARGEST_DEPTH, LARGEST_HEADS, LARGEST_WIDTH, ViTSpec
@@ -15,11 +18,11 @@ from .vit import LARGEST_DEPTH, LARGEST_HEADS, LARGEST_WIDTH, ViTSpec
 # transformers' own default, for a config.json that does not say.
 DEFAULT_NORM_EPS = 1e-12
 
-_MODEL_TYPES = ("vit", "deit", "swin")
+_MODEL_TYPES = ("vit", "deit", "swin", "bert", MASK2FORMER)
 
 
 def spec_from_config(config: Mapping[str, Any], name: str) -> Spec:
-    """Return the spec of a ViT, DeiT or Swin whose config.json holds `config`.
+    """Return the spec of a ViT, DeiT, Swin or BERT, or of a Mask2Former's Swin, by its config.json.
 
     A field that is missing has transformers' default. DeiT has a second classification head where
     `architectures` says so. Raises UserError naming the field this model cannot follow.
@@ -32,6 +35,10 @@ def spec_from_config(config: Mapping[str, Any], name: str) -> Spec:
         )
     if model_type == "swin":
         return swin_spec_from_config(config, name)
+    if model_type == MASK2FORMER:
+        return backbone_spec_from_config(config, name)
+    if model_type == "bert":
+        return bert_spec_from_config(config, name)
     check_supported(config)
     embed = dim(config, "hidden_size", 768, LARGEST_WIDTH)
     heads = dim(config, "num_attention_heads", 12, LARGEST_HEADS)

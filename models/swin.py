@@ -85,7 +85,8 @@ class SwinSpec(Spec):
 
     stages: each halves the side of the map of the one before; patch, resolution: pixels of a
     side; window: tokens of a window's side, where the map is no smaller (a window that covers the
-    map is as large as the map, and not shifted); classes: outputs of the classification head.
+    map is as large as the map, and not shifted); classes: outputs of the classification head, 0 for
+    a backbone that has none, whose output is the last stage's tokens.
     norm_eps: epsilon of the layers' norms and the last one; that of the embedding and the mergings
     is 1e-5 everywhere. attention_scale_dim: the qk whose square root divides the attention's
     logits; None = the layer's own qk.
@@ -117,7 +118,7 @@ class SwinSpec(Spec):
         check_whole_number("window", self.window, 1, LARGEST_WINDOW)
         check_whole_number("resolution", self.resolution, 1, LARGEST_RESOLUTION)
         check_whole_number("in_channels", self.in_channels, 1, LARGEST_HEADS)
-        check_whole_number("classes", self.classes, 1, LARGEST_WIDTH)
+        check_whole_number("classes", self.classes, 0, LARGEST_WIDTH)
         check_fraction("norm_eps", self.norm_eps)
         if self.attention_scale_dim is not None:
             check_whole_number("attention_scale_dim", self.attention_scale_dim, 1, LARGEST_HEADS)
@@ -266,7 +267,10 @@ class SwinSpec(Spec):
         tokens = self.side(stage) ** 2
         return Block.of("mlp", embed=self.stages[stage].embed, mlp=mlp, tokens=tokens)
 
-    def classifier_block(self) -> Block:
+    def classifier_block(self) -> Block | None:
+        """Return the classification head, or None where there is none."""
+        if not self.classes:
+            return None
         return Block.of(
             "pooled_tokens_classifier",
             embed=self.stages[-1].embed,
@@ -275,7 +279,7 @@ class SwinSpec(Spec):
         )
 
     def blocks(self) -> list[Block]:
-        """Return embedding, each stage's merging and halves where present, and the classifier."""
+        """Return embedding, each stage's merging and halves, and classifier, where present."""
         blocks: list[Block | None] = [self.embed_block()]
         for stage, dims in enumerate(self.stages):
             blocks.append(self.merging_block(stage))

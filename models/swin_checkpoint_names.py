@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from .checkpoint_names import fuse_qkv
+from .mask2former import backbone_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,6 +55,8 @@ def swin_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     A name that is not known is kept as it is. Raises UserError where two weights stand for the
     same, and where one of a layer's query, key and value is missing or the three do not fit.
     """
+    # Of a Mask2Former, those of its backbone.
+    weights = backbone_weights(weights) or weights
     # The first stage has no merging in front of it: what it has stands at its end.
     at_the_end = any(_BASE.sub("", name).startswith("layers.0.downsample.") for name in weights)
     renamed: dict[str, Tensor] = {}

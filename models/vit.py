@@ -83,6 +83,8 @@ class ViTSpec(Spec):
     norm_eps: epsilon of the layer norms; None = by the origin of the weights.
     attention_scale_dim: the qk whose square root divides the attention's logits; None = the
     layer's own qk (NViT keeps that of the unpruned head).
+    merges: how many tokens each layer merges between attention and MLP (Bolya et al. 2023 (ToMe));
+    empty = none, which becomes a 0 for each.
 
     Raises UserError for a value that is out of range.
     """
@@ -99,6 +101,7 @@ class ViTSpec(Spec):
     distillation_head: bool | None = None
     norm_eps: float | None = None
     attention_scale_dim: int | None = None
+    merges: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,6 +120,7 @@ class ViTSpec(Spec):
             check_whole_number("attention_scale_dim", self.attention_scale_dim, 1, LARGEST_HEADS)
         self._check_layers()
         self._check_tokens()
+        self._check_merges()
 
     def _check_layers(self) -> None:
         if not isinstance(self.layers, tuple | list) or not all(
@@ -141,6 +145,33 @@ class ViTSpec(Spec):
             raise UserError(
                 "distillation_head=True needs the distillation token; set distilled=True as well."
             )
+
+    def _check_merges(self) -> None:
+        if not isinstance(self.merges, tuple | list):
+            raise UserError(f"merges={shown(self.merges)} must be a list of whole numbers.")
+        # Zeros of another number are none: a spec whose layers are replaced keeps its field.
+        if any(self.merges) and len(self.merges) != len(self.layers):
+            raise UserError(
+                f"merges has {len(self.merges)} numbers for {len(self.layers)} layers; give one a "
+                "layer, or none."
+            )
+        merges = tuple(self.merges) if any(self.merges) else (0,) * len(self.layers)
+        object.__setattr__(self, "merges", merges)
+        left = self.tokens
+        for number, (layer, merged) in enumerate(zip(self.layers, self.merges, strict=True)):
+            check_whole_number("merges", merged, 0, LARGEST_DIM)
+            if merged and not layer.heads:
+                raise UserError(
+                    f"merges[{number}]={merged}, but that layer has no attention whose keys say "
+                    "which tokens are alike; take 0."
+                )
+            if merged > (left - self.prefix) // 2:
+                raise UserError(
+                    f"merges[{number}]={merged} is more than half of the {left} tokens that layer "
+                    f"{number} sees ({self.prefix} of them are never merged); take at most "
+                    f"{(left - self.prefix) // 2}."
+                )
+            left -= merged
 
     @classmethod
     def uniform(
@@ -233,24 +264,42 @@ class ViTSpec(Spec):
             prefix=self.prefix,
         )
 
-    def attention_block(self, layer: ViTLayer) -> Block | None:
-        """Return the attention half of `layer`, or None where it is absent."""
+    def attention_block(
+        self, layer: ViTLayer, tokens: int | None = None, sized: bool = False
+    ) -> Block | None:
+        """Return the attention half of `layer`, or None where it is absent.
+
+        tokens: that it sees, all unless given; sized: some of them are of several patches.
+        """
         if not layer.heads:
             return None
         return Block.of(
-            "attention",
+            "proportional_attention" if sized else "attention",
             embed=self.embed,
             heads=layer.heads,
             qk=layer.qk,
             v=layer.v,
-            tokens=self.tokens,
+            tokens=tokens or self.tokens,
         )
 
-    def mlp_block(self, layer: ViTLayer) -> Block | None:
+    def merging_block(self, layer: ViTLayer, tokens: int, merged: int) -> Block | None:
+        """Return the merging of so many of the tokens, or None where there is none."""
+        if not merged:
+            return None
+        return Block.of(
+            "bipartite_merging",
+            embed=self.embed,
+            heads=layer.heads,
+            qk=layer.qk,
+            tokens=tokens,
+            merged=merged,
+        )
+
+    def mlp_block(self, layer: ViTLayer, tokens: int | None = None) -> Block | None:
         """Return the MLP half of `layer`, or None where it is absent."""
         if not layer.mlp:
             return None
-        return Block.of("mlp", embed=self.embed, mlp=layer.mlp, tokens=self.tokens)
+        return Block.of("mlp", embed=self.embed, mlp=layer.mlp, tokens=tokens or self.tokens)
 
     def classifier_block(self) -> Block:
         return Block.of(
@@ -258,15 +307,22 @@ class ViTSpec(Spec):
             embed=self.embed,
             heads=self.classifier_heads,
             classes=self.classes,
-            tokens=self.tokens,
+            tokens=self.tokens - sum(self.merges),
         )
 
     def blocks(self) -> list[Block]:
-        """Return patch embedding, attention and MLP of each layer where present, classifier."""
-        halves = (
-            half
-            for layer in self.layers
-            for half in (self.attention_block(layer), self.mlp_block(layer))
-        )
-        present = [half for half in halves if half is not None]
+        """Return patch embedding, each layer's attention, merging and MLP, and classifier.
+
+        What a layer has not is left out.
+        """
+        found: list[Block | None] = []
+        tokens = self.tokens
+        for layer, merged in zip(self.layers, self.merges, strict=True):
+            found += [
+                self.attention_block(layer, tokens, sized=tokens < self.tokens),
+                self.merging_block(layer, tokens, merged),
+                self.mlp_block(layer, tokens - merged),
+            ]
+            tokens -= merged
+        present = [block for block in found if block is not None]
         return [self.patch_embed_block(), *present, self.classifier_block()]

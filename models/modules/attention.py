@@ -30,14 +30,26 @@ class Attention(nn.Module):
         self.proj = initial.linear(heads * v, embed)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.with_keys(x)[0]
+
+    def with_keys(self, x: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does, and the mean of all heads' keys, (batch, tokens, qk).
+
+        sizes: (batch, tokens, 1), of how many patches each token is: every one attends to a token
+        as to so many alike (proportional attention, Bolya et al. 2023, section 3).
+        """
         batch, tokens, _ = x.shape
         widths = [self.heads * self.qk, self.heads * self.qk, self.heads * self.v]
         q, k, v = self.qkv(x).split(widths, dim=-1)
         q = (q * self.scale).reshape(batch, tokens, self.heads, self.qk).transpose(1, 2)
         k = k.reshape(batch, tokens, self.heads, self.qk).permute(0, 2, 3, 1)
         v = v.reshape(batch, tokens, self.heads, self.v).transpose(1, 2)
-        attended = (q @ k).softmax(dim=-1) @ v
-        return self.proj(attended.transpose(1, 2).reshape(batch, tokens, self.heads * self.v))
+        logits = q @ k
+        if sizes is not None:
+            logits = logits + sizes.log().transpose(1, 2)[:, None]
+        attended = (logits.softmax(dim=-1) @ v).transpose(1, 2)
+        out = self.proj(attended.reshape(batch, tokens, self.heads * self.v))
+        return out, k.mean(dim=1).transpose(1, 2)
 
 
 class AttentionBlock(nn.Module):

@@ -19,6 +19,13 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
+def embedding(count: int, embed: int) -> nn.Embedding:
+    """Return a table of `count` vectors with initial values."""
+    table = nn.Embedding(count, embed)
+    nn.init.trunc_normal_(table.weight, std=_STD)
+    return table
+
+
 def patch_convolution(in_channels: int, embed: int, patch: int) -> nn.Conv2d:
     """Return a convolution with initial weights whose stride is its kernel."""
     layer = nn.Conv2d(in_channels, embed, patch, stride=patch)

@@ -13,7 +13,7 @@ from .swin_attention import WindowAttentionBlock
 from .swin_classifier import PooledTokensClassifier
 from .swin_embed import SwinEmbed
 from .swin_merging import TokenMerging
-from .vision_transformer import TransformerLayer
+from .vision_transformer_layer import TransformerLayer
 
 
 class Stage(nn.Module):
@@ -56,21 +56,27 @@ class Stage(nn.Module):
 
 
 class SwinTransformer(nn.Module):
-    """The model of a SwinSpec: images (batch, in_channels, R, R) → logits (batch, classes)."""
+    """The model of a SwinSpec: images (batch, in_channels, R, R) → logits (batch, classes).
+
+    Without classes: → the last stage's tokens (batch, tokens, embed).
+    """
 
     def __init__(self, spec: SwinSpec) -> None:
         super().__init__()
         self.spec = spec
         self.patch_embed = SwinEmbed.of(spec.embed_block())
         self.layers = nn.ModuleList(Stage.of(spec, stage) for stage in range(len(spec.stages)))
-        classifier = PooledTokensClassifier.of(spec.classifier_block(), spec.norm_eps)
-        self.norm = classifier.norm
-        self.head = classifier.head
+        block = spec.classifier_block()
+        classifier = PooledTokensClassifier.of(block, spec.norm_eps) if block else None
+        self.norm = classifier.norm if classifier else None
+        self.head = classifier.head if classifier else None
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.patch_embed(images)
         for stage in self.layers:
             x = stage(x)
+        if self.norm is None or self.head is None:
+            return x
         return self.head(self.norm(x).mean(dim=1))
 
     def chain(self) -> list[nn.Module]:
@@ -80,5 +86,7 @@ class SwinTransformer(nn.Module):
         """
         stages = cast(Iterable[Stage], self.layers)
         inner = [module for stage in stages for module in stage.chain()]
-        modules = [self.patch_embed, *inner, PooledTokensClassifier(self.norm, self.head)]
+        modules = [self.patch_embed, *inner]
+        if self.norm is not None and self.head is not None:
+            modules.append(PooledTokensClassifier(self.norm, self.head))
         return [module.train(self.training) for module in modules]

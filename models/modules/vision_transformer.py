@@ -8,40 +8,15 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from ...errors import UserError
 from ..vit import ViTSpec
 from . import initial
 from .attention import AttentionBlock
 from .classifier import ClassifierBlock, logits_of_heads, mean_logits
+from .merging_layer import MergingLayer, State
 from .mlp import MlpBlock
 from .patch_embed import PatchEmbedBlock, embed_patches
-from .residual import residual
-
-
-class TransformerLayer(nn.Module):
-    """Attention, then MLP, either of which may be absent; (batch, tokens, embed) in and out."""
-
-    def __init__(self, attention: AttentionBlock | None, mlp: MlpBlock | None) -> None:
-        super().__init__()
-        self.norm1 = attention.norm1 if attention is not None else None
-        self.attn = attention.attn if attention is not None else None
-        self.norm2 = mlp.norm2 if mlp is not None else None
-        self.mlp = mlp.mlp if mlp is not None else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.norm1 is not None and self.attn is not None:
-            x = residual(x, self.norm1, self.attn)
-        if self.norm2 is not None and self.mlp is not None:
-            x = residual(x, self.norm2, self.mlp)
-        return x
-
-    def chain(self) -> list[nn.Module]:
-        """Return the present halves as modules that share this layer's weights."""
-        halves: list[nn.Module] = []
-        if self.norm1 is not None and self.attn is not None:
-            halves.append(AttentionBlock(self.norm1, self.attn))
-        if self.norm2 is not None and self.mlp is not None:
-            halves.append(MlpBlock(self.norm2, self.mlp))
-        return halves
+from .vision_transformer_layer import TransformerLayer
 
 
 class VisionTransformer(nn.Module):
@@ -62,16 +37,18 @@ class VisionTransformer(nn.Module):
         self.pos_embed = stem.pos_embed
         self.patch_embed = stem.patch_embed
 
-        layers = []
-        for layer in spec.layers:
+        layers: list[TransformerLayer] = []
+        for layer, merged in zip(spec.layers, spec.merges, strict=True):
             attention, mlp = spec.attention_block(layer), spec.mlp_block(layer)
+            halves = (
+                AttentionBlock.of(attention, eps, spec.attention_scale_dim) if attention else None,
+                MlpBlock.of(mlp, eps) if mlp else None,
+            )
+            # Where nothing merges anywhere, layers have no sizes to pass on.
             layers.append(
-                TransformerLayer(
-                    AttentionBlock.of(attention, eps, spec.attention_scale_dim)
-                    if attention
-                    else None,
-                    MlpBlock.of(mlp, eps) if mlp else None,
-                )
+                MergingLayer(*halves, merged, spec.prefix)
+                if any(spec.merges)
+                else TransformerLayer(*halves)
             )
         self.blocks = nn.ModuleList(layers)
 
@@ -83,9 +60,18 @@ class VisionTransformer(nn.Module):
     def forward_heads(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return each classification head's logits, (batch, classes): the class token's first."""
         x = embed_patches(images, self.patch_embed, self.cls_token, self.dist_token, self.pos_embed)
-        for layer in self.blocks:
-            x = layer(x)
+        x = self.after_layers(x)
         return logits_of_heads(x, self.norm, self.head, self.head_dist)
+
+    def after_layers(self, x: Tensor) -> Tensor:
+        """Return the sequence after all layers, (batch, tokens, embed)."""
+        state: State = (x, None)
+        for layer in self.blocks:
+            if isinstance(layer, MergingLayer):
+                state = layer.forward_state(state)
+            else:
+                state = (layer(state[0]), None)
+        return state[0]
 
     def forward(self, images: Tensor) -> Tensor:
         return mean_logits(self.forward_heads(images))
@@ -93,8 +79,11 @@ class VisionTransformer(nn.Module):
     def chain(self) -> list[nn.Module]:
         """Return one module a block, in the order of `spec.blocks()`, sharing this model's weights.
 
-        Running them one after another is running the model.
+        Running them one after another is running the model. Raises UserError for a model that
+        merges tokens, whose layers pass more on than a sequence.
         """
+        if any(self.spec.merges):
+            raise UserError(f"{self.spec.name} merges tokens, so that its layers are no chain.")
         stem = PatchEmbedBlock(self.patch_embed, self.cls_token, self.dist_token, self.pos_embed)
         layers = cast(Iterable[TransformerLayer], self.blocks)
         halves = [half for layer in layers for half in layer.chain()]

@@ -8,13 +8,17 @@ from torch import nn
 
 from ..block import Block
 from .attention import AttentionBlock
+from .bipartite_merging import BipartiteMergingBlock
 from .classifier import ClassifierBlock
+from .merging_layer import ProportionalAttentionBlock
 from .mlp import MlpBlock
 from .patch_embed import PatchEmbedBlock
 
 BLOCKS: dict[str, Callable[[Block], nn.Module]] = {
     "attention": AttentionBlock.of,
+    "bipartite_merging": BipartiteMergingBlock.of,
     "classifier": ClassifierBlock.of,
     "mlp": MlpBlock.of,
     "patch_embed": PatchEmbedBlock.of,
+    "proportional_attention": ProportionalAttentionBlock.of,
 }

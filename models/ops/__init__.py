@@ -8,10 +8,17 @@ FLOPs, where printed, are 2 x MACs.
 from __future__ import annotations
 
 from ...errors import UserError, did_you_mean
-from . import autovit, efficientvit, swin
+from . import autovit, bert, efficientvit, swin, vgg
 from .foreign import FOREIGN_OPS
 from .op import Op
-from .vit import ATTENTION, CLASSIFIER, MLP, PATCH_EMBED
+from .vit import (
+    ATTENTION,
+    BIPARTITE_MERGING,
+    CLASSIFIER,
+    MLP,
+    PATCH_EMBED,
+    PROPORTIONAL_ATTENTION,
+)
 
 OPS: dict[str, Op] = {
     op.name: op
@@ -20,9 +27,13 @@ OPS: dict[str, Op] = {
         ATTENTION,
         MLP,
         CLASSIFIER,
+        PROPORTIONAL_ATTENTION,
+        BIPARTITE_MERGING,
         *efficientvit.OPS,
         *autovit.OPS,
         *swin.OPS,
+        *bert.OPS,
+        *vgg.OPS,
     )
 }
 

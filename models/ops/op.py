@@ -17,8 +17,10 @@ class Op:
     which is not shown. An op that is not `on_grid` was measured at scattered dims, between which
     nothing is interpolated. Nor is anything interpolated between two values of an axis that is
     `fixed`: a resolution, a kernel, or a choice by number (codes.py). On an axis that is `joined`
-    it is where the same dims were measured at both values. `check` raises UserError for dims that
-    do not go together; the other functions are only called with dims that passed it.
+    it is where the same dims were measured at both values. Above the largest value of an axis that
+    is `linear` the line goes on: what one more costs is known. `read` counts the weights that one
+    run reads, where these are not all of them: rows that are looked up. `check` raises UserError
+    for dims that do not go together; the other functions are only called with dims that passed it.
     """
 
     name: str
@@ -31,4 +33,11 @@ class Op:
     on_grid: bool = True
     fixed: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
+    linear: tuple[str, ...] = ()
     check: Callable[[Dims], None] = lambda _: None
+    read: Callable[[Dims], int] | None = None
+
+    @property
+    def params_read(self) -> Callable[[Dims], int]:
+        """The closed form of the weights that one run reads."""
+        return self.read or self.params

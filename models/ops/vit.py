@@ -1,4 +1,6 @@
-"""The four ops of a plain Vision Transformer (Dosovitskiy et al. 2020; DeiT, Touvron et al. 2021).
+"""The ops of a plain Vision Transformer (Dosovitskiy et al. 2020; DeiT, Touvron et al. 2021).
+
+And of one that merges tokens (Bolya et al. 2023 (ToMe)).
 
 Symbols: D = embed, N = tokens, H = heads, K = qk (per head), V = v (per head), M = mlp, P = kernel
 (the patch), C = in_channels, R = resolution, T = prefix (class and distillation tokens),
@@ -7,6 +9,9 @@ Y = classes.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ...errors import UserError
 from .op import Dims, Op
 
 
@@ -77,6 +82,36 @@ ATTENTION = Op(
     _sequence,
     _sequence,
     joined=("tokens",),
+)
+# The same where tokens were merged before: the sizes of the tokens go into the softmax.
+PROPORTIONAL_ATTENTION = replace(ATTENTION, name="proportional_attention")
+
+
+def _merging_macs(d: Dims) -> int:
+    """Cosines of even and odd tokens, and the sums of r merged ones: E·O·K + O·r·(D+1)."""
+    even, odd = (d["tokens"] + 1) // 2, d["tokens"] // 2
+    return even * odd * d["qk"] + odd * d["merged"] * (d["embed"] + 1)
+
+
+def _check_merging(d: Dims) -> None:
+    if d["merged"] > (d["tokens"] - 1) // 2:
+        raise UserError(
+            f"merged={d['merged']} of {d['tokens']} tokens: at most half of those behind the class "
+            "token can be merged at once."
+        )
+
+
+BIPARTITE_MERGING = Op(
+    "bipartite_merging",
+    ("embed", "heads", "qk", "tokens", "merged"),
+    _merging_macs,
+    lambda _: 0,
+    _sequence,
+    lambda d: (d["tokens"] - d["merged"], d["embed"]),
+    joined=("tokens",),
+    # A long sequence can lose more tokens at once than the shortest that was measured.
+    linear=("merged",),
+    check=_check_merging,
 )
 MLP = Op(
     "mlp",

@@ -35,11 +35,16 @@ SMALL_VIT = ViTSpec(
 # An example of each op: the smallest family member's last.
 OTHER_FAMILIES = {
     block.op: block
-    for name in ("efficientvit-m0", "autovit-xxs", "swin-tiny")
+    for name in ("efficientvit-m0", "autovit-xxs", "swin-tiny", "bert-tiny", "vgg11-bn-cifar")
     for block in create_spec(name).blocks()
-    if block.op != "mlp"
+    # What takes words is converted in test_words.py.
+    if block.op not in ("mlp", "attention", "text_embedding")
 }
-SMALL = {block.op: block for block in SMALL_VIT.blocks()} | OTHER_FAMILIES
+MERGING = ViTSpec.uniform(48, 2, 3, patch=4, resolution=16, classes=11, merges=(4, 2))
+SMALL = {
+    block.op: block
+    for block in (*MERGING.blocks(), *SMALL_VIT.blocks(), *OTHER_FAMILIES.values())
+}  # fmt: skip
 DEIT_S = {block.op: block for block in create_spec("deit-small").blocks()}
 # What each op must have become, and no needless `cast` beside it.
 OPERATIONS = {
@@ -63,6 +68,13 @@ OPERATIONS = {
     "window_attention": {"layer_norm", "linear", "matmul", "softmax", "add"},
     "token_merging": {"layer_norm", "linear"},
     "pooled_tokens_classifier": {"layer_norm", "reduce_mean", "linear"},
+    "proportional_attention": {"layer_norm", "linear", "matmul", "softmax", "log", "add"},
+    "bipartite_merging": {"matmul", "argsort", "concat"},
+    "text_classifier": {"layer_norm", "linear", "tanh"},
+    "conv_norm_relu": {"conv", "relu"},
+    "average_pool": {"reshape"},
+    "dense_relu": {"linear", "relu"},
+    "dense_classifier": {"linear"},
 }
 BYTES = {"fp16": 2, "fp32": 4}
 DATA_TYPE = {
@@ -117,7 +129,7 @@ def check_program(artifact: bytes, tmp_path, shapes, dtype: str) -> list[str]:
 
 
 def test_every_op_is_tested_here() -> None:
-    assert set(SMALL) == set(OPERATIONS) == set(OPS)
+    assert set(SMALL) == set(OPERATIONS) == set(OPS) - {"text_embedding"}
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "fp32"])
@@ -132,10 +144,11 @@ def test_every_op_converts(tmp_path, op, blocks, dtype) -> None:
     shapes = ((1, *block.input_shape), (1, *block.output_shape))
     types = check_program(artifact, tmp_path, shapes, dtype)
     assert set(types) >= OPERATIONS[op]
-    assert not {"cast", "batch_norm"} & set(types)
+    # Which tokens are merged is a comparison, whose result becomes zeros and ones.
+    assert not {"cast", "batch_norm"} - {"cast" if "merging" in op else ""} & set(types)
     # Weights of the precision asked for, each once: up to a few small ones kept in the model.
-    size = (tmp_path / "model.mlpackage" / WEIGHTS).stat().st_size
     if blocks is DEIT_S:
+        size = (tmp_path / "model.mlpackage" / WEIGHTS).stat().st_size
         assert size == pytest.approx(block.params * BYTES[dtype], rel=0.02)
 
 
@@ -146,6 +159,12 @@ def test_a_whole_model_converts_at_a_batch_of_two(tmp_path, backend, dtype) -> N
     assert types.count("softmax") == 1
     assert types.count("gelu") == 1
     assert types.count("layer_norm") == 3
+
+
+def test_a_model_that_merges_tokens_converts(tmp_path, backend) -> None:
+    artifact = backend.build(create_model(MERGING), (1, 3, 16, 16), options("fp16"))
+    types = check_program(artifact, tmp_path, ((1, 3, 16, 16), (1, 11)), "fp16")
+    assert types.count("softmax") == 2 and types.count("log") == 1
 
 
 def test_the_weights_are_the_modules(tmp_path, backend) -> None:

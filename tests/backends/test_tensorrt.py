@@ -18,7 +18,7 @@ from vitprof.backends.tensorrt import TensorRtBackend, sparsity_report
 from vitprof.backends.tensorrt_artifact import EngineFile
 from vitprof.backends.tensorrt_library import TensorRtLibrary, tensorrt_library
 from vitprof.backends.two_four import is_two_four
-from vitprof.models import OPS, Block, create_block, create_spec
+from vitprof.models import OPS, Block, ViTSpec, create_block, create_spec
 
 NO_GPU = not torch.cuda.is_available()
 needs_no_gpu = pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
@@ -35,11 +35,12 @@ BLOCKS = [
     Block.of("classifier", embed=384, heads=1, classes=1000, tokens=197),
 ]
 SMALL = BLOCKS[4]
-# The ops of the other families, each as in its smallest model.
+MERGING = ViTSpec.uniform(48, 2, 3, patch=4, resolution=16, classes=11, merges=(4, 2))
+# The ops of the other families, each as in its smallest model, and of a ViT that merges tokens.
 FAMILIES = {
     block.op: block
-    for name in ("efficientvit-m0", "autovit-xxs", "swin-tiny")
-    for block in create_spec(name).blocks()
+    for name in ("efficientvit-m0", "autovit-xxs", "swin-tiny", "bert-tiny", "vgg11-bn-cifar")
+    for block in (*MERGING.blocks(), *create_spec(name).blocks())
 }
 DEVICES = {"t4": "7.5", "rtx3080": "8.6"}
 

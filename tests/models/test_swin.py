@@ -148,7 +148,7 @@ SHORT = {"family": "swin", "embed": 8, "depths": [2, 2], "heads": [2, 4], "resol
         ({"attention_scale_dim": 0}, ["attention_scale_dim=0"]),
         ({"windw": 7}, ["'windw'", "'window'"]),
         ({"stages": []}, ["'stages' and 'embed'"]),
-        ({"classes": 0}, ["classes=0"]),
+        ({"classes": -1}, ["classes=-1"]),
         ({"name": ""}, ["name=''"]),
     ],
 )
