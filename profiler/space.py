@@ -142,6 +142,11 @@ class Space(ABC):
             space = space.with_slab(slab.with_levels(axis, fewer))
         return space
 
+    @property
+    def models_to_fit(self) -> int:
+        """How many whole models are measured beside the blocks, unless it is said."""
+        return self.whole_models
+
     def calibration_models(self, count: int, seed: int = 0) -> list[Spec]:
         """Return `count` models to fit the line on: spread over the range of MACs.
 
@@ -196,3 +201,24 @@ def parse_levels(values: str, part: str) -> tuple[int, ...]:
     if levels[0] < 1:
         raise UserError(f"--grid {shown(part)}: {levels[0]} is not a width; give numbers from 1.")
     return levels
+
+
+def parse_tokens(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return what `Space.with_levels` takes without its "tokens=...", and those lengths, if any.
+
+    Raises UserError where one op alone is to have them.
+    """
+    others: list[str] = []
+    tokens: tuple[int, ...] = ()
+    for part in filter(None, (piece.strip() for piece in text.split(";"))):
+        name, _, values = part.partition("=")
+        op, _, axis = name.strip().rpartition(".")
+        if axis != "tokens":
+            others.append(part)
+            continue
+        if op:
+            raise UserError(
+                f"--grid {shown(part)}: attention and mlp share their tokens; write tokens=..."
+            )
+        tokens = parse_levels(values, part)
+    return ";".join(others), tokens

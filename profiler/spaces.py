@@ -16,6 +16,8 @@ _SPACES = {
     "efficientvit": (".efficientvit_space", "EfficientViTSpace"),
     "autovit": (".autovit_space", "AutoViTSpace"),
     "swin": (".swin_space", "SwinSpace"),
+    "vgg": (".vgg_space", "VggSpace"),
+    "bert": (".bert_space", "BertSpace"),
 }
 
 SPACES = tuple(_SPACES)
@@ -69,6 +71,15 @@ def with_variants(space: Space, spec: Spec) -> Space:
         if not all(map(space.covers, blocks)):
             space = space.with_slabs(space.covering(variant.spec).slabs)
     return space
+
+
+def with_merging(space: Space) -> Space:
+    """Return the space with models that merge tokens; UserError where the family has none."""
+    from .vit_space import VitSpace
+
+    if not isinstance(space, VitSpace):
+        raise UserError(f"--merging: models of the space '{space.name}' merge no tokens; vit's do.")
+    return space.with_merging()
 
 
 def blocks_of_variants(spec: Spec) -> list[Block]:

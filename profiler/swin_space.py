@@ -85,7 +85,8 @@ class SwinSpace(StagedSpace):
         model, so that models differ.
         """
         stem = rng.choice(self.find("swin_embed"))
-        head = rng.choice(self.find("pooled_tokens_classifier"))
+        heads = self.find("pooled_tokens_classifier")  # a backbone has none
+        classes = rng.choice(heads).frame["classes"] if heads else 0
         patch, side = stem.frame["kernel"], stem.frame["resolution"] // stem.frame["kernel"]
         window = rng.choice(self.find("window_attention")).frame["window"]
         places = {
@@ -134,5 +135,5 @@ class SwinSpace(StagedSpace):
             window=window,
             resolution=stem.frame["resolution"],
             in_channels=stem.frame["in_channels"],
-            classes=head.frame["classes"],
+            classes=classes,
         )

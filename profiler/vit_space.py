@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import UserError
 from ..models import Spec, ViTLayer, ViTSpec
-from ..models.checks import shown
 from ..tables import LatencyTable
 from ..tables.grid import OpGrid
-from .space import WIDTH_STEP, Slab, Space, fractions, parse_levels, width_in
+from .space import WIDTH_STEP, Slab, Space, fractions, parse_tokens, width_in
 
 # Levels per op and axis. The ends are DeiT-Ti's and DeiT-B's widths, and what pruning leaves.
 # Latency is close to multilinear in the dims, so few levels suffice; see docs/fidelity.md.
@@ -35,7 +34,8 @@ class VitSpace(Space):
     """Levels of every axis, and the fixed frame (image, patch, classes) around them.
 
     `tokens` are the sequence lengths at which attention and MLP are measured; by default the one
-    that resolution and patch give.
+    that resolution and patch give. With `merging` the space has models that merge tokens, down to a
+    quarter of them: by default four lengths, attention that knows sizes, and the merging itself.
     """
 
     levels: Mapping[str, Mapping[str, tuple[int, ...]]] = field(
@@ -48,6 +48,7 @@ class VitSpace(Space):
     prefix: int = 1
     heads_of_classifier: int = 1
     tokens: tuple[int, ...] = ()
+    merging: bool = False
 
     name = "vit"
 
@@ -112,7 +113,7 @@ class VitSpace(Space):
             levels[op] = {axis: spans[axis] for axis in axes}
             frame[op] = {axis: span[-1] for axis, span in spans.items() if axis not in axes}
         stem, head = frame["patch_embed"], frame["classifier"]
-        return cls(
+        space = cls(
             levels,
             resolution=stem["resolution"],
             patch=stem["kernel"],
@@ -121,6 +122,12 @@ class VitSpace(Space):
             prefix=stem["prefix"],
             heads_of_classifier=head["heads"],
         )
+        if "bipartite_merging" not in table.ops:
+            return space
+        merging = _own_part(table, "bipartite_merging")
+        lengths = tuple(int(length) for length in merging.levels[merging.axes.index("tokens")])
+        space = space.with_merging()
+        return space if space.lengths == lengths else replace(space, tokens=lengths)
 
     def with_frame(self, **values: int | None) -> VitSpace:
         """Return the space with these of its fields replaced; None keeps what is there."""
@@ -128,19 +135,8 @@ class VitSpace(Space):
 
     def with_levels(self, text: str) -> VitSpace:
         """As `Space.with_levels`; "tokens=..." sets the sequence lengths of both halves."""
-        others, tokens = [], self.tokens
-        for part in filter(None, (piece.strip() for piece in text.split(";"))):
-            name, _, values = part.partition("=")
-            op, _, axis = name.strip().rpartition(".")
-            if axis != "tokens":
-                others.append(part)
-                continue
-            if op:
-                raise UserError(
-                    f"--grid {shown(part)}: attention and mlp share their tokens; write tokens=..."
-                )
-            tokens = parse_levels(values, part)
-        return replace(super().with_levels(";".join(others)), tokens=tokens)
+        others, tokens = parse_tokens(text)
+        return replace(super().with_levels(others), tokens=tokens or self.tokens)
 
     def with_slab(self, slab: Slab) -> VitSpace:
         """As `Space.with_slab`; the slabs of several sequence lengths change together."""
@@ -157,7 +153,7 @@ class VitSpace(Space):
             raise UserError(
                 f"resolution {self.resolution} is not a multiple of patch {self.patch}."
             )
-        sequences = [{"tokens": n} for n in self.tokens or (self.own_tokens,)]
+        sequences = [{"tokens": n} for n in self.lengths]
         frames: dict[str, list[dict[str, int]]] = {
             "patch_embed": [
                 {
@@ -167,19 +163,53 @@ class VitSpace(Space):
                     "prefix": self.prefix,
                 }
             ],
-            "attention": sequences,
+            # What follows a merging is proportional attention, so the plain one sees all tokens.
+            "attention": sequences if self.tokens else [{"tokens": self.own_tokens}],
             "mlp": sequences,
             "classifier": [
-                {
-                    "heads": self.heads_of_classifier,
-                    "classes": self.classes,
-                    "tokens": self.own_tokens,
-                }
+                {"heads": self.heads_of_classifier, "classes": self.classes, "tokens": length}
+                for length in (self.lengths if self.merging else (self.own_tokens,))
             ],
+            "proportional_attention": sequences,
+            "bipartite_merging": sequences,
         }
-        return tuple(
-            Slab(op, frame, axes) for op, axes in self.levels.items() for frame in frames[op]
-        )
+        levels = {**self.levels, **(self._merging_levels() if self.merging else {})}
+        return tuple(Slab(op, frame, axes) for op, axes in levels.items() for frame in frames[op])
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The sequence lengths at which attention and MLP are measured, ascending."""
+        own = self.own_tokens
+        if self.tokens or not self.merging:
+            return self.tokens or (own,)
+        patches = own - self.prefix
+        return tuple(sorted({own - patches * quarters // 4 for quarters in range(4)}))
+
+    def with_merging(self) -> VitSpace:
+        """Return the space with models that merge tokens."""
+        return replace(self, merging=True)
+
+    @property
+    def models_to_fit(self) -> int:
+        # Two ops more, each with a factor of its own: 8 models err twice as much on whole models.
+        return 24 if self.merging else self.whole_models
+
+    def _merging_levels(self) -> dict[str, Mapping[str, tuple[int, ...]]]:
+        attention = self.levels.get("attention")
+        if attention is None:
+            raise UserError("a model without attention has no keys to merge tokens by.")
+        # All that the shortest sequence can merge; what more costs is on the same line.
+        merged = tuple(sorted({1, max((self.lengths[0] - self.prefix) // 2, 1)}))
+        own = {axis: attention[axis] for axis in ("embed", "heads", "qk")}
+        # What merging costs hardly depends on the heads: their keys are averaged first.
+        own["heads"] = (own["heads"][0], own["heads"][-1])
+        return {
+            "proportional_attention": attention,
+            "bipartite_merging": {
+                **{axis: tuple(sorted(set(values))) for axis, values in own.items()},
+                "merged": merged,
+            },
+        }
 
     def range_of(self, axis: str) -> tuple[int, int]:
         """Return the smallest and largest value of an axis that all ops having it cover.
@@ -225,6 +255,7 @@ class VitSpace(Space):
             )
             for _ in range(rng.randint(*depth))
         ]
+        merges = self._sampled_merges(rng, len(layers)) if self.merging else ()
         return ViTSpec(
             embed=width("embed", 2 * WIDTH_STEP),
             layers=tuple(layers),
@@ -234,8 +265,22 @@ class VitSpace(Space):
             classes=self.classes,
             distilled=self.prefix > 1,
             distillation_head=self.heads_of_classifier > 1,
+            merges=merges,
             name=name,
         )
+
+    def _sampled_merges(self, rng: random.Random, depth: int) -> tuple[int, ...]:
+        """Return none for every second model, else a schedule that ends inside the lengths."""
+        if rng.random() < 0.5:
+            return ()
+        left, merges = self.own_tokens, []
+        most = rng.uniform(0, 2 * (self.own_tokens - self.lengths[0]) / depth)
+        for _ in range(depth):
+            most_now = min((left - self.prefix) // 2, left - self.lengths[0])
+            merged = min(round(rng.uniform(0, most)), most_now)
+            merges.append(merged)
+            left -= merged
+        return tuple(merges)
 
 
 def _own_part(table: LatencyTable, op: str) -> OpGrid:

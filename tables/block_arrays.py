@@ -29,13 +29,13 @@ class OpColumns:
             return self.present.sum(axis=1)
         return int(np.broadcast_shapes(*(array.shape for array in self.dims.values()))[1])
 
-    def params(self, op: str) -> np.ndarray:
-        """Return how many weights the blocks of each spec have, n of them, given what op they are.
+    def params_read(self, op: str) -> np.ndarray:
+        """Return how many weights the blocks of each spec read, n of them, given what op they are.
 
         The closed forms take arrays for widths; axes of kinds are given them one kind at a time.
         """
         known = find_op(op)
-        closed_form: Callable[[Mapping[str, Any]], Any] = known.params
+        closed_form: Callable[[Mapping[str, Any]], Any] = known.params_read
         shape = np.broadcast_shapes(*(array.shape for array in self.dims.values()))
         kinds = {axis: self.dims[axis] for axis in known.fixed}
         widths = {axis: self.dims[axis] for axis in known.axes if axis not in kinds}

@@ -41,7 +41,7 @@ MOST_OPS = 64
 
 @dataclass(frozen=True)
 class LoneBlocks:
-    """A model as its blocks cost alone: each op's sum in ms and number of blocks, all weights."""
+    """A model as its blocks cost alone: each op's sum in ms, number of blocks, weights read."""
 
     sums_ms: Mapping[str, float]
     counts: Mapping[str, int]
@@ -56,13 +56,13 @@ class LoneBlocks:
         for block, ms in blocks:
             sums[block.op] = sums.get(block.op, 0.0) + ms
             counts[block.op] = counts.get(block.op, 0) + 1
-            params += block.params
+            params += block.params_read
         return cls(sums, counts, params)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """latency = Σ over blocks of (f(op) · its own + c(op) + w · its params / 10⁶) + offset_ms.
+    """latency = Σ over blocks of (f(op) · its own + c(op) + w · weights read / 10⁶) + offset_ms.
 
     f are `factors`, c is `per_block_ms`, w is `per_mparam_ms`. And how sure that is: `residual_sd`
     is the relative standard deviation of a whole model about the fit and `dof` its degrees of
@@ -90,7 +90,7 @@ class Calibration:
 
     def in_place(self, block: Block, ms: float) -> float:
         """Return what a block adds to a whole model that takes `ms` alone; both in ms."""
-        weights = self.per_mparam_ms * block.params / 1e6
+        weights = self.per_mparam_ms * block.params_read / 1e6
         return self.factor(block.op) * ms + self.block_ms(block.op) + weights
 
     def latency(self, lone: LoneBlocks) -> float:

@@ -97,17 +97,21 @@ class OpGrid:
     def corners(self, dims: np.ndarray) -> Corners:
         """Return where each of n blocks (`dims`: n x axes, integers) lies in the grid.
 
-        Outside the range of an axis the line through its two nearest levels goes on. An axis of
-        one level has no line: there the latency is scaled in proportion to the MACs.
+        Outside the range of an axis the line through its two nearest levels goes on; above that of
+        a linear one this counts as inside. An axis of one level has no line: there the latency is
+        scaled in proportion to the MACs.
         """
         n = len(dims)
         indices = np.zeros((n, 1), dtype=np.int64)
         weights = np.ones((n, 1))
         scale = np.ones(n)
         outside: dict[str, np.ndarray] = {}
+        linear = find_op(self.op).linear
         for position, (axis, levels) in enumerate(zip(self.axes, self.levels, strict=True)):
             values = dims[:, position]
-            outside[axis] = (values < levels[0]) | (values > levels[-1])
+            outside[axis] = values < levels[0]
+            if axis not in linear:
+                outside[axis] |= values > levels[-1]
             stride = int(np.prod(self.shape[position + 1 :], dtype=np.int64))
             if len(levels) == 1:
                 if outside[axis].any():

@@ -281,7 +281,7 @@ class LatencyTable:
             if line is not None:
                 of_op *= line.factor(op)
                 of_op += line.block_ms(op) * columns.counts()
-                of_op += line.per_mparam_ms / 1e6 * columns.params(op)
+                of_op += line.per_mparam_ms / 1e6 * columns.params_read(op)
             total += of_op
         return total if line is None else total + line.offset_ms
 

@@ -344,3 +344,39 @@ def test_a_table_that_covers_the_space_predicts_its_calibration_models(table_of:
     for spec in space.calibration_models(5):
         assert table.predict(spec).extrapolated == []
     assert VitSpace.of_table(table).calibration_models(5) == space.calibration_models(5)
+
+
+MERGING = VitSpace.covering(
+    ViTSpec.uniform(48, 3, 2, resolution=32, patch=4, classes=10)
+).with_merging()
+
+
+def test_a_space_with_merging_covers_models_down_to_a_quarter_of_the_patches(
+    table_of: TableOf,
+) -> None:
+    rng = random.Random(3)
+    specs = [MERGING.sample(rng, depth=(2, 4)) for _ in range(60)]
+    table = table_of(MERGING)
+    assert all(table.predict(spec).extrapolated == [] for spec in specs)
+    left = [spec.tokens - sum(spec.merges) for spec in specs]
+    assert min(left) < 24 and max(left) == 65
+    # More at once than the shortest sequence has to merge.
+    assert max(max(spec.merges) for spec in specs) > 8
+    assert 15 < sum(any(spec.merges) for spec in specs) < 45
+
+
+def test_plain_attention_is_measured_at_the_one_length_it_sees() -> None:
+    lengths = {
+        op: sorted({block["tokens"] for block in MERGING.blocks() if block.op == op})
+        for op in ("attention", "proportional_attention", "mlp", "bipartite_merging")
+    }
+    assert lengths.pop("attention") == [65]
+    assert list(lengths.values()) == [[17, 33, 49, 65]] * 3
+
+
+@pytest.mark.parametrize("tokens", [(), (20, 40, 65)])
+def test_the_space_of_a_table_with_merging_merges_too(tokens, table_of: TableOf) -> None:
+    space = MERGING.with_frame(tokens=tokens) if tokens else MERGING
+    found = VitSpace.of_table(table_of(space))
+    assert found.merging and found.lengths == space.lengths and found.tokens == tokens
+    assert found.sample(random.Random(1)) == space.sample(random.Random(1))

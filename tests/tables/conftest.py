@@ -28,7 +28,10 @@ def blocks() -> st.SearchStrategy[Block]:
         if op.fixed:
             own = sorted((block for block in of_models if block.op == op.name), key=str)
             return draw(st.sampled_from(own))
-        return Block.of(op.name, **{axis: draw(st.integers(1, 4096)) for axis in op.axes})
+        dims = {axis: draw(st.integers(1, 4096)) for axis in op.axes}
+        if "merged" in dims:
+            dims["tokens"] += 2 * dims["merged"]  # at most half of them can be
+        return Block.of(op.name, **dims)
 
     return draw_block()
 

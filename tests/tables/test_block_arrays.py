@@ -32,7 +32,7 @@ def test_widths_as_arrays_cost_the_same_as_specs(
 
     arrays = BlockArrays.from_vit_widths(frame, embed, heads, qk, v, mlp)
     ms = vit_table.predict_many(arrays)
-    params = sum(columns.params(op) for op, columns in arrays.ops.items())
+    params = sum(columns.params_read(op) for op, columns in arrays.ops.items())
 
     for i in range(N):
         layers = tuple(
@@ -92,5 +92,5 @@ def test_arrays_have_the_weights_of_their_blocks(family: str) -> None:
     space, rng = space_class(family).create(), random.Random(0)
     specs = [space.sample(rng, str(n)) for n in range(12)]
     arrays = BlockArrays.from_specs(specs)
-    in_all = sum(columns.params(op) for op, columns in arrays.ops.items())
-    assert list(in_all) == [spec.params for spec in specs]
+    in_all = sum(columns.params_read(op) for op, columns in arrays.ops.items())
+    assert list(in_all) == [sum(block.params_read for block in spec.blocks()) for spec in specs]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
+from vitprof.errors import UserError
 from vitprof.models import OPS, Block
 from vitprof.tables import Row
 from vitprof.tables.grid import OpGrid, _complete_levels, dims_array
@@ -21,8 +22,10 @@ GridRows = Callable[..., list[Row]]
 @st.composite
 def levels_of(draw: st.DrawFn, op: str, least: int = 1) -> dict[str, list[int]]:
     level = st.integers(1, 3000)
+    # At most half of the tokens can be merged, at every two levels of both.
+    own = {"tokens": st.integers(6001, 9000)} if "merged" in OPS[op].axes else {}
     return {
-        axis: sorted(draw(st.lists(level, min_size=least, max_size=3, unique=True)))
+        axis: sorted(draw(st.lists(own.get(axis, level), min_size=least, max_size=3, unique=True)))
         for axis in OPS[op].axes
     }
 
@@ -205,3 +208,13 @@ def test_rows_of_one_point_do_not_double_it(
 ) -> None:
     row = row_of(mlp(), 1.0)
     assert OpGrid("mlp", [row, replace(row, latency_ms=2.0)]).shape == (1, 1, 1)
+
+
+def test_above_a_linear_axis_the_line_goes_on(grid_rows: GridRows) -> None:
+    levels = {"embed": [8, 16], "heads": [1], "qk": [8], "tokens": [40, 80], "merged": [1, 8]}
+    rows = grid_rows("bipartite_merging", lambda merged, **_: 0.5 + merged / 10, **levels)
+    grid = OpGrid("bipartite_merging", rows)
+    dims = np.array([[12, 1, 8, 60, merged] for merged in (1, 5, 8, 20)])
+    np.testing.assert_allclose(grid.interpolate(dims), [0.6, 1.0, 1.3, 2.5])
+    with pytest.raises(UserError, match="tokens=81"):
+        grid.interpolate(np.array([[12, 1, 8, 81, 20]]))
