@@ -33,7 +33,7 @@ def load_dataset(
         return split(_digits(resolution))
     path = Path(source)
     if path.suffix == ".npz":
-        return _arrays(path)
+        return _of_side(_arrays(path), resolution)
     if path.is_dir():
         train, test = _part(path, TRAIN_NAMES), _part(path, TEST_NAMES)
         if train and test:
@@ -60,6 +60,17 @@ def split(images: Images, seed: int = 0) -> Dataset:
         images.take(np.flatnonzero(~chosen), f"{images.name} (train)"),
         images.take(np.flatnonzero(chosen), f"{images.name} (test)"),
     )
+
+
+def _of_side(dataset: Dataset, resolution: int | None) -> Dataset:
+    """Return arrays as they are; UserError where they are of another size than asked for."""
+    side = dataset.train.pixels.shape[-1]
+    if resolution not in (None, side):
+        raise UserError(
+            f"{dataset.train.name} holds images of {side} x {side}, and arrays are not scaled; "
+            f"{resolution} is another size."
+        )
+    return dataset
 
 
 def _part(folder: Path, names: tuple[str, ...]) -> Path | None:

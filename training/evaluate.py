@@ -1,4 +1,4 @@
-"""How often a model is right: top-1, top-3 and top-5."""
+"""How often a model is right: top-1, top-3 and top-5, and of two classes of texts F1."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .augment import normalised
 from .images import Images, Normalisation
+from .inputs import model_inputs
+from .texts import Texts
 
 TOP = (1, 3, 5)
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares of images whose class is among the k highest logits; of k up to the classes."""
+    """Shares of images or texts whose class is among the k highest logits; k up to the classes.
+
+    f1: of the second of two classes of texts, as GLUE has it for MRPC and QQP; else None.
+    """
 
     images: int
     correct: dict[int, int]
+    f1: float | None = None
 
     def top(self, k: int) -> float | None:
         """Return the top-k accuracy from 0 to 1; None where there are not more than k classes."""
@@ -27,39 +32,48 @@ class Accuracy:
 
     def in_words(self) -> str:
         """Return e.g. "top-1 70.85 %, top-3 92.88 %"."""
-        return ", ".join(
-            f"top-{k} {count / self.images:.2%}".replace("%", " %")
-            for k, count in self.correct.items()
-        )
+        words = [f"top-{k} {count / self.images:.2%}" for k, count in self.correct.items()]
+        words += [] if self.f1 is None else [f"F1 {self.f1:.2%}"]
+        return ", ".join(words).replace("%", " %")
 
     def as_dict(self) -> dict[str, float]:
-        return {f"top{k}": round(count / self.images, 6) for k, count in self.correct.items()}
+        found = {f"top{k}": round(count / self.images, 6) for k, count in self.correct.items()}
+        return found if self.f1 is None else {**found, "f1": round(self.f1, 6)}
 
 
 def evaluate(
     model: nn.Module,
-    images: Images,
-    norm: Normalisation,
+    images: Images | Texts,
+    norm: Normalisation | None,
     batch: int = 256,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Accuracy:
-    """Return how often the model, in fp32 and without augmentation, is right on the images."""
+    """Return how often the model, in fp32 and without augmentation, is right on images or texts.
+
+    norm: of images; texts have none.
+    """
     device = next(model.parameters()).device
     ks = [k for k in TOP if k == 1 or k < len(images.classes)]
     correct = dict.fromkeys(ks, 0)
+    # Of class 1: found rightly, and found or there, each counted by itself.
+    both, either = 0, 0
     was_training = model.training
     model.eval()
     with torch.inference_mode():
         for start in range(0, len(images), batch):
-            pixels = torch.from_numpy(images.pixels[start : start + batch])
-            labels = torch.from_numpy(images.labels[start : start + batch]).to(device)
-            logits = model(normalised(pixels, norm).to(device))
+            part = images.take(range(start, min(start + batch, len(images))))
+            labels = torch.from_numpy(part.labels).to(device)
+            logits = model(model_inputs(part, norm).to(device))
+            found = logits.argmax(dim=-1) == 1
+            both += int((found & (labels == 1)).sum())
+            either += int(found.sum() + (labels == 1).sum())
             for k, count in hits(logits, labels, ks).items():
                 correct[k] += count
             if on_progress is not None:
                 on_progress(min(start + batch, len(images)), len(images))
     model.train(was_training)
-    return Accuracy(len(images), correct)
+    has_f1 = isinstance(images, Texts) and len(images.classes) == 2
+    return Accuracy(len(images), correct, 2 * both / max(either, 1) if has_f1 else None)
 
 
 def hits(logits: Tensor, labels: Tensor, ks: list[int]) -> dict[int, int]:

@@ -8,7 +8,9 @@ from typing import Any
 
 from ..errors import UserError
 from ..models import Spec
-from .images import Dataset, Images, Normalisation
+from .images import Images, Normalisation
+from .inputs import AnyDataset
+from .texts import Texts
 
 
 def fitted_spec(spec: Any, images: Images) -> Spec:
@@ -21,8 +23,13 @@ def fitted_spec(spec: Any, images: Images) -> Spec:
     )
 
 
-def check_fits(spec: Any, images: Images, norm: Normalisation) -> None:
-    """Raise UserError, saying which, where a model cannot take the images or name their classes."""
+def check_fits(spec: Any, images: Images | Texts, norm: Normalisation | None) -> None:
+    """Raise UserError, saying which, where a model cannot take the images or name their classes.
+
+    Texts were read for their model, and fit.
+    """
+    if isinstance(images, Texts) or norm is None:
+        return
     pairs: Sequence[tuple[str, int, int, str]] = (
         ("channels", images.channels, spec.in_channels, "give images of that many"),
         ("pixels of a side", images.resolution, spec.resolution, "give --resolution"),
@@ -40,7 +47,7 @@ def check_fits(spec: Any, images: Images, norm: Normalisation) -> None:
         )
 
 
-def check_batch(data: Dataset, batch: int) -> None:
+def check_batch(data: AnyDataset, batch: int) -> None:
     """Raise UserError where not even one whole batch can be had."""
     if batch > len(data.train):
         raise UserError(

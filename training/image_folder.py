@@ -151,38 +151,50 @@ def _labelled(path: Path, readers: dict[str, Callable[[], bytes]]) -> list[_Entr
 
 def _decoded(path: Path, entry: _Entry, resolution: int | None) -> np.ndarray:
     """Return an image as 3 x height x width, uint8."""
+    whole = opened_image(path, entry.name, entry.read(), "RGB")
+    if resolution is not None and whole.size != (resolution, resolution):
+        whole = square_of(whole, resolution)
+    return np.asarray(whole, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def opened_image(path: Path, name: str, data: bytes, mode: str | None = None) -> Image.Image:
+    """Return the image whose file `name` under `path` holds these bytes, read in full.
+
+    mode: Pillow's name of what it is converted to, None for its own (of a palette, the indices).
+    Raises UserError naming the file where it is too large, or no image that can be read.
+    """
     from PIL import Image, UnidentifiedImageError
 
-    data = entry.read()
     if len(data) > MOST_FILE_BYTES:
-        raise UserError(f"{path}: {shown(entry.name)} has over {MOST_FILE_BYTES >> 20} MiB.")
+        raise UserError(f"{path}: {shown(name)} has over {MOST_FILE_BYTES >> 20} MiB.")
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
             warnings.simplefilter("ignore")
             if image.width * image.height > MOST_PIXELS:
                 raise UserError(
-                    f"{path}: {shown(entry.name)} is {image.width} x {image.height}, over "
+                    f"{path}: {shown(name)} is {image.width} x {image.height}, over "
                     f"{MOST_PIXELS // 10**6} megapixels."
                 )
-            whole = image.convert("RGB")
+            return image.copy() if mode is None else image.convert(mode)
     except UserError:
         raise
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(
-            f"{path}: {shown(entry.name)} is no image that can be read ({reason}); take it out."
+            f"{path}: {shown(name)} is no image that can be read ({reason}); take it out."
         ) from None
-    if resolution is not None and whole.size != (resolution, resolution):
-        whole = _square(whole, resolution)
-    return np.asarray(whole, dtype=np.uint8).transpose(2, 0, 1)
 
 
-def _square(image: Image.Image, side: int) -> Image.Image:
-    """Return the image scaled to cover a square, and the square's middle."""
+def square_of(image: Image.Image, side: int, nearest: bool = False) -> Image.Image:
+    """Return the image scaled to cover a square, and the square's middle.
+
+    nearest: no pixel between two others is made up, as for an image of class indices.
+    """
     from PIL import Image
 
+    how = Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC
     scale = side / min(image.size)
     width, height = (max(side, round(length * scale)) for length in image.size)
-    scaled = image.resize((width, height), Image.Resampling.BICUBIC)
+    scaled = image.resize((width, height), how)
     left, top = (width - side) // 2, (height - side) // 2
     return scaled.crop((left, top, left + side, top + side))

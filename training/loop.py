@@ -22,7 +22,8 @@ from .processes import ONE_PROCESS, Processes
 from .schedule import learning_rate_factor
 
 # Given the model, a batch of images and the targets (rows of shares of classes), what to minimise.
-Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
+# Called with a model, what it takes (a batch of images, or of words) and the targets.
+Objective = Callable[[nn.Module, Any, Tensor], Tensor]
 
 
 @dataclass(frozen=True)

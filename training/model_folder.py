@@ -19,8 +19,8 @@ WEIGHTS = "model.safetensors"
 PREPROCESSOR = "preprocessor_config.json"
 
 
-def write_model(model: nn.Module, folder: Path, norm: Normalisation) -> None:
-    """Write the model's spec, weights and normalisation; each file in one step."""
+def write_model(model: nn.Module, folder: Path, norm: Normalisation | None) -> None:
+    """Write the model's spec, weights and normalisation, if any; each file in one step."""
     from safetensors.torch import save
 
     from ..atomic_write import write_atomically
@@ -31,8 +31,11 @@ def write_model(model: nn.Module, folder: Path, norm: Normalisation) -> None:
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
     write_atomically(folder / WEIGHTS, save(weights))
-    record = {"image_mean": list(norm.mean), "image_std": list(norm.std), "rescale_factor": 1 / 255}
-    write_atomically(folder / PREPROCESSOR, json.dumps(record, indent=2) + "\n")
+    if norm is not None:
+        record = {
+            "image_mean": list(norm.mean), "image_std": list(norm.std), "rescale_factor": 1 / 255,
+        }  # fmt: skip
+        write_atomically(folder / PREPROCESSOR, json.dumps(record, indent=2) + "\n")
     write_atomically(folder / SPEC, spec.to_json())
 
 

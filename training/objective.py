@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..models.modules.words import Words
 from .losses import Logits, full_distillation, hard_distillation, soft_cross_entropy
 
 
@@ -15,9 +17,9 @@ from .losses import Logits, full_distillation, hard_distillation, soft_cross_ent
 class Objective:
     """α·L_full + L_CNN, as far as there is a full model and a CNN teacher.
 
-    Called with a model, images (n x channels x h x w) and targets (n x classes, rows of 1); returns
-    one number. `teacher` gives the labels of eq. 8, `full` the logits of eq. 9 at the temperature
-    `tau`; without a teacher L_CNN is the cross entropy with the targets alone.
+    Called with a model, images (n x channels x h x w; or texts) and targets (n x classes, rows of
+    1); returns one number. `teacher` gives the labels of eq. 8, `full` the logits of eq. 9 at the
+    temperature `tau`; without a teacher L_CNN is the cross entropy with the targets alone.
     """
 
     teacher: nn.Module | None = None
@@ -25,7 +27,7 @@ class Objective:
     alpha: float = 1.0
     tau: float = 3.0
 
-    def __call__(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    def __call__(self, model: nn.Module, images: Tensor | Words, targets: Tensor) -> Tensor:
         student = logits_of(model, images)
         if self.teacher is None:
             loss = sum_over_heads(student, targets)
@@ -48,9 +50,9 @@ def sum_over_heads(student: Logits, targets: Tensor) -> Tensor:
     return loss
 
 
-def logits_of(model: nn.Module, images: Tensor) -> Logits:
+def logits_of(model: nn.Module, images: Tensor | Words) -> Logits:
     """Return the logits of each head that the model has."""
-    forward_heads: Callable[[Tensor], tuple[Tensor, ...]] | None
+    forward_heads: Callable[[Any], tuple[Tensor, ...]] | None
     forward_heads = getattr(model, "forward_heads", None)
     if forward_heads is None:
         return Logits(model(images))

@@ -89,7 +89,7 @@ class SavedRun:
                 f"{self.folder / STATE} cannot be read ({reason[:120]}); remove it to start over."
             ) from None
 
-    def save_model(self, name: str, model: nn.Module, norm: Normalisation) -> None:
+    def save_model(self, name: str, model: nn.Module, norm: Normalisation | None) -> None:
         if self.writes:
             write_model(model, self.folder / name, norm)
 

@@ -84,6 +84,13 @@ def test_a_file_that_is_no_npz(tmp_path) -> None:
         load_dataset(str(path))
 
 
+def test_arrays_are_not_scaled(tmp_path) -> None:
+    path = arrays(tmp_path)
+    assert load_dataset(path, 8).train.resolution == 8
+    with pytest.raises(UserError, match="8 x 8, and arrays are not scaled; 16"):
+        load_dataset(path, 16)
+
+
 def test_parts_of_other_classes_or_sizes_are_refused() -> None:
     def images(classes, side):
         count = len(classes)
