@@ -14,14 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..models import Spec, SwinSpec, ViTSpec, create_model
+from ..models import BertSpec, Spec, SwinSpec, ViTSpec, create_model
+from .bert_structures import bert_structures, bert_with_units
 from .structures import Prunable, Remaining, Structure, remaining, take
 from .swin_structures import swin_structures, swin_with_units
+from .vgg_structures import vgg_structures, vgg_with_units
 from .vit_structures import vit_structures, vit_with_units
 
 PRUNABLE: dict[str, Prunable] = {
     "vit": Prunable(vit_structures, vit_with_units),
+    "bert": Prunable(bert_structures, bert_with_units),
     "swin": Prunable(swin_structures, swin_with_units),
+    "vgg": Prunable(vgg_structures, vgg_with_units),
 }
 
 
@@ -75,6 +79,18 @@ def cut(
     )
 
 
+def keeping(model: nn.Module, staying: Mapping[str, Tensor]) -> Cut:
+    """Return what is left of a model if of each structure named only these units stay."""
+    spec: Any = model.spec
+    structures = prunable_of(spec).structures(spec, True)
+    gone = {s.name: torch.zeros(s.units, dtype=torch.bool) for s in structures}
+    for name, units in staying.items():
+        gone[name][:] = True
+        gone[name][units] = False
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    return cut(spec, structures, gone, shapes)
+
+
 def _removable(structure: Structure, gone: Tensor) -> Tensor:
     """Return the units that go: of every lane as many, its first ones that are flagged."""
     by_lane = gone.reshape(structure.lanes, -1)
@@ -105,6 +121,8 @@ def hold_at_zero(
             if not bool(flags.any()):
                 continue
             for part in structure.parts:
+                if part.weight not in weights:  # a batch norm's statistics
+                    continue
                 places = part.index[flags].reshape(-1).to(weights[part.weight].device)
                 weights[part.weight].index_fill_(part.axis, places, 0.0)
 
@@ -116,7 +134,7 @@ def with_fixed_scale(model: nn.Module) -> nn.Module:
     that of the first layer, and what another layer's differs by goes into its queries.
     """
     spec: Any = model.spec
-    if not isinstance(spec, ViTSpec | SwinSpec) or spec.attention_scale_dim is not None:
+    if not isinstance(spec, ViTSpec | SwinSpec | BertSpec) or spec.attention_scale_dim is not None:
         return model
     structures = prunable_of(spec).structures(spec, True)
     widths = {s.name: s.units for s in structures if s.kind == "qk"}

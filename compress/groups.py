@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from ..errors import UserError, did_you_mean
 from .structures import KINDS, Kind
 
-# Those of NViT's runs, which suit the 2:4 kernels' multiples of 16 with 64 dims a head.
-GROUPS: dict[Kind, int] = {"embed": 16, "heads": 2, "qk": 8, "v": 8, "mlp": 16}
+# Those of NViT's runs, which suit the 2:4 kernels' multiples of 16 with 64 dims a head;
+# runtimes pad a convolution's channels to 16.
+GROUPS: dict[Kind, int] = {"embed": 16, "heads": 2, "qk": 8, "v": 8, "mlp": 16, "channels": 16}
 # Two of three heads at once would be most of a layer.
 FEW_HEADS = 6
 

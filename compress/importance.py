@@ -105,6 +105,8 @@ class _Sums:
     def of_units(self, structure: Structure) -> Tensor:
         total = torch.zeros(structure.units)
         for part in structure.parts:
+            if part.weight not in self.parameters:  # a batch norm's statistics
+                continue
             along = self._sums_along(part)
             total = total + along[part.index].sum(dim=1)
         return total

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..errors import UserError
 from ..models import Spec, create_model
 from ..training.images import Dataset, Normalisation
+from ..training.inputs import AnyDataset
 from ..training.loop import Objective, TrainingPlan, TrainingRun
 from ..training.processes import ONE_PROCESS, Processes
 from ..training.saved_run import SavedRun
@@ -56,15 +58,22 @@ class PruningPlan:
 class Work:
     """What pruning works with: the data, the objective, where, and on how many processes.
 
-    sparsify: sets weights to 0, in place, that stay 0 through finetuning (2:4), if any.
+    norm: of images; texts have none. sparsify: sets weights to 0, in place, that stay 0 through
+    finetuning (2:4), if any.
     """
 
-    data: Dataset
-    norm: Normalisation
+    data: AnyDataset
+    norm: Normalisation | None
     objective: Objective
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     processes: Processes = ONE_PROCESS
     sparsify: Callable[[nn.Module], object] | None = None
+
+    def images(self) -> tuple[Dataset, Normalisation]:
+        """Return data and normalisation to train with; UserError for texts."""
+        if not isinstance(self.data, Dataset) or self.norm is None:
+            raise UserError("pruning while training takes images; texts go with --method optin.")
+        return self.data, self.norm
 
 
 # Called with what goes on ("pruning", "finetuning 0.5x"), steps done, steps in all, and words.
@@ -116,8 +125,7 @@ class NViTRun:
         )
         run = TrainingRun(
             model,
-            self.work.data,
-            self.work.norm,
+            *self.work.images(),
             replace(
                 self.training,
                 epochs=self.plan.prune_epochs,
@@ -191,8 +199,7 @@ class NViTRun:
         zeros = {name: weight == 0 for name, weight in model.named_parameters() if weight.ndim > 1}
         run = TrainingRun(
             model,
-            self.work.data,
-            self.work.norm,
+            *self.work.images(),
             self.training,
             self.work.objective,
             self.work.device,
@@ -214,7 +221,7 @@ class NViTRun:
         return run.model.eval()
 
     def _sensitivities(self, pruner: Pruner) -> list[Sensitivity]:
-        if not self.plan.aligned or self.plan.only:
+        if not self.plan.aligned:
             return []
         latency = Budget(self.budget.table)
         return sensitivities(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -35,13 +35,14 @@ class Width:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What a unit of one kind matters and costs on average over the unpruned model.
+    """What a unit of one structure, or of all of a kind, matters and costs in the unpruned model.
 
-    importance: mean of eq. 6 over the units; latency_ms: what the model takes less without a group
-    of units, per unit, on average over the structures of that kind (None where none can spare a
-    group); units: how many there are.
+    structure: its name, "" for all of the kind; units: how many there are; importance: mean of
+    their scores (NViT eq. 6, OPTIN eq. 3); latency_ms: what the model takes less without a group of
+    units, per unit (None where no group can be spared).
     """
 
+    structure: str
     kind: Kind
     units: int
     importance: float
@@ -65,37 +66,73 @@ def sensitivities(
     groups: Mapping[Kind, int],
     floors: Mapping[str, int],
 ) -> list[Sensitivity]:
-    """Return one line a kind; `importance` has one number a unit of every structure of `spec`.
+    """Return one line a structure; `importance` has one number a unit, by the structure's name.
 
     groups, floors: how many units go at once, and the widths that always stay.
     """
     prunable = prunable_of(spec)
-    structures = prunable.structures(spec, True)
+    structures = [s for s in prunable.structures(spec, True) if s.name in importance]
     going = [min(groups[s.kind], s.units - floors.get(s.name, 1)) for s in structures]
     smaller = [
         prunable.with_units(spec, {s.name: s.units - n}) if n else spec
         for s, n in zip(structures, going, strict=True)
     ]
     whole, *without = latency.of([spec, *smaller])
-    found = []
+    return [
+        Sensitivity(
+            s.name,
+            s.kind,
+            s.units,
+            float(importance[s.name].mean()),
+            float(whole - ms) / n if n else None,
+        )
+        for s, n, ms in zip(structures, going, without, strict=True)
+    ]
+
+
+def by_kind(found: Sequence[Sensitivity]) -> list[Sensitivity]:
+    """Return one line a kind: importance a unit, latency the mean of the structures."""
+    lines = []
     for kind in KINDS:
-        of_kind = [n for n, s in enumerate(structures) if s.kind == kind]
+        of_kind = [each for each in found if each.kind == kind]
         if not of_kind:
             continue
-        units = sum(structures[n].units for n in of_kind)
-        scores = sum(float(importance[structures[n].name].sum()) for n in of_kind)
-        each = [(whole - without[n]) / going[n] for n in of_kind if going[n]]
-        mean = float(sum(each) / len(each)) if each else None
-        found.append(Sensitivity(kind, units, scores / units, mean))
-    return found
+        units = sum(each.units for each in of_kind)
+        importance = sum(each.importance * each.units for each in of_kind) / units
+        ms = [each.latency_ms for each in of_kind if each.latency_ms is not None]
+        lines.append(Sensitivity("", kind, units, importance, sum(ms) / len(ms) if ms else None))
+    return lines
+
+
+def sensitivities_to_csv(found: Sequence[Sensitivity]) -> str:
+    """Return the lines as CSV text: structure, kind, units, and a unit's importance and ms."""
+    return _csv(
+        ("structure", "kind", "units", "importance", "latency_ms"),
+        (
+            (
+                each.structure,
+                each.kind,
+                each.units,
+                f"{each.importance:.6g}",
+                "" if each.latency_ms is None else f"{each.latency_ms:.6g}",
+            )
+            for each in found
+        ),
+    )
 
 
 def to_csv(found: Sequence[Width]) -> str:
     """Return the widths as CSV text: structure, kind, before, after, share."""
+    lines = [
+        (w.structure, w.kind, w.before, w.after, f"{w.after / w.before:.4f}" if w.before else "")
+        for w in found
+    ]
+    return _csv(("structure", "kind", "before", "after", "share"), lines)
+
+
+def _csv(names: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("structure", "kind", "before", "after", "share"))
-    for width in found:
-        share = f"{width.after / width.before:.4f}" if width.before else ""
-        writer.writerow((width.structure, width.kind, width.before, width.after, share))
+    writer.writerow(names)
+    writer.writerows(lines)
     return text.getvalue()

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 from ..tables import Setting
 from ..tables.picture import save_picture
-from .redistribution import Sensitivity, Width
+from .redistribution import Sensitivity, Width, by_kind
+from .structures import Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TITLES = {"heads": "heads", "qk": "QK a head", "v": "V a head", "mlp": "MLP", "embed": "EMB"}
+TITLES: dict[Kind, str] = {
+    "heads": "heads",
+    "qk": "QK a head",
+    "v": "V a head",
+    "mlp": "MLP",
+    "embed": "EMB",
+    "channels": "channels",
+}
 
 
 def plot_redistribution(
@@ -31,10 +39,15 @@ def plot_redistribution(
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
-    for panel, (kind, title) in zip(axes.flat, TITLES.items(), strict=False):
-        _draw_kind(panel, [width for width in shape if width.kind == kind], title)
-    _draw_sensitivities(axes.flat[5], sensitivities)
+    # A CNN has channels alone, a transformer all the others.
+    channels = any(width.kind == "channels" for width in shape)
+    rows, columns = (1, 2) if channels else (2, 3)
+    size = (13, 4) if channels else (13, 7)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained")
+    kinds = [kind for kind in TITLES if (kind == "channels") == channels]
+    for panel, kind in zip(axes.flat, kinds, strict=False):
+        _draw_kind(panel, [width for width in shape if width.kind == kind], TITLES[kind])
+    _draw_sensitivities(axes.flat[-1], sensitivities)
     save_picture(figure, setting, path)
 
 
@@ -55,8 +68,8 @@ def _draw_kind(axes: Axes, widths: Sequence[Width], title: str) -> None:
         axes.set_xlabel("layer" if title != TITLES["embed"] else "stage")
     axes.set_title(title)
     axes.grid(True, axis="y", alpha=0.3)
-    if title == "heads":
-        axes.legend(fontsize=8, loc="lower right")
+    if title in ("heads", "channels"):
+        axes.legend(fontsize=8, loc="lower right" if title == "heads" else "upper left")
 
 
 def _draw_sensitivities(axes: Axes, found: Sequence[Sensitivity]) -> None:
@@ -65,7 +78,7 @@ def _draw_sensitivities(axes: Axes, found: Sequence[Sensitivity]) -> None:
     if not found:
         axes.text(0.5, 0.5, "not recorded", ha="center", va="center", transform=axes.transAxes)
         return
-    for each in found:
+    for each in by_kind(found):
         if not each.latency_ms or each.latency_ms < 0 or each.importance <= 0:
             continue
         axes.scatter(each.latency_ms * 1000, each.importance, color="tab:blue")
@@ -77,5 +90,5 @@ def _draw_sensitivities(axes: Axes, found: Sequence[Sensitivity]) -> None:
     axes.set_yscale("log")
     axes.margins(0.15)
     axes.set_xlabel("latency, us")
-    axes.set_ylabel("importance (eq. 6)")
+    axes.set_ylabel("importance")
     axes.grid(True, alpha=0.3)

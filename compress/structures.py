@@ -2,8 +2,8 @@
 
 The prunable structures of Yang et al. 2023 (NViT), section 3.1: the embedding (EMB), and in every
 layer the heads (H), the QK and V dims of a head, the same of every head (head alignment), and the
-hidden neurons of the MLP. Each is a list of units; taking a unit out takes its rows or columns out
-of every weight that has some.
+hidden neurons of the MLP; of a CNN, the convolutions' output channels. Each is a list of units;
+taking a unit out takes its rows or columns out of every weight that has some.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..models import Spec
 
-Kind = Literal["embed", "heads", "qk", "v", "mlp"]
-KINDS: tuple[Kind, ...] = ("embed", "heads", "qk", "v", "mlp")
+Kind = Literal["embed", "heads", "qk", "v", "mlp", "channels"]
+KINDS: tuple[Kind, ...] = ("embed", "heads", "qk", "v", "mlp", "channels")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ def swin_structures(spec: SwinSpec, aligned: bool = True) -> list[Structure]:
             bias = (f"{prefix}.attn.relative_position_bias_table", 1)
             name = f"stages.{number}.layers.{place}"
             within += layer_structures(prefix, name, layer, aligned, [bias])
-        axes += [*norm_axes("norm"), ("head.fc.weight", 1)] if number == last else []
+        if number == last and spec.classes:
+            axes += [*norm_axes("norm"), ("head.fc.weight", 1)]
         parts = along_embed(stage.embed, axes)
         if number != last:
             merging = f"layers.{number + 1}.downsample"

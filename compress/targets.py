@@ -15,6 +15,7 @@ from ..tables import LatencyTable
 from .budget import Budget, Unit
 from .cutting import prunable_of
 from .groups import Groups
+from .structures import KINDS, Kind
 
 _IN_WORDS: dict[Unit, str] = {"latency": "ms", "macs": "MACs", "params": "parameters"}
 
@@ -75,17 +76,22 @@ def amount(cost: float, unit: Unit) -> str:
 
 
 def floors_of(
-    spec: Spec, table: LatencyTable, groups: Groups, only: tuple[str, ...] = ()
+    spec: Spec,
+    table: LatencyTable,
+    groups: Groups,
+    only: tuple[str, ...] = (),
+    kinds: Sequence[Kind] = KINDS,
 ) -> dict[str, int]:
     """Return the least width of every structure that may shrink: a group, and in the table's range.
 
-    Raises UserError where the table does not cover the unpruned model, or nothing may shrink.
+    kinds, only: which may. Raises UserError where the table does not cover the unpruned model, or
+    nothing may shrink.
     """
-    table.predict(spec)
+    _check_covered(table, spec)
     prunable = prunable_of(spec)
     floors = {}
     for s in prunable.structures(spec, True):
-        if only and not s.name.startswith(only):
+        if s.kind not in kinds or (only and not s.name.startswith(only)):
             continue
         floors[s.name] = s.units
         while count := groups.next_group(s.kind, floors[s.name]):
@@ -98,6 +104,15 @@ def floors_of(
             f"{' or '.join(only)}."
         )
     return floors
+
+
+def _check_covered(table: LatencyTable, spec: Spec) -> None:
+    try:
+        table.predict(spec)
+    except UserError as error:
+        # Nothing is pruned towards a guess.
+        reason = str(error).replace(", or accept a guess with --extrapolate", "")
+        raise UserError(f"{spec.name} cannot be pruned by this table: {reason}") from None
 
 
 def _covers(table: LatencyTable, spec: Spec) -> bool:

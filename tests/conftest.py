@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -196,3 +197,46 @@ def new_ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
 def ray_nodes(new_ray_cluster: Callable[..., RayNodes]) -> RayNodes:
     """One cluster for the tests of a module; each adds the nodes it needs."""
     return new_ray_cluster()
+
+
+@pytest.fixture(scope="session")
+def write_mask2former_folder() -> Callable[..., Any]:
+    """Write a tiny Mask2Former with random weights, as transformers does, and return it.
+
+    Images of 32 pixels times 2, 3, ...; Swin: windows of 2, patches of 2, four stages.
+    """
+
+    def write(folder: Path, window: int = 2, **backbone: Any) -> Any:
+        import torch
+        from transformers import (
+            Mask2FormerConfig,
+            Mask2FormerForUniversalSegmentation,
+            SwinConfig,
+        )
+        from transformers.utils import logging
+
+        swin = SwinConfig(
+            **{
+                "image_size": 64, "patch_size": 2, "window_size": window, "embed_dim": 8,
+                "depths": [2, 1, 2, 1], "num_heads": [1, 2, 2, 4], "mlp_ratio": 2.0,
+                "out_features": ["stage1", "stage2", "stage3", "stage4"], **backbone,
+            }
+        )  # fmt: skip
+        config = Mask2FormerConfig(
+            backbone_config=swin, feature_size=32, mask_feature_size=32, hidden_dim=32,
+            encoder_feedforward_dim=32, encoder_layers=1, decoder_layers=2, num_attention_heads=2,
+            dim_feedforward=32, num_queries=5, num_labels=4,
+        )  # fmt: skip
+        torch.manual_seed(0)
+        model = Mask2FormerForUniversalSegmentation(config).eval()
+        with torch.no_grad():
+            # transformers' own initial weights leave the Swin all but linear.
+            for parameter in model.model.pixel_level_module.encoder.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        logging.disable_progress_bar()
+        model.save_pretrained(folder)
+        record = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.25]}
+        (folder / "preprocessor_config.json").write_text(json.dumps(record))
+        return model
+
+    return write

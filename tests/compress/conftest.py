@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 from torch import nn
-from vitprof.models import Spec, SwinSpec, ViTSpec, create_model
+from vitprof.models import Spec, SwinSpec, VggSpec, ViTSpec, create_model
 from vitprof.models.block import Block
 from vitprof.tables import LatencyTable, Row, Setting
 
@@ -20,18 +20,29 @@ DISTILLED = ViTSpec.uniform(
 SWIN = SwinSpec.uniform(
     16, [2, 2], [2, 4], mlp_ratio=2, resolution=32, window=4, classes=5, name="small-swin"
 )
+VGG = VggSpec(
+    stages=((16, 24), (32, 16)), hidden=(20, 12), pooled=2, resolution=16, classes=5,
+    name="small-vgg",
+)  # fmt: skip
 
 
 torch.set_num_threads(1)  # quicker for models as small as these
 
 
 def randomised(spec: Spec, seed: int = 0) -> nn.Module:
-    """Return a model whose biases and norms are random too, so that none hides a mistake."""
+    """Return a model whose biases and norms are random too, so that none hides a mistake.
+
+    So are the statistics of batch norms.
+    """
     torch.manual_seed(seed)
     model = create_model(spec)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.3)
+                module.running_var.uniform_(0.5, 2.0)
     return model
 
 

@@ -8,10 +8,16 @@ import pytest
 import torch
 from vitprof.compress.budget import Budget
 from vitprof.compress.cutting import prunable_of
-from vitprof.compress.redistribution import sensitivities, to_csv, widths
+from vitprof.compress.redistribution import (
+    by_kind,
+    sensitivities,
+    sensitivities_to_csv,
+    to_csv,
+    widths,
+)
 from vitprof.compress.redistribution_plot import plot_redistribution
 
-from .conftest import SWIN, VIT
+from .conftest import SWIN, VGG, VIT
 
 
 def test_widths_layer_by_layer() -> None:
@@ -31,7 +37,12 @@ def test_a_units_latency_is_what_the_model_takes_less(linear_table) -> None:
     sizes = {"embed": 16, "heads": 1, "qk": 8, "v": 8, "mlp": 16}
     floors = {f"layers.{n}.heads": 4 for n in range(3)}
     lines = sensitivities(VIT, importance, Budget(linear_table), sizes, floors)
-    found = {each.kind: each for each in lines}
+    assert [each.structure for each in lines][:3] == ["embed", "layers.0.heads", "layers.0.qk"]
+    text = sensitivities_to_csv(lines).splitlines()
+    assert text[0] == "structure,kind,units,importance,latency_ms"
+    assert text[2] == "layers.0.heads,heads,4,1,"
+    assert len(text) == len(lines) + 1 == 1 + 1 + 3 * 4
+    found = {each.kind: each for each in by_kind(lines)}
     assert found["heads"].latency_ms is None
     assert found["mlp"].units == 3 * 64
     assert found["mlp"].importance == 1
@@ -39,7 +50,7 @@ def test_a_units_latency_is_what_the_model_takes_less(linear_table) -> None:
     assert found["mlp"].latency_ms == pytest.approx(2 * 17 * 64 / 1e6, rel=1e-3)
 
 
-@pytest.mark.parametrize("spec", [VIT, SWIN], ids=["vit", "swin"])
+@pytest.mark.parametrize("spec", [VIT, SWIN, VGG], ids=["vit", "swin", "vgg"])
 def test_the_picture_is_drawn(spec, linear_table, tmp_path) -> None:
     from PIL import Image
 
@@ -47,3 +58,15 @@ def test_the_picture_is_drawn(spec, linear_table, tmp_path) -> None:
     plot_redistribution(widths(spec, spec), [], linear_table.setting, path)
     with Image.open(path) as image:
         assert image.width > 800
+
+
+def test_the_mean_of_a_kind_is_over_its_units(linear_table) -> None:
+    importance = {"layers.0.mlp": torch.ones(64), "layers.1.heads": torch.arange(4.0)}
+    sizes = {"embed": 16, "heads": 1, "qk": 8, "v": 8, "mlp": 16}
+    lines = sensitivities(VIT, importance, Budget(linear_table), sizes, {})
+    assert [(x.structure, x.importance) for x in lines] == [
+        ("layers.0.mlp", 1.0), ("layers.1.heads", 1.5),
+    ]  # fmt: skip
+    assert [(x.kind, x.units, x.importance) for x in by_kind([*lines, *lines[:1]])] == [
+        ("heads", 4, 1.5), ("mlp", 128, 1.0),
+    ]  # fmt: skip

@@ -50,7 +50,7 @@ def test_groups_in_words() -> None:
     assert Groups.of(None, 12).sizes["heads"] == 2
     assert Groups.of(None, 3).sizes["heads"] == 1
     assert Groups.of("heads=2, mlp=32", 3).sizes == {
-        "embed": 16, "heads": 2, "qk": 8, "v": 8, "mlp": 32,
+        "embed": 16, "heads": 2, "qk": 8, "v": 8, "mlp": 32, "channels": 16,
     }  # fmt: skip
 
 

@@ -1,0 +1,77 @@
+"""A VGG's channels: where they lie, and what a model without some of them computes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from vitprof.compress.channels import MeanSquares
+from vitprof.compress.cutting import cut, hold_at_zero, prunable_of, smaller_model
+from vitprof.compress.importance import Importance
+from vitprof.models import create_spec
+
+from .conftest import VGG, randomised
+
+SPECS = pytest.mark.parametrize(
+    "spec", [VGG, replace(VGG, hidden=(), pooled=4)], ids=["dense layers", "none"]
+)
+
+
+@SPECS
+def test_the_smaller_model_is_the_one_with_channels_at_zero(spec) -> None:
+    model = randomised(spec).eval()
+    structures = prunable_of(spec).structures(spec, True)
+    generator = torch.Generator().manual_seed(1)
+    gone = {s.name: torch.rand(s.units, generator=generator) < 0.4 for s in structures}
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    smaller = smaller_model(model, cut(spec, structures, gone, shapes))
+    assert smaller.spec.channels == tuple(int((~gone[s.name]).sum()) for s in structures)
+    assert smaller.spec.channels < spec.channels
+    assert sum(p.numel() for p in smaller.parameters()) == smaller.spec.params
+    masked = copy.deepcopy(model)
+    hold_at_zero(masked, structures, gone)
+    x = torch.randn(4, 3, spec.resolution, spec.resolution)
+    with torch.no_grad():
+        torch.testing.assert_close(smaller(x), masked(x), rtol=1e-5, atol=1e-5)
+        assert (smaller(x) - model(x)).abs().max() > 0.01
+
+
+def test_names_and_widths_are_the_specs_own() -> None:
+    spec = create_spec("vgg16-bn")
+    structures = prunable_of(spec).structures(spec, True)
+    assert [s.units for s in structures] == list(spec.channels)
+    found = prunable_of(spec).with_units(spec, {"convs.2.channels": 96, "convs.12.channels": 32})
+    assert found.stages == ((64, 64), (96, 128), (256,) * 3, (512,) * 3, (512, 512, 32))
+    # The last map is 7 x 7, and each of its places is an input of the first dense layer.
+    assert structures[-1].parts[-1].index.shape == (512, 49)
+
+
+def test_a_channels_weights_leave_statistics_out() -> None:
+    """A mean or a variance is no weight: it counts for no magnitude."""
+    model = randomised(VGG)
+    structures = prunable_of(VGG).structures(VGG, True)
+    before, after = Importance("magnitude"), Importance("magnitude")
+    before.observe(structures, model)
+    for conv in model.convs:
+        conv.bn.running_var.mul_(7)
+    after.observe(structures, model)
+    first = "convs.0.channels"
+    torch.testing.assert_close(before.of[first], after.of[first])
+    conv, norm, reader = model.convs[0].conv, model.convs[0].bn, model.convs[1].conv
+    with torch.no_grad():
+        expected = (
+            conv.weight.square().sum(dim=(1, 2, 3)) + conv.bias**2 + norm.weight**2 + norm.bias**2
+            + reader.weight.square().sum(dim=(0, 2, 3))
+        )  # fmt: skip
+    torch.testing.assert_close(before.of[first], expected)
+
+
+def test_the_error_of_a_map_is_the_mean_square_of_averages() -> None:
+    full = torch.tensor([[[1.0, 2.0]], [[3.0, 6.0]]])  # images x channels x places: averages 2, 4
+    variants = torch.stack([full, full + 1, full * torch.tensor([1.0, 0.0])])
+    torch.testing.assert_close(MeanSquares(full).errors(variants), torch.tensor([0.0, 1.0, 8.0]))
+    # What one image has more and another less is no error.
+    swapped = full.flip(0)[None]
+    torch.testing.assert_close(MeanSquares(full).errors(swapped), torch.zeros(1))
