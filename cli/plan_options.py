@@ -31,6 +31,7 @@ class PlanWanted:
     patch: int | None = None
     classes: int | None = None
     tokens: str | None = None
+    merging: bool = False
     grid: str | None = None
     points: int | None = None
     whole_models: int | None = None
@@ -42,7 +43,12 @@ class PlanWanted:
     def planned(self) -> Planned:
         """Return what that comes to; raises UserError where it does not make sense."""
         from ..models import create_spec
-        from ..profiler.spaces import blocks_of_variants, space_class, with_variants
+        from ..profiler.spaces import (
+            blocks_of_variants,
+            space_class,
+            with_merging,
+            with_variants,
+        )
 
         spec = create_spec(self.model) if self.model else None
         name = self.space or (spec.family if spec else "vit")
@@ -59,6 +65,8 @@ class PlanWanted:
         if self.variants:
             varied = create_spec(self.variants)
             chosen, exact = with_variants(chosen, varied), blocks_of_variants(varied)
+        if self.merging:
+            chosen = with_merging(chosen)
         tokens = f"tokens={self.tokens}" if self.tokens else ""
         chosen = chosen.with_levels(f"{self.grid or ''};{tokens}")
         self._check_in_model()
@@ -68,7 +76,7 @@ class PlanWanted:
             chosen = chosen.limited_to(self.points)
         if self.in_model is not None:
             return Planned(chosen, in_context, [], in_model=create_spec(self.in_model))
-        wanted = chosen.whole_models if self.whole_models is None else self.whole_models
+        wanted = chosen.models_to_fit if self.whole_models is None else self.whole_models
         models = chosen.calibration_models(wanted, self.seed)
         refine_to = self.points if refine else None
         return Planned(chosen, in_context, models, exact, refine_to)
@@ -76,7 +84,8 @@ class PlanWanted:
     def _check_in_model(self) -> None:
         others = {"--model": self.model, "--grid": self.grid, "--points": self.points,
                   "--tokens": self.tokens, "--resolution": self.resolution, "--patch": self.patch,
-                  "--classes": self.classes, "--variants": self.variants}  # fmt: skip
+                  "--classes": self.classes, "--variants": self.variants,
+                  "--merging": self.merging or None}  # fmt: skip
         given = [option for option, value in others.items() if value is not None]
         if self.in_model is not None and (given or self.context != "alone"):
             raise UserError(
@@ -141,8 +150,8 @@ def plan_options(function: F) -> F:
         (
             click.option(
                 "--space",
-                help="Family of blocks: vit, efficientvit, autovit or swin (default: the model's, "
-                "or vit).",
+                help="Family of blocks: vit, efficientvit, autovit, swin, bert or vgg (default: "
+                "the model's, or vit).",
             ),
             click.option(
                 "--model",
@@ -161,6 +170,11 @@ def plan_options(function: F) -> F:
                 help="Sequence lengths, e.g. 197,148,99 (default: the image's own).",
             ),
             click.option(
+                "--merging",
+                is_flag=True,
+                help="Cover models that merge tokens too (prune --method optin --tokens).",
+            ),
+            click.option(
                 "--grid", help='Levels of axes, e.g. "embed=192,384;attention.heads=1,3,6".'
             ),
             click.option(
@@ -174,7 +188,8 @@ def plan_options(function: F) -> F:
                 "whole_models",
                 type=click.IntRange(0, 1000),
                 help="Measure so many whole models too, and fit the line from blocks to models on "
-                "them.  [default: 8; 24 for efficientvit and autovit, whose models are small]",
+                "them.  [default: 8; 24 for efficientvit and autovit, whose models are small, and "
+                "with --merging]",
             ),
             click.option(
                 "--context",

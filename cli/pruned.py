@@ -17,7 +17,7 @@ from .training_options import step_bar
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..compress.nvit import NViTRun
+    from ..compress.run import PruningRun
     from ..tables import LatencyTable
 
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 class Results:
     """A pruning run that is done, its models in the order of the targets, and the report."""
 
-    run: NViTRun
+    run: PruningRun
     models: Sequence[nn.Module]
     table: LatencyTable
     out: Path
     unit: str
     sparsity: str = "dense"
+    random_merging: bool = False
     report: dict[str, Any] = field(default_factory=dict)
 
     def folder(self, nth: int) -> Path:
@@ -40,17 +41,20 @@ class Results:
 
 def write_results(results: Results, verify: bool, quiet: bool) -> bool:
     """Write everything and fill in the report; return whether all measurements are stable."""
-    from ..compress.redistribution import to_csv, widths
+    from ..compress.redistribution import by_kind, sensitivities_to_csv, to_csv, widths
     from ..compress.redistribution_plot import plot_redistribution
     from ..training.evaluate import evaluate
     from ..training.model_folder import write_model
+    from ..training.texts import TextDataset
+    from ..training.tokenizer import write_files
 
     run, table = results.run, results.table
+    what = "texts" if isinstance(run.work.data, TextDataset) else "images"
     with step_bar(not quiet) as show:
         found = [
             evaluate(
                 model.to(run.work.device), run.work.data.test, run.work.norm,
-                on_progress=lambda done, total: show("testing", done, total, "images"),
+                on_progress=lambda done, total: show("testing", done, total, what),
             )
             for model in (run.model, *results.models)
         ]  # fmt: skip
@@ -64,25 +68,30 @@ def write_results(results: Results, verify: bool, quiet: bool) -> bool:
     if verify:
         from .measured_models import measured_like
 
-        what = f"vitprof prune --table {table.source} --verify"
-        measured, stable = measured_like(table, specs, what, quiet)
+        command = f"vitprof prune --table {table.source} --verify"
+        measured, stable = measured_like(table, specs, command, quiet)
     results.report = {
         "base": {
             "model": run.spec.name, "latency_ms": predicted[0], "measured_ms": measured[0],
             "macs": run.spec.macs, "params": run.spec.params, **found[0].as_dict(),
         },
-        "sensitivity": [vars(each) for each in run.sensitivities],
+        "sensitivity": [vars(each) for each in by_kind(run.sensitivities)],
         "setting": table.setting.as_dict(),
     }  # fmt: skip
     of_all = []
     for nth, model in enumerate(results.models):
         folder, spec, target = results.folder(nth), specs[nth + 1], run.targets[nth]
         write_model(model, folder, run.work.norm)
-        write_atomically(folder / "model.onnx", _onnx(model, table))
+        if isinstance(run.work.data, TextDataset):
+            write_files(run.work.data.files, folder)
+        write_atomically(folder / "model.onnx", onnx_of(model, table))
         if results.sparsity == "2:4":
             _write_sparsity(model, folder / "sparsity.csv")
         shape = widths(run.spec, spec)
         write_atomically(folder / "redistribution.csv", to_csv(shape))
+        if run.sensitivities:
+            text = sensitivities_to_csv(run.sensitivities)
+            write_atomically(folder / "sensitivity.csv", text)
         plot_redistribution(shape, run.sensitivities, table.setting, folder / "redistribution.png")
         ms = measured[nth + 1] or predicted[nth + 1]
         of_all.append(
@@ -96,6 +105,11 @@ def write_results(results: Results, verify: bool, quiet: bool) -> bool:
                 "macs": spec.macs,
                 **found[nth + 1].as_dict(),
                 "out": str(folder),
+                **(
+                    _at_random(results, model)
+                    if results.random_merging and any(spec.merges)
+                    else {}
+                ),
             }
         )
     results.report["models"] = of_all
@@ -109,6 +123,19 @@ def write_results(results: Results, verify: bool, quiet: bool) -> bool:
     leftovers = [f"{what}-{t.text}" for t in run.targets for what in ("pruned", "finetuned")]
     run.saved.finish(results.report, *leftovers)
     return stable
+
+
+def _at_random(results: Results, model: nn.Module) -> dict[str, float | None]:
+    """Return the accuracy with as many tokens merged, but at random, where that is asked for."""
+    spec: Any = model.spec
+    if not (results.random_merging and any(spec.merges)):
+        return {}
+    from ..compress.random_merging import merging_at_random
+    from ..training.evaluate import evaluate
+
+    work = results.run.work
+    random = merging_at_random(model).to(work.device)
+    return {"random_merging_top1": evaluate(random, work.data.test, work.norm).top(1)}
 
 
 def _write_sparsity(model: nn.Module, path: Path) -> None:
@@ -131,11 +158,18 @@ def _write_sparsity(model: nn.Module, path: Path) -> None:
         note(f"not 2:4: {each.name}: {each.why_not}.")
 
 
-def _onnx(model: nn.Module, table: LatencyTable) -> bytes:
+def onnx_of(model: nn.Module, table: LatencyTable) -> bytes:
+    """Return the ONNX file of a model with a spec, at the table's batch and number format."""
     from ..backends.onnx_export import EXPORTED_DTYPES, onnx_from_module
     from ..models.modules.folding import folded
+    from .text_options import takes_texts
 
     spec: Any = model.spec
     dtype = table.setting.dtype if table.setting.dtype in EXPORTED_DTYPES else "fp32"
     shape = (table.setting.batch, *spec.blocks()[0].input_shape)
-    return onnx_from_module(folded(model.cpu().eval()), shape, dtype)
+    alone = folded(model.cpu().eval())
+    if not takes_texts(spec):
+        return onnx_from_module(alone, shape, dtype)
+    # Hugging Face's names, so that what feeds its models feeds this one.
+    further = {"token_type_ids": 0, "attention_mask": 1}
+    return onnx_from_module(alone, shape, dtype, "input_ids", further)

@@ -9,6 +9,7 @@ import click
 
 from ..errors import UserError
 from .output import json_option, note, print_json
+from .text_options import refuse_texts
 from .training_options import (
     Training,
     data_option,
@@ -58,6 +59,7 @@ def train(
     device = find_torch_device(train_device)
     with joined_processes(device) as processes:
         spec: Any = create_spec(model)
+        refuse_texts(spec, "vitprof train")
         data = load_data(source, resolution or spec.resolution, as_json or not processes.is_first)
         check_batch(data, training.batch)
         weights = weights_beside(model, checkpoint)

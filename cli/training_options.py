@@ -25,7 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 data_option = click.option(
     "--data", "source", required=True,
     help="digits; a folder or zip of class folders, or a folder with train and test of these; or "
-    "an .npz with images and labels.",
+    "an .npz with images and labels. Of a BERT: a file of texts with GLUE's columns (.tsv, .csv or "
+    ".jsonl), or a folder with train and dev files.",
 )  # fmt: skip
 resolution_option = click.option(
     "--resolution", type=click.IntRange(1, 4096),

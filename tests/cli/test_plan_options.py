@@ -12,7 +12,8 @@ from vitprof.tables import LatencyTable, Row, Setting
 
 
 @pytest.mark.parametrize(
-    ("space", "models"), [("vit", 8), ("swin", 8), ("efficientvit", 24), ("autovit", 24)]
+    ("space", "models"),
+    [("vit", 8), ("swin", 8), ("vgg", 8), ("efficientvit", 24), ("autovit", 24)],
 )
 def test_small_models_are_fitted_on_more_of_them(space: str, models: int) -> None:
     planned = PlanWanted(space=space).planned()

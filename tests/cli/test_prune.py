@@ -251,3 +251,171 @@ def test_a_model_that_the_table_does_not_cover(run, table, tmp_path) -> None:
                  "--target-latency", "0.5x", "--out", tmp_path / "out")  # fmt: skip
     assert answer.code == 2
     assert "embed=48" in answer.err
+
+
+ONE_SHOT = (
+    "--method", "optin", "--data", "digits", "--score-images", "16", "--reconstruct", "200",
+    "--groups", "heads=1,mlp=8",
+)  # fmt: skip
+
+
+def test_one_shot_writes_what_training_writes(run, model, table, tmp_path) -> None:
+    out = tmp_path / "pruned"
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x,0.7x",
+                 *ONE_SHOT, "--out", out, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    for each in answer.json["models"]:
+        assert each["predicted_ms"] <= each["target_ms"]
+        folder = Path(each["out"])
+        names = {path.name for path in folder.iterdir()}
+        assert {"spec.json", "model.safetensors", "model.onnx", "report.json",
+                "redistribution.csv", "redistribution.png"} <= names  # fmt: skip
+        asked = run("eval", "--model", folder, "--data", "digits", "--json")
+        assert asked.json["top1"] == each["top1"]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("--epochs", "3"), "--epochs belongs to --method nvit"),
+    (("--alpha", "0"), "--alpha belongs to --method nvit"),
+    (("--score", "hessian"), "has no --score hessian"),
+    (("--score-images", "5000"), "take fewer"),
+    (("--target-latency", "0.01x"), "out of reach"),
+], ids=str)  # fmt: skip
+def test_bad_input_of_one_shot_is_one_sentence(
+    run, model, table, tmp_path, arguments, words
+) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x",
+                 *ONE_SHOT, *arguments, "--out", tmp_path / "out", "--json")  # fmt: skip
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert words in answer.err
+
+
+def test_an_option_of_the_other_method_is_refused(run, model, table, tmp_path) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x", *QUICK,
+                 "--lambda", "1", "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert "--lambda belongs to --method optin" in answer.err
+
+
+@pytest.fixture(scope="module")
+def merging_table(tmp_path_factory) -> Path:
+    space = VitSpace.covering(SPEC).with_merging()
+    return table_of(space.blocks(), tmp_path_factory.mktemp("merging") / "lut.csv")
+
+
+@pytest.mark.parametrize("schedule", ["trajectory", "constant", "decreasing"])
+def test_tokens_go_instead_of_units(run, model, merging_table, tmp_path, schedule) -> None:
+    out = tmp_path / "merged"
+    answer = run("prune", "--model", model, "--table", merging_table, "--target-latency", "0.9x",
+                 *ONE_SHOT, "--tokens-only", "--schedule", schedule, "--random-merging",
+                 "--out", out, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    spec = json.loads((out / "spec.json").read_text())
+    assert sum(spec["merges"]) > 0
+    assert [layer["mlp"] for layer in spec["layers"]] == [64, 64]
+    assert answer.json["predicted_ms"] <= answer.json["target_ms"]
+    assert 0 <= answer.json["random_merging_top1"] <= 1
+    asked = run("eval", "--model", out, "--data", "digits", "--json")
+    assert asked.json["top1"] == answer.json["top1"]
+
+
+def test_units_and_tokens_go_together(run, model, merging_table, tmp_path) -> None:
+    out = tmp_path / "both"
+    answer = run("prune", "--model", model, "--table", merging_table, "--target-latency", "0.6x",
+                 *ONE_SHOT, "--tokens", "--out", out, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert answer.json["predicted_ms"] <= answer.json["target_ms"]
+    asked = run("predict", "--table", merging_table, "--model", out / "spec.json", "--json")
+    assert asked.json["latency_ms"] == pytest.approx(answer.json["predicted_ms"], abs=2e-6)
+
+
+def test_a_table_that_knows_no_merging_says_how_to_measure_one(run, model, table, tmp_path) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x",
+                 *ONE_SHOT, "--tokens-only", "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert "vitprof measure --merging" in answer.err
+
+
+def test_where_merging_costs_more_than_it_saves_that_is_said(
+    run, model, merging_table, tmp_path
+) -> None:
+    table = LatencyTable.read_csv(merging_table)
+    rows = [
+        replace(row, **{name: getattr(row, name) + 1 for name in ("latency_ms", "high_ms")})
+        if row.subject.op == "bipartite_merging" else row
+        for row in table.rows
+    ]  # fmt: skip
+    table.with_rows(rows).to_csv(tmp_path / "slow.csv")
+    answer = run("prune", "--model", model, "--table", tmp_path / "slow.csv",
+                 "--target-latency", "0.9x", *ONE_SHOT, "--tokens-only",
+                 "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert "merging tokens does not pay here" in answer.err
+
+
+def test_random_merging_needs_merging(run, model, table, tmp_path) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x",
+                 *ONE_SHOT, "--random-merging", "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert "--random-merging goes with --tokens" in answer.err
+
+
+def test_a_schedule_of_numbers_needs_no_target(run, model, merging_table, tmp_path) -> None:
+    out = tmp_path / "merged"
+    answer = run("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--tokens-only",
+                 "--schedule", "4,2", "--out", out, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    spec = json.loads((out / "spec.json").read_text())
+    assert spec["merges"] == [4, 2] and spec["name"] == "digits-vit-merging-4-2"
+    assert answer.json["predicted_ms"] == pytest.approx(answer.json["target_ms"])
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("--tokens-only", "--schedule", "9"), "merges[0]=9 is more than half of the 17 tokens"),
+    (("--tokens-only", "--schedule", "5,9"), "merges[1]=9 is more than half of the 12 tokens"),
+    (("--tokens-only", "--schedule", "5,5,5"), "3 numbers for 2 layers"),
+    (("--tokens-only", "--schedule", "often"), "none of trajectory, constant, decreasing"),
+    (("--tokens", "--schedule", "4,2"), "goes with --tokens-only"),
+    (("--schedule", "constant"), "--schedule goes with --tokens"),
+    (("--tokens-only", "--schedule", "4,4", "--target-latency", "0.3x"), "still costs"),
+    (("--tokens-only",), "give one of --target-latency"),
+], ids=str)  # fmt: skip
+def test_a_schedule_that_cannot_be_is_one_sentence(
+    run, model, merging_table, tmp_path, arguments, words
+) -> None:
+    answer = run("prune", "--model", model, "--table", merging_table, *ONE_SHOT, *arguments,
+                 "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert words in answer.err
+
+
+def test_a_target_that_was_out_of_reach_can_be_changed(run, model, merging_table, tmp_path) -> None:
+    out = tmp_path / "out"
+    again = ("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--tokens-only",
+             "--out", out)  # fmt: skip
+    refused = run(*again, "--target-latency", "0.3x")
+    assert refused.code == 2 and "still costs" in refused.err
+    assert run(*again, "--target-latency", "0.9x", "--json").code == 0
+    other = run(*again, "--target-latency", "0.9x", "--json")
+    assert other.code == 2 and "finished run" in other.err
+
+
+def test_scores_of_a_run_that_stopped_serve_another_target(run, model, table, tmp_path) -> None:
+    out = tmp_path / "out"
+    again = ("prune", "--model", model, "--table", table, *ONE_SHOT, "--out", out)
+    assert run(*again, "--target-latency", "0.9x", "--json").code == 0
+    (out / "report.json").unlink()  # as if it had been killed while it was testing
+    torch.save({"scores": {"layers.0.heads": torch.zeros(2)}}, out / "state.pt")
+    stopped = run(*again, "--target-latency", "0.8x")
+    assert stopped.code == 0 and "going on with the run" in stopped.err
+    lines = (out / "sensitivity.csv").read_text().splitlines()
+    assert lines[1].startswith("layers.0.heads,heads,2,0,")
+
+
+def test_too_few_images_leave_nothing_behind(run, model, table, tmp_path) -> None:
+    again = ("prune", "--model", model, "--table", table, "--target-latency", "0.9x", *ONE_SHOT,
+             "--out", tmp_path / "out")  # fmt: skip
+    assert run(*again, "--score-images", "9999").code == 2
+    assert not (tmp_path / "out").exists()
