@@ -1,0 +1,411 @@
+"""Pruning in one shot on CIFAR-10, beside its rivals: docs/results/optin.md.
+
+    python benchmarks/optin.py --base VIT_FOLDER --data CIFAR_FOLDER [--folder optin-run]
+
+One scoring of 32 images serves all targets. Every method comes down to the same MACs and, by a
+table measured here, to the same latency; nothing is trained. All models of a target are measured
+side by side in one run. The folder keeps table, scores and models: the same call goes on from
+there. About an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+
+import torch
+from fidelity import vitprof
+from report import heading, publish, table
+from vitprof import LatencyTable, create_model
+from vitprof.compress.budget import Budget
+from vitprof.compress.groups import Groups
+from vitprof.compress.nvit import Work
+from vitprof.compress.optin import OneShotPlan, OptinRun
+from vitprof.compress.random_merging import merging_at_random
+from vitprof.compress.targets import parse_targets
+from vitprof.compress.trajectory_score import Scoring, trajectory_scores
+from vitprof.compress.walk import walk_of
+from vitprof.errors import UserError
+from vitprof.training.datasets import load_dataset
+from vitprof.training.evaluate import evaluate
+from vitprof.training.model_folder import read_normalisation, write_model
+from vitprof.training.objective import Objective
+from vitprof.training.saved_run import SavedRun
+
+MACS = ("0.7x", "0.61x", "0.55x")
+REACH = {"0.7x": 0.95, "0.61x": 1.9, "0.55x": 2.4}
+LATENCIES = ("0.7x", "0.6x", "0.5x")
+# Targets at which methods that merge tokens stand beside the others: further down merging alone
+# would leave fewer tokens than the table covers.
+ALL_METHODS = (("macs", "0.7x"), ("latency", "0.7x"), ("latency", "0.6x"))
+SEEDS = (0, 1, 2)
+IMAGES = 32
+
+
+@dataclass(frozen=True)
+class Method:
+    title: str
+    plan: OneShotPlan
+    ranking: str | None = None
+    random_too: bool = False
+
+
+def plan(**changed) -> OneShotPlan:
+    groups = Groups.of("heads=1,mlp=16", 3)
+    return replace(OneShotPlan(groups=groups, images=IMAGES), **changed)
+
+
+OPTIN = Method("OPTIN", plan(reconstruct=0))
+FITTED = Method("OPTIN, last layers fitted", plan())
+BY_MACS = Method("OPTIN, fitted, budgeted in MACs", plan(), "macs")
+METHODS = [
+    OPTIN,
+    FITTED,
+    *(
+        Method(score, plan(score=score, reconstruct=0))
+        for score in ("magnitude", "taylor", "random")
+    ),
+    *(Method(f"{score}, fitted", plan(score=score)) for score in ("magnitude", "taylor", "random")),
+    Method("tokens by trajectory", plan(parts="tokens"), random_too=True),
+    Method("tokens, constant (ToMe)", plan(parts="tokens", schedule="constant"), random_too=True),
+    Method("tokens, decreasing (ToMe)", plan(parts="tokens", schedule="decreasing")),
+    Method("OPTIN, fitted, and tokens", plan(parts="both")),
+]
+
+
+def methods_at(unit: str, target: str) -> list[Method]:
+    if (unit, target) in ALL_METHODS:
+        return METHODS
+    return [method for method in METHODS if method.plan.parts == "units"]
+
+
+class Study:
+    """The base, its data and table, and the scores that all targets of a seed share."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.folder = Path(arguments.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.base = arguments.base
+        self.lut = self.folder / "lut.csv"
+        if not self.lut.exists():
+            vitprof("measure", "--model", self.base, "--merging", "--sessions", "5",
+                    "--out", str(self.lut))  # fmt: skip
+        self.table = LatencyTable.read_csv(self.lut)
+        self.data = load_dataset(arguments.data, None)
+        self.norm = read_normalisation(Path(self.base)) or self.data.normalisation
+        self.known: dict[str, OptinRun] = {}
+
+    def model(self) -> torch.nn.Module:
+        return create_model(self.base, checkpoint=self.base).eval()
+
+    def run(self, method: Method, unit: str, target: str, seed: int = 0) -> OptinRun:
+        """Return a run that is scored; of one score and seed only the first does the scoring."""
+        goal = Budget(self.table, unit)
+        how = method.plan
+        key = f"{how.score}-{how.parts}-{how.schedule}-{seed}"
+        run = OptinRun(
+            self.model(),
+            Work(self.data, self.norm, Objective()),
+            parse_targets(target, float(goal.of([self.model().spec])[0]), unit),
+            goal,
+            Budget(self.table, method.ranking or unit),
+            replace(how, seed=seed),
+            SavedRun(self.folder / "scores" / key, {"score": key}),
+        )
+        if key in self.known:
+            run.scores, run.of_patches = self.known[key].scores, self.known[key].of_patches
+            return run
+        run.score()
+        self.known[key] = run
+        return run
+
+    def result(self, method: Method, unit: str, target: str, seed: int = 0) -> dict:
+        name = "".join(c if c.isalnum() else "_" for c in method.title)
+        folder = self.folder / f"{unit}-{target}" / f"{name}-{seed}"
+        known = folder / "result.json"
+        if known.exists():
+            return json.loads(known.read_text())
+        try:
+            run = self.run(method, unit, target, seed)
+            model = run.cut(run.targets[0])
+        except UserError as error:
+            return {"title": method.title, "refused": str(error)}
+        spec = model.spec
+        write_model(model, folder, self.norm)
+        found = {
+            "title": method.title,
+            "top1": self.top1(model),
+            "macs": spec.macs,
+            "target": run.targets[0].cost,
+            "predicted_ms": float(self.table.predict_many([spec])[0]),
+            "folder": str(folder),
+            "merges": list(getattr(spec, "merges", ())),
+        }
+        if method.random_too:
+            found["random_top1"] = self.top1(merging_at_random(model), by_chance=True)
+        known.write_text(json.dumps(found))
+        return found
+
+    def top1(self, model: torch.nn.Module, by_chance: bool = False) -> float:
+        """Return the accuracy; two ways to the same weights are tested once."""
+        digest = hashlib.sha256(repr((model.spec, by_chance)).encode())
+        for weight in model.state_dict().values():
+            digest.update(weight.numpy().tobytes())
+        known = self.folder / "top1" / digest.hexdigest()
+        if known.exists():
+            return float(known.read_text())
+        found = evaluate(model, self.data.test, self.norm).top(1)
+        assert found is not None
+        known.parent.mkdir(exist_ok=True)
+        known.write_text(str(found))
+        return found
+
+
+def suffix_over_full(study: Study, sample: int = 12) -> list[list[str]]:
+    """Time scoring from the unit on against whole forward passes, on units of every layer."""
+    walk = walk_of(study.model())
+    some = replace(walk, sources=[thinned(source, sample) for source in walk.sources])
+    units = sum(source.structure.units for source in some.sources)
+    images = study.run(OPTIN, "macs", MACS[0]).sample.images(IMAGES)
+    seconds, scores = {}, {}
+    for from_unit in (True, False):
+        started = time.perf_counter()
+        scores[from_unit] = trajectory_scores(
+            some, images, Scoring(from_unit=from_unit, units_at_once=6)
+        )
+        seconds[from_unit] = time.perf_counter() - started
+    largest = max(
+        float(((scores[True][n] - scores[False][n]).abs() / scores[True][n].abs()).max())
+        for n in scores[True]
+    )
+    same = "the same numbers" if not largest else f"scores differ by at most {largest:.0e} of them"
+    return [
+        [
+            f"scoring from the unit on against whole passes ({units} units of all layers)",
+            "≥ 1.7 × faster, same scores",
+            f"{seconds[False] / seconds[True]:.2f} × ({seconds[True]:.1f} against "
+            f"{seconds[False]:.1f} s); {same}",
+        ]
+    ]
+
+
+def thinned(source, count: int):
+    """Return the source with its first units only, as many as `count`."""
+    structure = source.structure
+    parts = tuple(replace(part, index=part.index[:count]) for part in structure.parts)
+    return replace(
+        source, structure=replace(structure, parts=parts), columns=source.columns[:count]
+    )
+
+
+def scoring_times(study: Study) -> list[list[str]]:
+    """Return how long scoring takes here, of the base and of a DeiT-S, by a sample of the units."""
+    torch.manual_seed(0)
+    models = (("the base", study.model(), 96), ("a DeiT-S", create_model("deit-small").eval(), 2))
+    rows = []
+    for title, model, sample in models:
+        walk = walk_of(model)
+        units = sum(source.structure.units for source in walk.sources)
+        some = replace(walk, sources=[thinned(source, sample) for source in walk.sources])
+        timed = sum(source.structure.units for source in some.sources)
+        side = model.spec.resolution
+        started = time.perf_counter()
+        trajectory_scores(some, torch.randn(IMAGES, 3, side, side))
+        minutes = (time.perf_counter() - started) * units / timed / 60
+        took = f"{minutes:.1f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+        threads = f"{torch.get_num_threads()} threads"
+        rows.append(
+            [
+                f"scoring all {units} units of {title}, {IMAGES} images of {side}², {threads}",
+                "stated",
+                f"{took}, by {timed} of them",
+            ]
+        )
+    return rows
+
+
+def measured(study: Study, found: list[dict]) -> float:
+    """Measure the base and the models side by side, in place; return the base's milliseconds."""
+    made = [each for each in found if "refused" not in each]
+    given = [part for path in (study.base, *(each["folder"] for each in made))
+             for part in ("--model", path)]  # fmt: skip
+    base, *ms = (each["latency_ms"] for each in
+                 vitprof("bench", *given, "--sessions", "9")["results"])  # fmt: skip
+    for each, latency in zip(made, ms, strict=True):
+        each["ms"] = latency
+    return base
+
+
+def table_of(found: list[dict], full: float, base_ms: float) -> str:
+    rows = []
+    for each in found:
+        if "refused" in each:
+            rows.append([each["title"], "refused", "", "", "", ""])
+            continue
+        points = f"{100 * (each['top1'] - full):+.2f}"
+        rows.append(
+            [
+                each["title"], f"{each['top1']:.2%}", points, f"{each['macs'] / 1e6:.1f}",
+                f"{each['ms']:.3f}", f"{each['ms'] / base_ms:.3f} ×",
+            ]
+        )  # fmt: skip
+        if "random_top1" in each:
+            loss = f"{100 * (each['random_top1'] - full):+.2f}"
+            rows.append(["– merged at random", f"{each['random_top1']:.2%}", loss, "", "", ""])
+    names = ("method", "top-1", "points", "MMACs", "ms", "of the base's")
+    text = table(names, rows)
+    for each in found:
+        if "refused" in each:
+            text += f"\n{each['title']}: {each['refused']}\n"
+        elif any(each["merges"]):
+            text += f"\n{each['title']} merges {', '.join(map(str, each['merges']))}.\n"
+    return text
+
+
+def against_macs(study: Study) -> tuple[str, list[float], list[float], list[float]]:
+    """Return the rows of latency- minus MACs-budgeted, the differences, and errors of latency.
+
+    The errors are of the milliseconds against the target's, and of the share of the base's.
+    """
+    rows, every, of_ms, errors = [], [], [], []
+    for target in LATENCIES:
+        pairs = [
+            [study.result(method, "latency", target, seed) for method in (FITTED, BY_MACS)]
+            for seed in SEEDS
+        ]
+        base = measured(study, [each for pair in pairs for each in pair])
+        of_ms += [each["ms"] / each["target"] - 1 for pair in pairs for each in pair[:1]]
+        wanted = float(target[:-1])
+        errors += [each["ms"] / base / wanted - 1 for pair in pairs for each in pair[:1]]
+        differences = [100 * (by_table["top1"] - by_macs["top1"]) for by_table, by_macs in pairs]
+        every += differences
+        rows.append(
+            [
+                target,
+                *(
+                    " / ".join(f"{pair[nth]['top1']:.2%}" for pair in pairs)
+                    + " at "
+                    + " / ".join(f"{pair[nth]['ms'] / base:.3f}" for pair in pairs)
+                    for nth in (0, 1)
+                ),
+                " / ".join(f"{points:+.2f}" for points in differences),
+                f"{mean(differences):+.2f}",
+            ]
+        )
+    names = ("target", "budgeted in latency: top-1, of the base's ms", "in MACs", "points", "mean")
+    return table(names, rows), every, of_ms, errors
+
+
+def fidelity(study: Study) -> list[str]:
+    saved = study.folder / "validate.json"
+    found = json.loads(saved.read_text()) if saved.exists() else vitprof(
+        "validate", "--table", str(study.lut), "--samples", "30"
+    )  # fmt: skip
+    saved.write_text(json.dumps(found))
+    errors = found["table"]
+    return [
+        "the table on 30 unseen models, half of which merge tokens",
+        "",
+        f"MAPE {errors['mape']:.2%}, worst {errors['worst']:.1%} (measured again: "
+        f"{found['noise_floor']['mape']:.2%})",
+    ]
+
+
+# What the picture shows, and how.
+SHOWN = {
+    "OPTIN, last layers fitted": ("tab:blue", "o-"),
+    "OPTIN": ("tab:blue", "o--"),
+    "taylor, fitted": ("tab:orange", "s-"),
+    "taylor": ("tab:orange", "s--"),
+    "magnitude": ("tab:green", "^--"),
+    "random": ("0.6", "v--"),
+    "tokens by trajectory": ("tab:red", "D-"),
+    "tokens, decreasing (ToMe)": ("tab:purple", "d-"),
+}
+
+
+def draw(lines: dict[str, list[tuple[float, float]]], base: tuple[float, float], path: str) -> None:
+    """Draw top-1 over measured milliseconds, a line a method, through the models of all targets."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for title, (color, style) in SHOWN.items():
+        points = sorted([*lines.get(title, []), base])
+        axes.plot(*zip(*points, strict=True), style, color=color, label=title, markersize=5)
+    axes.plot(*base, "k*", markersize=13, label="the base", zorder=5)
+    axes.set_xlabel("measured latency, ms")
+    axes.set_ylabel("top-1, %, nothing trained")
+    axes.set_ylim(bottom=40)
+    axes.grid(True, alpha=0.3)
+    axes.legend(fontsize=8, loc="lower right")
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--folder", default="optin-run")
+    parser.add_argument("--out")
+    parser.add_argument("--picture", default="")
+    arguments = parser.parse_args()
+    study = Study(arguments)
+    full = study.top1(study.model())
+    details, summary = "", []
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for unit, targets in (("macs", MACS), ("latency", LATENCIES)):
+        for target in targets:
+            found = [study.result(method, unit, target) for method in methods_at(unit, target)]
+            base_ms = measured(study, found)
+            of_what = "MACs" if unit == "macs" else "latency"
+            details += f"\n## {target} of the {of_what}\n\n{table_of(found, full, base_ms)}"
+            if unit == "latency":
+                for each in found:
+                    if "ms" in each:
+                        lines.setdefault(each["title"], []).append((each["ms"], 100 * each["top1"]))
+            if unit == "macs":
+                lost = [100 * (full - each["top1"]) for each in found[:2]]
+                summary.append(
+                    [
+                        f"top-1 loss at {target} MACs, in points",
+                        f"≤ {REACH[target]}",
+                        f"{lost[1]:.2f} (last layers as they were: {lost[0]:.2f})",
+                    ]
+                )
+    rows, differences, of_ms, errors = against_macs(study)
+    summary += [
+        [
+            "at equal latency, latency-budgeted minus MACs-budgeted, in points",
+            "≥ 0",
+            f"mean {mean(differences):+.2f}, {min(differences):+.2f} to {max(differences):+.2f}",
+        ],
+        *suffix_over_full(study),
+        [
+            "measured latency against the target, latency-budgeted",
+            "within 5 %",
+            f"{100 * min(of_ms):+.1f} to {100 * max(of_ms):+.1f} % of its ms; as a share of the "
+            f"base measured beside it {100 * min(errors):+.1f} to {100 * max(errors):+.1f} %",
+        ],
+        fidelity(study),
+        *scoring_times(study),
+    ]
+    text = heading("OPTIN on CIFAR-10")
+    text += f"\nThe base: top-1 {full:.2%}, {study.model().spec.macs / 1e6:.1f} MMACs. Nothing is "
+    text += f"trained; {IMAGES} training images are scored on, 512 fit last layers.\n\n"
+    text += table(("asked", "reach", "measured"), summary) + details
+    text += f"\n## Budgeted in latency or in MACs, at equal latency by the table\n\n{rows}"
+    text += f"\nOPTIN, last layers fitted; images of seeds {', '.join(map(str, SEEDS))}.\n"
+    publish(text, arguments.out)
+    draw(lines, (base_ms, 100 * full), arguments.picture or str(study.folder / "one-shot.png"))
+
+
+if __name__ == "__main__":
+    main()
