@@ -15,6 +15,7 @@ from ..models.checks import shown
 # Files come from outside: one may not fill the memory. GLUE's largest has 76 MB.
 MOST_FILE_BYTES = 512 * 2**20
 MOST_TEXTS = 2_000_000
+MOST_CHARACTERS = 100_000
 SUFFIXES = (".tsv", ".csv", ".jsonl")
 # Columns that hold a text or a pair of texts, as GLUE's tasks call them; the first that are there
 # count, so pairs come before single texts.
@@ -63,6 +64,10 @@ def read_texts(path: Path) -> RawTexts:
         if columns is None or not {*columns[0], columns[1]} <= set(record):
             columns = _columns(path, line, list(record))
         texts.append(tuple(record[name] for name in columns[0]))
+        if max(map(len, texts[-1])) > MOST_CHARACTERS:
+            raise UserError(
+                f"{path}, line {line}: a text has over {MOST_CHARACTERS} characters; cut it."
+            )
         labels.append(record[columns[1]].strip())
         lines.append(line)
         if len(texts) > MOST_TEXTS:

@@ -82,8 +82,8 @@ def test_a_model_of_another_kind_is_refused(model) -> None:
         (lambda s: s.description.input[0].type.multiArrayType.shape.append(0), "empty"),
         (lambda s: s.description.input[0].type.multiArrayType.shape.append(-1), "empty"),
         (
-            lambda s: setattr(s.description.input[0].type.multiArrayType, "dataType", 131104),
-            "data type 131104",
+            lambda s: setattr(s.description.input[0].type.multiArrayType, "dataType", 65600),
+            "data type 65600",
         ),
     ],
 )

@@ -23,6 +23,7 @@ class Dtype(enum.Enum):
     HALF = 1
     FLOAT = 2
     INT64 = 3
+    INT8 = 4
 
 
 class Script:
@@ -217,7 +218,7 @@ def test_a_launch_that_fails_is_a_backend_error_with_the_runtimes_words(script) 
 
 @pytest.mark.parametrize(
     ("dtype", "shape", "words"),
-    [(Dtype.INT64, SHAPE, "'input' of the engine is INT64"), (Dtype.HALF, (-1, 4), r"\(-1, 4\)")],
+    [(Dtype.INT8, SHAPE, "'input' of the engine is INT8"), (Dtype.HALF, (-1, 4), r"\(-1, 4\)")],
 )
 def test_ends_that_cannot_be_filled_are_a_backend_error(script, dtype, shape, words) -> None:
     script.dtype, script.shape = dtype, shape

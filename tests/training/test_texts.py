@@ -92,7 +92,7 @@ def test_a_separator_within_a_text_is_no_line_end(tmp_path) -> None:
     ("a.tsv", "sentence\tlabel\tlabel\na\t1\t1\n", ["'label'", "twice"]),
     ("a.tsv", b"sentence\tlabel\na\t1\n\xff\xfe\t1\n", ["line 3", "UTF-8"]),
     ("a.csv", 'sentence,label\n"a,1\n', ["CSV"]),
-    ("a.csv", "sentence,label\n" + "a" * 200_000 + ",1\n", ["CSV"]),
+    ("a.csv", "sentence,label\n" + "a" * 100_001 + ",1\n", ["line 2", "100000 characters"]),
     ("a.jsonl", '{"sentence": "a"\n', ["line 1", "no JSON object"]),
     ("a.jsonl", "[" * 100_000, ["line 1", "no JSON object"]),
     ("a.jsonl", "[1]\n", ["line 1", "no JSON object"]),
