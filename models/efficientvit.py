@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -277,7 +276,7 @@ class EfficientViTSpec(Spec):
 
 def _ratio(field: str, value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or math.isnan(value) or not 0 < value <= LARGEST_RATIO:
+    if not is_number or not 0 < value <= LARGEST_RATIO:
         raise UserError(
             f"{field}={shown(value)} must be a number above 0 and at most {LARGEST_RATIO}."
         )
