@@ -285,6 +285,22 @@ class LatencyTable:
             total += of_op
         return total if line is None else total + line.offset_ms
 
+    def parts_ms(
+        self, parts: Sequence[Sequence[Block]], family: str, extrapolate: bool = False
+    ) -> np.ndarray:
+        """Return what each part of a model of this family, given as its blocks, adds to the whole.
+
+        A whole is the sum of its parts and `offset_ms(family)`. Raises UserError as predict does.
+        """
+        held = [self._as_held(blocks) for blocks in parts]
+        arrays = BlockArrays.from_blocks(held, family)
+        return self.predict_many(arrays, extrapolate) - self.offset_ms(family)
+
+    def offset_ms(self, family: str) -> float:
+        """Return what a whole model of this family takes beside the sum of its parts."""
+        line = self.calibrations.get(family)
+        return 0.0 if line is None else line.offset_ms
+
     def _predict_families(self, specs: Sequence[Spec], extrapolate: bool) -> np.ndarray:
         """Return the milliseconds of each spec; each family has its own line."""
         total = np.zeros(len(specs))

@@ -1,0 +1,1 @@
+"""Finding a model under a table: spaces, supernets, objectives and search algorithms."""
