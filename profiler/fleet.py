@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..ray_connection import ray_connection, why_closed
 from ..tables import LatencyTable, Setting
 from .fleet_members import Member, Members
 from .fleet_worker import Chunk, OpenBackend, Report, open_here
@@ -28,7 +29,6 @@ from .measure import finished_table, header_of, with_threads
 from .passes import OnProgress, progress
 from .plan import Plan, Point
 from .protocol import Protocol
-from .ray_connection import ray_connection, why_closed
 from .reference import References
 from .sampler import groups_of
 

@@ -146,6 +146,7 @@ def header_of(
         "observed": dict(seen),
         "vitprof": __version__,
         **references.to_header(),
+        **({"search_space": dict(plan.search_space)} if plan.search_space else {}),
     }
 
 
@@ -244,8 +245,8 @@ def finished_table(
             else {}
         ),
         "seconds": {k: round(v + _number(before.get(k)), 2) for k, v in seconds.items()},
-        **{name: journal.previous[name] for name in ("fleet",) if name in journal.previous},
-        **{name: journal.header[name] for name in ("built",) if name in journal.header},
+        **{n: journal.previous[n] for n in ("fleet", "search_space") if n in journal.previous},
+        **{n: journal.header[n] for n in ("built", "search_space") if n in journal.header},
         **(more or {}),
     }
     table = LatencyTable(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import UserError
 from ..models import Block, Spec
@@ -76,9 +77,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Plan:
-    """The points a table needs, each once, in the order of its rows."""
+    """The points a table needs, each once, in the order of its rows.
+
+    `search_space` is what they were taken from, as JSON values: it is kept in the table's header.
+    """
 
     points: Sequence[Point]
+    search_space: Mapping[str, Any] | None = None
 
     @classmethod
     def of_blocks(

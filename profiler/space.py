@@ -61,26 +61,6 @@ class Space(ABC):
     def slabs(self) -> tuple[Slab, ...]:
         """The grids whose blocks are measured."""
 
-    @classmethod
-    @abstractmethod
-    def create(
-        cls,
-        spec: Spec | None = None,
-        *,
-        resolution: int | None = None,
-        patch: int | None = None,
-        classes: int | None = None,
-    ) -> Self:
-        """Return the family's own space, or that of `spec` and everything narrower.
-
-        Raises UserError where image, patch and classes do not fit.
-        """
-
-    @classmethod
-    @abstractmethod
-    def of_table(cls, table: LatencyTable) -> Self:
-        """Return the space that a table covers; raises UserError where it lacks an op."""
-
     @abstractmethod
     def with_slab(self, slab: Slab) -> Self:
         """Return the space with this slab instead of the one of the same key."""
@@ -92,6 +72,16 @@ class Space(ABC):
     def blocks(self) -> list[Block]:
         """Return every block, slab by slab, each once."""
         return list(dict.fromkeys(block for slab in self.slabs for block in slab.blocks()))
+
+    @property
+    def points(self) -> int:
+        """How many blocks there are."""
+        return len(self.blocks())
+
+    def loss_without(self, slab: Slab, axis: str, i: int) -> float:
+        """Return what a slab loses with the inner level i of an axis: how far it is to fill."""
+        levels = slab.levels[axis]
+        return levels[i + 1] / levels[i - 1]
 
     def with_levels(self, text: str) -> Self:
         """Return the space with the axes replaced that `text` names.
@@ -124,9 +114,9 @@ class Space(ABC):
         neighbours; the two ends of an axis stay.
         """
         space = self
-        while len(space.blocks()) > points:
+        while space.points > points:
             candidates = [
-                (levels[i + 1] / levels[i - 1], slab.op, axis, levels[i], number)
+                (self.loss_without(slab, axis, i), slab.op, axis, levels[i], number)
                 for number, slab in enumerate(space.slabs)
                 for axis, levels in slab.levels.items()
                 for i in range(1, len(levels) - 1)
@@ -134,7 +124,7 @@ class Space(ABC):
             if not candidates:
                 raise UserError(
                     f"--points {points} is too few: the ends of every axis alone make "
-                    f"{len(space.blocks())} points; narrow the --grid or allow more."
+                    f"{space.points} points; narrow the --grid or allow more."
                 )
             *_, axis, level, number = min(candidates)
             slab = space.slabs[number]
@@ -164,6 +154,30 @@ class Space(ABC):
                     name=f"calibration-{seed}-{i}")
             for i in range(count)
         ]  # fmt: skip
+
+
+class FamilySpace(Space):
+    """A space that a family of models has by itself, whatever is searched in it."""
+
+    @classmethod
+    @abstractmethod
+    def create(
+        cls,
+        spec: Spec | None = None,
+        *,
+        resolution: int | None = None,
+        patch: int | None = None,
+        classes: int | None = None,
+    ) -> Self:
+        """Return the family's own space, or that of `spec` and everything narrower.
+
+        Raises UserError where image, patch and classes do not fit.
+        """
+
+    @classmethod
+    @abstractmethod
+    def of_table(cls, table: LatencyTable) -> Self:
+        """Return the space that a table covers; raises UserError where it lacks an op."""
 
 
 def width_in(low: int, high: int, wanted: float, step: int = WIDTH_STEP) -> int:

@@ -8,7 +8,7 @@ from ..errors import UserError, did_you_mean
 from ..models import Block, Spec
 from ..models.variants import single_variants
 from ..tables import LatencyTable
-from .space import Space
+from .space import FamilySpace, Space
 from .staged_space import StagedSpace
 
 _SPACES = {
@@ -23,16 +23,16 @@ _SPACES = {
 SPACES = tuple(_SPACES)
 
 
-def space_class(name: str) -> type[Space]:
+def space_class(name: str) -> type[FamilySpace]:
     """Return the space of a family; raises UserError naming the nearest known one."""
     if name not in _SPACES:
         raise UserError(f"unknown space '{name}'{did_you_mean(name, _SPACES)}.")
     module, class_name = _SPACES[name]
-    found: type[Space] = getattr(importlib.import_module(module, __package__), class_name)
+    found: type[FamilySpace] = getattr(importlib.import_module(module, __package__), class_name)
     return found
 
 
-def spaces_of_table(table: LatencyTable, name: str | None = None) -> list[Space]:
+def spaces_of_table(table: LatencyTable, name: str | None = None) -> list[FamilySpace]:
     """Return the space of each family that a table holds, or of the one that is named.
 
     The families are those of its whole models; of a table without any, those whose ops it has.

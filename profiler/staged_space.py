@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Self
 from ..errors import UserError
 from ..models import Block, Spec, find_op
 from ..tables import LatencyTable
-from .space import COUNTS, Slab, Space, fractions
+from .space import COUNTS, FamilySpace, Slab, fractions
 
 # A model that a space's own choices do not allow is drawn again, so often at most.
 MOST_DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class StagedSpace(Space):
+class StagedSpace(FamilySpace):
     """A space that is nothing but its slabs."""
 
     own_slabs: tuple[Slab, ...]

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..models import Spec, ViTLayer, ViTSpec
 from ..tables import LatencyTable
 from ..tables.grid import OpGrid
-from .space import WIDTH_STEP, Slab, Space, fractions, parse_tokens, width_in
+from .space import WIDTH_STEP, FamilySpace, Slab, fractions, parse_tokens, width_in
 
 # Levels per op and axis. The ends are DeiT-Ti's and DeiT-B's widths, and what pruning leaves.
 # Latency is close to multilinear in the dims, so few levels suffice; see docs/fidelity.md.
@@ -30,7 +30,7 @@ DEFAULT_LEVELS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
 
 
 @dataclass(frozen=True)
-class VitSpace(Space):
+class VitSpace(FamilySpace):
     """Levels of every axis, and the fixed frame (image, patch, classes) around them.
 
     `tokens` are the sequence lengths at which attention and MLP are measured; by default the one

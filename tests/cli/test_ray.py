@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from vitprof.profiler import ray_connection
+from vitprof import ray_connection
 from vitprof.tables import LatencyTable
 
 FEW = (

@@ -19,7 +19,7 @@ import pytest
 from vitprof.profiler import fleet_members
 from vitprof.profiler.fleet import Fleet, FleetLostError
 from vitprof.profiler.measure import measure_table
-from vitprof.profiler.ray_connection import ray_connection
+from vitprof.ray_connection import ray_connection
 from vitprof.tables import LatencyTable, Setting
 
 # 24 points in groups of 2: on two nodes chunks of 4, on one of 8.

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import UserError
-from ..models.checks import shown
+from .errors import UserError
+from .models.checks import shown
 
 SECONDS_TO_CONNECT = 3.0
 # A server of clients starts a process for each, which took more than 15 s on a slow machine that
@@ -66,6 +66,29 @@ def ray_connection(address: str) -> Iterator[Any]:
             ray.shutdown()
 
 
+@contextmanager
+def local_ray(workers: int) -> Iterator[Any]:
+    """Return the module `ray` with so many workers on this machine, ended with the block.
+
+    A process that is connected to a cluster already uses and keeps its connection.
+    """
+    ray = _import_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    ray.init(
+        num_cpus=workers,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.CRITICAL,
+    )
+    try:
+        yield ray
+    finally:
+        with contextlib.suppress(Exception):
+            ray.shutdown()
+
+
 def _import_ray() -> Any:
     # Ray prints what happens to nodes on stdout, where only a result may stand; read on import.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
@@ -73,7 +96,7 @@ def _import_ray() -> Any:
         import ray
     except ImportError:
         raise UserError(
-            "a fleet needs Ray, which is not installed: pip install 'vitprof[ray]'."
+            "several workers need Ray, which is not installed: pip install 'vitprof[ray]'."
         ) from None
     return ray
 

@@ -6,8 +6,8 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from vitprof import ray_connection
 from vitprof.errors import UserError
-from vitprof.profiler import ray_connection
 
 BUSY = "Initialization failure from server: RuntimeError: Starting Ray client server failed. See"
 
