@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from .held_out import chosen_of_classes
 from .image_folder import OnProgress, read_image_folder
 from .images import Dataset, Images
 
@@ -47,13 +48,8 @@ def load_dataset(
 def split(images: Images, seed: int = 0) -> Dataset:
     """Return the images in two parts, TEST_SHARE of every class in the second, always the same."""
     images.check_every_class_has_one()
-    rng = np.random.default_rng(seed)
-    test: list[int] = []
-    for label in range(len(images.classes)):
-        of_class = rng.permutation(np.flatnonzero(images.labels == label))
-        test += of_class[: round(TEST_SHARE * len(of_class))].tolist()
-    chosen = np.zeros(len(images), dtype=bool)
-    chosen[test] = True
+    sizes = np.bincount(images.labels, minlength=len(images.classes)).tolist()
+    chosen = chosen_of_classes(images, [round(TEST_SHARE * size) for size in sizes], seed)
     if not chosen.any():
         raise UserError(f"{images.name} has too few images to keep some for testing.")
     return Dataset(
