@@ -23,11 +23,15 @@ COMMANDS = {
     "compare": "compare",
     "variants": "variants",
     "train": "train",
+    "supernet": "supernet",
     "eval": "eval:eval_",
+    "impact": "impact",
     "prune": "prune",
+    "search": "search",
     "table": "table",
     "devices": "devices",
     "models": "models",
+    "space": "space",
 }
 USER_ERROR, INTERRUPTED = 2, 130
 

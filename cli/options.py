@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,6 +66,22 @@ def given_options(names: Iterable[str]) -> list[str]:
         if parameter.name in names
         and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
     ]
+
+
+def grouped_options(
+    function: F, name: str, kind: type, options: Sequence[Callable[[Any], Any]]
+) -> F:
+    """Add options, handed on as one argument `name`: a dataclass `kind` of their values."""
+
+    @functools.wraps(function)
+    def with_group(**given: Any) -> Any:
+        fields = list(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+        return function(**{name: kind(**{field: given.pop(field) for field in fields})}, **given)
+
+    decorated: Any = with_group
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
 
 
 def setting_options(function: F) -> F:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +26,7 @@ class PlanWanted:
     """What the command line says of the points; None is the space's own."""
 
     space: str | None = None
+    search_space: str | None = None
     model: str | None = None
     resolution: int | None = None
     patch: int | None = None
@@ -42,6 +43,8 @@ class PlanWanted:
 
     def planned(self) -> Planned:
         """Return what that comes to; raises UserError where it does not make sense."""
+        if self.search_space is not None:
+            return self._planned_search(self.search_space)
         from ..models import create_spec
         from ..profiler.spaces import (
             blocks_of_variants,
@@ -58,7 +61,7 @@ class PlanWanted:
                 f"{self.model} is of the family '{spec.family}', and the space is '{name}'; leave "
                 "--space away."
             )
-        chosen = kind.create(
+        chosen: Space = kind.create(
             spec, resolution=self.resolution, patch=self.patch, classes=self.classes
         )
         exact: list[Block] = []
@@ -81,6 +84,34 @@ class PlanWanted:
         refine_to = self.points if refine else None
         return Planned(chosen, in_context, models, exact, refine_to)
 
+    def _planned_search(self, name_or_path: str) -> Planned:
+        """Return what every model of a search space needs."""
+        from ..search.spaces import find_search_space
+        from .space_of_search import measuring_space
+
+        others = {"--space": self.space, "--model": self.model, "--in-model": self.in_model,
+                  "--resolution": self.resolution, "--patch": self.patch,
+                  "--classes": self.classes, "--tokens": self.tokens,
+                  "--variants": self.variants, "--merging": self.merging or None}  # fmt: skip
+        given = [option for option, value in others.items() if value is not None]
+        if given:
+            raise UserError(
+                f"--search-space says what its models are; take {', '.join(given)} away."
+            )
+        searched = find_search_space(name_or_path)
+        chosen: Space = measuring_space(searched).with_levels(self.grid or "")
+        refine_to = self.points if self.points and self.points > chosen.points else None
+        if self.points and not refine_to:
+            chosen = chosen.limited_to(self.points)
+        wanted = chosen.models_to_fit if self.whole_models is None else self.whole_models
+        return Planned(
+            chosen,
+            _context(self.context),
+            chosen.calibration_models(wanted, self.seed),
+            refine_to=refine_to,
+            search_space=searched.to_dict(),
+        )
+
     def _check_in_model(self) -> None:
         others = {"--model": self.model, "--grid": self.grid, "--points": self.points,
                   "--tokens": self.tokens, "--resolution": self.resolution, "--patch": self.patch,
@@ -100,6 +131,7 @@ class Planned:
 
     `exact` are blocks that are measured as they are, whatever the space has around them.
     `refine_to` is the number of points up to which the space is to be refined while it is measured.
+    `search_space` is what the search space says, where they are of one.
     """
 
     space: Space
@@ -108,6 +140,7 @@ class Planned:
     exact: Sequence[Block] = ()
     refine_to: int | None = None
     in_model: Spec | None = None
+    search_space: Mapping[str, Any] | None = None
 
     def plan(self, space: Space | None = None, probes: Sequence[Block] = ()) -> Plan:
         """Return the points; `space` stands in for the own one, `probes` are further blocks."""
@@ -116,7 +149,8 @@ class Planned:
         if self.in_model is not None:
             return Plan.in_model(self.in_model)
         blocks = (space or self.space).blocks()
-        return Plan.of_blocks([*blocks, *self.exact, *probes], self.context, self.models)
+        plan = Plan.of_blocks([*blocks, *self.exact, *probes], self.context, self.models)
+        return dataclasses.replace(plan, search_space=self.search_space)
 
 
 def check_space(name: str | None) -> None:
@@ -152,6 +186,11 @@ def plan_options(function: F) -> F:
                 "--space",
                 help="Family of blocks: vit, efficientvit, autovit, swin, bert or vgg (default: "
                 "the model's, or vit).",
+            ),
+            click.option(
+                "--search-space",
+                help="Cover every model of this search space: a name (vitprof space) or a .toml or "
+                ".json file.",
             ),
             click.option(
                 "--model",

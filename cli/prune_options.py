@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from .options import grouped_options
 
 if TYPE_CHECKING:
     from ..compress.trajectory import Trajectory
@@ -77,7 +78,7 @@ class TargetOptions:
 
 def target_options(function: F) -> F:
     """Add --target-latency, --target-macs and --target-params, as `wanted`."""
-    return _grouped(function, "wanted", TargetOptions, (
+    return grouped_options(function, "wanted", TargetOptions, (
         click.option("--target-latency",
                      help="What to come down to: 0.54x of the model's, 12ms; or several."),
         click.option("--target-macs", help="The same in MACs: 0.5x, 300M."),
@@ -87,7 +88,7 @@ def target_options(function: F) -> F:
 
 def nvit_options(function: F) -> F:
     """Add the options of `--method nvit`, as `nvit`."""
-    return _grouped(function, "nvit", NViTOptions, (
+    return grouped_options(function, "nvit", NViTOptions, (
         click.option("--prune-epochs", default=1.0, show_default=True,
                      type=click.FloatRange(0, min_open=True),
                      help="nvit: how long it shrinks, before finetuning."),
@@ -117,7 +118,7 @@ def nvit_options(function: F) -> F:
 
 def optin_options(function: F) -> F:
     """Add the options of `--method optin`, as `optin`."""
-    return _grouped(function, "optin", OptinOptions, (
+    return grouped_options(function, "optin", OptinOptions, (
         click.option("--score-images", default=32, show_default=True, type=click.IntRange(1),
                      help="optin: training images that units are scored on."),
         click.option("--lambda", "logits_weight", type=click.FloatRange(0),
@@ -145,15 +146,3 @@ def optin_options(function: F) -> F:
         click.option("--random-merging", is_flag=True,
                      help="optin: tell the accuracy with tokens merged at random beside it."),
     ))  # fmt: skip
-
-
-def _grouped(function: F, name: str, kind: type, options: Sequence[Callable[[Any], Any]]) -> F:
-    @functools.wraps(function)
-    def with_group(**given: Any) -> Any:
-        fields = list(kind.__dataclass_fields__)  # type: ignore[attr-defined]
-        return function(**{name: kind(**{field: given.pop(field) for field in fields})}, **given)
-
-    decorated: Any = with_group
-    for option in reversed(options):
-        decorated = option(decorated)
-    return decorated

@@ -97,16 +97,17 @@ def train(
                 run.model, data.test, norm, on_progress=lambda done, total: show(
                     "testing", done, total, "images")
             )  # fmt: skip
-    write_model(run.model, out, norm)
-    report = {
-        "model": spec.name,
-        "images": len(data.train),
-        "test_images": found.images,
-        "epochs": training.epochs,
-        **found.as_dict(),
-        "out": str(out),
-    }
-    saved.finish(report)
+        # Before the others leave: torchrun ends all where one of them fails on its way out.
+        write_model(run.model, out, norm)
+        report = {
+            "model": spec.name,
+            "images": len(data.train),
+            "test_images": found.images,
+            "epochs": training.epochs,
+            **found.as_dict(),
+            "out": str(out),
+        }
+        saved.finish(report)
     if as_json:
         print_json(report)
     else:

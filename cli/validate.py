@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,9 @@ from .options import table_option
 from .output import json_option, note, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
+    from ..models import Spec
     from ..profiler.validate import Validation
+    from ..tables import LatencyTable
 
 
 @click.command(
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
 @table_option
 @click.option(
     "--space", help="Family of the random models (default: the one that the table holds)."
+)
+@click.option(
+    "--search-space",
+    help="Take the random models from this search space: a name or a file (default: the one that "
+    "the table was measured for).",
 )
 @click.option("--samples", default=50, show_default=True, type=click.IntRange(3, 10000),
               help="Unseen random models.")  # fmt: skip
@@ -35,8 +44,8 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
 @json_option
 def validate(
-    table_path: Path, space: str | None, samples: int, seed: int, training: int, sessions: int,
-    plot: Path | None, out: Path | None, as_json: bool,
+    table_path: Path, space: str | None, search_space: str | None, samples: int, seed: int,
+    training: int, sessions: int, plot: Path | None, out: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Measure random models the table never saw, twice, and compare.
 
@@ -45,7 +54,6 @@ def validate(
     """
     from ..profiler.environment import check_same_machine
     from ..profiler.protocol import Protocol
-    from ..profiler.spaces import spaces_of_table
     from ..profiler.validate import validate_table
     from ..tables import LatencyTable
     from .here import Wanted, measuring, open_device, warn_of_hazards
@@ -64,13 +72,7 @@ def validate(
     backend, _, options = open_device(Wanted.like(setting))
     check_same_machine(table, backend, options)
     warn_of_hazards(Wanted.like(setting))
-    chosen, *others = spaces_of_table(table, space)
-    if others:
-        names = ", ".join(each.name for each in (chosen, *others))
-        raise UserError(
-            f"{table_path} holds several families ({names}); say which to validate: --space "
-            f"{chosen.name}."
-        )
+    sample = sampling(table, table_path, space, search_space)
     what = f"vitprof validate --table {table_path}"
     with (
         measuring(Wanted.like(setting), what),
@@ -78,7 +80,7 @@ def validate(
     ):
         result = validate_table(
             table,
-            lambda rng, name: chosen.sample(rng, name=name),
+            sample,
             backend,
             options,
             samples=samples,
@@ -102,6 +104,31 @@ def validate(
         for path in filter(None, (out, plot)):
             note(f"written: {path}")
     return 0
+
+
+def sampling(
+    table: LatencyTable, path: Path, space: str | None, search_space: str | None
+) -> Callable[[random.Random, str], Spec]:
+    """Return what draws a model: of the search space that is named, or the table's, or its family.
+
+    Raises UserError where it is not clear which.
+    """
+    from ..profiler.spaces import spaces_of_table
+    from .space_of_search import search_space_of
+
+    if space is not None and search_space is not None:
+        raise UserError("--search-space has a family of its own; take --space away.")
+    searched = None if space is not None else search_space_of(table, search_space)
+    if searched is not None:
+        return searched.random_spec
+    chosen, *others = spaces_of_table(table, space)
+    if others:
+        names = ", ".join(each.name for each in (chosen, *others))
+        raise UserError(
+            f"{path} holds several families ({names}); say which to validate: --space "
+            f"{chosen.name}."
+        )
+    return lambda rng, name: chosen.sample(rng, name=name)
 
 
 def _as_json(result: Validation) -> dict[str, Any]:

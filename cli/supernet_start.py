@@ -1,0 +1,106 @@
+"""What a supernet's training starts from: its space, its images in parts, its first weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from .training_options import Training, load_data, normalisation_for
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..search.space import SearchSpace
+    from ..search.supernet_folder import SupernetRecord
+    from ..training.images import Dataset, Images, Normalisation
+
+
+@dataclass(frozen=True)
+class Start:
+    """The space, fitted to the images; the largest model; images to train on and held out.
+
+    data_digest is of both together; seed is that of the split.
+    """
+
+    space: SearchSpace
+    model: nn.Module
+    data: Dataset
+    held_out: Images
+    norm: Normalisation
+    source: str
+    data_digest: str
+    seed: int
+
+    def record(self, options: dict[str, Any]) -> SupernetRecord:
+        from ..search.supernet_folder import SupernetRecord
+
+        count = len(self.held_out)
+        return SupernetRecord(self.space, options, count, self.seed, self.source, self.data_digest)
+
+
+def started(
+    space_name: str,
+    source: str,
+    validation: int | None,
+    checkpoint: Path | None,
+    training: Training,
+    quiet: bool,
+) -> Start:
+    """Read space, images and weights; raises UserError where they do not go together."""
+    from ..search.spaces import find_search_space
+    from ..training.fit import check_batch, check_fits
+    from ..training.held_out import default_held_out, digest, hold_out
+    from ..training.images import Dataset
+
+    space = find_search_space(space_name)
+    largest: Any = space.supernet_spec()
+    whole = load_data(source, largest.resolution, quiet)
+    space = fitted_space(space, whole.train)
+    seed = training.seed % 2**63
+    train, held_out = hold_out(whole.train, validation or default_held_out(whole.train), seed)
+    data = Dataset(train, whole.test)
+    check_batch(data, training.batch)
+    norm = normalisation_for(checkpoint, data)
+    model: Any = largest_model(space, checkpoint, training.seed)
+    check_fits(model.spec, train, norm)
+    return Start(space, model, data, held_out, norm, source, digest(whole.train), seed)
+
+
+def fitted_space(space: SearchSpace, images: Images) -> SearchSpace:
+    """Return the space with the images' classes and channels."""
+    from ..search.spaces import search_space_from_dict
+
+    fields = {"classes": len(images.classes), "in_channels": images.channels}
+    return search_space_from_dict({**space.to_dict(), **fields}, f"the space '{space.name}'")
+
+
+def largest_model(space: SearchSpace, checkpoint: Path | None, seed: int) -> nn.Module:
+    """Return the model that holds all of the space's, with the checkpoint's weights or new ones.
+
+    Raises UserError where the checkpoint is of another model, and for a family whose weights are
+    not inherited.
+    """
+    import torch
+
+    from ..models import create_model
+    from ..models.modules.initial import DEFAULT_NORM_EPS
+    from ..search.inheritance import inherited
+
+    torch.manual_seed(seed)
+    spec: Any = space.supernet_spec()
+    made: Any = create_model(spec, checkpoint=checkpoint)
+    eps = getattr(made.spec, "norm_eps", None)
+    if checkpoint and getattr(spec, "norm_eps", eps) is None and eps != DEFAULT_NORM_EPS:
+        raise UserError(
+            f"the checkpoint '{checkpoint}' has layer norms with an epsilon of {eps}, the models "
+            f"of the space '{space.name}' {DEFAULT_NORM_EPS}; write \"norm_eps\": {eps} into the "
+            "space's file."
+        )
+    try:
+        inherited(made.spec, space.spec(space.largest()))
+    except UserError as error:
+        of = f"the checkpoint '{checkpoint}'" if checkpoint else "a space of this family"
+        raise UserError(f"the space '{space.name}' cannot be trained from {of}: {error}") from None
+    return made
