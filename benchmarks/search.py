@@ -38,9 +38,10 @@ from vitprof.search.problem import Problem
 from vitprof.search.ray_evaluator import RayEvaluator
 from vitprof.search.recalibration import calibration_images
 from vitprof.search.spaces import find_search_space
-from vitprof.search.subnet_evaluator import CALIBRATION_IMAGES, SubnetEvaluator, some_of
+from vitprof.search.subnet_evaluator import CALIBRATION_IMAGES, SubnetEvaluator
 from vitprof.search.supernet_folder import read_supernet, weights_digest
 from vitprof.training.datasets import load_dataset
+from vitprof.training.held_out import some_of
 
 SEEDS = (0, 1, 2)
 RANDOM = 50

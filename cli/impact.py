@@ -71,6 +71,7 @@ def impact(
     from ..search.removal import removable
     from ..tables import LatencyTable
     from ..training.fit import check_fits
+    from ..training.held_out import some_of
 
     for path in filter(None, (out, plot)):
         check_writable(path)
@@ -94,9 +95,9 @@ def impact(
     norm = normalisation_for(weights, data)
     made = create_model(model, checkpoint=weights).to(device)
     check_fits(made.spec, data.test, norm)
-    images = _drawn(data.test, count)
+    images = data.test if count is None else some_of(data.test, count)
     calibrates = bool(calibration_images) and has_batch_norms(made)
-    calibration = _drawn(data.train, calibration_images) if calibrates else None
+    calibration = some_of(data.train, calibration_images) if calibrates else None
     with step_bar(not as_json) as show:
         impacts = module_impacts(
             made, table, images, norm, calibration,
@@ -118,15 +119,6 @@ def impact(
     for path in filter(None, (out, plot)):
         note(f"written: {path}")
     return 0
-
-
-def _drawn(images: Images, count: int | None) -> Images:
-    """Return `count` of the images, always the same; all of them where there are not more."""
-    import numpy as np
-
-    if count is None or count >= len(images):
-        return images
-    return images.take(np.sort(np.random.default_rng(0).permutation(len(images))[:count]))
 
 
 def _plot(impacts: Sequence[Impact], model: Any, images: int, table: Any, path: Path) -> None:

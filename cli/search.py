@@ -160,8 +160,9 @@ def _judge(
             raise UserError("give --space, or --supernet whose space it is.")
         return None, find_search_space(space), None
     from ..search.recalibration import calibration_images
-    from ..search.subnet_evaluator import CALIBRATION_IMAGES, SubnetEvaluator, some_of
+    from ..search.subnet_evaluator import CALIBRATION_IMAGES, SubnetEvaluator
     from ..search.supernet_folder import read_supernet
+    from ..training.held_out import some_of
 
     found = read_supernet(supernet)
     record = found.record

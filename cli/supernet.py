@@ -15,7 +15,9 @@ from .training_options import (
     Training,
     data_option,
     find_torch_device,
+    go_on,
     step_bar,
+    take_all_steps,
     train_device_option,
     training_options,
 )
@@ -100,16 +102,9 @@ def supernet(
             space, lambda: run.progress.step, training.seed, sandwich, distill_in_place, taught
         )
         run = TrainingRun(net, start.data, norm, training.plan(), objective, device, processes)
-        state = saved.load()
-        if state is not None:
-            run.restore(state)
-            note(f"going on after step {run.progress.step} of {run.steps_in_all}.")
+        go_on(run, saved)
         with step_bar(processes.is_first and not as_json) as show:
-            if training.epochs:
-                for progress in run.steps():
-                    show("training", progress.step, run.steps_in_all, f"loss {progress.loss:.3f}")
-                    if saved.is_due():
-                        saved.save(run.state())
+            take_all_steps(run, saved, show)
             if not processes.is_first:
                 return 0
             found = judged(

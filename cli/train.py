@@ -8,16 +8,18 @@ from typing import Any
 import click
 
 from ..errors import UserError
-from .output import json_option, note, print_json
+from .output import json_option, print_json
 from .text_options import refuse_texts
 from .training_options import (
     Training,
     data_option,
     find_torch_device,
+    go_on,
     load_data,
     normalisation_for,
     resolution_option,
     step_bar,
+    take_all_steps,
     train_device_option,
     training_options,
     weights_beside,
@@ -81,16 +83,9 @@ def train(
         run = TrainingRun(
             made, data, norm, training.plan(), Objective(teacher=taught), device, processes
         )
-        state = saved.load()
-        if state is not None:
-            run.restore(state)
-            note(f"going on after step {run.progress.step} of {run.steps_in_all}.")
+        go_on(run, saved)
         with step_bar(processes.is_first and not as_json) as show:
-            if training.epochs:
-                for progress in run.steps():
-                    show("training", progress.step, run.steps_in_all, f"loss {progress.loss:.3f}")
-                    if saved.is_due():
-                        saved.save(run.state())
+            take_all_steps(run, saved, show)
             if not processes.is_first:
                 return 0
             found = evaluate(

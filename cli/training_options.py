@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import UserError
-from .output import console
+from .output import console, note
 
 if TYPE_CHECKING:
     import torch
 
     from ..training.images import Dataset, Normalisation
-    from ..training.loop import TrainingPlan
+    from ..training.loop import TrainingPlan, TrainingRun
+    from ..training.saved_run import SavedRun
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,6 +146,24 @@ def normalisation_for(folder: Path | None, data: Dataset) -> Normalisation:
 
     beside = folder if folder is None or folder.is_dir() else folder.parent
     return (beside and read_normalisation(beside)) or data.normalisation
+
+
+def go_on(run: TrainingRun, saved: SavedRun) -> None:
+    """Let a run go on where the one in its folder stopped, if one did, and say so."""
+    state = saved.load()
+    if state is not None:
+        run.restore(state)
+        note(f"going on after step {run.progress.step} of {run.steps_in_all}.")
+
+
+def take_all_steps(run: TrainingRun, saved: SavedRun, show: Callable[..., None]) -> None:
+    """Train to the end (not at all for 0 epochs), showing and saving the way."""
+    if not run.plan.epochs:
+        return
+    for progress in run.steps():
+        show("training", progress.step, run.steps_in_all, f"loss {progress.loss:.3f}")
+        if saved.is_due():
+            saved.save(run.state())
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UserError, did_you_mean
 from .limits import Limits
 from .problem import OnProgress, ignore_progress
 
@@ -40,8 +41,11 @@ def coarse_stage(
     (those that leave least of their tightest limit unused: of all kinds, as they come), "macs" or
     "params" (the most that fits the limits: of one kind, those that are cheap for what they are),
     "latency" (the slowest that fits, by the first table) or "none" (the first drawn). All are
-    different models.
+    different models. Without limits, "limit" is "macs", and so is "latency" without tables. Raises
+    UserError for another rank.
     """
+    if rank not in RANKS:
+        raise UserError(f"unknown rank '{rank}'{did_you_mean(rank, RANKS)}.")
     space = limits.model.space
     best = np.zeros((0, len(space.genes)), dtype=np.int16)
     scores = np.zeros(0)
@@ -64,9 +68,9 @@ def coarse_stage(
 
 
 def _ranked(limits: Limits, drawn: np.ndarray, rank: str, before: int) -> np.ndarray:
-    costs = limits.model.of(drawn)
     if rank == "limit" and limits.limits:
         return limits.used(drawn)
+    costs = limits.model.of(drawn)
     if rank == "params":
         return costs.params.astype(float)
     if rank == "latency" and costs.latency_ms.shape[1]:

@@ -12,7 +12,6 @@ from .costs import Costs
 from .dominance import crowding, front_numbers
 
 Kind = Literal["accuracy", "cost", "accuracy-size"]
-KINDS: tuple[Kind, ...] = ("accuracy", "cost", "accuracy-size")
 Auxiliary = Literal["params", "macs"]
 
 

@@ -6,11 +6,11 @@ few training images.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..training.held_out import some_of
 from ..training.images import Images, Normalisation
 from ..training.inputs import model_inputs
 
@@ -22,8 +22,7 @@ def calibration_images(train: Images, count: int = CALIBRATION_IMAGES, seed: int
 
     The same for the same seed.
     """
-    order = np.random.default_rng(seed).permutation(len(train))
-    return train.take(np.sort(order[:count]), f"{train.name} (calibration)")
+    return some_of(train, count, seed)
 
 
 def recalibrate(model: nn.Module, images: Images, norm: Normalisation, batch: int = 256) -> None:

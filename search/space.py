@@ -251,12 +251,11 @@ class SearchSpace(ABC):
         return self.canonical(self._drawn(rng, count))
 
     def _drawn(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        # One call for all genes: a byte is enough to choose among few values without bias to speak
-        # of only where it is scaled from a float, so draw floats.
+        # One call for all genes; single precision is fine enough to choose among a few values.
         drawn = (rng.random((count, len(self.genes)), dtype=np.float32) * self.sizes).astype(
             np.int16
         )
-        # Rounding up to 1.0 in single precision cannot happen, but the product may.
+        # A product may be rounded up to the number of choices.
         np.minimum(drawn, self.sizes - 1, out=drawn)
         row, rule = self._rule
         if row:

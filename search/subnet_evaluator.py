@@ -23,12 +23,6 @@ CALIBRATION_IMAGES = 512
 CALIBRATION_BATCH = 128
 
 
-def some_of(images: Images, count: int) -> Images:
-    """Return `count` of the images (all where there are fewer), always the same, of any class."""
-    chosen = np.random.default_rng(0).permutation(len(images))[:count]
-    return images.take(np.sort(chosen))
-
-
 class SubnetEvaluator:
     """Judges candidates by the top-1 accuracy of the subnets they name.
 

@@ -45,6 +45,15 @@ def hold_out(images: Images, count: int, seed: int = 0) -> tuple[Images, Images]
     )
 
 
+def some_of(images: Images, count: int, seed: int = 0) -> Images:
+    """Return so many of the images, drawn without replacement; all where there are fewer.
+
+    Of any class, in their order; the same for the same seed.
+    """
+    order = np.random.default_rng(seed).permutation(len(images))
+    return images.take(np.sort(order[:count]))
+
+
 def default_held_out(images: Images) -> int:
     """Return a tenth of the images, 10 a class at least, but never more than half of them."""
     wanted = max(len(images) // 10, 10 * len(images.classes))

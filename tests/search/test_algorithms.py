@@ -200,6 +200,11 @@ def test_too_large_for_exhaustive(refused) -> None:
         search(problem_of(costs), "exhaustive", PLAN, seed=0)
 
 
+def test_an_unknown_rank_is_no_default(costs, refused) -> None:
+    with refused("unknown rank 'limits'", "limit"):
+        coarse_stage(Limits((), costs), np.random.default_rng(0), rank="limits")
+
+
 def test_more_parents_than_models(refused) -> None:
     with refused("11 parents", "population of 10"):
         EvolutionPlan(10, 5, 11)
