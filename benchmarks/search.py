@@ -131,11 +131,13 @@ class Study:
         calibration = calibration_images(train, CALIBRATION_IMAGES)
         digest = weights_digest(Path(arguments.supernet))
 
-        def judge(images) -> SubnetEvaluator:
-            return SubnetEvaluator(self.space, found.supernet, images, norm, calibration)
+        def judge(images, images_are: str = "test images") -> SubnetEvaluator:
+            return SubnetEvaluator(
+                self.space, found.supernet, images, norm, calibration, images_are=images_are
+            )
 
         self.judges = {
-            "validation": judge(some_of(held_out, arguments.images)),
+            "validation": judge(some_of(held_out, arguments.images), "held-out images"),
             "test": judge(some_of(data.test, arguments.test_images)),
             "whole test": judge(data.test),
         }

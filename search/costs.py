@@ -115,7 +115,7 @@ class CostModel:
             reason = str(error).replace(", or accept a guess with --extrapolate", "")
             raise UserError(
                 f"the search space {self.space.name} is not covered: {reason} Or measure it as a "
-                f"whole: vitprof measure --search-space {self.space.name}."
+                f"whole: vitprof measure --search-space {self.space.name} (or the file it is from)."
             ) from None
 
     def blocks(self) -> list[Block]:

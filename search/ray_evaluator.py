@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
 from .primitives import keep_primitives
 from .subnet_evaluator import SubnetEvaluator
 
+# Nodes may come and go; what has ended so many workers would end the next one too.
+MOST_WORKERS_LOST = 10
 # What a worker process was given, by the object's name: fetched once, used for all candidates.
 _AT_HAND: dict[str, SubnetEvaluator] = {}
 
@@ -18,7 +21,7 @@ class RayEvaluator:
     """Has every candidate judged by a SubnetEvaluator in some worker of `ray`.
 
     Figures are those of the evaluator itself. What a lost worker had in hand is judged by another
-    one; nothing is counted twice.
+    one; nothing is counted twice. Raises UserError where one candidate ends worker after worker.
     """
 
     def __init__(self, evaluator: SubnetEvaluator, ray: Any) -> None:
@@ -26,8 +29,10 @@ class RayEvaluator:
         self._ray = ray
         self._at = ray.put(evaluator)
         on_gpu = next(evaluator.supernet.parameters()).is_cuda
-        # Tried again without end where a worker dies; an error of the evaluation itself is raised.
-        self._judge = ray.remote(num_cpus=1, num_gpus=int(on_gpu), max_retries=-1)(_judged)
+        # Tried again where a worker dies; an error of the evaluation itself is raised.
+        self._judge = ray.remote(num_cpus=1, num_gpus=int(on_gpu), max_retries=MOST_WORKERS_LOST)(
+            _judged
+        )
 
     def evaluate(self, population: np.ndarray) -> Iterator[tuple[int, float]]:
         """Yield the position and the accuracy of each candidate, whichever is done first."""
@@ -40,7 +45,19 @@ class RayEvaluator:
         while waiting:
             done, _ = ray.wait(list(waiting), num_returns=1)
             for one in done:
-                yield waiting.pop(one), ray.get(one)
+                yield waiting.pop(one), self._answer(one)
+
+    def _answer(self, one: Any) -> float:
+        lost = self._ray.exceptions
+        try:
+            return self._ray.get(one)
+        except (lost.WorkerCrashedError, lost.NodeDiedError, lost.OutOfMemoryError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"evaluating one subnet ended {MOST_WORKERS_LOST + 1} Ray workers one after "
+                f"another ({reason}); what was evaluated before is kept. Give workers more memory, "
+                "or fewer --images."
+            ) from None
 
 
 def _judged(holder: list[Any], candidate: np.ndarray) -> float:

@@ -39,6 +39,7 @@ class SubnetEvaluator:
         norm: Normalisation,
         calibration: Images,
         batch: int = 256,
+        images_are: str = "images held out of training",
     ) -> None:
         self.space = space
         self.supernet = supernet
@@ -47,7 +48,7 @@ class SubnetEvaluator:
         self.calibration = calibration
         self.batch = batch
         keep_primitives()
-        self.measures = f"top-1 on {len(images)} images held out of training"
+        self.measures = f"top-1 on {len(images)} {images_are}"
 
     def model(self, spec: Spec) -> torch.nn.Module:
         """Return the subnet by itself, its statistics made anew."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
+from vitprof.errors import UserError
 from vitprof.models import create_model
 from vitprof.ray_connection import ray_connection
+from vitprof.search import ray_evaluator
 from vitprof.search.ray_evaluator import RayEvaluator
 from vitprof.search.subnet_evaluator import SubnetEvaluator
 from vitprof.search.supernet import Supernet
@@ -38,3 +42,21 @@ def test_the_search_goes_on_where_a_node_is_lost(judge, tiny_vit, ray_nodes) -> 
                 ray_nodes.kill("a")
     assert len(found) == len(population)
     assert dict(found) == in_series
+
+
+@pytest.mark.timeout(600)
+def test_a_subnet_that_ends_every_worker_ends_the_search(
+    judge, tiny_vit, ray_nodes, monkeypatch
+) -> None:
+    class Deadly(SubnetEvaluator):
+        def accuracy(self, candidate: np.ndarray) -> float:
+            os._exit(1)
+
+    monkeypatch.setattr(ray_evaluator, "MOST_WORKERS_LOST", 1)
+    deadly = Deadly(judge.space, judge.supernet, judge.images, judge.norm, judge.calibration)
+    ray_nodes.add("c")
+    with (
+        ray_connection(ray_nodes.address) as ray,
+        pytest.raises(UserError, match="ended 2 Ray workers one after another"),
+    ):
+        list(RayEvaluator(deadly, ray).evaluate(tiny_vit.smallest()[None]))
