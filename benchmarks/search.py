@@ -4,10 +4,10 @@
         --validation 5000 --epochs 16 --precision fp32 --out supernet
     python benchmarks/search.py --supernet supernet --data CIFAR_FOLDER [--folder search-run]
 
-For each seed a search that only knows MACs comes first; its winner is measured, and that latency is
-the limit of the search that knows the table, and of 50 random models. All winners are measured side
-by side at the end. The folder keeps tables, evaluations and measurements: the same call goes on
-from there. About an hour on two cores, which should be quiet.
+For each seed a search that only knows MACs comes first; then the table is measured, and its winner,
+whose latency is the limit of the search that knows the table, and of 50 random models. All winners
+are measured side by side at the end. The folder keeps tables, evaluations and measurements: the
+same call goes on from there. About an hour on two cores, which should be quiet.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -121,11 +122,10 @@ def proxy_searches(folder: Path, lut: str, typical_ms: float) -> list[dict]:
 
 
 class Study:
-    """A trained supernet, a table of its space, and all that was evaluated so far."""
+    """A trained supernet, all that was evaluated so far and, once it is there, its table."""
 
-    def __init__(self, arguments: argparse.Namespace, folder: Path, lut: str) -> None:
+    def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
         self.folder = folder
-        self.table = LatencyTable.read_csv(lut)
         found = read_supernet(Path(arguments.supernet))
         self.space, norm = found.record.space, found.norm
         data = load_dataset(arguments.data, found.supernet.spec.resolution)
@@ -150,10 +150,14 @@ class Study:
             })
             for name, each in self.judges.items()
         }  # fmt: skip
-        self.costs = CostModel(self.space, [self.table])
+        self.costs = CostModel(self.space)
         self.workers = arguments.workers
         evolution = EvolutionPlan(generations=arguments.generations)
         self.plan = SearchPlan(evolution=evolution)
+
+    def use(self, table: LatencyTable) -> None:
+        self.table = table
+        self.costs = CostModel(self.space, [table])
 
     def search(self, limit: Limit, seed: int, ray) -> np.ndarray:
         problem = self._problem(limit, "validation", ray)
@@ -191,8 +195,12 @@ class Study:
         return record["ms"]
 
 
-def searched(study: Study) -> list[dict]:
-    """Return what both searches and the random models came to, seed by seed."""
+def searched(study: Study, measure_table: Callable[[], LatencyTable]) -> list[dict]:
+    """Return what both searches and the random models came to, seed by seed.
+
+    The table is measured once the searches that know only MACs are done: right before their
+    winners, which it shares a limit with, so that the machine is in the same state for both.
+    """
     typical = float(np.median(
         study.costs.of(study.space.sample(np.random.default_rng(1), 10_000)).macs
     ))  # fmt: skip
@@ -201,6 +209,7 @@ def searched(study: Study) -> list[dict]:
     with local_ray(study.workers) as ray:
         macs_winners = np.array([study.search(by_macs, seed, ray) for seed in SEEDS])
     print(f"guided by MACs: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    study.use(measure_table())
     limits_ms = study.measured(macs_winners, "macs-winners")
     started = time.perf_counter()
     with local_ray(study.workers) as ray:
@@ -372,14 +381,16 @@ def main() -> None:
     folder = Path(arguments.folder)
     folder.mkdir(parents=True, exist_ok=True)
     xxs, cifar = str(folder / "autovit-xxs.csv"), str(folder / "autovit-cifar.csv")
-    for space, lut in (("autovit-xxs", xxs), (arguments.space, cifar)):
+
+    def measured(space: str, lut: str) -> LatencyTable:
         vitprof("measure", "--search-space", space, "--sessions", SESSIONS, "--out", lut)
-    parts = {"coarse": coarse(folder, xxs)}
-    parts["session_sd"] = {
-        name: LatencyTable.read_csv(lut).other["session_sd"]
-        for name, lut in (("xxs", xxs), ("cifar", cifar))
-    }
-    parts["searched"] = searched(Study(arguments, folder, cifar))
+        return LatencyTable.read_csv(lut)
+
+    study = Study(arguments, folder)
+    parts = {"searched": searched(study, lambda: measured(arguments.space, cifar))}
+    tables = {"cifar": study.table, "xxs": measured("autovit-xxs", xxs)}
+    parts["session_sd"] = {name: table.other["session_sd"] for name, table in tables.items()}
+    parts["coarse"] = coarse(folder, xxs)
     parts["proxies"] = proxy_searches(folder, xxs, parts["coarse"]["limit_ms"])
     parts["xxs"] = fidelity_of(folder, xxs, arguments.samples)
     parts["cifar"] = fidelity_of(folder, cifar, arguments.samples)
