@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from .linux_cpu import linux_cpu_facts
+from .linux_cpu import linux_cpu_facts, read_text
 from .mac_cpu import mac_cpu_facts
 
 SYSTEM_ROOT = Path("/")
@@ -53,6 +53,17 @@ def cpu_facts(root: Path = SYSTEM_ROOT) -> dict[str, object]:
     elif system == "Darwin":
         facts |= mac_cpu_facts()
     return facts
+
+
+def has_int8_products(root: Path = SYSTEM_ROOT) -> bool:
+    """Tell whether sums of products of 8-bit numbers cannot overflow on this CPU.
+
+    On x86 without VNNI they are added up in 16 bits, so weights have to do with 7.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64", "i386", "i686"):
+        return True
+    flags = (read_text(root / "proc/cpuinfo") or "").split()
+    return "avx512_vnni" in flags or "avx_vnni" in flags
 
 
 def cores_of_this_process() -> frozenset[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import UserError, did_you_mean
-from .cuda_program import CudaProgram, export_program
+from .cuda_program import TORCH_DTYPES, CudaProgram, export_program
 from .nvidia_gpus import nvidia_driver, nvidia_gpus
 from .protocol import BackendError, BackendOptions
 from .two_four import Library
@@ -59,6 +59,11 @@ class CudaBackend:
                 f"PyTorch has no way to run called '{options.provider}'"
                 f"{did_you_mean(options.provider, PROVIDERS)}; --provider is "
                 f"{' or '.join(PROVIDERS)}."
+            )
+        if options.dtype not in TORCH_DTYPES:
+            raise UserError(
+                f"PyTorch on a GPU is measured in {', '.join(TORCH_DTYPES)}, not in "
+                f"{options.dtype}."
             )
         options.check_only(
             "PyTorch",

@@ -16,6 +16,9 @@ from .two_four import Library, prune_two_four, weight_layers, why_not_prunable
 if TYPE_CHECKING:
     import torch
 
+# What weights and activations can be kept in.
+TORCH_DTYPES = ("fp32", "fp16", "bf16")
+
 
 @dataclass(frozen=True)
 class CudaProgram:
@@ -133,7 +136,8 @@ def prune_linear(module: torch.nn.Module, dtype: str, library: Library) -> list[
 
 
 def torch_dtype(dtype: str) -> Any:
-    """Return torch's dtype of "fp32", "fp16" or "bf16"."""
+    """Return torch's dtype of one of TORCH_DTYPES."""
     import torch
 
-    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[dtype]
+    kinds = (torch.float32, torch.float16, torch.bfloat16)
+    return dict(zip(TORCH_DTYPES, kinds, strict=True))[dtype]

@@ -27,12 +27,14 @@ def onnx_from_module(
     dtype: str = "fp32",
     name: str = "input",
     further: Mapping[str, int] | None = None,
+    fold: bool = False,
 ) -> bytes:
     """Return the ONNX model of `module` in eval mode, with weights and activations in `dtype`.
 
     `input_shape` includes the batch and is fixed in the graph. The tensors are called `name` and
     `output`. further: inputs of the same shape and type that the module takes after it, by name,
-    each with a number that may stand there. The caller's module keeps its mode, dtype and device.
+    each with a number that may stand there. fold: store weights as the products take them, which a
+    quantizer needs. The caller's module keeps its mode, dtype and device.
     The same module gives the same bytes.
 
     The TorchScript exporter is used on purpose: it takes tens of milliseconds a block where the
@@ -67,7 +69,7 @@ def onnx_from_module(
                 dynamo=False,
                 # The runtime folds constants anyway when it loads the model, in a tenth of the
                 # time that torch takes to transpose the weights of a whole model.
-                do_constant_folding=False,
+                do_constant_folding=fold,
             )
     except Exception as error:
         # Whatever torch raises here, the point cannot be compiled and its row says so.

@@ -8,9 +8,10 @@ from ..closing import Closing
 from ..errors import UserError, did_you_mean
 from .installed import installed
 from .onnx_check import check_no_other_files, check_self_contained
-from .onnx_export import OPSET, onnx_from_module
+from .onnx_export import EXPORTED_DTYPES, OPSET, onnx_from_module
+from .onnx_int8 import DYNAMIC, INT8_DTYPES, dynamic_int8, static_int8
 from .protocol import BackendError, BackendOptions
-from .random_input import seeded_input
+from .random_input import input_dtype, seeded_input
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,8 +62,11 @@ class OnnxRuntimeBackend:
         if reason := self.unavailable():
             raise UserError(reason)
         options.check_only("ONNX Runtime")
-        if options.dtype not in ("fp32", "fp16"):
-            raise UserError(f"ONNX Runtime is measured in fp32 and fp16, not in {options.dtype}.")
+        if options.dtype not in (*EXPORTED_DTYPES, *INT8_DTYPES):
+            raise UserError(
+                f"ONNX Runtime is measured in {', '.join((*EXPORTED_DTYPES, *INT8_DTYPES))}, not "
+                f"in {options.dtype}."
+            )
         import onnxruntime
 
         present = onnxruntime.get_available_providers()
@@ -77,8 +81,16 @@ class OnnxRuntimeBackend:
     def build(
         self, module: torch.nn.Module, input_shape: tuple[int, ...], options: BackendOptions
     ) -> bytes:
-        """Return the ONNX model of `module`; see `onnx_from_module`."""
-        return onnx_from_module(module, input_shape, options.dtype)
+        """Return the ONNX model of `module`; see `onnx_from_module`.
+
+        In int8-static the ranges are those of the input that every point is measured on.
+        """
+        if options.dtype not in INT8_DTYPES:
+            return onnx_from_module(module, input_shape, options.dtype)
+        model = onnx_from_module(module, input_shape, fold=True)
+        if options.dtype == DYNAMIC:
+            return dynamic_int8(model)
+        return static_int8(model, [seeded_input(input_shape, input_dtype(module, "fp32"))])
 
     def load(self, artifact: bytes, options: BackendOptions) -> OnnxRuntimeExecutable:
         """Return a fresh session of the ONNX model `artifact`, ready to run.
@@ -125,9 +137,12 @@ class OnnxRuntimeExecutable(Closing):
     """
 
     def __init__(
-        self, artifact: bytes, options: BackendOptions, profile_to: str | None = None
+        self, artifact: bytes | str, options: BackendOptions, profile_to: str | None = None
     ) -> None:
-        """Open the session; with `profile_to`, a path's beginning, the runtime's profiler is on."""
+        """Open the session of a model, or of the file at a path.
+
+        With `profile_to`, a path's beginning, the runtime's profiler is on.
+        """
         self._session: Any = _create_session(artifact, options, profile_to)
         self._binding: Any = None
         self._bound: list[Any] = []
@@ -215,7 +230,7 @@ def _input_of(node: Any) -> np.ndarray:
     return seeded_input(tuple(node.shape), _DTYPE_OF_TENSOR[node.type])
 
 
-def _create_session(artifact: bytes, options: BackendOptions, profile_to: str | None) -> Any:
+def _create_session(artifact: bytes | str, options: BackendOptions, profile_to: str | None) -> Any:
     import onnxruntime
 
     try:

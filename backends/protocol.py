@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-DTYPES = ("fp32", "fp16", "bf16")
+# "int8": weights and what flows into matrix products, quantized at every run; "int8-static": in
+# convolutions too, with ranges learned beforehand.
+DTYPES = ("fp32", "fp16", "bf16", "int8", "int8-static")
 SPARSITIES = ("dense", "2:4")
 CACHES = ("warm", "cold")
 GRAPHS = ("none", "cuda_graph")

@@ -66,7 +66,7 @@ class TensorRtBackend:
         if options.dtype not in EXPORTED_DTYPES:
             raise UserError(
                 f"TensorRT is measured in {' and '.join(EXPORTED_DTYPES)}, not in "
-                f"{options.dtype}; --backend cuda has it."
+                f"{options.dtype}{'; --backend cuda has it' if options.dtype == 'bf16' else ''}."
             )
 
     def build(

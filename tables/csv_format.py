@@ -53,7 +53,7 @@ REQUIRED_COLUMNS = (
     frozenset(COLUMNS) - frozenset(AXES) - {"model", "set_aside", "session_ms", "reference_ms"}
 )
 MODEL_OP = "model"
-BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "int8-static": 1}
 
 
 @dataclass(frozen=True)
