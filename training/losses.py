@@ -47,13 +47,14 @@ def full_distillation(student: Logits, full: Logits, temperature: float) -> Tens
     KL(full || student) of the distributions at `temperature`, over the tokens that both have,
     times temperature² so that its gradients keep their size (Hinton et al. 2015, section 2).
     """
-    loss = _divergence(student.token, full.token, temperature)
+    loss = divergence(student.token, full.token, temperature)
     if student.distilled is not None and full.distilled is not None:
-        loss = loss + _divergence(student.distilled, full.distilled, temperature)
+        loss = loss + divergence(student.distilled, full.distilled, temperature)
     return loss
 
 
-def _divergence(student: Tensor, full: Tensor, temperature: float) -> Tensor:
+def divergence(student: Tensor, full: Tensor, temperature: float) -> Tensor:
+    """Return T² · KL(full || student) of two n x classes logits at temperature T, mean over n."""
     return temperature**2 * F.kl_div(
         F.log_softmax(student.float() / temperature, dim=-1),
         F.log_softmax(full.float() / temperature, dim=-1),
