@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Protocol
 
 import numpy as np
 
@@ -36,6 +37,20 @@ class Costs:
 
     def __getitem__(self, chosen: np.ndarray | slice) -> Costs:
         return Costs(self.latency_ms[chosen], self.params[chosen], self.macs[chosen])
+
+
+class KnownCosts(Protocol):
+    """What says what candidates cost before any is evaluated."""
+
+    space: SearchSpace
+
+    def of(self, population: np.ndarray) -> Costs:
+        """Return what n candidates cost."""
+        ...
+
+    def peak_bytes(self, population: np.ndarray, batch: int = 1) -> np.ndarray:
+        """Return the bytes that each of n candidates holds at most."""
+        ...
 
 
 @dataclass(frozen=True)

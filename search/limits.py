@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..models.checks import shown
-from .costs import CostModel
+from .costs import KnownCosts
 
 MEBI = 2**20
 LARGEST = 1e18  # in any unit; what lies above is a slip
@@ -64,7 +64,7 @@ class Limits:
     batch: images that are in memory at once.
     """
 
-    def __init__(self, limits: tuple[Limit, ...], costs: CostModel, batch: int = 1) -> None:
+    def __init__(self, limits: tuple[Limit, ...], costs: KnownCosts, batch: int = 1) -> None:
         self.limits = limits
         self.model = costs
         self.batch = batch
