@@ -16,6 +16,7 @@ COMMANDS = {
     "measure": "measure",
     "build": "build",
     "bench": "bench",
+    "bench-attention": "bench_attention",
     "breakdown": "breakdown",
     "predict": "predict",
     "validate": "validate",
@@ -24,10 +25,15 @@ COMMANDS = {
     "variants": "variants",
     "train": "train",
     "supernet": "supernet",
+    "distill": "distill",
     "eval": "eval:eval_",
     "impact": "impact",
     "prune": "prune",
+    "prune-heads": "prune_heads",
+    "quantize": "quantize",
     "search": "search",
+    "choose": "choose",
+    "pipeline": "pipeline",
     "table": "table",
     "devices": "devices",
     "models": "models",
@@ -47,7 +53,7 @@ class LazyGroup(click.Group):
             return None
         name, _, attribute = COMMANDS[cmd_name].partition(":")
         module = importlib.import_module(f".{name}", __package__)
-        return getattr(module, attribute or cmd_name)
+        return getattr(module, attribute or name)
 
 
 @click.command(

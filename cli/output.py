@@ -23,14 +23,15 @@ json_option = click.option(
 
 def print_json(values: dict[str, Any]) -> None:
     """Print one object; a NaN, which JSON lacks, becomes null."""
-    click.echo(json.dumps(_plain(values), indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: numbers rounded to six places, a NaN as None."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):

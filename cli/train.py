@@ -14,6 +14,7 @@ from .training_options import (
     Training,
     data_option,
     find_torch_device,
+    fused_attention_option,
     go_on,
     load_data,
     normalisation_for,
@@ -38,18 +39,21 @@ from .training_options import (
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @training_options(epochs=20, learning_rate=1e-3)
 @train_device_option
+@fused_attention_option
 @click.option("--teacher", type=click.Path(path_type=Path),
               help="Folder of a model whose answers count as labels too.")  # fmt: skip
 @json_option
 def train(
     model: str, checkpoint: Path | None, source: str, resolution: int | None, out: Path,
-    training: Training, train_device: str, teacher: Path | None, as_json: bool,
+    training: Training, train_device: str, fused_attention: bool, teacher: Path | None,
+    as_json: bool,
 ) -> int:  # fmt: skip
     """Train a model, from the beginning or from a checkpoint, and say how often it is right.
 
     An interrupted run goes on when the same command is given again.
     """
     from ..models import create_model, create_spec
+    from ..models.modules.fused_attention import with_fused_attention
     from ..training.evaluate import evaluate
     from ..training.fit import check_batch, check_fits, fitted_spec
     from ..training.loop import TrainingRun
@@ -76,13 +80,15 @@ def train(
         asked = {
             "command": "train", "model": model, "checkpoint": str(checkpoint or ""),
             "data": source, "training": vars(training), "teacher": str(teacher or ""),
+            "fused_attention": fused_attention,
         }  # fmt: skip
         with processes.first_before_others():
             saved = SavedRun(out, asked, writes=processes.is_first)
         taught = None if teacher is None else read_teacher(teacher, device, data, norm)
         run = TrainingRun(
-            made, data, norm, training.plan(), Objective(teacher=taught), device, processes
-        )
+            with_fused_attention(made) if fused_attention else made, data, norm, training.plan(),
+            Objective(teacher=taught), device, processes,
+        )  # fmt: skip
         go_on(run, saved)
         with step_bar(processes.is_first and not as_json) as show:
             take_all_steps(run, saved, show)

@@ -33,6 +33,11 @@ resolution_option = click.option(
     "--resolution", type=click.IntRange(1, 4096),
     help="Scale images to this many pixels a side (default: the model's).",
 )  # fmt: skip
+fused_attention_option = click.option(
+    "--fused-attention", is_flag=True,
+    help="Train with PyTorch's fused attention (flash where it has it); vitprof bench-attention "
+    "says whether it pays.",
+)  # fmt: skip
 train_device_option = click.option(
     "--train-device", default="auto", show_default=True,
     help="Where to compute: cpu, cuda, cuda:1; auto takes a GPU where there is one.",

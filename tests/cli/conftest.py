@@ -103,3 +103,29 @@ def measured(measured_once: tuple[bytes, Answer], tmp_path: Path) -> tuple[Path,
     path = tmp_path / "small.csv"
     path.write_bytes(measured_once[0])
     return path, measured_once[1]
+
+
+TINY = {
+    "family": "vit", "embed": 32, "depth": 2, "heads": 4, "mlp": 64, "resolution": 8, "patch": 2,
+    "in_channels": 1, "classes": 10,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_vit_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The spec of a ViT that digits are soon learned by."""
+    path = tmp_path_factory.mktemp("spec") / "tiny.json"
+    path.write_text(json.dumps(TINY))
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_vit_file: Path) -> Path:
+    """The folder of that ViT, trained for a moment."""
+    out = tmp_path_factory.mktemp("trained") / "digits"
+    arguments = ("train", "--model", tiny_vit_file, "--data", "digits", "--epochs", 8, "--augment",
+                 "none", "--precision", "fp32", "--out", out, "--json")  # fmt: skip
+    with pytest.raises(SystemExit) as stop, contextlib.redirect_stdout(io.StringIO()):
+        main([str(argument) for argument in arguments])
+    assert stop.value.code == 0
+    return out

@@ -1,0 +1,140 @@
+"""`vitprof choose` among the levels of a small model of digits."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+DATA = ("--data", "digits", "--sessions", 1, "--judge-images", 60)
+
+
+@pytest.fixture(scope="session")
+def levels(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What prune-heads made of the trained model: three models."""
+    from vitprof.cli.main import main
+
+    out = tmp_path_factory.mktemp("pruned") / "levels"
+    with pytest.raises(SystemExit) as stop:
+        main(["prune-heads", "--model", str(trained), "--data", "digits", "--levels", "2",
+              "--sessions", "1", "--test-images", "20", "--out", str(out)])  # fmt: skip
+    assert stop.value.code in (0, 1)
+    return out
+
+
+def choose(run, levels: Path, out: Path, *options: object):
+    return run("choose", "--variants", levels, *DATA, *options, "--out", out)
+
+
+def test_an_exhaustive_search_measures_all_and_hands_the_best_out(run, levels, tmp_path) -> None:
+    out = tmp_path / "out"
+    answer = choose(run, levels, out, "--algorithm", "exhaustive", "--precisions", "fp32,int8",
+                    "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    report = answer.json
+    assert report["evaluated"] == report["variants"] == 6
+    scores = [row["score"] for row in report["measured"]]
+    assert scores == sorted(scores, reverse=True)
+    assert report["model"] == report["measured"][0]["name"]
+    best = report["measured"][0]
+    expected = 100 * best["top3"] - 0.1 * 10 * best["latency_ms"] - best["peak_bytes"] / 1e9
+    assert report["score"] == pytest.approx(expected, abs=1e-3)
+    assert Path(report["file"]).stat().st_size == best["file_bytes"]
+    assert report["test_images"] == 359 - 60
+    told = run("eval", "--model", out / "best", "--data", "digits", "--json")
+    assert told.code == 0, told.err
+    assert len(list(csv.DictReader((out / "variants.csv").open()))) == 6
+    assert (out / "variants.png").stat().st_size > 1000
+
+
+def test_limits_are_kept_and_what_was_measured_serves_others(run, levels, tmp_path) -> None:
+    facts = tmp_path / "facts.jsonl"
+    first = choose(run, levels, tmp_path / "first", "--algorithm", "exhaustive", "--facts", facts,
+                   "--precisions", "fp32", "--json").json  # fmt: skip
+    measured = sorted(first["measured"], key=lambda row: row["latency_ms"])
+    lines = facts.read_text().splitlines()
+    between = f"{(measured[0]['latency_ms'] + measured[1]['latency_ms']) / 2:.6f}ms"
+    answer = choose(run, levels, tmp_path / "second", "--algorithm", "exhaustive", "--facts", facts,
+                    "--precisions", "fp32", "--max-latency", between, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert facts.read_text().splitlines() == lines  # nothing was measured again
+    assert answer.json["model"] == measured[0]["name"]
+    assert [row["score"] is None for row in answer.json["measured"]] == [False, True, True]
+
+
+def test_a_limit_that_nothing_keeps_names_the_nearest(run, levels, tmp_path) -> None:
+    facts = tmp_path / "facts.jsonl"
+    answer = choose(run, levels, tmp_path / "out", "--facts", facts, "--precisions", "fp32",
+                    "--algorithm", "exhaustive", "--max-memory", "1MiB")  # fmt: skip
+    assert answer.code == 2
+    assert "none of the 3 variants that were measured keeps the limits" in answer.err
+    assert "MiB where 1 MiB is the limit" in answer.err
+    assert len(facts.read_text().splitlines()) == 4  # what was measured is kept
+
+
+def test_a_limit_on_parameters_that_nothing_keeps_is_known_at_once(run, levels, tmp_path) -> None:
+    answer = choose(run, levels, tmp_path / "out", "--max-params", "1k")
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert "over 1 k parameters" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupted_search_goes_on(run, levels, tmp_path, monkeypatch) -> None:
+    from vitprof.cli.variant_evaluator import VariantEvaluator
+
+    measure, count = VariantEvaluator.facts, 0
+
+    def twice(self, variant):
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise KeyboardInterrupt
+        return measure(self, variant)
+
+    options = ("--algorithm", "exhaustive", "--precisions", "fp32", "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr(VariantEvaluator, "facts", twice)
+        assert choose(run, levels, tmp_path / "out", *options).code == 130
+    kept = (tmp_path / "out" / "facts.jsonl").read_text().splitlines()
+    assert len(kept) == 3
+    answer = choose(run, levels, tmp_path / "out", *options)
+    assert answer.code == 0, answer.err
+    assert "2 variants are measured already" in answer.err
+    assert answer.json["evaluated"] == 3
+    assert (tmp_path / "out" / "facts.jsonl").read_text().splitlines()[:3] == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--precisions", "int4"), "unknown precision 'int4'"),
+        (("--threads", "0"), "such as 1,2"),
+        (("--max-latency", "fast"), "write it as 10ms"),
+        (("--max-cpu", "-3"), "write it as 100%"),
+        (("--variants", "nowhere"), "neither a folder of vitprof prune-heads"),
+    ],
+)
+def test_bad_input_is_one_sentence(run, levels, tmp_path, options, words) -> None:
+    answer = choose(run, levels, tmp_path / "out", *options)
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert words in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_record_of_other_images_is_refused(run, levels, tmp_path) -> None:
+    facts = tmp_path / "facts.jsonl"
+    options = ("--facts", facts, "--precisions", "fp32", "--algorithm", "random",
+               "--evaluations", 1)  # fmt: skip
+    assert choose(run, levels, tmp_path / "first", *options).code == 0
+    answer = choose(run, levels, tmp_path / "second", *options, "--judge-images", 61)
+    assert answer.code == 2
+    assert "was measured under another images" in answer.err
+    record = json.loads(facts.read_text().splitlines()[0])
+    facts.write_text(json.dumps(record) + "\n[]\n")
+    answer = choose(run, levels, tmp_path / "third", *options)
+    assert answer.code == 2
+    assert "is damaged" in answer.err
