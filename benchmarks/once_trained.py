@@ -1,0 +1,157 @@
+"""All that can be had of a model that was trained once: docs/results/once_trained.md.
+
+    python benchmarks/once_trained.py [--folder once-run] [--out once_trained.md]
+
+Run it beside a folder `vit_cifar10` (a trained ViT in Hugging Face's format) and `cifar10_jpeg`
+(its images). The folder keeps what is done; the same call goes on from there. Most of the time is
+the student's training: about two hours on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from itertools import pairwise
+from pathlib import Path
+
+from fidelity import vitprof
+from report import heading, publish, table
+
+# Limits that one knows from exhaustive measuring which variant is the best under.
+LIMITS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "latency ≤ 3 ms": ("--max-latency", "3ms"),
+    "latency ≤ 1.5 ms": ("--max-latency", "1.5ms"),
+    "latency ≤ 0.5 ms": ("--max-latency", "0.5ms"),
+    "memory ≤ 80 MiB": ("--max-memory", "80MiB"),
+    "one core, latency ≤ 2 ms": ("--max-latency", "2ms", "--max-cpu", "110%"),
+    "parameters ≤ 2.3 M": ("--max-params", "2.3M"),
+    "accuracy counts alone": ("--latency-weight", "0", "--memory-weight", "0"),
+}
+ALGORITHMS = ("exhaustive", "guided", "random")
+MEBI = 2**20
+
+
+def report_of(folder: Path) -> dict:
+    return json.loads((folder / "report.json").read_text())
+
+
+def choices(folder: Path, config: Path) -> list[list[str]]:
+    """Return what each algorithm picks under each limit; what is measured is measured once."""
+    rows = []
+    for name, options in LIMITS.items():
+        found = {}
+        for algorithm in ALGORITHMS:
+            out = folder / "choices" / f"{name} {algorithm}".replace(" ", "-").replace("≤", "le")
+            if not (out / "report.json").exists():
+                vitprof("choose", "--variants", str(folder / "heads"), "--variants",
+                        str(folder / "student-small"), "--data", "cifar10_jpeg", "--threads", "1,2",
+                        "--facts", str(folder / "facts.jsonl"), "--algorithm", algorithm, *options,
+                        "--out", str(out))  # fmt: skip
+            found[algorithm] = report_of(out)
+        best = found["exhaustive"]
+        rows.append([
+            name, best["model"], f"{best['score']:.2f}", str(best["evaluated"]),
+            *(
+                f"{'the same' if each['model'] == best['model'] else each['model']} "
+                f"({each['score'] - best['score']:+.2f} points, {each['evaluated']} of "
+                f"{each['variants']})"
+                for each in (found["guided"], found["random"])
+            ),
+        ])  # fmt: skip
+    return rows
+
+
+def facts_table(models: list[dict], heads: list[dict] | None = None) -> str:
+    first = models[0]
+    rows = [
+        [one["name"], *([str(level["heads_in_all"])] if level else []),
+         f"{one['params'] / 1e6:.2f}",
+         f"{one['file_bytes'] / MEBI:.2f} ({one['file_bytes'] / first['file_bytes']:.3f})",
+         f"{one['latency_ms']:.3f} ({one['low_ms']:.3f} to {one['high_ms']:.3f})",
+         f"{one['latency_ms'] / first['latency_ms']:.2f}", f"{one['peak_bytes'] / MEBI:.0f}",
+         f"{one['model_bytes'] / MEBI:.0f}", f"{100 * one['top1']:.2f}", f"{100 * one['top3']:.2f}",
+         f"{one['test_s']:.1f}"]
+        for one, level in zip(models, heads or [None] * len(models), strict=True)
+    ]  # fmt: skip
+    columns = ["model", *(["heads"] if heads else []), "M params", "MiB file (x)", "ms", "x",
+               "MiB process", "MiB model", "top-1", "top-3", "test, s"]  # fmt: skip
+    return table(columns, rows)
+
+
+def figures(parts: dict) -> list[list[str]]:
+    levels, student, int8 = (parts[name]["models"] for name in ("heads", "student", "int8"))
+    steps = [b["latency_ms"] / a["latency_ms"] for a, b in pairwise(levels)]
+    apart = all(b["high_ms"] < a["low_ms"] for a, b in pairwise(levels))
+    teacher, pupil = student
+    whole, dynamic = int8[:2]
+    same = sum("the same" in row[4] for row in parts["choices"])
+    attention = [
+        c for c in parts["attention"]["cases"] if c["mode"] == "training" and not c["error"]
+    ]
+    ratios = [c["speedup"] for c in attention if c["what"] == "model"]
+    return [
+        ["each level: latency over the level before", "< 1",
+         f"{', '.join(f'{step:.3f}' for step in steps)}"
+         f"{'; intervals apart' if apart else '; some intervals overlap'}"],
+        ["student: times fewer parameters", "15", f"{teacher['params'] / pupil['params']:.1f}"],
+        ["student minus teacher, top-3, points", "≥ -0.2",
+         f"{100 * (pupil['top3'] - teacher['top3']):+.2f} (top-1 "
+         f"{100 * (pupil['top1'] - teacher['top1']):+.2f})"],
+        ["student's latency over its teacher's", "≤ 0.37",
+         f"{pupil['latency_ms'] / teacher['latency_ms']:.2f}"],
+        ["int8 file over fp32", "≤ 0.27", f"{dynamic['file_bytes'] / whole['file_bytes']:.3f}"],
+        ["int8: top-3 lost, points", "≤ 1.2",
+         f"{100 * (whole['top3'] - dynamic['top3']):.2f}"],
+        ["guided search picks what exhaustive does", f"{len(parts['choices'])} of "
+         f"{len(parts['choices'])}", f"{same} of {len(parts['choices'])}"],
+        ["fused over plain attention, training step, this CPU", "1.07 to 1.26 on GPUs",
+         f"{min(ratios):.2f} to {max(ratios):.2f}"],
+    ]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", default="once.toml")
+    parser.add_argument("--folder", default="once-run")
+    parser.add_argument("--out")
+    arguments = parser.parse_args()
+    folder = Path(arguments.folder)
+    if not (folder / "report.md").exists():
+        vitprof("pipeline", "--config", arguments.config, "--out", str(folder))
+    parts: dict = {
+        "attention": report_of(folder / "attention"),
+        "heads": report_of(folder / "heads"),
+        "student": report_of(folder / "student-small"),
+        "int8": report_of(folder / "int8-teacher"),
+        "int8 student": report_of(folder / "int8-small"),
+        "choices": choices(folder, Path(arguments.config)),
+    }
+    text = (
+        heading("Trained once")
+        + "\n"
+        + table(("what", "reach", "measured"), figures(parts))
+        + "\nLatencies are of one image and one thread, ONNX Runtime, each table side by side.\n"
+        "\n## Levels of heads\n\n"
+        + facts_table(parts["heads"]["models"], parts["heads"]["levels"])
+        + "\n## The student\n\n"
+        + facts_table(parts["student"]["models"])
+        + "\n## int8: the teacher\n\n"
+        + facts_table(parts["int8"]["models"])
+        + "".join(f"\n- {remark}" for remark in parts["int8"]["remarks"])
+        + "\n\n## int8: the student\n\n"
+        + facts_table(parts["int8 student"]["models"])
+        + "".join(f"\n- {remark}" for remark in parts["int8 student"]["remarks"])
+        + "\n\n## What is picked under a limit\n\n"
+        + table(("limit", "exhaustive picks", "score", "measured", "guided", "random"),
+                parts["choices"])
+        + "\n## Fused attention\n\n"
+        + (folder / "attention" / "attention.md").read_text()
+        + "".join(f"\n- {line}" for line in parts["attention"]["where_it_pays"])
+        + "\n"
+    )  # fmt: skip
+    publish(text, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
