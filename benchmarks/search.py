@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from fidelity import vitprof
 from report import heading, publish, table
 from vitprof import LatencyTable
 from vitprof.cli.measured_models import measured_like
+from vitprof.profiler.process_memory import peak_resident_bytes
 from vitprof.ray_connection import local_ray
 from vitprof.search.algorithms import SearchPlan, search
 from vitprof.search.coarse import coarse_stage
@@ -74,7 +74,7 @@ def coarse_alone(path: str) -> None:
     slow = [latency_table.predict(costs.space.spec(row)).ms for row in some]
     print(json.dumps({
         "prepare_s": prepared - started, "seconds": seconds, "per_s": CANDIDATES / seconds,
-        "kept": found.kept, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "kept": found.kept, "peak_mib": peak_resident_bytes() / 2**20,
         "limit_ms": typical, "worst_difference": float(np.max(np.abs(fast / slow - 1))),
     }))  # fmt: skip
 
