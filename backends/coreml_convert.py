@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from .coreml_package import MODEL, WEIGHTS, pack
 from .coreml_program import canonical
-from .coreml_quiet import no_logging, quiet_coremltools
+from .coreml_quiet import quiet_coremltools
+from .no_logging import no_logging
 from .protocol import BackendError
 from .random_input import input_dtype, seeded_input
 

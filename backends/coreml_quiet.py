@@ -8,6 +8,8 @@ import logging
 import warnings
 from collections.abc import Iterator
 
+from .no_logging import no_logging
+
 
 @contextlib.contextmanager
 def quiet_coremltools() -> Iterator[list[str]]:
@@ -30,20 +32,12 @@ def quiet_coremltools() -> Iterator[list[str]]:
             contextlib.redirect_stderr(io.StringIO()),
         ):
             warnings.simplefilter("ignore")
+            # It imports torchao where that is installed, which logs through torch's loggers.
+            with no_logging(), contextlib.suppress(ImportError):
+                import coremltools  # noqa: F401
             yield said
     finally:
         logger.handlers[:], logger.propagate = handlers, propagate
-
-
-@contextlib.contextmanager
-def no_logging() -> Iterator[None]:
-    """Let no logger say anything: torch's, which explain a failed export at length, are many."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 class _Remember(logging.Handler):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from .cpu_info import has_int8_products
+from .no_logging import no_logging
 from .protocol import BackendError
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def with_weights_of(module: nn.Module, file: Path) -> nn.Module:
 def import_torchao() -> Any:
     """Return `torchao.quantization`; raises UserError where it is not installed."""
     try:
-        with warnings.catch_warnings():
+        # It says which of its kernels for GPUs cannot be loaded, and more.
+        with warnings.catch_warnings(), no_logging():
             warnings.simplefilter("ignore")
             from torchao import quantization
     except ImportError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -85,3 +87,10 @@ class Evil:
 
     def __reduce__(self) -> tuple:
         return (setattr, (Evil, "ran", True))
+
+
+def test_torchao_is_imported_in_silence() -> None:
+    code = "from vitprof.backends.torch_int8 import import_torchao; import_torchao()"
+    answer = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True,
+                            text=True, check=True)  # fmt: skip
+    assert (answer.stdout, answer.stderr) == ("", "")
