@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import UserError
 from .choice_options import (
     PRECISIONS,
     ChoiceLimits,
@@ -19,7 +20,7 @@ from .choice_options import (
 from .chosen import Judge, print_choice, write_choice
 from .deployed_models import Deployment, calibration_inputs, deployed, model_and_data
 from .output import json_option, note, plain, print_json
-from .training_options import data_option, resolution_option, step_bar
+from .training_options import data_option, normalisation_for, resolution_option, step_bar
 
 if TYPE_CHECKING:
     from ..profiler.deployed import Deployed
@@ -168,6 +169,11 @@ def _judge(
     for place in others:
         spec: Any = create_spec(place)
         check_fits(spec, data.train, norm)
+        if normalisation_for(place, data) != norm:
+            raise UserError(
+                f"{place} and {first} normalise images differently, so they cannot be judged "
+                "together; leave one of them out."
+            )
     top = 3 if accuracy == "top3" and len(data.test.classes) > 3 else 1
     judged, rest = _halves(data.test, count)
     under = {

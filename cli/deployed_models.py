@@ -86,12 +86,16 @@ def deployed(
     ranges: Any = (), method: str = "minmax",
 ) -> Deployed:  # fmt: skip
     """Return the model's file in that precision; `ranges` are images that int8-static learns of."""
+    from ..backends import BackendError
     from ..profiler.deployed import deploy
 
-    return deploy(
-        folder, runtime, precision, out, batch=how.run_batch, threads=how.threads,
-        calibration=ranges, method=method,
-    )  # fmt: skip
+    try:
+        return deploy(
+            folder, runtime, precision, out, batch=how.run_batch, threads=how.threads,
+            calibration=ranges, method=method,
+        )  # fmt: skip
+    except BackendError as error:
+        raise UserError(f"{folder} cannot be converted to {precision}: {error}.") from None
 
 
 def calibration_inputs(data: Dataset, norm: Normalisation, count: int) -> Any:
