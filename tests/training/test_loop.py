@@ -14,6 +14,7 @@ from vitprof.errors import UserError
 from vitprof.models import ViTSpec, create_model
 from vitprof.training.augment import AUGMENTATIONS
 from vitprof.training.evaluate import evaluate
+from vitprof.training.images import Normalisation
 from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.objective import Objective
 from vitprof.training.schedule import learning_rate_factor
@@ -48,6 +49,23 @@ def test_it_learns_digits(digits) -> None:
     assert after.top(1) > 0.85
     assert after.top(1) <= after.top(3) <= after.top(5)
     assert run.model.training
+
+
+def test_images_come_in_the_layout_that_convolutions_are_fastest_on(digits) -> None:
+    seen: list[torch.Tensor] = []
+    model = create_model(ViTSpec.uniform(32, 2, 1, resolution=8, patch=2, classes=10))
+
+    def objective(model, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        seen.append(images)
+        return Objective()(model, images, targets)
+
+    parts = [replace(p, pixels=p.pixels.repeat(3, axis=1)) for p in (digits.train, digits.test)]
+    colour = replace(digits, train=parts[0], test=parts[1])
+    norm = Normalisation((0.5,) * 3, (0.25,) * 3)
+    run = TrainingRun(model, colour, norm, PLAN, objective)
+    next(run.steps())
+    assert seen[0].shape == (64, 3, 8, 8)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_the_seed_decides_everything(digits) -> None:
