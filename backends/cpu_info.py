@@ -66,6 +66,15 @@ def has_int8_products(root: Path = SYSTEM_ROOT) -> bool:
     return "avx512_vnni" in flags or "avx_vnni" in flags
 
 
+def has_bf16_products(root: Path = SYSTEM_ROOT) -> bool:
+    """Tell whether this CPU multiplies bfloat16 in hardware; False where nothing says so.
+
+    Without it a product in bfloat16 is one in fp32 with conversions around it.
+    """
+    flags = (read_text(root / "proc/cpuinfo") or "").split()
+    return any(unit in flags for unit in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
 def cores_of_this_process() -> frozenset[int]:
     """Return the logical cores this process may run on: its affinity, where the system has one."""
     try:

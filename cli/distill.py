@@ -92,6 +92,7 @@ def distill(
 
     chosen = _student(student, preset)
     device = find_torch_device(train_device)
+    training = training.on(device)
     with joined_processes(device) as processes:
         quiet = as_json or not processes.is_first
         folder, data, norm = model_and_data(teacher, source, resolution, quiet)
@@ -137,6 +138,8 @@ def distill(
         print_json(report)
     else:
         print_facts(facts)
+        for remark in report["remarks"]:
+            note(remark)
         teacher_facts, student_facts = facts
         note(f"the student has {report['smaller']:.1f} x fewer parameters and takes "
              f"{student_facts.latency_ms / teacher_facts.latency_ms:.2f} x the time.")  # fmt: skip

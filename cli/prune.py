@@ -125,6 +125,7 @@ def prune(
     of_groups = groups_of(groups, spec, nvit.sparsity)
     check_targets(method, spec, targets, unit, table, of_groups, only, optin)
     torch_device = find_torch_device(train_device)
+    training = training.on(torch_device)
     with joined_processes(torch_device) as processes:
         quiet = as_json or not processes.is_first
         data, norm = load_data_of(spec, source, weights, resolution, quiet)

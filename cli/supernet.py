@@ -77,6 +77,7 @@ def supernet(
 
     keep_primitives()
     device = find_torch_device(train_device)
+    training = training.on(device)
     with joined_processes(device) as processes:
         start = started(
             space_name, source, validation, checkpoint, training,

@@ -63,6 +63,7 @@ def train(
     from ..training.saved_run import SavedRun
 
     device = find_torch_device(train_device)
+    training = training.on(device)
     with joined_processes(device) as processes:
         spec: Any = create_spec(model)
         refuse_texts(spec, "vitprof train")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,6 +56,10 @@ class Training:
     precision: str
     seed: int
 
+    def on(self, device: torch.device) -> Training:
+        """Return the same with the precision that suits this device, where that is left open."""
+        return replace(self, precision=suited_precision(device, self.precision))
+
     def plan(self) -> TrainingPlan:
         from ..training.augment import AUGMENTATIONS
         from ..training.loop import TrainingPlan
@@ -84,8 +88,9 @@ def training_options(epochs: float, learning_rate: float) -> Callable[[F], F]:
         for option in (
             click.option("--seed", default=0, show_default=True, help="Seed of everything drawn."),
             click.option(
-                "--precision", default="bf16", show_default=True,
-                type=click.Choice(("bf16", "fp32")), help="bf16 is autocast.",
+                "--precision", default="auto", show_default=True,
+                type=click.Choice(("auto", "bf16", "fp32")),
+                help="bf16 is autocast; auto takes it where the device computes in it.",
             ),
             click.option(
                 "--augment", default="light", show_default=True,
@@ -125,6 +130,22 @@ def find_torch_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise UserError(f"--train-device {name}: training runs on cpu or cuda.")
     return device
+
+
+def suited_precision(device: torch.device, asked: str) -> str:
+    """Return what was asked for; for "auto" bf16 where the device computes in it, else fp32.
+
+    bf16 by autocast on a device without it (a CPU before AMX, a T4) is slower than fp32.
+    """
+    import torch
+
+    from ..backends.cpu_info import has_bf16_products
+
+    if asked != "auto":
+        return asked
+    on_gpu = device.type == "cuda"
+    there = torch.cuda.is_bf16_supported(False) if on_gpu else has_bf16_products()
+    return "bf16" if there else "fp32"
 
 
 def load_data(source: str, resolution: int | None, quiet: bool) -> Dataset:

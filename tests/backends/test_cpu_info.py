@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from vitprof.backends import cpu_facts, cpu_info, mac_cpu
+from vitprof.backends.cpu_info import has_bf16_products
 
 XEON = """\
 processor\t: 0
@@ -196,3 +197,17 @@ def test_this_machines_facts_are_json_and_hold_nothing_personal() -> None:
     assert str(Path.home()) + "/" not in text
     assert 1 <= int(str(facts["cores_available"])) <= int(str(facts["logical_cores"]))
     assert facts["python"] == platform.python_version()
+
+
+@pytest.mark.parametrize(
+    ("flags", "there"),
+    [
+        ("flags : fpu avx512f avx512_vnni", False),
+        ("flags : avx512f avx512_bf16", True),
+        ("flags : amx_tile amx_bf16", True),
+        ("Features : fp asimd bf16 i8mm", True),
+        ("", False),
+    ],
+)
+def test_bf16_products_are_read_from_the_flags(tmp_path, flags: str, there: bool) -> None:
+    assert has_bf16_products(write(tmp_path, {"proc/cpuinfo": flags})) is there

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from vitprof.backends import cpu_info
+from vitprof.cli.training_options import suited_precision
 
 QUICK = ("--data", "digits", "--epochs", "2", "--batch", "64", "--augment", "none",
          "--precision", "fp32")  # fmt: skip
@@ -20,6 +24,26 @@ def spec(tmp_path_factory) -> Path:
         "patch": 2, "in_channels": 1, "classes": 10,
     }))  # fmt: skip
     return path
+
+
+@pytest.mark.parametrize(("there", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_a_precision_is_taken_that_the_cpu_computes_in(monkeypatch, there, precision) -> None:
+    monkeypatch.setattr(cpu_info, "has_bf16_products", lambda: there)
+    device = torch.device("cpu")
+    assert suited_precision(device, "auto") == precision
+    assert suited_precision(device, "bf16") == "bf16"
+    assert suited_precision(device, "fp32") == "fp32"
+
+
+def test_a_run_keeps_the_precision_that_it_took(run, spec, tmp_path, monkeypatch) -> None:
+    options = (*QUICK[:-2], "--out", tmp_path / "out")
+    for there in (True, False):
+        monkeypatch.setattr(cpu_info, "has_bf16_products", lambda there=there: there)
+        answer = run("train", "--model", spec, *options, "--epochs", "0.1", "--json")
+        assert answer.code == 0, answer.err
+        asked = json.loads((tmp_path / "out" / "run.json").read_text())
+        assert asked["training"]["precision"] == ("bf16" if there else "fp32")
+        shutil.rmtree(tmp_path / "out")
 
 
 def test_train_then_eval_say_the_same(run, spec, tmp_path) -> None:
