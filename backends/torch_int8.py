@@ -21,8 +21,7 @@ def int8_module(module: nn.Module) -> nn.Module:
     """Return a copy of the module, in eval mode, whose linear layers compute in int8.
 
     All else stays in fp32. What `torch.save` writes of its state dict, `with_weights_of` reads.
-    Raises UserError without torchao,
-    BackendError with its words where it cannot quantize.
+    Raises UserError without torchao, BackendError with its words where it cannot quantize.
     """
     config = _config()
     quantize_ = import_torchao().quantize_
@@ -36,15 +35,16 @@ def int8_module(module: nn.Module) -> nn.Module:
     return quantized
 
 
-def with_weights_of(module: nn.Module, file: Path) -> nn.Module:
+def with_weights_of(module: nn.Module, file: Path, int8: bool) -> nn.Module:
     """Return the module, in eval mode, with the weights that `torch.save` wrote of such a one.
 
-    They may be int8. Nothing in the file is executed. Raises UserError without torchao,
-    BackendError for a file that is damaged or of another module.
+    int8: whether they are. Nothing in the file is executed. Raises UserError for int8 without
+    torchao, BackendError for a file that is damaged or of another module.
     """
     import torch
 
-    import_torchao()  # what its tensors are, torch.load has to know
+    if int8:
+        import_torchao()  # what its tensors are, torch.load has to know
     try:
         weights = torch.load(file, weights_only=True, map_location="cpu")
         module.load_state_dict(weights, assign=True)

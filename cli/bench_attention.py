@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,15 +173,17 @@ def _write(
     from ..backends import cpu_facts
     from ..profiler.attention_plot import plot_attention
     from ..profiler.attention_report import to_csv, to_markdown, where_it_pays
-    from ..tables import Setting
+    from ..tables.picture import threads_in_words
 
     on_gpu = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_gpu else str(cpu_facts()["cpu"])
-    setting = Setting(name, "torch", dtype=f"{spec.name or 'a model'}", threads=threads)
+    of_layers = "" if layers is None else f", {layers} of its {len(spec.layers)} layers"
+    title = f"{name}: PyTorch, {spec.name or 'a ViT'}{of_layers}"
+    title += "" if on_gpu else f", {threads_in_words(threads)}"
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / "attention.csv", to_csv(results))
     write_atomically(out / "attention.md", to_markdown(results, name))
-    plot_attention(results, replace(setting, batch=1), out / "attention.png")
+    plot_attention(results, title, out / "attention.png")
     report = {
         "device": name,
         "torch": torch.__version__,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,10 +191,17 @@ def _judge(
     )
     files = facts.parent / "files"
 
+    made: dict[tuple[str, str], Deployed] = {}
+
     def deploy(variant: Variant) -> Deployed:
-        how = Deployment(1, variant.threads, None, sessions)
-        place = files / variant.model
-        return deployed(folders[variant.model], variant.precision, place, how, ranges=ranges)
+        """Write the variant's file where this run did not yet; threads are no part of it."""
+        key = variant.model, variant.precision
+        if key not in made:
+            made[key] = deployed(
+                folders[variant.model], variant.precision, files / variant.model,
+                Deployment(1, 1, None, sessions), ranges=ranges,
+            )  # fmt: skip
+        return replace(made[key], threads=variant.threads)
 
     evaluator = VariantEvaluator(space, deploy, judged, norm, store, score, limits, top, sessions)
     return Judge(evaluator, folders, rest)

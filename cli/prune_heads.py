@@ -97,6 +97,8 @@ def prune_heads(
             for one, level in zip(facts, made, strict=True)
         ]
         print_facts(named, "level")
+        for remark in report["remarks"]:
+            note(remark)
         note(f"written: {out}")
     return int(any(one.disturbed for one in facts))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..backends import BackendError
 from ..errors import UserError
 from ..profiler.deployed import Deployed
 from ..profiler.deployed_facts import Facts, facts_of
@@ -118,11 +119,14 @@ class VariantEvaluator:
             reference = self.deploy(self._reference())
             pair = {variant.name: self.deploy(variant), REFERENCE: reference}
             tested = self._tested_already(variant)
-            with measuring(Wanted(threads=variant.threads), "vitprof choose"):
-                found = facts_of(
-                    pair, self.images, self.norm, self.sessions, self.on_progress,
-                    to_test=() if tested else (variant.name,), with_memory=(variant.name,),
-                )  # fmt: skip
+            try:
+                with measuring(Wanted(threads=variant.threads), "vitprof choose"):
+                    found = facts_of(
+                        pair, self.images, self.norm, self.sessions, self.on_progress,
+                        to_test=() if tested else (variant.name,), with_memory=(variant.name,),
+                    )  # fmt: skip
+            except BackendError as error:
+                raise UserError(f"{variant.name} cannot be run here: {error}.") from None
             beside = found[REFERENCE].latency_ms
             ratio = (self.store.reference_ms or beside) / beside
             facts = found[variant.name].scaled(ratio)

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..tables import Setting
-from ..tables.picture import save_picture
+from ..tables.picture import save_picture, threads_in_words
 
 if TYPE_CHECKING:
     from ..search.variant_score import MeasuredLimits
@@ -43,8 +42,10 @@ def plot_variants(
                 label=precision if kept else f"{precision}, over a limit",
             )  # fmt: skip
     winner = next(row for row in rows if row["name"] == best)
-    axes.plot(winner["latency_ms"], 100 * winner[f"top{top}"], "*", color="tab:red",
-              markersize=16, zorder=3, label=f"chosen: {best}")  # fmt: skip
+    # A ring: what is chosen keeps its own mark.
+    axes.plot(winner["latency_ms"], 100 * winner[f"top{top}"], "o", color="tab:red",
+              markersize=13, markerfacecolor="none", markeredgewidth=1.6, zorder=3,
+              label=f"chosen: {best}")  # fmt: skip
     if limits.latency_ms is not None:
         axes.axvline(limits.latency_ms, color="tab:red", linestyle="--", linewidth=1,
                      label=f"limit {limits.latency_ms:.4g} ms")  # fmt: skip
@@ -52,4 +53,7 @@ def plot_variants(
     axes.set_ylabel(f"top-{top}, %")
     axes.grid(True, alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")
-    save_picture(figure, Setting("cpu", "onnxruntime", dtype="several precisions"), path)
+    threads = sorted({int(row["threads"]) for row in rows})
+    several = f"{', '.join(map(str, threads[:-1]))} or {threads[-1]} threads"
+    in_words = several if len(threads) > 1 else threads_in_words(threads[0])
+    save_picture(figure, f"this CPU: ONNX Runtime, one image a run, {in_words}", path)

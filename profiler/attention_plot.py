@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..tables import Setting
 from ..tables.picture import save_picture
 from .attention_timing import Compared
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 _STYLES = {"training": "o-", "inference": "s--"}
 
 
-def plot_attention(results: Sequence[Compared], setting: Setting, path: str | Path) -> None:
+def plot_attention(results: Sequence[Compared], title: str, path: str | Path) -> None:
     """Draw plain / fused with its interval: whole models left, single blocks right, as far as had.
 
     The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
@@ -42,7 +41,7 @@ def plot_attention(results: Sequence[Compared], setting: Setting, path: str | Pa
         _draw(axes, [o for o in results if o.case.what == what and not o.error], axis)
         axes.set_xlabel(words)
     panels[0][0].set_ylabel("plain / fused (above 1: fusing pays)")
-    save_picture(figure, setting, path)
+    save_picture(figure, title, path)
 
 
 def _draw(axes: Axes, results: Sequence[Compared], axis: str) -> None:

@@ -71,21 +71,21 @@ class Deployed:
             from ..backends.onnx_module import OnnxModule
 
             return OnnxModule(self.path.read_bytes(), self.threads)
-        return torch_module(self.folder, self.path)
+        return torch_module(self.folder, self.path, self.precision)
 
     def memory(self) -> ProcessMemory:
         """Return the peak resident set of a process that loads and runs it."""
         if self.runtime == "onnxruntime":
             return onnx_memory(self.path, self.threads)
-        return torch_memory(self.folder, self.path, self.batch, self.threads)
+        return torch_memory(self.folder, self.path, self.precision, self.batch, self.threads)
 
 
-def torch_module(folder: Path, path: Path) -> nn.Module:
-    """Return the model of the folder's spec with the weights that lie at `path`, int8 or not."""
+def torch_module(folder: Path, path: Path, precision: str) -> nn.Module:
+    """Return the model of the folder's spec with the weights that lie at `path`."""
     from ..backends.torch_int8 import with_weights_of
     from ..models import create_model
 
-    return with_weights_of(create_model(folder), path)
+    return with_weights_of(create_model(folder), path, precision == DYNAMIC)
 
 
 def deploy(

@@ -47,10 +47,12 @@ def _torch(request: dict[str, Any]) -> Callable[[], Any]:
     from .deployed import torch_module
 
     torch.set_num_threads(request["threads"])
-    import_torchao()  # before the peak is noted
+    precision = request["precision"]
+    if precision != "fp32":
+        import_torchao()  # before the peak is noted
 
     def load() -> Any:
-        module: Any = torch_module(Path(request["folder"]), Path(request["path"]))
+        module: Any = torch_module(Path(request["folder"]), Path(request["path"]), precision)
         shape = (request["batch"], *module.spec.blocks()[0].input_shape)
         return TorchExecutable(module, shape, request["threads"])
 

@@ -57,7 +57,9 @@ def onnx_memory(model: Path, threads: int = 1) -> ProcessMemory:
     return _measured({"kind": "onnx", "path": str(model), "threads": threads})
 
 
-def torch_memory(folder: Path, path: Path, batch: int = 1, threads: int = 1) -> ProcessMemory:
+def torch_memory(
+    folder: Path, path: Path, precision: str, batch: int = 1, threads: int = 1
+) -> ProcessMemory:
     """Return what a process takes that runs the weights at `path` with PyTorch on the CPU.
 
     folder: of the model whose spec they are of.
@@ -65,8 +67,8 @@ def torch_memory(folder: Path, path: Path, batch: int = 1, threads: int = 1) -> 
     Raises BackendError with its last words where that process fails.
     """
     return _measured({
-        "kind": "torch", "folder": str(folder), "path": str(path), "batch": batch,
-        "threads": threads,
+        "kind": "torch", "folder": str(folder), "path": str(path), "precision": precision,
+        "batch": batch, "threads": threads,
     })  # fmt: skip
 
 

@@ -14,23 +14,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def save_picture(figure: Figure, setting: Setting, path: str | Path) -> None:
-    """Title the figure with the setting, write it (png, svg, pdf by the suffix) and close it.
+def save_picture(figure: Figure, title: Setting | str, path: str | Path) -> None:
+    """Title the figure, write it (png, svg, pdf by the suffix) and close it.
 
     Raises UserError when it cannot be written.
     """
     import matplotlib.pyplot as plt
 
-    figure.suptitle(
-        f"{setting.device}: {setting.backend}, {setting.dtype}, batch {setting.batch}, "
-        f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
-    )
+    figure.suptitle(title if isinstance(title, str) else _in_words(title))
     try:
         figure.savefig(path, dpi=130)
     except (OSError, ValueError) as error:
         raise UserError(f"the picture {path} cannot be written: {error}.") from None
     finally:
         plt.close(figure)
+
+
+def _in_words(setting: Setting) -> str:
+    return (
+        f"{setting.device}: {setting.backend}, {setting.dtype}, batch {setting.batch}, "
+        f"{threads_in_words(setting.threads)}"
+    )
+
+
+def threads_in_words(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
 
 
 def logarithmic(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:

@@ -41,7 +41,7 @@ def test_its_weights_are_saved_small_and_read_back_without_a_pickle(model, tmp_p
     assert len(small.getvalue()) < len(whole.getvalue())
     path = tmp_path / "int8.pt"
     path.write_bytes(small.getvalue())
-    again = with_weights_of(create_model("vit-micro-8"), path)
+    again = with_weights_of(create_model("vit-micro-8"), path, True)
     x = torch.randn(SHAPE)
     with torch.inference_mode():
         assert torch.equal(again(x), quantized(x))
@@ -75,8 +75,9 @@ def test_a_closed_executable_says_so(model) -> None:
 def test_a_file_that_would_run_code_is_refused(model, tmp_path) -> None:
     path = tmp_path / "evil.pt"
     torch.save({"cls_token": Evil()}, path)
-    with pytest.raises(BackendError, match=r"reading evil\.pt failed"):
-        with_weights_of(create_model("vit-micro-8"), path)
+    for int8 in (True, False):
+        with pytest.raises(BackendError, match=r"reading evil\.pt failed"):
+            with_weights_of(create_model("vit-micro-8"), path, int8)
     assert not Evil.ran
 
 

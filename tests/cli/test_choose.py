@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
+from vitprof.backends import BackendError
+from vitprof.cli import variant_evaluator
+from vitprof.profiler import deployed
 
 DATA = ("--data", "digits", "--sessions", 1, "--judge-images", 60)
 
@@ -47,6 +50,36 @@ def test_an_exhaustive_search_measures_all_and_hands_the_best_out(run, levels, t
     assert told.code == 0, told.err
     assert len(list(csv.DictReader((out / "variants.csv").open()))) == 6
     assert (out / "variants.png").stat().st_size > 1000
+
+
+def test_a_file_is_written_once_whatever_it_is_measured_beside(
+    run, levels, tmp_path, monkeypatch
+) -> None:
+    written: list[tuple[str, str]] = []
+    real = deployed.deploy
+
+    def counted(folder: Path, runtime: str, precision: str, *rest, **options):
+        written.append((folder.name, precision))
+        return real(folder, runtime, precision, *rest, **options)
+
+    monkeypatch.setattr(deployed, "deploy", counted)
+    answer = choose(run, levels, tmp_path / "out", "--algorithm", "exhaustive", "--precisions",
+                    "fp32", "--threads", "1,2", "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert {row["threads"] for row in answer.json["measured"]} == {1, 2}
+    names = ("whole", "level-1", "level-2")
+    assert sorted(written) == sorted((name, "fp32") for name in names)
+
+
+def test_what_cannot_be_run_is_one_sentence(run, levels, tmp_path, monkeypatch) -> None:
+    def refused(*arguments, **options):
+        raise BackendError("the runtime has no such operator")
+
+    monkeypatch.setattr(variant_evaluator, "facts_of", refused)
+    answer = choose(run, levels, tmp_path / "out", "--precisions", "fp32")
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert "whole, fp32 cannot be run here: the runtime has no such operator" in answer.err
 
 
 def test_limits_are_kept_and_what_was_measured_serves_others(run, levels, tmp_path) -> None:
