@@ -101,18 +101,28 @@ def _arrays(path: Path) -> Dataset:
     missing = [name for name in ("images", "labels") if name not in held]
     if missing:
         raise UserError(
-            f"{path} has no array '{missing[0]}'; it needs images (n x channels x height x width, "
-            "uint8) and labels, and may have test_images, test_labels and classes."
+            f"{path} has no array '{missing[0]}'; it needs images (uint8, n x channels x height "
+            "x width or channels last) and labels, and may have test_images, test_labels and "
+            "classes."
         )
     classes = _classes(held)
 
     def part(images: str, labels: str) -> Images:
-        return Images(held[images], held[labels], classes, f"{path} ({images})")
+        return Images(_channels_first(held[images]), held[labels], classes, f"{path} ({images})")
 
     train = part("images", "labels")
     if "test_images" not in held or "test_labels" not in held:
         return split(train)
     return Dataset(train, part("test_images", "test_labels"))
+
+
+def _channels_first(pixels: np.ndarray) -> np.ndarray:
+    """Return n x channels x height x width of arrays that have their channels last, as many do."""
+    grey_or_colour = (1, 3)
+    last = pixels.ndim == 4 and pixels.shape[-1] in grey_or_colour
+    if last and pixels.shape[1] not in grey_or_colour:
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    return pixels
 
 
 def _classes(held: Mapping[str, np.ndarray]) -> tuple[str, ...]:

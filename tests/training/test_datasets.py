@@ -22,6 +22,15 @@ def arrays(tmp_path, **changed):
     return str(path)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_arrays_may_have_their_channels_last(tmp_path, channels: int) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (20, channels, 8, 8), dtype=np.uint8)
+    first = load_dataset(arrays(tmp_path, images=images))
+    last = load_dataset(arrays(tmp_path, images=images.transpose(0, 2, 3, 1)))
+    assert last.train.pixels.shape[1:] == (channels, 8, 8)
+    assert np.array_equal(first.train.pixels, last.train.pixels)
+
+
 def test_digits_are_split_by_class_and_always_alike(digits) -> None:
     assert len(digits.train) + len(digits.test) == 1797
     assert abs(len(digits.test) - 0.2 * 1797) < 10
