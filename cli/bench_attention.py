@@ -118,10 +118,7 @@ def _chosen(option: str, text: str, known: tuple[str, ...]) -> list[str]:
     found = [part.strip() for part in text.split(",")]
     for one in found:
         if one not in known:
-            raise UserError(
-                f"{option}: '{one}' is not known{did_you_mean(one, known)}; take "
-                f"{', '.join(known)}."
-            )
+            raise UserError(f"{option}: '{one}' is not known{did_you_mean(one, known)}.")
     return list(dict.fromkeys(found))
 
 

@@ -98,10 +98,7 @@ def chosen_precisions(text: str) -> list[str]:
     found = [part.strip() for part in text.split(",") if part.strip()]
     for one in found:
         if one not in PRECISIONS:
-            raise UserError(
-                f"unknown precision '{one}'{did_you_mean(one, PRECISIONS)}; take "
-                f"{', '.join(PRECISIONS)}."
-            )
+            raise UserError(f"unknown precision '{one}'{did_you_mean(one, PRECISIONS)}.")
     return found
 
 

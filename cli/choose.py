@@ -20,6 +20,7 @@ from .choice_options import (
 )
 from .chosen import Judge, print_choice, write_choice
 from .deployed_models import Deployment, calibration_inputs, deployed, model_and_data
+from .here import Wanted, warn_of_hazards
 from .output import json_option, note, plain, print_json
 from .training_options import data_option, normalisation_for, resolution_option, step_bar
 
@@ -115,6 +116,7 @@ def choose(
     if judge.evaluator.store.found:
         note(f"{len(judge.evaluator.store.found)} variants are measured already "
              f"({judge.evaluator.store.path}).")  # fmt: skip
+    warn_of_hazards(Wanted(threads=max(space.threads)))
     with step_bar(not as_json) as show:
         judge.evaluator.on_progress = show
         problem = Problem(known, Objective(), judge.evaluator, None, show)
@@ -131,7 +133,7 @@ def choose(
         print_json(report)
     else:
         print_choice(report)
-    return 0
+    return int(report["best"]["disturbed"])
 
 
 def _rng(seed: int) -> Any:

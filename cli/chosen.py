@@ -143,6 +143,11 @@ def print_choice(report: dict[str, Any], most: int = 12) -> None:
     )  # fmt: skip
     if len(rows) > most:
         note(f"{most} of {len(rows)} measured; variants.csv has all.")
+    disturbed = [row["name"] for row in rows if row["disturbed"]]
+    if disturbed:
+        names = "; ".join(disturbed[:3]) + (" and others" if len(disturbed) > 3 else "")
+        note(f"unstable: {len(disturbed)} of {len(rows)} ({names}): the machine did other things "
+             "whenever they were measured.")  # fmt: skip
     click.echo(
         f"best: {report['model']}, of {report['evaluated']} measured of {report['variants']} "
         "variants."

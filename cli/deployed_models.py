@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ..profiler.deployed_facts import Facts
     from ..training.images import Dataset, Normalisation
 
+# Peaks of one and the same process differ by less than that share from time to time.
+SAME_MEMORY = 0.02
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -160,7 +163,7 @@ def remarks(facts: Sequence[Facts]) -> list[str]:
             found.append(f"{one.name} is SLOWER than {first.name} here: {pair} ({times:.2f}x).")
         elif one.high_ms >= first.low_ms:
             found.append(f"{one.name} is no faster than {first.name} here: {pair}.")
-        if one.peak_bytes > first.peak_bytes:
+        if one.peak_bytes > (1 + SAME_MEMORY) * first.peak_bytes:
             found.append(
                 f"{one.name} needs more memory than {first.name}: "
                 f"{one.peak_bytes / 2**20:.0f} MiB against {first.peak_bytes / 2**20:.0f}."

@@ -19,6 +19,7 @@ from .deployed_models import (
 )
 from .facts_table import print_facts
 from .output import json_option, note, print_json
+from .text_options import takes_texts
 from .training_options import (
     Training,
     data_option,
@@ -141,10 +142,14 @@ def distill(
         for remark in report["remarks"]:
             note(remark)
         teacher_facts, student_facts = facts
-        note(f"the student has {report['smaller']:.1f} x fewer parameters and takes "
+        note(f"the student has {_times_smaller(report['smaller'])} parameters and takes "
              f"{student_facts.latency_ms / teacher_facts.latency_ms:.2f} x the time.")  # fmt: skip
         note(f"written: {out}")
     return int(any(one.disturbed for one in facts))
+
+
+def _times_smaller(ratio: float) -> str:
+    return f"{ratio:.1f} x fewer" if ratio >= 1 else f"{1 / ratio:.1f} x the"
 
 
 def _student(student: str | None, preset: str | None) -> str:
@@ -154,10 +159,7 @@ def _student(student: str | None, preset: str | None) -> str:
         assert student is not None
         return student
     if preset not in PRESETS:
-        raise UserError(
-            f"unknown preset '{preset}'{did_you_mean(preset, PRESETS)}; there is "
-            f"{', '.join(PRESETS)}."
-        )
+        raise UserError(f"unknown preset '{preset}'{did_you_mean(preset, PRESETS)}.")
     return PRESETS[preset].student
 
 
@@ -185,6 +187,8 @@ def _made(student: str, checkpoint: Path | None, teacher: Any, data: Any, seed: 
 
     weights = weights_beside(student, checkpoint)
     spec: Any = create_spec(student)
+    if takes_texts(spec):
+        raise UserError(f"the student {spec.name} takes texts, and its teacher images.")
     from_file = Path(student).exists()
     if (weights is not None or from_file) and spec.classes != teacher.classes:
         raise UserError(

@@ -24,10 +24,7 @@ PRECISIONS = {"onnxruntime": ("fp32", DYNAMIC, STATIC), "torch": ("fp32", DYNAMI
 def check_precision(runtime: str, precision: str) -> None:
     """Raise UserError for a runtime that is none, and a precision that it lacks."""
     if runtime not in PRECISIONS:
-        raise UserError(
-            f"unknown runtime '{runtime}'{did_you_mean(runtime, PRECISIONS)}; they are "
-            f"{' and '.join(PRECISIONS)}."
-        )
+        raise UserError(f"unknown runtime '{runtime}'{did_you_mean(runtime, PRECISIONS)}.")
     if precision not in PRECISIONS[runtime]:
         others = [name for name, known in PRECISIONS.items() if precision in known]
         where = f"; {' and '.join(others)} has it" if others else ""

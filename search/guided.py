@@ -88,7 +88,7 @@ def _first(space: VariantSpace, everyone: np.ndarray, count: int) -> list[int]:
     # What limits leave out is replaced by what they leave in.
     chosen = [places[one] for one in dict.fromkeys(wanted) if one in places]
     chosen += [position for position in range(len(everyone)) if position not in chosen]
-    return chosen[: max(count, 2)]
+    return chosen[:count]
 
 
 def _features(space: VariantSpace, everyone: np.ndarray) -> np.ndarray:

@@ -64,6 +64,14 @@ def test_a_student_has_to_be_named(run, trained, tmp_path, options, words) -> No
     assert not (tmp_path / "out").exists()
 
 
+def test_a_student_of_texts_is_refused(run, trained, tmp_path) -> None:
+    answer = run("distill", "--teacher", trained, "--student", "bert-tiny", "--data", "digits",
+                 "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert "the student bert-tiny takes texts, and its teacher images" in answer.err
+
+
 def test_a_student_of_other_classes_is_refused(run, trained, tmp_path) -> None:
     path = tmp_path / "other.json"
     path.write_text(json.dumps({**TINY, "classes": 7, "name": "other"}))

@@ -97,6 +97,7 @@ def test_it_is_said_plainly_where_int8_does_not_pay() -> None:
     assert "no faster" in same
     (memory,) = remarks([facts("fp32", 2.0), facts("int8", 1.0, 200)])
     assert "needs more memory" in memory
+    assert remarks([facts("fp32", 2.0), facts("int8", 1.0, 101)]) == []
 
 
 def test_a_table_can_be_of_int8(run, tmp_path) -> None:

@@ -162,6 +162,14 @@ def test_the_guided_search_picks_what_an_exhaustive_one_does(limits, weights) ->
     assert SPACE.variant(guided.best()).name == SPACE.variant(everything.best()).name
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 7])
+def test_no_more_is_measured_than_was_allowed(most: int) -> None:
+    machine = Machine(MeasuredLimits(latency_ms=1e-9), Score(), 0.0, 0)
+    outlook = Outlook(lambda: machine.asked, Score(), machine.limits)
+    guided_search(problem_of(machine), outlook, most)
+    assert len(machine.asked) == most
+
+
 def test_known_limits_are_kept_before_anything_is_measured() -> None:
     machine = Machine(MeasuredLimits(), Score(), 0.0, 0)
     most = spec(3, embed=32).params
