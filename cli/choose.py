@@ -179,13 +179,13 @@ def _judge(
             )
     top = 3 if accuracy == "top3" and len(data.test.classes) > 3 else 1
     judged, rest = _halves(data.test, count)
+    digests = {name: _digest(place) for name, place in folders.items()}
     under = {
         "images": digest(judged),
-        "models": {name: _digest(place) for name, place in folders.items()},
         "cpu": cpu_facts()["cpu"],
-        "reference": next(iter(folders)),
+        "reference": list(next(iter(digests.items()))),
     }
-    store = FactsStore(facts, under)
+    store = FactsStore(facts, under, digests)
     ranges = (
         calibration_inputs(data, norm, CALIBRATION_IMAGES)
         if "int8-static" in space.precisions

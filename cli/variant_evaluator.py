@@ -29,11 +29,13 @@ REFERENCE = "reference"
 class FactsStore:
     """A file of JSON lines: what was measured under, then a line a variant, each on disk at once.
 
-    Raises UserError for a file of other models, images or another machine.
+    It may hold more models than are asked for. models: a digest of each, by name. Raises UserError
+    for a file of other images, another machine, or other models of the same names.
     """
 
-    def __init__(self, path: Path, under: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, under: Mapping[str, Any], models: Mapping[str, str]) -> None:
         self.path = path
+        self.models = models
         self.found: dict[str, Facts] = {}
         # What the reference took when the first one was measured: all others are brought to that.
         self.reference_ms: float | None = None
@@ -43,10 +45,13 @@ class FactsStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._append({"vitprof-variants": 1, **under})
 
-    def add(self, name: str, facts: Facts, reference_ms: float) -> None:
+    def add(self, variant: Variant, facts: Facts, reference_ms: float) -> None:
         self.reference_ms = self.reference_ms or reference_ms
-        self._append({"variant": name, "reference_ms": reference_ms, "facts": facts.as_dict()})
-        self.found[name] = facts
+        self._append({
+            "variant": variant.name, "model": variant.model, "digest": self.models[variant.model],
+            "reference_ms": reference_ms, "facts": facts.as_dict(),
+        })  # fmt: skip
+        self.found[variant.name] = facts
 
     def _append(self, record: Mapping[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
@@ -60,20 +65,25 @@ class FactsStore:
             with self.path.open("r+b") as file:
                 file.truncate(len(whole) + 1 if whole else 0)
         lines = whole.decode("utf-8", "replace").splitlines()
+        differing = ""
         try:
             header, *records = [json.loads(line) for line in lines]
             before = {k: v for k, v in header.items() if k != "vitprof-variants"}
             for record in records:
+                name, digest = record["model"], record["digest"]
+                if self.models.get(name, digest) != digest:
+                    differing = f"model {name}"
                 self.found[record["variant"]] = Facts.from_dict(record["facts"])
                 self.reference_ms = self.reference_ms or float(record["reference_ms"])
         except (ValueError, TypeError, KeyError, AttributeError):
             raise UserError(
                 f"{self.path} is damaged or no record of measured variants; give another --facts."
             ) from None
-        differing = sorted(k for k in {**before, **under} if before.get(k) != under.get(k))
+        others = sorted(k for k in {**before, **under} if before.get(k) != under.get(k))
+        differing = others[0] if others else differing
         if differing:
             raise UserError(
-                f"{self.path} was measured under another {differing[0]}; give another --facts."
+                f"{self.path} was measured with another {differing}; give another --facts."
             )
 
 
@@ -130,8 +140,7 @@ class VariantEvaluator:
             beside = found[REFERENCE].latency_ms
             ratio = (self.store.reference_ms or beside) / beside
             facts = found[variant.name].scaled(ratio)
-            self.store.add(variant.name, facts if tested is None else facts.with_test_of(tested),
-                           beside)  # fmt: skip
+            self.store.add(variant, facts if tested is None else facts.with_test_of(tested), beside)
         return self.store.found[variant.name]
 
     def _reference(self) -> Variant:

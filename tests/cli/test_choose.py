@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -164,9 +165,29 @@ def test_a_record_of_other_images_is_refused(run, levels, tmp_path) -> None:
     assert choose(run, levels, tmp_path / "first", *options).code in (0, 1)
     answer = choose(run, levels, tmp_path / "second", *options, "--judge-images", 61)
     assert answer.code == 2
-    assert "was measured under another images" in answer.err
+    assert "was measured with another images" in answer.err
     record = json.loads(facts.read_text().splitlines()[0])
     facts.write_text(json.dumps(record) + "\n[]\n")
     answer = choose(run, levels, tmp_path / "third", *options)
     assert answer.code == 2
     assert "is damaged" in answer.err
+
+
+def test_a_record_serves_fewer_models_too_but_no_other_ones(run, levels, trained, tmp_path) -> None:
+    facts = tmp_path / "facts.jsonl"
+    options = ("--facts", facts, "--precisions", "fp32", "--algorithm", "exhaustive", "--json")
+    both = choose(run, levels, tmp_path / "both", "--variants", trained, *options)
+    assert both.code in (0, 1), both.err
+    assert both.json["evaluated"] == 4
+    kept = facts.read_text()
+    fewer = choose(run, levels, tmp_path / "fewer", *options)
+    assert fewer.code in (0, 1), fewer.err
+    assert fewer.json["evaluated"] == 3
+    assert facts.read_text() == kept
+    other = tmp_path / "other" / levels.name
+    shutil.copytree(levels, other)
+    weights = other / "level-2" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    answer = choose(run, other, tmp_path / "third", *options)
+    assert answer.code == 2
+    assert f"was measured with another model {levels.name}/level-2" in answer.err
