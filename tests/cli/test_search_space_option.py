@@ -15,17 +15,8 @@ from vitprof.search.costs import CostModel
 from vitprof.search.spaces import SEARCH_SPACES, find_search_space
 from vitprof.tables import LatencyTable, Row, Setting
 
-TINY_VITS = """
-family = "vit"
-resolution = 16
-patch = 8
-classes = 3
-embed = [16, 24]
-depth = [1, 2]
-heads = [1, 2]
-qk = 8
-mlp = [16, 32]
-"""
+from .tiny_space import TINY_VITS
+
 TINY_AUTOVITS = """
 family = "autovit"
 resolution = 32

@@ -10,25 +10,16 @@ from vitprof.models import create_spec
 from vitprof.search.spaces import SEARCH_SPACES, find_search_space
 from vitprof.tables import LatencyTable, Row, Setting
 
+from .tiny_space import TINY_VITS
+
 DOCS = Path(__file__).parents[2] / "docs" / "search-spaces.md"
-SPACE = """
-family = "vit"
-resolution = 16
-patch = 8
-classes = 3
-embed = [16, 24]
-depth = [1, 2]
-heads = [1, 2]
-qk = 8
-mlp = [16, 32]
-"""
 MODELS = 2 * (2 * 2 + (2 * 2) ** 2)
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "mine.toml"
-    path.write_text(SPACE)
+    path.write_text(TINY_VITS)
     return path
 
 
