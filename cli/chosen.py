@@ -107,9 +107,11 @@ def _nearest(evaluator: VariantEvaluator, best: np.ndarray) -> str:
     missed = ", ".join(f"{words[k][0]} where {words[k][1]} is the limit"
                        for k in limits.excess(measured))  # fmt: skip
     name = evaluator.space.variant(best).name
+    others = len(evaluator.asked) < evaluator.space.count()
+    more = ", or try --algorithm exhaustive" if others else ""
     return (
         f"none of the {len(evaluator.asked)} variants that were measured keeps the limits; the "
-        f"nearest is {name}: {missed}. Allow that much, or try --algorithm exhaustive."
+        f"nearest is {name}: {missed}. Allow that much{more}."
     )
 
 

@@ -52,7 +52,7 @@ def plot_variants(
     axes.set_xlabel("measured latency of one image, ms")
     axes.set_ylabel(f"top-{top}, %")
     axes.grid(True, alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8)
     threads = sorted({int(row["threads"]) for row in rows})
     several = f"{', '.join(map(str, threads[:-1]))} or {threads[-1]} threads"
     in_words = several if len(threads) > 1 else threads_in_words(threads[0])

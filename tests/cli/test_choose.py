@@ -104,6 +104,7 @@ def test_a_limit_that_nothing_keeps_names_the_nearest(run, levels, tmp_path) -> 
     assert answer.code == 2
     assert "none of the 3 variants that were measured keeps the limits" in answer.err
     assert "MiB where 1 MiB is the limit" in answer.err
+    assert answer.err.rstrip().endswith("Allow that much.")  # all were measured
     assert len(facts.read_text().splitlines()) == 4  # what was measured is kept
 
 
