@@ -14,6 +14,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+from choice_questions import ask
 from fidelity import vitprof
 from report import heading, publish, table
 
@@ -105,7 +106,7 @@ def figures(parts: dict) -> list[list[str]]:
     apart = all(b["high_ms"] < a["low_ms"] for a, b in pairwise(levels))
     teacher, pupil = student
     whole, dynamic = int8[:2]
-    answers = parts["choices"]
+    answers, replayed = parts["choices"], parts["replayed"]
     guided = [one["guided"] for one in answers]
     attention = [
         c for c in parts["attention"]["cases"] if c["mode"] == "training" and not c["error"]
@@ -129,6 +130,10 @@ def figures(parts: dict) -> list[list[str]]:
          f"(random: {sum(as_good(one['random'], one['exhaustive']) for one in answers)})"],
         ["its share of all evaluations", "≤ 30 %",
          f"{100 * max(one['evaluated'] / one['variants'] for one in guided):.0f} % at most"],
+        [f"the same of {replayed.questions} random questions, from the same figures", "all",
+         f"{replayed.best}, from {100 * replayed.share:.0f} % at most; {len(replayed.lost)} lose "
+         f"{max(replayed.lost, default=0):.2f} points at most, {replayed.none} find nothing that "
+         "keeps the limits"],
         ["fused over plain attention, training step, this CPU", "1.07 to 1.26 on GPUs",
          f"{min(ratios):.2f} to {max(ratios):.2f}"],
     ]  # fmt: skip
@@ -150,6 +155,7 @@ def main() -> None:
         "int8": report_of(folder / "int8-teacher"),
         "int8 student": report_of(folder / "int8-small"),
         "choices": choices(folder),
+        "replayed": ask(folder, [EVERYTHING, TEACHER], 60),
     }
     text = (
         heading("Trained once")
