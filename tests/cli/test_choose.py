@@ -53,6 +53,16 @@ def test_an_exhaustive_search_measures_all_and_hands_the_best_out(run, levels, t
     assert (out / "variants.png").stat().st_size > 1000
 
 
+def test_of_equals_the_fastest_is_chosen(run, levels, tmp_path) -> None:
+    answer = choose(run, levels, tmp_path / "out", "--algorithm", "exhaustive", "--precisions",
+                    "fp32", "--threads", "1,2", "--latency-weight", 0, "--memory-weight", 0,
+                    "--json")  # fmt: skip
+    assert answer.code in (0, 1), answer.err
+    equals = [row for row in answer.json["measured"] if row["score"] == answer.json["score"]]
+    assert len(equals) >= 2
+    assert answer.json["best"]["latency_ms"] == min(row["latency_ms"] for row in equals)
+
+
 def test_a_file_is_written_once_whatever_it_is_measured_beside(
     run, levels, tmp_path, monkeypatch
 ) -> None:
