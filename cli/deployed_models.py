@@ -136,7 +136,7 @@ def write_facts(
     from ..profiler.facts_plot import plot_facts
     from ..tables import Setting
 
-    precisions = " and ".join(dict.fromkeys(one.precision for one in facts))
+    precisions = ", ".join(dict.fromkeys(one.precision for one in facts))
     setting = Setting(
         "cpu", what["runtime"], batch=how.run_batch, dtype=precisions, threads=how.threads
     )

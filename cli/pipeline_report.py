@@ -76,8 +76,28 @@ def _choice(report: Mapping[str, Any]) -> str:
         f"Limits: {limits or 'those of the command'}. Chosen: **{report['model']}**, "
         f"{report['evaluated']} of {report['variants']} variants measured; score "
         f"{report['score']:.2f}, {best['latency_ms']:.4g} ms, {best['peak_bytes'] / MEBI:.0f} MiB, "
-        f"{best['params'] / 1e6:.3g} M parameters.{tested}\n"
+        f"{best['params'] / 1e6:.3g} M parameters.{tested}\n\n" + _best_of(report["measured"])
     )
+
+
+def _best_of(rows: Sequence[Mapping[str, Any]], most: int = 8) -> str:
+    """Return the columns of table VI of the paper, of the variants with the best scores."""
+    lines = [
+        "| variant | score | top-1 | top-3 | ms | MiB process | CPU % | M params | MiB file |",
+        "|---|" + "---:|" * 8,
+    ]
+    lines += [
+        f"| {row['name']} | {_score(row['score'])} | {_percent(row['top1'])} | "
+        f"{_percent(row['top3'])} | {row['latency_ms']:.4g} | "
+        f"{row['peak_bytes'] / MEBI:.0f} | {row['cpu_percent']:.0f} | {row['params'] / 1e6:.3g} | "
+        f"{row['file_bytes'] / MEBI:.2f} |"
+        for row in rows[:most]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _score(value: float | None) -> str:
+    return "over a limit" if value is None else f"{value:.2f}"
 
 
 def _seconds(value: float | None) -> str:

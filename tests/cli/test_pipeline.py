@@ -87,6 +87,7 @@ def test_a_run_that_is_killed_between_stages_goes_on(run, config, tmp_path, monk
         assert f"## {stage}\n" in page
     assert "![facts](heads/facts.png)" in page
     assert "Chosen: **" in page
+    assert "| variant | score | top-1 | top-3 |" in page
     told = json.loads((out / "report.json").read_text())
     assert [one["stage"] for one in told["stages"]] == [s["stage"] for s in answer.json["stages"]]
     # Done, and asked for once more: nothing is run again.
