@@ -20,7 +20,6 @@ from .choice_options import (
 )
 from .chosen import Judge, print_choice, write_choice
 from .deployed_models import Deployment, calibration_inputs, deployed, model_and_data
-from .here import Wanted, warn_of_hazards
 from .output import json_option, note, plain, print_json
 from .training_options import data_option, normalisation_for, resolution_option, step_bar
 
@@ -91,6 +90,7 @@ def choose(
     from ..search.variant_score import Score
     from ..search.variants import VariantCosts, VariantSpace
     from ..training.saved_run import SavedRun
+    from .here import Wanted, warn_of_hazards
 
     ladders = [ladder_of(folder) for folder in variants]
     space = VariantSpace.of(
