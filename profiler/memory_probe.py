@@ -42,13 +42,14 @@ def _onnx(request: dict[str, Any]) -> Callable[[], Any]:
 def _torch(request: dict[str, Any]) -> Callable[[], Any]:
     import torch
 
+    from ..backends.onnx_int8 import DYNAMIC
     from ..backends.torch_int8 import import_torchao
     from ..backends.torch_session import TorchExecutable
     from .deployed import torch_module
 
     torch.set_num_threads(request["threads"])
     precision = request["precision"]
-    if precision != "fp32":
+    if precision == DYNAMIC:
         import_torchao()  # before the peak is noted
 
     def load() -> Any:
