@@ -5,12 +5,12 @@ Importing this room imports neither torch nor a runtime; the functions that need
 
 from __future__ import annotations
 
-from .cpu_info import cpu_facts
 from .device import Device
 from .devices import create_backend, create_builder, device_names, devices, find_device
-from .hazards import measuring_hazards
-from .onnx_export import onnx_from_module
-from .onnxruntime_backend import OnnxRuntimeBackend
+from .machine.cpu_info import cpu_facts
+from .machine.hazards import measuring_hazards
+from .onnx.export import onnx_from_module
+from .onnxruntime.backend import OnnxRuntimeBackend
 from .protocol import (
     DTYPES,
     Backend,

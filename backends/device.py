@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UserError, did_you_mean
-from .nvidia_gpus import NvidiaGpu, nvidia_gpus
-from .onnxruntime_backend import OnnxRuntimeBackend
+from .machine.nvidia_gpus import NvidiaGpu, nvidia_gpus
+from .onnxruntime.backend import OnnxRuntimeBackend
 from .protocol import Backend
 
 # Where Linux boards such as the Jetson say what they are.
@@ -73,15 +73,15 @@ class Device:
         """Return what measures this device, wherever that may be: one of its `backends`."""
         chosen = backend or self.backend
         if chosen == "cuda":
-            from .cuda import CudaBackend
+            from .cuda.backend import CudaBackend
 
             return CudaBackend()
         if chosen == "tensorrt":
-            from .tensorrt import TensorRtBackend
+            from .tensorrt.backend import TensorRtBackend
 
             return TensorRtBackend(self.compute_capability)
         if chosen == "coreml":
-            from .coreml import CoreMlBackend
+            from .coreml.backend import CoreMlBackend
 
             return CoreMlBackend(self.machine)
         return OnnxRuntimeBackend()

@@ -22,8 +22,8 @@ from report import heading, publish, table
 from vitprof.backends import BackendOptions, OnnxRuntimeBackend
 from vitprof.profiler.measure import measure_table
 from vitprof.profiler.plan import Plan
-from vitprof.profiler.vit_space import VitSpace
 from vitprof.profiler.workshop import Workshop
+from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Setting
 
 GRID = "embed=192,768;attention.heads=3,12;attention.qk=64;attention.v=64;mlp.mlp=768,3072"

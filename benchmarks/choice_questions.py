@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from vitprof.cli.choice_options import PRECISIONS, ladder_of
+from vitprof.cli.options.choice import PRECISIONS, ladder_of
+from vitprof.search.deployments.deployments import VariantCosts, VariantSpace
+from vitprof.search.deployments.guided import SHARE, Outlook, guided_search
+from vitprof.search.deployments.score import (
+    Measured,
+    MeasuredLimits,
+    Score,
+    figure_of,
+    keeps_limits,
+)
 from vitprof.search.evaluation_log import Key, key_of
-from vitprof.search.guided import SHARE, Outlook, guided_search
 from vitprof.search.limits import Limits
 from vitprof.search.objective import Objective
 from vitprof.search.problem import Problem
-from vitprof.search.variant_score import Measured, MeasuredLimits, Score, figure_of, keeps_limits
-from vitprof.search.variants import VariantCosts, VariantSpace
 
 WEIGHTS = (Score(), Score(0.0, 0.0), Score(1.0, 100.0), Score(0.1, 0.0))
 

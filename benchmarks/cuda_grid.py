@@ -16,7 +16,7 @@ from pathlib import Path
 from fidelity import vitprof
 from report import heading, publish, table
 from vitprof.backends import Device, devices
-from vitprof.backends.nvidia_gpus import nvidia_gpus
+from vitprof.backends.machine.nvidia_gpus import nvidia_gpus
 from vitprof.models import Block, create_spec
 from vitprof.tables import LatencyTable
 

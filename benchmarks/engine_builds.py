@@ -12,12 +12,12 @@ from dataclasses import replace
 
 from report import heading, publish, table
 from vitprof.backends import BackendError, BackendOptions, Device, find_device
-from vitprof.backends.tensorrt import TensorRtBackend, sparsity_report
-from vitprof.backends.tensorrt_artifact import EngineFile
-from vitprof.backends.tensorrt_engine import engine_from_onnx
-from vitprof.backends.tensorrt_library import tensorrt_library
+from vitprof.backends.tensorrt.artifact import EngineFile
+from vitprof.backends.tensorrt.backend import TensorRtBackend, sparsity_report
+from vitprof.backends.tensorrt.engine import engine_from_onnx
+from vitprof.backends.tensorrt.library import tensorrt_library
 from vitprof.models import Block, create_block
-from vitprof.profiler.vit_space import VitSpace
+from vitprof.spaces.vit_slabs import VitSpace
 
 DEVICES = ("t4", "rtx3080")
 

@@ -24,14 +24,14 @@ from report import heading, publish, table
 from vitprof import LatencyTable, create_model
 from vitprof.compress.budget import Budget
 from vitprof.compress.groups import Groups
-from vitprof.compress.nvit import Work
-from vitprof.compress.optin import OneShotPlan, OptinRun
-from vitprof.compress.random_merging import merging_at_random
+from vitprof.compress.merging.random_merging import merging_at_random
+from vitprof.compress.nvit.nvit import Work
+from vitprof.compress.optin.optin import OneShotPlan, OptinRun
+from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
+from vitprof.compress.optin.walk import walk_of
 from vitprof.compress.targets import parse_targets
-from vitprof.compress.trajectory_score import Scoring, trajectory_scores
-from vitprof.compress.walk import walk_of
 from vitprof.errors import UserError
-from vitprof.training.datasets import load_dataset
+from vitprof.training.data.datasets import load_dataset
 from vitprof.training.evaluate import evaluate
 from vitprof.training.model_folder import read_normalisation, write_model
 from vitprof.training.objective import Objective

@@ -12,9 +12,9 @@ import numpy as np
 from report import heading, publish, table
 from scipy.interpolate import RegularGridInterpolator
 from vitprof.models import create_spec, find_op
-from vitprof.profiler.vit_space import VitSpace
+from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
-from vitprof.tables.block_arrays import BlockArrays
+from vitprof.tables.grids.block_arrays import BlockArrays
 
 LAYERS = 12
 

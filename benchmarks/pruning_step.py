@@ -18,12 +18,12 @@ from vitprof import LatencyTable, create_model
 from vitprof.compress.budget import Budget
 from vitprof.compress.cutting import with_fixed_scale
 from vitprof.compress.groups import Groups
-from vitprof.compress.importance import Importance
-from vitprof.compress.pruner import Pruner
-from vitprof.compress.selection import Chooser
+from vitprof.compress.nvit.importance import Importance
+from vitprof.compress.nvit.pruner import Pruner
+from vitprof.compress.nvit.selection import Chooser
 from vitprof.compress.targets import floors_of
-from vitprof.training.augment import AUGMENTATIONS
-from vitprof.training.datasets import load_dataset
+from vitprof.training.data.augment import AUGMENTATIONS
+from vitprof.training.data.datasets import load_dataset
 from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.objective import Objective
 

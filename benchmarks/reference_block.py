@@ -18,9 +18,9 @@ from report import heading, publish, table
 from vitprof.backends import BackendOptions, OnnxRuntimeBackend
 from vitprof.models import Block
 from vitprof.profiler.plan import Plan
-from vitprof.profiler.reference import choose_references
-from vitprof.profiler.vit_space import VitSpace
+from vitprof.profiler.sampling.reference import choose_references
 from vitprof.profiler.workshop import Workshop
+from vitprof.spaces.vit_slabs import VitSpace
 
 SESSIONS, ROUNDS, MODELS, ALIVE = 8, 6, 8, 4
 # One measurement: (session, model, milliseconds of the model, of each reference).

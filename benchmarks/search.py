@@ -26,23 +26,23 @@ from fidelity import vitprof
 from report import heading, publish, table
 from vitprof import LatencyTable
 from vitprof.cli.measured_models import measured_like
-from vitprof.profiler.process_memory import peak_resident_bytes
+from vitprof.profiler.deployed.process_memory import peak_resident_bytes
 from vitprof.ray_connection import local_ray
-from vitprof.search.algorithms import SearchPlan, search
-from vitprof.search.coarse import coarse_stage
+from vitprof.search.algorithms.algorithms import SearchPlan, search
+from vitprof.search.algorithms.coarse import coarse_stage
+from vitprof.search.algorithms.evolution import EvolutionPlan
 from vitprof.search.costs import CostModel
 from vitprof.search.evaluation_log import EvaluationLog, key_of
-from vitprof.search.evolution import EvolutionPlan
+from vitprof.search.evaluators.ray_evaluator import RayEvaluator
+from vitprof.search.evaluators.subnet_evaluator import CALIBRATION_IMAGES, SubnetEvaluator
 from vitprof.search.limits import Limit, Limits
 from vitprof.search.objective import Objective
 from vitprof.search.problem import Problem
-from vitprof.search.ray_evaluator import RayEvaluator
-from vitprof.search.recalibration import calibration_images
-from vitprof.search.spaces import find_search_space
-from vitprof.search.subnet_evaluator import CALIBRATION_IMAGES, SubnetEvaluator
-from vitprof.search.supernet_folder import read_supernet, weights_digest
-from vitprof.training.datasets import load_dataset
-from vitprof.training.held_out import some_of
+from vitprof.search.supernet.folder import read_supernet, weights_digest
+from vitprof.search.supernet.recalibration import calibration_images
+from vitprof.spaces.named_spaces import find_search_space
+from vitprof.training.data.datasets import load_dataset
+from vitprof.training.data.held_out import some_of
 
 SEEDS = (0, 1, 2)
 RANDOM = 50

@@ -17,7 +17,7 @@ from .output import giga, milliseconds, note, print_json, print_table
 if TYPE_CHECKING:
     from ..models import Spec
     from ..tables import LatencyTable
-    from ..tables.across import Across, PairOfTables
+    from ..tables.comparison.across import Across, PairOfTables
 
 MOST_LISTED = 5
 
@@ -66,7 +66,7 @@ def report(across: Across, out: Path | None, plot: Path | None, as_json: bool) -
     if out:
         _write_csv(across, out)
     if plot:
-        from ..tables.across_plot import plot_across
+        from ..tables.comparison.across_plot import plot_across
 
         plot_across(across, plot)
     if as_json:

@@ -12,15 +12,15 @@ import click
 
 from ..atomic_write import write_atomically
 from ..errors import UserError
-from .facts_table import facts_csv
-from .options import grouped_options
-from .text_options import refuse_texts
-from .training_options import load_data, normalisation_for, weights_beside
+from .options.common import grouped_options
+from .options.text import refuse_texts
+from .options.training import load_data, normalisation_for, weights_beside
+from .reports.facts_table import facts_csv
 
 if TYPE_CHECKING:
-    from ..profiler.deployed import Deployed
-    from ..profiler.deployed_facts import Facts
-    from ..training.images import Dataset, Normalisation
+    from ..profiler.deployed.deployed import Deployed
+    from ..profiler.deployed.facts import Facts
+    from ..training.data.images import Dataset, Normalisation
 
 # Peaks of one and the same process differ by less than that share from time to time.
 SAME_MEMORY = 0.02
@@ -90,7 +90,7 @@ def deployed(
 ) -> Deployed:  # fmt: skip
     """Return the model's file in that precision; `ranges` are images that int8-static learns of."""
     from ..backends import BackendError
-    from ..profiler.deployed import deploy
+    from ..profiler.deployed.deployed import deploy
 
     try:
         return deploy(
@@ -103,7 +103,7 @@ def deployed(
 
 def calibration_inputs(data: Dataset, norm: Normalisation, count: int) -> Any:
     """Return so many training images as int8-static learns its ranges from, n x c x h x w."""
-    from ..training.held_out import some_of
+    from ..training.data.held_out import some_of
     from ..training.inputs import model_inputs
 
     inputs: Any = model_inputs(some_of(data.train, count), norm)
@@ -115,8 +115,8 @@ def measured_facts(
 ) -> list[Facts]:
     """Return what the files are and do, keeping other measurements off this machine meanwhile."""
     from ..backends import BackendError
-    from ..profiler.deployed_facts import facts_of
-    from ..training.held_out import some_of
+    from ..profiler.deployed.facts import facts_of
+    from ..training.data.held_out import some_of
     from .here import Wanted, measuring, warn_of_hazards
 
     test = data.test if how.test_images is None else some_of(data.test, how.test_images)
@@ -133,7 +133,7 @@ def write_facts(
     facts: Sequence[Facts], out: Path, what: Mapping[str, Any], how: Deployment
 ) -> dict[str, Any]:
     """Write facts.csv, facts.png and report.json, and return the report."""
-    from ..profiler.facts_plot import plot_facts
+    from ..profiler.deployed.plot import plot_facts
     from ..tables import Setting
 
     precisions = ", ".join(dict.fromkeys(one.precision for one in facts))

@@ -13,7 +13,7 @@ import click
 from .output import note, print_json
 
 if TYPE_CHECKING:
-    from ..profiler.fleet import FleetLostError
+    from ..profiler.fleet.fleet import FleetLostError
     from ..tables import LatencyTable
     from .here import Wanted
 
@@ -47,7 +47,7 @@ def table_measurer(
                 measure_table, backend=backend, setting=setting, options=options, out=out
             )
         return
-    from ..profiler.fleet import Fleet
+    from ..profiler.fleet.fleet import Fleet
 
     warn_of_sparsity(wanted)
     what = f"vitprof measure --ray {ray_address} --out {out}"

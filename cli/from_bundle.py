@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UserError
-from .options import given_options
-from .plan_options import PLAN_NAMES
+from .options.common import given_options
+from .options.plan import PLAN_NAMES
 
 if TYPE_CHECKING:
-    from ..profiler.bundle import Bundle
+    from ..profiler.bundle.bundle import Bundle
     from ..profiler.plan import Plan
     from ..tables import LatencyTable
     from .here import Wanted
@@ -54,7 +54,7 @@ def bundle_measurer(
     Raises UserError for a bundle that is damaged or refused, for one of another device than this
     machine has, for programs that are not `trusted`, and for options that contradict it.
     """
-    from ..profiler.bundle import Bundle
+    from ..profiler.bundle.bundle import Bundle
     from ..profiler.measure import measure_table
     from .here import measuring, open_device, warn_of_hazards
 

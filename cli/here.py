@@ -15,9 +15,9 @@ from ..backends import (
     find_device,
     measuring_hazards,
 )
-from ..profiler.device_identity import device_identity
-from ..profiler.device_lock import device_lock
 from ..profiler.measure import options_of
+from ..profiler.place.device_identity import device_identity
+from ..profiler.place.device_lock import device_lock
 from ..tables import Setting
 from .output import note
 

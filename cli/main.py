@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name, _, attribute = COMMANDS[cmd_name].partition(":")
-        module = importlib.import_module(f".{name}", __package__)
+        module = importlib.import_module(f".commands.{name}", __package__)
         return getattr(module, attribute or name)
 
 

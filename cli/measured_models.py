@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..profiler.environment import check_same_machine
 from ..profiler.measure import measure_models, typical_of_models
-from ..profiler.reference import References
+from ..profiler.place.environment import check_same_machine
+from ..profiler.sampling.reference import References
 from .here import Wanted, measuring, open_device, warn_of_hazards
 from .output import note, progress_bar
 

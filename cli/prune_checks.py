@@ -8,9 +8,9 @@ import click
 from click.core import ParameterSource
 
 from ..errors import UserError
+from .options.prune import NViTOptions, OptinOptions, TargetOptions
+from .options.text import refuse_texts
 from .prune_methods import eta_of, parts_of
-from .prune_options import NViTOptions, OptinOptions, TargetOptions
-from .text_options import refuse_texts
 
 if TYPE_CHECKING:
     from ..compress.targets import Target
@@ -79,8 +79,8 @@ def check_family(method: str, spec: Any, optin: OptinOptions) -> None:
 
 def check_one_shot(spec: Any, data: Any, optin: OptinOptions) -> None:
     """Raise UserError, before a folder is made, where `OptinRun` would."""
-    from ..compress.optin import check_merges
-    from ..compress.sample import check_enough
+    from ..compress.optin.optin import check_merges
+    from ..compress.optin.sample import check_enough
 
     if parts_of(optin) != "units":
         check_merges(spec)
@@ -110,8 +110,8 @@ def targets_of(
     from dataclasses import replace
 
     from ..compress.budget import Budget
+    from ..compress.merging.token_schedule import parse_schedule
     from ..compress.targets import Target, parse_targets
-    from ..compress.token_schedule import parse_schedule
 
     if parts_of(optin) != "units":
         schedule = parse_schedule(optin.schedule, spec)
@@ -130,9 +130,10 @@ def check_targets(
     only: tuple[str, ...], optin: OptinOptions,
 ) -> None:  # fmt: skip
     """Raise UserError for a target out of reach, before images are read and a folder is made."""
-    from ..compress import structures, walk
     from ..compress.budget import Budget
+    from ..compress.optin import walk
     from ..compress.targets import check_reachable, floors_of
+    from ..models.structures import structure as structures
 
     kinds = structures.KINDS if method == "nvit" else walk.ONE_SHOT
     floors = floors_of(spec, table, groups, only, kinds)

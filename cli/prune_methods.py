@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from .options.prune import NViTOptions, OptinOptions
 from .output import note
-from .prune_options import NViTOptions, OptinOptions
 
 if TYPE_CHECKING:
     import torch
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from ..compress.budget import Budget
     from ..compress.groups import Groups
-    from ..compress.nvit import OnStep
+    from ..compress.nvit.nvit import OnStep
     from ..compress.run import PruningRun
     from ..compress.targets import Target
     from ..models import Spec
-    from ..training.images import Normalisation
+    from ..training.data.images import Normalisation
     from ..training.inputs import AnyDataset
     from ..training.processes import Processes
     from ..training.saved_run import SavedRun
-    from .training_options import Training
+    from .options.training import Training
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ Done = tuple["PruningRun", "list[nn.Module]"]
 
 def by_nvit(job: Job, options: NViTOptions, saved: SavedRun, show: OnStep) -> Done:
     """Prune while training, then finetune (Yang et al. 2023)."""
-    from ..compress.nvit import NViTRun, PruningPlan, Work
+    from ..compress.nvit.nvit import NViTRun, PruningPlan, Work
     from ..models import create_model
     from ..training.objective import Objective
-    from .train import read_teacher
+    from .commands.train import read_teacher
 
     full = create_model(job.model, checkpoint=job.weights).to(job.device).eval()
     teacher = options.teacher
@@ -86,11 +86,11 @@ def by_nvit(job: Job, options: NViTOptions, saved: SavedRun, show: OnStep) -> Do
 
 def by_optin(job: Job, options: OptinOptions, saved: SavedRun, show: OnStep) -> Done:
     """Score once, choose and cut; nothing is trained (Khaki et al. 2024)."""
-    from ..compress.channels import LOGITS_WEIGHT
-    from ..compress.nvit import Work
-    from ..compress.optin import OneShotPlan, OptinRun
-    from ..compress.token_schedule import parse_schedule
-    from ..compress.trajectory_score import Scoring
+    from ..compress.merging.token_schedule import parse_schedule
+    from ..compress.nvit.nvit import Work
+    from ..compress.optin.channels import LOGITS_WEIGHT
+    from ..compress.optin.optin import OneShotPlan, OptinRun
+    from ..compress.optin.trajectory_score import Scoring
     from ..models import create_model
     from ..training.objective import Objective
 

@@ -14,18 +14,18 @@ from click.core import ParameterSource
 
 from ..atomic_write import write_atomically
 from ..errors import UserError
+from .options.training import find_torch_device, step_bar
 from .output import giga, milliseconds, note, print_json, print_table
-from .pruned import onnx_of
-from .training_options import find_torch_device, step_bar
+from .reports.pruned import onnx_of
 
 if TYPE_CHECKING:
-    from ..compress.optin_segmentation import SegmentationRun
-    from ..models.modules.swin_transformer import SwinTransformer
+    from ..compress.segmentation.optin_segmentation import SegmentationRun
+    from ..models.families.swin.model import SwinTransformer
     from ..tables import LatencyTable
-    from ..training.images import Normalisation
-    from ..training.segmentation_images import SegmentationImages
+    from ..training.data.images import Normalisation
+    from ..training.data.segmentation_images import SegmentationImages
     from ..training.segmentation_scores import SegmentationResult
-    from .prune_options import OptinOptions
+    from .options.prune import OptinOptions
 
 # Options of OPTIN's other tasks, or of those that train, which would be passed over in silence.
 _OTHERS = (
@@ -69,14 +69,14 @@ class Done:
 
 def is_segmentation(model: str) -> bool:
     """Whether `--model` is the folder of a Mask2Former."""
-    from ..compress.mask2former import is_mask2former
+    from ..compress.segmentation.mask2former import is_mask2former
 
     return is_mask2former(model)
 
 
 def _check_options(method: str, score: str) -> None:
     """Raise UserError for an option that says nothing about a Mask2Former."""
-    from ..compress.optin_segmentation import NEURON_SCORES
+    from ..compress.segmentation.optin_segmentation import NEURON_SCORES
 
     if method != "optin":
         raise UserError(
@@ -104,15 +104,15 @@ def prune_segmentation(method: str, job: SegmentationJob) -> int:
     """Prune, write and print; return the exit code. UserError for what is not for a Mask2Former."""
     from ..compress.budget import Budget
     from ..compress.groups import Groups
-    from ..compress.mask2former import backbone_spec, load_mask2former
-    from ..compress.optin_segmentation import SegmentationPlan, SegmentationRun
+    from ..compress.optin.trajectory_score import Scoring
+    from ..compress.segmentation.mask2former import backbone_spec, load_mask2former
+    from ..compress.segmentation.optin_segmentation import SegmentationPlan, SegmentationRun
     from ..compress.targets import check_reachable, floors_of, parse_targets
-    from ..compress.trajectory_score import Scoring
-    from ..training.saved_run import SavedRun
-    from ..training.segmentation_images import (
+    from ..training.data.segmentation_images import (
         find_segmentation_images,
         split_segmentation_images,
     )
+    from ..training.saved_run import SavedRun
 
     _check_options(method, job.score)
     spec = backbone_spec(job.model, job.resolution)
@@ -172,8 +172,8 @@ def prune_segmentation(method: str, job: SegmentationJob) -> int:
 
 def _preprocessing(folder: Path) -> tuple[Normalisation, bool]:
     """Return the folder's normalisation, and whether 0 is no class in its masks."""
-    from ..compress.mask2former import PREPROCESSOR, config_of
-    from ..training.images import Normalisation
+    from ..compress.segmentation.mask2former import PREPROCESSOR, config_of
+    from ..training.data.images import Normalisation
     from ..training.model_folder import read_normalisation
 
     norm = read_normalisation(folder)
@@ -202,9 +202,9 @@ def _write(
     found: Sequence[SegmentationResult],
 ) -> tuple[dict[str, Any], bool]:  # fmt: skip
     """Write models, ONNX files, widths and report; return the report and whether all is stable."""
-    from ..compress.mask2former import write_mask2former
-    from ..compress.redistribution import to_csv, widths
-    from ..compress.redistribution_plot import plot_redistribution
+    from ..compress.nvit.redistribution import to_csv, widths
+    from ..compress.nvit.redistribution_plot import plot_redistribution
+    from ..compress.segmentation.mask2former import write_mask2former
 
     specs = [run.spec, *(each.swin.spec for each in done)]
     predicted = [float(ms) for ms in job.table.predict_many(specs)]

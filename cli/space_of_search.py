@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 
 if TYPE_CHECKING:
-    from ..profiler.blocks_space import BlocksSpace
-    from ..search.space import SearchSpace
+    from ..spaces.around_blocks import BlocksSpace
+    from ..spaces.search_space import SearchSpace
     from ..tables import LatencyTable
 
 
 def measuring_space(searched: SearchSpace) -> BlocksSpace:
     """Return the space whose table covers every model of a search space."""
-    from ..profiler.blocks_space import BlocksSpace
-    from ..profiler.spaces import space_class
     from ..search.costs import CostModel
+    from ..spaces.around_blocks import BlocksSpace
+    from ..spaces.measuring_spaces import space_class
 
     to_fit = space_class(searched.family).whole_models
     return BlocksSpace.around(CostModel(searched).blocks(), searched.random_spec, to_fit)
@@ -27,7 +27,7 @@ def search_space_of(table: LatencyTable, name_or_path: str | None = None) -> Sea
 
     Raises UserError for a name that is none, and a table whose header says something else there.
     """
-    from ..search.spaces import find_search_space, search_space_from_dict
+    from ..spaces.named_spaces import find_search_space, search_space_from_dict
 
     if name_or_path is not None:
         return find_search_space(name_or_path)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .training_options import Training, load_data, normalisation_for
+from .options.training import Training, load_data, normalisation_for
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..search.space import SearchSpace
-    from ..search.supernet_folder import SupernetRecord
-    from ..training.images import Dataset, Images, Normalisation
+    from ..search.supernet.folder import SupernetRecord
+    from ..spaces.search_space import SearchSpace
+    from ..training.data.images import Dataset, Images, Normalisation
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Start:
     seed: int
 
     def record(self, options: dict[str, Any]) -> SupernetRecord:
-        from ..search.supernet_folder import SupernetRecord
+        from ..search.supernet.folder import SupernetRecord
 
         count = len(self.held_out)
         return SupernetRecord(self.space, options, count, self.seed, self.source, self.data_digest)
@@ -49,10 +49,10 @@ def started(
     quiet: bool,
 ) -> Start:
     """Read space, images and weights; raises UserError where they do not go together."""
-    from ..search.spaces import find_search_space
+    from ..spaces.named_spaces import find_search_space
+    from ..training.data.held_out import default_held_out, digest, hold_out
+    from ..training.data.images import Dataset
     from ..training.fit import check_batch, check_fits
-    from ..training.held_out import default_held_out, digest, hold_out
-    from ..training.images import Dataset
 
     space = find_search_space(space_name)
     largest: Any = space.supernet_spec()
@@ -70,7 +70,7 @@ def started(
 
 def fitted_space(space: SearchSpace, images: Images) -> SearchSpace:
     """Return the space with the images' classes and channels."""
-    from ..search.spaces import search_space_from_dict
+    from ..spaces.named_spaces import search_space_from_dict
 
     fields = {"classes": len(images.classes), "in_channels": images.channels}
     return search_space_from_dict({**space.to_dict(), **fields}, f"the space '{space.name}'")
@@ -85,8 +85,8 @@ def largest_model(space: SearchSpace, checkpoint: Path | None, seed: int) -> nn.
     import torch
 
     from ..models import create_model
+    from ..models.inheritance.inherited import inherited
     from ..models.modules.initial import DEFAULT_NORM_EPS
-    from ..search.inheritance import inherited
 
     torch.manual_seed(seed)
     spec: Any = space.supernet_spec()

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends import BackendError
 from ..errors import UserError
-from ..profiler.deployed import Deployed
-from ..profiler.deployed_facts import Facts, facts_of
-from ..search.variant_score import Measured, MeasuredLimits, Score, figure_of
+from ..profiler.deployed.deployed import Deployed
+from ..profiler.deployed.facts import Facts, facts_of
+from ..search.deployments.score import Measured, MeasuredLimits, Score, figure_of
 from .here import Wanted, measuring
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..search.deployments.deployments import Variant, VariantSpace
     from ..search.evaluation_log import Key
-    from ..search.variants import Variant, VariantSpace
-    from ..training.images import Images, Normalisation
+    from ..training.data.images import Images, Normalisation
 
 REFERENCE = "reference"
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..models import BertSpec, Spec, SwinSpec, ViTSpec, create_model
-from .bert_structures import bert_structures, bert_with_units
-from .structures import Prunable, Remaining, Structure, remaining, take
-from .swin_structures import swin_structures, swin_with_units
-from .vgg_structures import vgg_structures, vgg_with_units
-from .vit_structures import vit_structures, vit_with_units
+from ..models.families.bert.structures import bert_structures, bert_with_units
+from ..models.families.swin.structures import swin_structures, swin_with_units
+from ..models.families.vgg.structures import vgg_structures, vgg_with_units
+from ..models.families.vit.structures import vit_structures, vit_with_units
+from ..models.structures.structure import Prunable, Remaining, Structure, remaining, take
 
 PRUNABLE: dict[str, Prunable] = {
     "vit": Prunable(vit_structures, vit_with_units),

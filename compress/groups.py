@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import UserError, did_you_mean
-from .structures import KINDS, Kind
+from ..models.structures.structure import KINDS, Kind
 
 # Those of NViT's runs, which suit the 2:4 kernels' multiples of 16 with 64 dims a head;
 # runtimes pad a convolution's channels to 16.

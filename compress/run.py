@@ -9,11 +9,11 @@ from torch import nn
 
 from ..models import Spec
 from ..training.saved_run import SavedRun
-from .redistribution import Sensitivity
+from .nvit.redistribution import Sensitivity
 from .targets import Target
 
 if TYPE_CHECKING:
-    from .nvit import Work
+    from .nvit.nvit import Work
 
 
 class PruningRun(Protocol):

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from ..errors import UserError
 from ..models import Spec
 from ..models.checks import shown
+from ..models.structures.structure import KINDS, Kind
 from ..tables import LatencyTable
 from .budget import Budget, Unit
 from .cutting import prunable_of
 from .groups import Groups
-from .structures import KINDS, Kind
 
 _IN_WORDS: dict[Unit, str] = {"latency": "ms", "macs": "MACs", "params": "parameters"}
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from .autovit import AutoViTSpec
-from .autovit_stages import MBConvStage, TransformerStage
-from .bert import BertSpec
 from .block import Block
 from .create import create_block, create_model
-from .efficientvit import EfficientViTSpec
-from .efficientvit_stage import EfficientViTStage
+from .families.autovit.spec import AutoViTSpec
+from .families.autovit.stages import MBConvStage, TransformerStage
+from .families.bert.spec import BertSpec
+from .families.efficientvit.spec import EfficientViTSpec
+from .families.efficientvit.stage import EfficientViTStage
+from .families.swin.spec import SwinSpec, SwinStage
+from .families.vgg.spec import VggSpec
+from .families.vit.spec import ViTLayer, ViTSpec
 from .names import create_spec, spec_names
 from .ops import AXES, IMPORTED_AXES, IMPORTED_OPS, OPS, Op, find_op
 from .spec import Spec
-from .swin import SwinSpec, SwinStage
-from .vgg import VggSpec
-from .vit import ViTLayer, ViTSpec
 
 __all__ = [
     "AXES",

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .checkpoint_names import is_hugging_face, timm_names
 from .checks import shown
+from .families.vit.checkpoint_names import is_hugging_face, timm_names
 from .hugging_face import DEFAULT_NORM_EPS, norm_eps_of_config
 from .json_object import read_json_object
 

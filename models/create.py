@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from .block import Block
-from .families import FAMILIES
+from .families.registry import FAMILIES
+from .families.vit.spec import ViTSpec
 from .names import create_spec, spec_names
 from .spec import Spec
-from .vit import ViTSpec
 
 if TYPE_CHECKING:
     from torch import nn

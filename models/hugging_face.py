@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UserError
-from .bert_hugging_face import bert_spec_from_config
 from .checks import check_fraction, shown
+from .families.bert.hugging_face import bert_spec_from_config
+from .families.swin.hugging_face import swin_spec_from_config
+from .families.swin.mask2former import MODEL_TYPE as MASK2FORMER
+from .families.swin.mask2former import backbone_spec_from_config
+from .families.vit.spec import LARGEST_DEPTH, LARGEST_HEADS, LARGEST_WIDTH, ViTSpec
 from .hugging_face_fields import architectures, check_supported, classes, dim, side
-from .mask2former import MODEL_TYPE as MASK2FORMER
-from .mask2former import backbone_spec_from_config
 from .spec import Spec
-from .swin_hugging_face import swin_spec_from_config
-from .vit import LARGEST_DEPTH, LARGEST_HEADS, LARGEST_WIDTH, ViTSpec
 
 # transformers' own default, for a config.json that does not say.
 DEFAULT_NORM_EPS = 1e-12

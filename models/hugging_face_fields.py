@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import UserError
 from .checks import check_whole_number, shown
-from .vit import LARGEST_RESOLUTION, LARGEST_WIDTH
+from .families.vit.spec import LARGEST_RESOLUTION, LARGEST_WIDTH
 
 # What has a part that these models have not, or another output.
 _OTHER_HEADS = "MaskedImageModeling"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import UserError, did_you_mean
 from .checks import shown
-from .families import FAMILIES
+from .families.registry import FAMILIES
 from .hugging_face import spec_from_config
 from .json_object import read_json_object
 from .spec import Spec

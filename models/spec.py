@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from ..errors import UserError, did_you_mean
 from .block import Block
 from .checks import check_name, shown
-from .families import FAMILIES
+from .families.registry import FAMILIES
 from .json_object import read_json_object
 
 

@@ -12,17 +12,17 @@ from .. import __version__
 from ..backends import Backend, BackendOptions
 from ..models import Spec
 from ..tables import LatencyTable, Row, Setting
-from ..tables.calibrate import calibrated
-from .clock import Clock, SystemClock
-from .drift import Drift, corrected_sessions, drifts
-from .environment import fingerprint, observed
+from ..tables.calibration.calibrate import calibrated
 from .journal import Journal, MemoryJournal
-from .passes import OnProgress, Passes
+from .place.environment import fingerprint, observed
 from .plan import Plan, Point, Subject
-from .protocol import Protocol
-from .reference import NO_REFERENCES, References, choose_references
-from .statistics import PRIOR_SESSION_SD, pooled_session_sd
-from .verdict import judged
+from .sampling.clock import Clock, SystemClock
+from .sampling.drift import Drift, corrected_sessions, drifts
+from .sampling.passes import OnProgress, Passes
+from .sampling.protocol import Protocol
+from .sampling.reference import NO_REFERENCES, References, choose_references
+from .sampling.statistics import PRIOR_SESSION_SD, pooled_session_sd
+from .sampling.verdict import judged
 from .workshop import Artifacts, Workshop
 
 

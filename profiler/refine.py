@@ -18,9 +18,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..models import Block
+from ..spaces.measuring_space import COUNTS, WIDTH_STEP, Slab, Space
 from ..tables import LatencyTable
-from ..tables.grid import dims_array
-from .space import COUNTS, WIDTH_STEP, Slab, Space
+from ..tables.grids.grid import dims_array
 
 # A gap whose probe is off by less than this (or less than the probe's own interval) needs no level.
 SMALLEST_ERROR = 0.02

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..backends import Executable
-from .clock import Clock, SystemClock
-from .sampler import SamplingPlan, sample_group
-from .statistics import latency_interval
+from .sampling.clock import Clock, SystemClock
+from .sampling.sampler import SamplingPlan, sample_group
+from .sampling.statistics import latency_interval
 
 # A run of a whole model is long, and its weights are driven out of the caches by the others'.
 PLAN = SamplingPlan(warmup_runs=2, warmup_ms=20.0, timed_ms=400.0, min_runs=9, max_runs=40)

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..errors import UserError
 from ..models import Block
+from ..spaces.search_space import SearchSpace, Site
 from ..tables import LatencyTable
-from .space import SearchSpace, Site
 
 # Choices of one site's genes; each costs about a millisecond, once.
 LARGEST_SITE = 200_000

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..models import Spec
-from .gene import Value
+from ..spaces.gene import Value
 from .problem import Problem
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from ..errors import UserError
+from .algorithms.dominance import crowding, front_numbers
 from .costs import Costs
-from .dominance import crowding, front_numbers
 
 Kind = Literal["accuracy", "cost", "accuracy-size"]
 Auxiliary = Literal["params", "macs"]

@@ -8,12 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
+from ..spaces.search_space import SearchSpace
+from .algorithms.dominance import front
 from .costs import Costs
-from .dominance import front
 from .evaluation_log import EvaluationLog, Key, key_of
 from .limits import Limits
 from .objective import Objective
-from .space import SearchSpace
 
 # Called with what goes on, how much of it is done of how much, and a word on where it stands.
 OnProgress = Callable[[str, int, int, str], None]

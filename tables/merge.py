@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import UserError
-from .calibrate import calibrated
+from .calibration.calibrate import calibrated
 from .difference import first_difference
 from .row import Row
 from .table import LatencyTable

@@ -13,16 +13,16 @@ import numpy as np
 from ..atomic_write import write_atomically
 from ..errors import UserError
 from ..models import Block, Spec
-from .block_arrays import BlockArrays
-from .calibration import (
+from .calibration.calibration import (
     Calibration,
     LoneBlocks,
     calibrations_from_header,
     header_of_calibrations,
 )
 from .csv_format import columns_for, encode_header, encode_row, read_table_file
-from .grid import OpGrid, dims_array
-from .op_grids import OpGrids
+from .grids.block_arrays import BlockArrays
+from .grids.grid import OpGrid, dims_array
+from .grids.op_grids import OpGrids
 from .prediction import BlockPrediction, Prediction
 from .row import Context, Row
 from .setting import Setting

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .images import Images, Normalisation
+from .data.images import Images, Normalisation
+from .data.texts import Texts
 from .inputs import model_inputs
-from .texts import Texts
 
 TOP = (1, 3, 5)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..errors import UserError
 from ..models import Spec
-from .images import Images, Normalisation
+from .data.images import Images, Normalisation
+from .data.texts import Texts
 from .inputs import AnyDataset
-from .texts import Texts
 
 
 def fitted_spec(spec: Any, images: Images) -> Spec:

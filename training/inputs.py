@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..models.modules.words import Words
-from .augment import normalised
-from .images import Dataset, Images, Normalisation
-from .texts import TextDataset, Texts
+from .data.augment import normalised
+from .data.images import Dataset, Images, Normalisation
+from .data.texts import TextDataset, Texts
 
 AnyDataset = Dataset | TextDataset
 

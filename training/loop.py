@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .augment import Augmentation, augmented
-from .images import Dataset, Normalisation
+from .data.augment import Augmentation, augmented
+from .data.images import Dataset, Normalisation
 from .processes import ONE_PROCESS, Processes
 from .schedule import learning_rate_factor
 

@@ -11,7 +11,7 @@ from torch import nn
 from ..errors import UserError
 from ..models.checks import shown
 from ..models.json_object import read_json_object
-from .images import Normalisation
+from .data.images import Normalisation
 
 SPEC = "spec.json"
 WEIGHTS = "model.safetensors"

@@ -17,7 +17,7 @@ from torch import nn
 from ..atomic_write import write_atomically
 from ..errors import UserError
 from ..models import create_model
-from .images import Normalisation
+from .data.images import Normalisation
 from .model_folder import SPEC, WEIGHTS, write_model
 
 ASKED, STATE, REPORT = "run.json", "state.pt", "report.json"

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .augment import normalised
-from .image_folder import OnProgress
-from .images import Normalisation
-from .segmentation_images import IGNORED, SegmentationImages
+from .data.augment import normalised
+from .data.image_folder import OnProgress
+from .data.images import Normalisation
+from .data.segmentation_images import IGNORED, SegmentationImages
 
 
 def semantic_map(class_logits: Tensor, mask_logits: Tensor, size: tuple[int, int]) -> Tensor:

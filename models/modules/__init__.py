@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ..families.vit.model import TransformerLayer, VisionTransformer
 from .attention import Attention, AttentionBlock
 from .classifier import ClassifierBlock
 from .create_block import create_block
 from .mlp import Mlp, MlpBlock
 from .patch_embed import PatchEmbed, PatchEmbedBlock
-from .vision_transformer import TransformerLayer, VisionTransformer
 
 __all__ = [
     "Attention",

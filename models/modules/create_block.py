@@ -6,7 +6,7 @@ from torch import nn
 
 from ...errors import UserError
 from ..block import Block
-from ..families import FAMILIES
+from ..families.registry import FAMILIES
 from ..ops import find_op
 
 

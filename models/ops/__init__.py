@@ -8,10 +8,12 @@ FLOPs, where printed, are 2 x MACs.
 from __future__ import annotations
 
 from ...errors import UserError, did_you_mean
-from . import autovit, bert, efficientvit, swin, vgg
-from .foreign import FOREIGN_OPS
-from .op import Op
-from .vit import (
+from ..families.autovit import ops as autovit
+from ..families.bert import ops as bert
+from ..families.efficientvit import ops as efficientvit
+from ..families.swin import ops as swin
+from ..families.vgg import ops as vgg
+from ..families.vit.ops import (
     ATTENTION,
     BIPARTITE_MERGING,
     CLASSIFIER,
@@ -19,6 +21,8 @@ from .vit import (
     PATCH_EMBED,
     PROPORTIONAL_ATTENTION,
 )
+from .foreign import FOREIGN_OPS
+from .op import Op
 
 OPS: dict[str, Op] = {
     op.name: op

@@ -8,8 +8,8 @@ what its block computes, its MACs and parameters are not known and nothing is ma
 
 from __future__ import annotations
 
+from ..families.vit.ops import ATTENTION, MLP
 from .op import Dims, Op
-from .vit import ATTENTION, MLP
 
 
 def _nothing(d: Dims) -> int:

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 from vitprof import UserError
 from vitprof.backends import Device, device, devices, find_device
-from vitprof.backends.cuda import CudaBackend
-from vitprof.backends.nvidia_gpus import NvidiaGpu
-from vitprof.backends.onnxruntime_backend import OnnxRuntimeBackend
-from vitprof.backends.tensorrt import TensorRtBackend
+from vitprof.backends.cuda.backend import CudaBackend
+from vitprof.backends.machine.nvidia_gpus import NvidiaGpu
+from vitprof.backends.onnxruntime.backend import OnnxRuntimeBackend
+from vitprof.backends.tensorrt.backend import TensorRtBackend
 
 # Names as nvidia-smi reports them, and the one device each is.
 GPUS = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from vitprof.backends.onnx_export import onnx_from_module
+from vitprof.backends.onnx.export import onnx_from_module
 from vitprof.backends.random_input import WORDS, seeded_input
 from vitprof.models import BertSpec, create_block, create_model
-from vitprof.models.bert import LEAST_VOCAB
+from vitprof.models.families.bert.spec import LEAST_VOCAB
 
 SPEC = BertSpec.uniform(32, 2, 2, mlp=48, vocab=80, positions=16, tokens=12, classes=3, name="text")
 
@@ -45,8 +45,8 @@ def test_a_block_of_words_in_a_chain_is_still_one_of_words() -> None:
 
 def test_an_engine_is_built() -> None:
     from vitprof.backends.protocol import BackendOptions
-    from vitprof.backends.tensorrt_engine import engine_from_onnx
-    from vitprof.backends.tensorrt_library import tensorrt_library
+    from vitprof.backends.tensorrt.engine import engine_from_onnx
+    from vitprof.backends.tensorrt.library import tensorrt_library
 
     model = onnx_from_module(create_model(SPEC), (1, 12), "fp16")
     library = tensorrt_library("tensorrt_rtx")
@@ -55,7 +55,7 @@ def test_an_engine_is_built() -> None:
 
 
 def test_a_program_for_cuda_takes_words() -> None:
-    from vitprof.backends.cuda_program import CudaProgram, export_program
+    from vitprof.backends.cuda.program import CudaProgram, export_program
 
     program = export_program(create_model(SPEC), (1, 12), "fp32", "dense", "cutlass")
     again = CudaProgram.from_bytes(program.to_bytes())
@@ -66,9 +66,9 @@ def test_a_program_for_cuda_takes_words() -> None:
 
 
 def test_a_core_ml_package_takes_words(tmp_path) -> None:
-    from vitprof.backends.coreml_convert import coreml_from_module
-    from vitprof.backends.coreml_package import MODEL, unpack
-    from vitprof.backends.coreml_program import program_io
+    from vitprof.backends.coreml.convert import coreml_from_module
+    from vitprof.backends.coreml.package import MODEL, unpack
+    from vitprof.backends.coreml.program import program_io
 
     artifact = coreml_from_module(create_model(SPEC), (1, 12), "fp16")
     package = unpack(artifact, tmp_path)

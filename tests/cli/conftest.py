@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from vitprof.cli.main import main
-from vitprof.profiler.vit_space import VitSpace
+from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from vitprof.compress.mask2former import load_mask2former
+from vitprof.compress.segmentation.mask2former import load_mask2former
 from vitprof.models import create_model, create_spec
-from vitprof.profiler.swin_space import SwinSpace
+from vitprof.spaces.swin_slabs import SwinSpace
 from vitprof.tables import LatencyTable, Row, Setting
 
 torch.set_num_threads(1)  # quicker for models as small as these

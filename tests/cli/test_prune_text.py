@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from vitprof.models import BertSpec, create_model, create_spec
-from vitprof.profiler.bert_space import BertSpace
-from vitprof.training.texts import load_texts
-from vitprof.training.tokenizer import TextEncoder
+from vitprof.spaces.bert_slabs import BertSpace
+from vitprof.training.data.texts import load_texts
+from vitprof.training.data.tokenizer import TextEncoder
 
-from .test_prune import table_of
+from .commands.test_prune import table_of
 
 pytest.importorskip("tokenizers")
 transformers = pytest.importorskip("transformers")

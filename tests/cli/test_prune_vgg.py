@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from vitprof.models import VggSpec, create_model
-from vitprof.profiler.vgg_space import VggSpace
+from vitprof.spaces.vgg_slabs import VggSpace
 from vitprof.tables import LatencyTable, Row, Setting
-from vitprof.training.datasets import load_dataset
+from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
 
 SPEC = VggSpec(

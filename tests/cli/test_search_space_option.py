@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vitprof.cli.plan_options import PlanWanted
-from vitprof.cli.validate import sampling
+from vitprof.cli.commands.validate import sampling
+from vitprof.cli.options.plan import PlanWanted
 from vitprof.models import Block, Spec
 from vitprof.search.costs import CostModel
-from vitprof.search.spaces import SEARCH_SPACES, find_search_space
+from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space
 from vitprof.tables import LatencyTable, Row, Setting
 
 from .tiny_space import TINY_VITS

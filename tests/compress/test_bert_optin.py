@@ -12,21 +12,21 @@ import torch
 from vitprof.compress.budget import Budget
 from vitprof.compress.cutting import hold_at_zero, prunable_of
 from vitprof.compress.groups import Groups
-from vitprof.compress.nvit import NViTRun, PruningPlan, Work
-from vitprof.compress.optin import UNIT_SCORES, OneShotPlan, OptinRun
-from vitprof.compress.reconstruction import reconstruct
+from vitprof.compress.nvit.nvit import NViTRun, PruningPlan, Work
+from vitprof.compress.optin.optin import UNIT_SCORES, OneShotPlan, OptinRun
+from vitprof.compress.optin.reconstruction import reconstruct
+from vitprof.compress.optin.trajectory import Manifold, logit_errors
+from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
+from vitprof.compress.optin.walk import walk_of
 from vitprof.compress.targets import parse_targets
-from vitprof.compress.trajectory import Manifold, logit_errors
-from vitprof.compress.trajectory_score import Scoring, trajectory_scores
-from vitprof.compress.walk import walk_of
 from vitprof.models import BertSpec, create_model
 from vitprof.models.modules.words import Words
-from vitprof.profiler.bert_space import BertSpace
+from vitprof.spaces.bert_slabs import BertSpace
+from vitprof.training.data.texts import TextDataset, Texts
 from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan
 from vitprof.training.objective import Objective
 from vitprof.training.saved_run import SavedRun
-from vitprof.training.texts import TextDataset, Texts
 
 from .conftest import randomised, table_of
 

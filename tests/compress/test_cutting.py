@@ -10,15 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
-from vitprof.compress.cutting import (
-    cut,
-    hold_at_zero,
-    prunable_of,
-    smaller_model,
-    with_fixed_scale,
-)
-from vitprof.compress.structures import Structure
+from vitprof.compress.cutting import cut, hold_at_zero, prunable_of, smaller_model, with_fixed_scale
 from vitprof.models import Spec, SwinSpec, ViTSpec
+from vitprof.models.structures.structure import Structure
 
 from .conftest import DISTILLED, SWIN, VIT, randomised
 

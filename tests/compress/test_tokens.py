@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from vitprof.compress.token_schedule import SCHEDULES, parse_schedule, with_merges
-from vitprof.compress.token_score import sample_errors, token_scores
-from vitprof.compress.trajectory import Trajectory, logit_errors
+from vitprof.compress.merging.token_schedule import SCHEDULES, parse_schedule, with_merges
+from vitprof.compress.merging.token_score import sample_errors, token_scores
+from vitprof.compress.optin.trajectory import Trajectory, logit_errors
 from vitprof.errors import UserError
 from vitprof.models import ViTSpec
 

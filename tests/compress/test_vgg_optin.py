@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 import torch
 from vitprof.compress.budget import Budget
-from vitprof.compress.channel_reconstruction import reconstruct_channels
-from vitprof.compress.channels import LOGITS_WEIGHT
 from vitprof.compress.cutting import hold_at_zero, prunable_of
 from vitprof.compress.groups import Groups
-from vitprof.compress.mask_search import MaskSearch
-from vitprof.compress.nvit import Work
-from vitprof.compress.optin import UNIT_SCORES, OneShotPlan, OptinRun
+from vitprof.compress.nvit.nvit import Work
+from vitprof.compress.optin.channel_reconstruction import reconstruct_channels
+from vitprof.compress.optin.channels import LOGITS_WEIGHT
+from vitprof.compress.optin.mask_search import MaskSearch
+from vitprof.compress.optin.optin import UNIT_SCORES, OneShotPlan, OptinRun
+from vitprof.compress.optin.trajectory import Trajectory, logit_errors
+from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
+from vitprof.compress.optin.walk import walk_of
 from vitprof.compress.targets import parse_targets
-from vitprof.compress.trajectory import Trajectory, logit_errors
-from vitprof.compress.trajectory_score import Scoring, trajectory_scores
-from vitprof.compress.vgg_structures import vgg_structures, vgg_with_units
-from vitprof.compress.walk import walk_of
 from vitprof.errors import UserError
 from vitprof.models import VggSpec, create_model
-from vitprof.profiler.vgg_space import VggSpace
-from vitprof.training.datasets import load_dataset
+from vitprof.models.families.vgg.structures import vgg_structures, vgg_with_units
+from vitprof.spaces.vgg_slabs import VggSpace
+from vitprof.training.data.datasets import load_dataset
+from vitprof.training.data.images import Dataset, Images, Normalisation
 from vitprof.training.evaluate import evaluate
-from vitprof.training.images import Dataset, Images, Normalisation
 from vitprof.training.objective import Objective
 from vitprof.training.saved_run import SavedRun
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from vitprof.compress.channels import MeanSquares
 from vitprof.compress.cutting import cut, hold_at_zero, prunable_of, smaller_model
-from vitprof.compress.importance import Importance
+from vitprof.compress.nvit.importance import Importance
+from vitprof.compress.optin.channels import MeanSquares
 from vitprof.models import create_spec
 
 from .conftest import VGG, randomised

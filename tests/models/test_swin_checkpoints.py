@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import SwinConfig, SwinForImageClassification
 from vitprof.models import create_model, create_spec
-from vitprof.models.swin import SwinSpec
+from vitprof.models.families.swin.spec import SwinSpec
 
 SPEC = SwinSpec.uniform(
     12, [2, 2, 1], [1, 2, 4], patch=2, resolution=32, window=4, classes=5, name="small"

@@ -17,8 +17,8 @@ from vitprof.backends import BackendError, BackendOptions
 from vitprof.closing import Closing
 from vitprof.models import Block
 from vitprof.profiler.plan import Plan
-from vitprof.profiler.protocol import Protocol
-from vitprof.profiler.sampler import SamplingPlan
+from vitprof.profiler.sampling.protocol import Protocol
+from vitprof.profiler.sampling.sampler import SamplingPlan
 from vitprof.tables import Row, Setting
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 from vitprof.models import BertSpec, ViTLayer, create_spec
-from vitprof.profiler.bert_space import BertSpace
 from vitprof.profiler.refine import find_gaps
-from vitprof.profiler.spaces import spaces_of_table
-from vitprof.profiler.vit_space import VitSpace
+from vitprof.spaces.bert_slabs import BertSpace
+from vitprof.spaces.measuring_spaces import spaces_of_table
+from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
 
 TINY = create_spec("bert-tiny")

@@ -7,7 +7,7 @@ import random
 import pytest
 from vitprof.errors import UserError
 from vitprof.models import Block, ViTSpec
-from vitprof.profiler.blocks_space import BlocksSpace
+from vitprof.spaces.around_blocks import BlocksSpace
 from vitprof.tables import LatencyTable, Row, Setting
 
 

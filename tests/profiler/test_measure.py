@@ -14,7 +14,7 @@ from vitprof.backends import Backend, BackendOptions, Executable
 from vitprof.models import ViTSpec
 from vitprof.profiler.measure import measure_models, measure_table, options_of
 from vitprof.profiler.plan import Plan
-from vitprof.profiler.protocol import Protocol
+from vitprof.profiler.sampling.protocol import Protocol
 from vitprof.tables import LatencyTable, Row, Setting
 
 Widths = Callable[..., Plan]

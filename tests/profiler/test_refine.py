@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from vitprof.models import Block
 from vitprof.profiler.measure import measure_table
 from vitprof.profiler.plan import Plan
-from vitprof.profiler.protocol import Protocol
 from vitprof.profiler.refine import (
     SMALLEST_ERROR,
     Gap,
@@ -24,7 +23,8 @@ from vitprof.profiler.refine import (
     measure_refined,
     with_level,
 )
-from vitprof.profiler.vit_space import VitSpace
+from vitprof.profiler.sampling.protocol import Protocol
+from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
 
 Cost = Callable[[Block], float]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from vitprof.backends import BackendError
-from vitprof.profiler.sampler import SamplingPlan, Speedometer, TimeSpent, sample_group
+from vitprof.profiler.sampling.sampler import SamplingPlan, Speedometer, TimeSpent, sample_group
 
 Clock = Any  # ScriptedClock of conftest.py
 NewExecutable = Callable[..., Any]

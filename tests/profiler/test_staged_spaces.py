@@ -9,14 +9,14 @@ import pytest
 from vitprof.compress.cutting import prunable_of
 from vitprof.errors import UserError
 from vitprof.models import Block, Spec, create_spec, spec_names
-from vitprof.models.autovit_search_spaces import latency_table_modules
-from vitprof.models.variants import single_variants
+from vitprof.models.ablations import single_variants
+from vitprof.models.families.autovit.search_spaces import latency_table_modules
 from vitprof.profiler.refine import find_gaps
-from vitprof.profiler.space import Space
-from vitprof.profiler.spaces import SPACES, space_class, spaces_of_table, with_variants
-from vitprof.profiler.staged_space import StagedSpace
+from vitprof.spaces.measuring_space import Space
+from vitprof.spaces.measuring_spaces import SPACES, space_class, spaces_of_table, with_variants
+from vitprof.spaces.staged_slabs import StagedSpace
 from vitprof.tables import LatencyTable, Row, Setting, merge
-from vitprof.tables.calibrate import calibrated
+from vitprof.tables.calibration.calibrate import calibrated
 
 STAGED = [name for name in SPACES if name != "vit"]
 TableOf = Callable[..., LatencyTable]

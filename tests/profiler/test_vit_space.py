@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from vitprof.errors import UserError
 from vitprof.models import Block, ViTLayer, ViTSpec, create_spec
 from vitprof.profiler.plan import Plan
-from vitprof.profiler.vit_space import DEFAULT_LEVELS, VitSpace
+from vitprof.spaces.vit_slabs import DEFAULT_LEVELS, VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
 
 TableOf = Callable[[VitSpace], LatencyTable]

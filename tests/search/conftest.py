@@ -18,10 +18,10 @@ from vitprof.models import (
     ViTSpec,
     create_model,
 )
-from vitprof.search.space import SearchSpace
-from vitprof.search.spaces import search_space_from_dict
-from vitprof.training.datasets import load_dataset
-from vitprof.training.images import Dataset
+from vitprof.spaces.named_spaces import search_space_from_dict
+from vitprof.spaces.search_space import SearchSpace
+from vitprof.training.data.datasets import load_dataset
+from vitprof.training.data.images import Dataset
 
 from .small_spaces import small_autovit_fixture, small_fixture  # noqa: F401
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from vitprof.cli.space_of_search import measuring_space
 from vitprof.models import Block, Spec
-from vitprof.search.space import SearchSpace
-from vitprof.search.spaces import search_space_from_dict
+from vitprof.spaces.named_spaces import search_space_from_dict
+from vitprof.spaces.search_space import SearchSpace
 from vitprof.tables import LatencyTable, Row, Setting
-from vitprof.tables.calibrate import calibrated
+from vitprof.tables.calibration.calibrate import calibrated
 
 FRAME = {"resolution": 32, "classes": 3}
 SMALL: dict[str, dict[str, Any]] = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from vitprof.models import Block
 from vitprof.search.costs import CostModel
-from vitprof.search.space import SearchSpace
-from vitprof.search.spaces import SEARCH_SPACES, find_search_space, search_space_from_dict
+from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space, search_space_from_dict
+from vitprof.spaces.search_space import SearchSpace
 from vitprof.tables import LatencyTable
 
 from .small_spaces import SMALL, every, table_of

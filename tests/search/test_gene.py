@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vitprof.search.gene import LARGEST_CHOICES, Gene, Need, choices_of
+from vitprof.spaces.gene import LARGEST_CHOICES, Gene, Need, choices_of
 
 
 @given(st.lists(st.integers(1, 10**8), min_size=1, max_size=20, unique=True))

@@ -16,8 +16,8 @@ from vitprof.models import (
     create_model,
     create_spec,
 )
-from vitprof.search.inheritance import inherited
-from vitprof.search.slices import Slice
+from vitprof.models.inheritance.inherited import inherited
+from vitprof.models.inheritance.slices import Slice
 
 LARGEST = ViTSpec(
     embed=24, layers=(ViTLayer(3, 8, 6, 32),) * 2, resolution=8, patch=2, classes=10,

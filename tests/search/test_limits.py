@@ -9,7 +9,7 @@ import pytest
 from vitprof.errors import UserError
 from vitprof.search.costs import CostModel
 from vitprof.search.limits import Limit, Limits
-from vitprof.search.space import SearchSpace
+from vitprof.spaces.search_space import SearchSpace
 
 from .small_spaces import every, table_of
 

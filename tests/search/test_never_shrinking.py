@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
-from vitprof.search.never_shrinking import NeverShrinking
+from vitprof.spaces.never_shrinking import NeverShrinking
 
 LEVELS = st.lists(
     st.lists(st.integers(1, 9), min_size=1, max_size=4, unique=True).map(sorted),

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from vitprof.models import Spec, ViTLayer, ViTSpec, create_model, create_spec
-from vitprof.search.removal import Module, removable, without
+from vitprof.models.removal import Module, removable, without
 
 FAMILIES = ("vit", "autovit", "efficientvit")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from vitprof.errors import UserError
 from vitprof.models import AutoViTSpec, EfficientViTSpec, Spec
-from vitprof.search.space import SearchSpace
-from vitprof.search.spaces import SEARCH_SPACES, find_search_space, search_space_from_dict
+from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space, search_space_from_dict
+from vitprof.spaces.search_space import SearchSpace
 
 from .small_spaces import SMALL, every
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vitprof.errors import UserError
-from vitprof.search.spaces import (
+from vitprof.spaces.named_spaces import (
     LARGEST_FILE_BYTES,
     SEARCH_SPACES,
     find_search_space,

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vitprof.models import Block, ViTLayer, ViTSpec
 from vitprof.tables import LatencyTable, Row, Setting
-from vitprof.tables.block_arrays import BlockArrays
-from vitprof.tables.calibrate import calibrated
+from vitprof.tables.calibration.calibrate import calibrated
+from vitprof.tables.grids.block_arrays import BlockArrays
 
 SmallVit = Callable[..., ViTSpec]
 RowOf = Callable[..., Row]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from vitprof.training.datasets import load_dataset
-from vitprof.training.images import Dataset
+from vitprof.training.data.datasets import load_dataset
+from vitprof.training.data.images import Dataset
 
 torch.set_num_threads(1)  # quicker for models as small as these
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from vitprof.errors import UserError
 from vitprof.models import ViTSpec, create_model
-from vitprof.training.augment import AUGMENTATIONS
+from vitprof.training.data.augment import AUGMENTATIONS
+from vitprof.training.data.images import Normalisation
 from vitprof.training.evaluate import evaluate
-from vitprof.training.images import Normalisation
 from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.objective import Objective
 from vitprof.training.schedule import learning_rate_factor

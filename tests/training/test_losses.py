@@ -7,12 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from vitprof.models import ViTSpec, create_model
-from vitprof.training.losses import (
-    Logits,
-    full_distillation,
-    hard_distillation,
-    soft_cross_entropy,
-)
+from vitprof.training.losses import Logits, full_distillation, hard_distillation, soft_cross_entropy
 from vitprof.training.objective import Objective, logits_of
 
 SPEC = ViTSpec.uniform(16, 1, 2, resolution=8, patch=4, classes=4, distilled=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from vitprof.training.segmentation_images import (
+from vitprof.training.data.segmentation_images import (
     find_segmentation_images,
     split_segmentation_images,
 )

@@ -11,9 +11,9 @@ from transformers.models.mobilevit.modeling_mobilevit import (
     MobileViTInvertedResidual,
     MobileViTLayer,
 )
-from vitprof.backends.onnx_export import onnx_from_module
+from vitprof.backends.onnx.export import onnx_from_module
 from vitprof.models import Block, create_block, create_model, create_spec
-from vitprof.models.modules.autovit_unfold import fold, unfold
+from vitprof.models.families.autovit.unfold import fold, unfold
 from vitprof.models.modules.folding import folded
 
 ACTIVATION = {"activation": 4}  # silu

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from vitprof.backends.onnx_export import onnx_from_module
+from vitprof.backends.onnx.export import onnx_from_module
 from vitprof.errors import UserError
 from vitprof.models import Block, ViTSpec, create_model
 from vitprof.models.modules.bipartite_merging import merged_tokens

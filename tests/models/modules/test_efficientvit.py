@@ -16,9 +16,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from vitprof.backends.onnx_export import onnx_from_module
+from vitprof.backends.onnx.export import onnx_from_module
 from vitprof.models import create_model, create_spec
-from vitprof.models.efficientvit import EfficientViTSpec
+from vitprof.models.families.efficientvit.spec import EfficientViTSpec
 from vitprof.models.modules.folding import folded
 
 OFFICIAL = {

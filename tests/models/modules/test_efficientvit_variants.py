@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from vitprof.backends.onnx_export import onnx_from_module
+from vitprof.backends.onnx.export import onnx_from_module
 from vitprof.models import Block, create_block, create_model
-from vitprof.models.efficientvit import EfficientViTSpec
-from vitprof.models.efficientvit_stage import EfficientViTStage
+from vitprof.models.families.efficientvit.spec import EfficientViTSpec
+from vitprof.models.families.efficientvit.stage import EfficientViTStage
 from vitprof.models.modules.folding import folded
 
 SMALL = EfficientViTSpec(

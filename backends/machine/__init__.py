@@ -1,0 +1,1 @@
+"""Facts of the machine: its CPU, its NVIDIA GPUs, what hurts timings."""

@@ -1,0 +1,1 @@
+"""PyTorch on this machine's CPU."""

@@ -1,0 +1,146 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from ...errors import UserError
+
+PICTURES = (".png", ".svg", ".pdf")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+table_option = click.option(
+    "--table",
+    "table_path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A table that vitprof measure wrote.",
+)
+extrapolate_option = click.option(
+    "--extrapolate", is_flag=True, help="Answer outside the measured range too, and mark it."
+)
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds that "90", "90s", "2m" or "1h" mean; raises UserError otherwise."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
+    if not match or float(match[1]) == 0:
+        from ...models.checks import shown
+
+        raise UserError(f"{shown(text)} is not a time; write it as 60s, 2m or 1h.")
+    return float(match[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[match[2] or "s"]
+
+
+def check_writable(path: Path) -> None:
+    """Raise UserError now, not after minutes of measuring, for a place that cannot be written."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the path of a file.")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(
+            f"{path} cannot be written: the folder {path.parent} is missing or not writable."
+        )
+
+
+def check_picture(path: Path) -> None:
+    """Raise UserError for a picture whose suffix is not one that can be drawn."""
+    if path.suffix.lower() not in PICTURES:
+        raise UserError(f"{path} is no picture we draw; end it in {', '.join(PICTURES)}.")
+
+
+def given_options(names: Iterable[str]) -> list[str]:
+    """Return those of the running command's parameters that the command line gives, as options."""
+    context, names = click.get_current_context(), set(names)
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def grouped_options(
+    function: F, name: str, kind: type, options: Sequence[Callable[[Any], Any]]
+) -> F:
+    """Add options, handed on as one argument `name`: a dataclass `kind` of their values."""
+
+    @functools.wraps(function)
+    def with_group(**given: Any) -> Any:
+        fields = list(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+        return function(**{name: kind(**{field: given.pop(field) for field in fields})}, **given)
+
+    decorated: Any = with_group
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
+
+
+def setting_options(function: F) -> F:
+    """Add --device, --batch, --threads and the others of what is measured under, as `wanted`."""
+
+    @functools.wraps(function)
+    def with_wanted(**given: Any) -> Any:
+        from ..here import Wanted
+
+        names = [field.name for field in dataclasses.fields(Wanted)]
+        return function(wanted=Wanted(**{name: given.pop(name) for name in names}), **given)
+
+    decorated: Any = with_wanted
+    for option in (
+        click.option(
+            "--graph",
+            default="none",
+            show_default=True,
+            help="cuda_graph replays a recorded graph on NVIDIA GPUs: no launch overhead.",
+        ),
+        click.option(
+            "--cache",
+            default="warm",
+            show_default=True,
+            help="cold flushes the L2 cache of a GPU before every run.",
+        ),
+        click.option(
+            "--sparsity",
+            default="dense",
+            show_default=True,
+            help="2:4 for the sparse tensor cores of NVIDIA GPUs from Ampere on.",
+        ),
+        click.option(
+            "--provider",
+            default=None,
+            help="How the backend runs: an execution provider of ONNX Runtime; eager or compile "
+            "of PyTorch (cuda); tensorrt or tensorrt_rtx; all, cpu, cpu+gpu or cpu+ane of Core ML.",
+        ),
+        click.option(
+            "--backend",
+            default=None,
+            help="onnxruntime, tensorrt, cuda or coreml (default: the device's own).",
+        ),
+        click.option("--dtype", default=None, help="fp32, fp16 or bf16 (default: the device's)."),
+        click.option(
+            "--threads",
+            default=1,
+            show_default=True,
+            type=click.IntRange(1, 1024),
+            help="The runtime's threads; one is the count that can be trusted.",
+        ),
+        click.option(
+            "--batch",
+            default=1,
+            show_default=True,
+            type=click.IntRange(1, 65536),
+            help="Images a run.",
+        ),
+        click.option("--device", default="cpu", show_default=True, help="See vitprof devices."),
+    ):
+        decorated = option(decorated)
+    return decorated

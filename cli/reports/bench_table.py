@@ -1,0 +1,66 @@
+"""The table of `vitprof bench`: the columns of EfficientViT's Table 2, as CSV or markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError
+from ..options.common import check_writable
+
+_ENDINGS = (".csv", ".md")
+
+
+def check_table(path: Path) -> None:
+    """Raise UserError for a file that is neither CSV nor markdown, or cannot be written."""
+    if path.suffix.lower() not in _ENDINGS:
+        raise UserError(f"{path} is no table we write; end it in {' or '.join(_ENDINGS)}.")
+    check_writable(path)
+
+
+def write_table(path: Path, results: Sequence[dict[str, Any]], device: str) -> None:
+    """Write a line a model. Throughput is images/s on `device`; FLOPs are 2 x MACs."""
+    header = (
+        "Model",
+        f"Throughput on {device} (images/s)",
+        f"x {results[0]['model']}",
+        "Latency (ms)",
+        "MACs (M)",
+        "FLOPs (M)",
+        "Params (M)",
+        "Input",
+        "Batch",
+    )
+    lines = [
+        (
+            result["model"],
+            f"{result['images_per_s']:.1f}",
+            f"{result['images_per_s'] / results[0]['images_per_s']:.2f}",
+            f"{result['latency_ms']:.4g}",
+            f"{result['macs'] / 1e6:.0f}",
+            f"{2 * result['macs'] / 1e6:.0f}",
+            f"{result['params'] / 1e6:.1f}",
+            str(result["input"]),
+            str(result["batch"]),
+        )
+        for result in results
+    ]
+    as_text = _markdown if path.suffix.lower() == ".md" else _csv
+    path.write_text(as_text(header, lines), encoding="utf-8")
+
+
+def _csv(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([header, *lines])
+    return text.getvalue()
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in (header, *lines)]
+    rows = [f"| {' | '.join(line)} |" for line in cells]
+    rows.insert(1, "|---" + "|---:" * (len(header) - 1) + "|")
+    return "\n".join(rows) + "\n"

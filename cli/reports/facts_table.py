@@ -1,0 +1,59 @@
+"""Printing what deployed models are and do, and writing it as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..output import milliseconds, note, print_table
+
+if TYPE_CHECKING:
+    from ...profiler.deployed.facts import Facts
+
+MEBI = 2**20
+
+
+def print_facts(facts: Sequence[Facts], title: str = "model") -> None:
+    """Print one line a model; `x` columns are over the first one."""
+    first = facts[0]
+    print_table(
+        (title, "M params", "MiB file", "x", "ms", "95 % interval", "x", "CPU %",
+         "MiB memory", "MiB process", "top-1", "top-3", "test s"),
+        [
+            (
+                one.name,
+                f"{one.params / 1e6:.3g}",
+                f"{one.file_bytes / MEBI:.2f}",
+                f"{one.file_bytes / first.file_bytes:.3f}",
+                milliseconds(one.latency_ms),
+                f"{milliseconds(one.low_ms)} .. {milliseconds(one.high_ms)}",
+                f"{one.latency_ms / first.latency_ms:.2f}",
+                f"{one.cpu_percent:.0f}",
+                f"{one.model_bytes / MEBI:.1f}",
+                f"{one.peak_bytes / MEBI:.0f}",
+                _percent(one.top1),
+                _percent(one.top3),
+                "-" if one.test_s is None else f"{one.test_s:.1f}",
+            )
+            for one in facts
+        ],
+    )  # fmt: skip
+    for one in facts:
+        if one.disturbed:
+            note(f"unstable: {one.name}: the machine did other things whenever it was measured.")
+
+
+def facts_csv(facts: Sequence[Facts]) -> str:
+    """Return a line a model with every figure: bytes, ms and shares of 1, unrounded."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(facts[0].as_dict()), lineterminator="\n")
+    writer.writeheader()
+    for one in facts:
+        writer.writerow({k: "" if v is None else v for k, v in one.as_dict().items()})
+    return text.getvalue()
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f} %"

@@ -1,0 +1,1 @@
+"""Attention heads removed level by level."""

@@ -1,0 +1,1 @@
+"""Token merging: how many tokens each layer merges."""

@@ -1,0 +1,1 @@
+"""NViT: pruning while training (Yang et al. 2023)."""

@@ -1,0 +1,1 @@
+"""OPTIN: pruning in one shot (Khaki et al. 2024)."""

@@ -1,0 +1,62 @@
+"""Some of the training part, always the same: what one-shot pruning looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import UserError
+from ...models.modules.words import Words
+from ...training.data.augment import Augmentation, augmented
+from ...training.data.texts import Texts
+from ...training.inputs import AnyDataset, model_inputs
+from ..nvit.nvit import Work
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Images or texts of the training part in an order drawn from `seed`, on the work's device."""
+
+    work: Work
+    seed: int
+
+    def inputs(self, count: int, first: int = 0) -> Tensor | Words:
+        """Return `count` of them from place `first` on, as the model takes them."""
+        return model_inputs(self._taken(count, first), self.work.norm).to(self.work.device)
+
+    def images(self, count: int) -> Tensor:
+        """Return the first ones, n x channels x h x w; UserError for texts."""
+        found = self.inputs(count)
+        if isinstance(found, Words):
+            raise UserError("texts were given where images are needed.")
+        return found
+
+    def labelled(self, count: int) -> tuple[Tensor | Words, Tensor]:
+        """Return the first ones and their classes, n x classes, 1 for the right one."""
+        chosen = self._taken(count)
+        labels, classes = torch.from_numpy(chosen.labels), len(chosen.classes)
+        if isinstance(chosen, Texts):
+            return self.inputs(count), torch.eye(classes)[labels].to(self.work.device)
+        pixels, targets = augmented(
+            torch.from_numpy(chosen.pixels), labels, classes, Augmentation(),
+            self.work.images()[1], torch.Generator(),
+        )  # fmt: skip
+        return pixels.to(self.work.device), targets.to(self.work.device)
+
+    def _taken(self, count: int, first: int = 0) -> Any:
+        generator = torch.Generator().manual_seed(self.seed)
+        order = torch.randperm(len(self.work.data.train), generator=generator)
+        return self.work.data.train.take(order[first : first + count].numpy())
+
+
+def check_enough(data: AnyDataset, count: int) -> None:
+    """Raise UserError where the training part has fewer."""
+    if count > len(data.train):
+        what = "texts" if isinstance(data.train, Texts) else "images"
+        raise UserError(
+            f"{count} {what} are to be looked at, and {data.train.name} has {len(data.train)}; "
+            "take fewer."
+        )

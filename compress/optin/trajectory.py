@@ -1,0 +1,98 @@
+"""How far a change in a layer is felt in all later ones (Khaki et al. 2024, OPTIN, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...errors import UserError
+
+Aggregation = Literal["sum", "mean"]
+# The rows that the authors' code takes of all tokens of all images. Errors here are of all rows and
+# counted as if of so many, so that what `weight` means does not change with the batch.
+ROWS = 768
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What eq. 3 adds up: I = Σ over later layers of L_MD + weight · L_KD.
+
+    weight: λ; temperature: of L_KD; aggregation: of the layers' errors; depth: how many later
+    layers count (None: all). Raises UserError for a value out of range.
+    """
+
+    weight: float = 0.01
+    temperature: float = 4.0
+    aggregation: Aggregation = "sum"
+    depth: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < float("inf"):
+            raise UserError(f"the weight of the logits, {self.weight}, has to be 0 or more.")
+        if not 0 < self.temperature < float("inf"):
+            raise UserError(f"the temperature {self.temperature} has to be above 0.")
+        if self.depth is not None and self.depth < 0:
+            raise UserError(f"a trajectory of {self.depth} layers cannot be; take 0 or more.")
+
+
+class Manifold:
+    """The relations between all tokens of all images in one layer of the unpruned model.
+
+    features: images x tokens x width, or any shape whose last axis is the width. counted: the same
+    without the width, False for tokens that only fill a sequence up; None where there are none.
+    """
+
+    def __init__(self, features: Tensor, counted: Tensor | None = None) -> None:
+        self.counted = None if counted is None else counted.reshape(-1)
+        self.rows = _unit_rows(self._counted(features.reshape(-1, features.shape[-1])))
+        self.gram = self.rows.T @ self.rows
+
+    def errors(self, features: Tensor) -> Tensor:
+        """Return L_MD of each of n variants (n x the shape above): OPTIN eq. 2, one number each.
+
+        ‖M(F') - M(F)‖²_F with M = ψψᵀ, ψ the rows of length 1. With Δ = ψ' - ψ the difference is
+        ψΔᵀ + Δψᵀ + ΔΔᵀ, and its norm follows from the small matrices A = ψᵀψ, B = ψᵀΔ and C = ΔᵀΔ:
+        2·tr(BB) + 2·tr(AC) + 4·tr(BC) + ‖C‖². No rows x rows matrix is made, and nothing large
+        cancels.
+        """
+        count, width = len(features), features.shape[-1]
+        changed = _unit_rows(self._counted(features.reshape(count, -1, width))) - self.rows
+        b = self.rows.T @ changed
+        c = changed.transpose(1, 2) @ changed
+        squares = (b * b.transpose(1, 2)).sum(dim=(1, 2)) + (self.gram * c).sum(dim=(1, 2))
+        mixed = (b * c).sum(dim=(1, 2))  # C is symmetric
+        total = 2 * squares + 4 * mixed + (c * c).sum(dim=(1, 2))
+        return total.clamp_min(0) * (ROWS / len(self.rows)) ** 2
+
+    def _counted(self, rows: Tensor) -> Tensor:
+        return rows if self.counted is None else rows[..., self.counted, :]
+
+
+def _unit_rows(rows: Tensor) -> Tensor:
+    return F.normalize(rows, dim=-1)
+
+
+def logit_errors(full: Tensor, logits: Tensor, temperature: float) -> Tensor:
+    """Return L_KD of each of n variants: KL(full || variant) at the temperature, times its square.
+
+    full: images x classes, or images x queries x classes; logits: n x that shape. The mean is over
+    images and queries (Hinton et al. 2015, section 2).
+    """
+    target = F.log_softmax(full / temperature, dim=-1)
+    found = F.log_softmax(logits / temperature, dim=-1)
+    divergence = (target.exp() * (target - found)).sum(dim=-1)
+    return temperature**2 * divergence.flatten(1).mean(dim=1)
+
+
+def importance(trajectory: Trajectory, layers: list[Tensor], logits: Tensor) -> Tensor:
+    """Return OPTIN eq. 3 of n variants from each later layer's errors and those of the logits."""
+    total = torch.zeros_like(logits)
+    for errors in layers:
+        total = total + errors
+    if trajectory.aggregation == "mean" and layers:
+        total = total / len(layers)
+    return total + trajectory.weight * logits

@@ -1,0 +1,1 @@
+"""OPTIN for the Swin inside a Mask2Former."""

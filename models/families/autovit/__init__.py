@@ -1,0 +1,1 @@
+"""AutoViT: convolutions and MobileViT blocks (Kong et al. 2025)."""

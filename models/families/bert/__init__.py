@@ -1,0 +1,1 @@
+"""BERT for classification (Devlin et al. 2019)."""

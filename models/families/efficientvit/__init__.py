@@ -1,0 +1,1 @@
+"""EfficientViT with cascaded group attention (Liu et al. 2023)."""

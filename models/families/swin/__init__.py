@@ -1,0 +1,1 @@
+"""The Swin Transformer (Liu et al. 2021)."""

@@ -1,0 +1,1 @@
+"""VGG with batch norms (Simonyan & Zisserman 2015)."""

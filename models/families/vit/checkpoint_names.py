@@ -1,0 +1,124 @@
+"""From the weight names of Hugging Face's ViT and DeiT to timm's.
+
+Files that transformers writes say `vit.encoder.layer.0.attention.attention.query.weight`, its
+version 5 holds the same weight in memory as `vit.layers.0.attention.q_proj.weight`, and timm
+fuses query, key and value into `blocks.0.attn.qkv.weight`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ....errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_OUTSIDE_LAYERS = {
+    "embeddings.cls_token": "cls_token",
+    "embeddings.distillation_token": "dist_token",
+    "embeddings.position_embeddings": "pos_embed",
+    "embeddings.patch_embeddings.projection.weight": "patch_embed.proj.weight",
+    "embeddings.patch_embeddings.projection.bias": "patch_embed.proj.bias",
+    "layernorm.weight": "norm.weight",
+    "layernorm.bias": "norm.bias",
+    "classifier.weight": "head.weight",
+    "classifier.bias": "head.bias",
+    "cls_classifier.weight": "head.weight",
+    "cls_classifier.bias": "head.bias",
+    "distillation_classifier.weight": "head_dist.weight",
+    "distillation_classifier.bias": "head_dist.bias",
+}
+_INSIDE_LAYER = {
+    "attention.attention.query": "attn.q",
+    "attention.attention.key": "attn.k",
+    "attention.attention.value": "attn.v",
+    "attention.output.dense": "attn.proj",
+    "intermediate.dense": "mlp.fc1",
+    "output.dense": "mlp.fc2",
+    "attention.q_proj": "attn.q",
+    "attention.k_proj": "attn.k",
+    "attention.v_proj": "attn.v",
+    "attention.o_proj": "attn.proj",
+    "mlp.fc1": "mlp.fc1",
+    "mlp.fc2": "mlp.fc2",
+    "layernorm_before": "norm1",
+    "layernorm_after": "norm2",
+}
+_BASE = re.compile(r"^(?:vit|deit)\.")
+_LAYER = re.compile(r"^(?:encoder\.layer|layers)\.(\d+)\.(.+)\.(weight|bias)$")
+# Not part of classification: the pooler, and the token of masked image modelling.
+_IGNORED = re.compile(r"^(?:pooler\.|embeddings\.mask_token$)")
+
+
+def is_hugging_face(names: Mapping[str, object]) -> bool:
+    """Whether these are the weight names of a Hugging Face ViT or DeiT."""
+    stems = {name for name in _OUTSIDE_LAYERS if name.startswith("embeddings.")}
+    return any(_BASE.sub("", name) in stems for name in names)
+
+
+def timm_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the same weights under timm's names, query, key and value fused.
+
+    A name that is neither known nor to be ignored is kept as it is. Raises UserError where one of
+    a layer's query, key and value is missing or the three do not fit together.
+    """
+    renamed: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        bare = _BASE.sub("", name)
+        if _IGNORED.match(bare):
+            continue
+        new_name = _timm_name(bare) or name
+        if new_name in renamed:
+            raise UserError(f"'{name}' and another weight both stand for '{new_name}'; remove one.")
+        renamed[new_name] = weight
+    return fuse_qkv(renamed)
+
+
+def _timm_name(bare: str) -> str | None:
+    in_layer = _LAYER.match(bare)
+    if in_layer is None:
+        return _OUTSIDE_LAYERS.get(bare)
+    layer, part, kind = in_layer.groups()
+    if part not in _INSIDE_LAYER:
+        return None
+    return f"blocks.{layer}.{_INSIDE_LAYER[part]}.{kind}"
+
+
+def fuse_qkv(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights with `attn.q`, `attn.k` and `attn.v` of each layer as one `attn.qkv`.
+
+    Raises UserError where one of the three is missing or they do not fit together.
+    """
+    import torch
+
+    fused: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        layer, part, kind = name.rpartition(".attn.")[0], *_last_two(name)
+        if not layer or part not in ("q", "k", "v"):
+            fused[name] = weight
+            continue
+        trio = [f"{layer}.attn.{each}.{kind}" for each in ("q", "k", "v")]
+        missing = [each for each in trio if each not in weights]
+        if missing:
+            raise UserError(
+                f"it lacks '{missing[0]}' (the query, key or value of a layer) beside '{name}'; "
+                "fetch the file again."
+            )
+        if part == "q":
+            try:
+                fused[f"{layer}.attn.qkv.{kind}"] = torch.cat([weights[each] for each in trio])
+            except RuntimeError:
+                shapes = ", ".join(str(tuple(weights[each].shape)) for each in trio)
+                raise UserError(
+                    f"query, key and value of '{layer}' have shapes {shapes}, which do not fit "
+                    "together; fetch the file again."
+                ) from None
+    return fused
+
+
+def _last_two(name: str) -> tuple[str, str]:
+    parts = name.split(".")
+    return (parts[-2], parts[-1]) if len(parts) > 1 else ("", name)

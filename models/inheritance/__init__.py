@@ -1,0 +1,1 @@
+"""Which part of a larger model's weights a smaller one has."""

@@ -1,0 +1,203 @@
+"""What fused attention gains over plain attention, in training and inference.
+
+The protocol of Efficient Vision Transformers: Once-Train Optimization, section IV.A: 5 untimed
+iterations, then 50 timed ones. Fused and plain take turns, so that a ratio is one of neighbours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...models import ViTLayer, ViTSpec, create_model
+from ...models.modules.attention import AttentionBlock
+from ...models.modules.fused_attention import with_fused_attention
+from ..sampling.clock import Clock, SystemClock
+
+Mode = Literal["training", "inference"]
+MODES: tuple[Mode, ...] = ("training", "inference")
+DTYPES = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison: `tokens` a sequence, `batch` sequences a step, in `dtype` by autocast.
+
+    what: "model" is a whole one with its loss and optimizer, "block" one attention block.
+    """
+
+    what: str
+    mode: Mode
+    dtype: str
+    batch: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The medians of a case in ms, and of the pairs' ratios plain / fused with a 95 % interval.
+
+    Peaks are of a GPU's memory in bytes, None elsewhere. A case that cannot be run has an `error`
+    and NaN for its times.
+    """
+
+    case: Case
+    fused_ms: float = math.nan
+    plain_ms: float = math.nan
+    speedup: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    runs: int = 0
+    fused_peak: int | None = None
+    plain_peak: int | None = None
+    error: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        values = asdict(self)
+        return {**values.pop("case"), **values}
+
+
+def compare_model(
+    spec: ViTSpec, case: Case, device: torch.device, warmup: int = 5, runs: int = 50,
+    clock: Clock | None = None, on_run: Callable[[int, int], None] | None = None,
+) -> Compared:  # fmt: skip
+    """Return a whole model's times: a forward pass, or a step with loss, backward and AdamW."""
+    plain = create_model(spec)
+    return _compare(plain, _images(spec, case, device), case, device, warmup, runs, clock, on_run)
+
+
+def compare_block(
+    embed: int, layer: ViTLayer, case: Case, device: torch.device, warmup: int = 5, runs: int = 50,
+    clock: Clock | None = None, on_run: Callable[[int, int], None] | None = None,
+) -> Compared:  # fmt: skip
+    """Return one attention block's times (norm, attention, residual) at the case's tokens."""
+    spec = ViTSpec(embed=embed, layers=(layer,), resolution=16, patch=16, classes=1, name="block")
+    block = spec.attention_block(layer, case.tokens)
+    assert block is not None
+    plain = AttentionBlock.of(block)
+    return _compare(plain, lambda: torch.randn(case.batch, case.tokens, embed, device=device), case,
+                    device, warmup, runs, clock, on_run)  # fmt: skip
+
+
+def _images(spec: ViTSpec, case: Case, device: torch.device) -> Callable[[], torch.Tensor]:
+    shape = (case.batch, *spec.blocks()[0].input_shape)
+    return lambda: torch.randn(shape, device=device)
+
+
+def _compare(
+    plain: nn.Module, inputs: Callable[[], torch.Tensor], case: Case, device: torch.device,
+    warmup: int, runs: int, clock: Clock | None, on_run: Callable[[int, int], None] | None,
+) -> Compared:  # fmt: skip
+    """Time plain and fused in turns; what does not fit the memory becomes an error."""
+    clock = clock or SystemClock()
+    try:
+        x = inputs()
+        steps = {
+            "fused": _step(with_fused_attention(plain).to(device), x, case, device),
+            "plain": _step(plain.to(device), x, case, device),
+        }
+        peaks = {name: _peak(step, device) for name, step in steps.items()}
+        times: dict[str, list[float]] = {name: [] for name in steps}
+        for nth in range(warmup + runs):
+            # Neither always comes first.
+            for name in sorted(steps, reverse=bool(nth % 2)):
+                started = clock.wall()
+                steps[name]()
+                _wait(device)
+                if nth >= warmup:
+                    times[name].append((clock.wall() - started) / 1e6)
+            if on_run is not None:
+                on_run(nth + 1, warmup + runs)
+    except (RuntimeError, MemoryError) as error:
+        return Compared(case, error=" ".join(str(error).split())[:200] or type(error).__name__)
+    ratios = np.array(times["plain"]) / np.array(times["fused"])
+    low, high = median_interval(ratios)
+    return Compared(
+        case, float(np.median(times["fused"])), float(np.median(times["plain"])),
+        float(np.median(ratios)), low, high, runs, peaks["fused"], peaks["plain"],
+    )  # fmt: skip
+
+
+def median_interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the median by order statistics, which assume no distribution.
+
+    The ranks between which the median lies with 95 % are those of a binomial of n and a half; of
+    fewer than six values, all of them.
+    """
+    from scipy.stats import binom
+
+    ordered, n = np.sort(values), len(values)
+    rank = int(binom.ppf(0.025, n, 0.5))
+    if n < 6 or rank < 1:
+        return float(ordered[0]), float(ordered[-1])
+    return float(ordered[rank - 1]), float(ordered[n - rank])
+
+
+def _step(
+    module: nn.Module, x: torch.Tensor, case: Case, device: torch.device
+) -> Callable[[], object]:
+    """Return one iteration: of training with its loss, backward pass and update, or a forward."""
+    sixteen = DTYPES[case.dtype]
+
+    def forward() -> torch.Tensor:
+        with torch.autocast(device.type, sixteen, enabled=sixteen is not None):
+            return module(x)
+
+    if case.mode == "inference":
+        module.eval()
+        return torch.inference_mode()(forward)
+    module.train()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-6)
+    of_model = case.what == "model"
+    labels = torch.zeros(case.batch, dtype=torch.long, device=device)
+
+    def train() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        out = forward().float()
+        loss = nn.functional.cross_entropy(out, labels) if of_model else out.square().mean()
+        loss.backward()
+        optimizer.step()
+
+    return train
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _peak(step: Callable[[], object], device: torch.device) -> int | None:
+    """Return the most bytes of the GPU that one iteration, run here, had in use; None on a CPU."""
+    if device.type != "cuda":
+        return None
+    step()  # an optimizer makes its averages in the first one
+    _wait(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    step()
+    _wait(device)
+    return torch.cuda.max_memory_allocated(device)
+
+
+def cases(
+    what: str, modes: Sequence[Mode], dtypes: Sequence[str], batches: Sequence[int],
+    tokens: Sequence[int],
+) -> Iterator[Case]:  # fmt: skip
+    """Yield a case for every combination, the cheap ones of each dtype first."""
+    for dtype in dtypes:
+        for length in tokens:
+            for batch in batches:
+                for mode in modes:
+                    yield Case(what, mode, dtype, batch, length)
+
+
+def with_layers(spec: ViTSpec, count: int | None) -> ViTSpec:
+    """Return the model with its first `count` layers only, all of them for None."""
+    if count is None:
+        return spec
+    return replace(spec, layers=spec.layers[:count], merges=spec.merges[:count])

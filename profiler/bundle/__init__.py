@@ -1,0 +1,1 @@
+"""Bundles: a plan with compiled artifacts, to be measured on another machine."""

@@ -1,0 +1,269 @@
+"""A bundle: a plan with its compiled artifacts, built here and measured on another machine."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...backends import Backend, BackendOptions
+from ...closing import Closing
+from ...errors import UserError
+from ...models import Block, Spec
+from ...tables import Setting
+from ...tables.setting import SETTING_COLUMNS
+from ..plan import Plan, Subject
+from ..sampling.reference import choose_references
+from ..workshop import Artifact, CannotBuildError, Workshop
+from .manifest import Manifest, Stored
+from .reading import LONGEST_REASON, MOST_POINTS, read_manifest
+from .zip_file import (
+    LARGEST_ARTIFACT,
+    LARGEST_BUNDLE,
+    LARGEST_MANIFEST,
+    MANIFEST,
+    MOST_ARTIFACTS,
+    SealedZip,
+    is_sealed,
+    new_zip,
+)
+
+# What a file of each backend's artifacts is called.
+_KINDS = {"onnxruntime": "onnx", "tensorrt": "engine", "coreml": "mlpackage"}
+# Backends whose artifacts are programs. Of TensorRT NVIDIA says: to deserialize an engine from an
+# untrusted source is to run untrusted native code.
+PROGRAMS = ("tensorrt",)
+
+
+@dataclass(frozen=True)
+class Building:
+    """What `build_bundle` made: `failed` are the points that could not be compiled, and why."""
+
+    path: Path
+    plan: Plan
+    failed: Mapping[str, str]
+    seconds: float
+    bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        whole = sum(isinstance(point.subject, Spec) for point in self.plan.points)
+        return {
+            "bundle": str(self.path),
+            "points": len(self.plan.points) - whole,
+            "models": whole,
+            "failed": list(self.failed),
+            "seconds": round(self.seconds, 2),
+            "bytes": self.bytes,
+        }
+
+
+def build_bundle(
+    plan: Plan,
+    backend: Backend,
+    setting: Setting,
+    options: BackendOptions,
+    out: str | Path,
+    *,
+    on_progress: Callable[[int, int, int, int], None] | None = None,
+) -> Building:
+    """Compile every part of every point, and the reference, into the zip at `out`.
+
+    The file appears when all is done, whole or not at all. What cannot be compiled is in it with
+    the reason. `on_progress` is called as by `measure_table`, with points for sessions. Equal plans
+    give equal bytes where the backend compiles equal modules to equal bytes. Raises UserError for a
+    plan too large for a bundle, and where `out` cannot be written or holds something else.
+    """
+    out = Path(out)
+    check_replaceable(out)
+    if len(plan.points) > MOST_POINTS:
+        raise UserError(
+            f"the plan has {len(plan.points)} points and a bundle holds {MOST_POINTS}; give fewer "
+            "(--points, --grid) or build several bundles."
+        )
+    started = time.monotonic()
+    reference = choose_references(plan, setting.batch).blocks
+    block = reference[0] if isinstance(reference, tuple) else None
+    made: dict[Subject, Stored | str] = {}
+    failed: dict[str, str] = {}
+    with new_zip(out) as add:
+        compiler = _Compiler(Workshop(backend, options, setting.batch), add)
+        for nth, point in enumerate(plan.points, start=1):
+            for part in point.parts:
+                if part.subject not in made:
+                    made[part.subject] = compiler.compiled(part.subject)
+                one = made[part.subject]
+                if isinstance(one, str):
+                    failed.setdefault(str(point), one)
+            if on_progress:
+                on_progress(nth, len(plan.points), nth, len(plan.points))
+        if reference is not None and reference not in made:
+            made[reference] = compiler.compiled(reference)
+        built = _built_by(backend, options)
+        text = Manifest(setting, built, plan, block, made).to_json().encode()
+        _check_room(len(text), LARGEST_MANIFEST, "bytes of points")
+        add(MANIFEST, text)
+    return Building(out, plan, failed, time.monotonic() - started, out.stat().st_size)
+
+
+def check_replaceable(out: Path) -> None:
+    """Raise UserError where something stands at `out` that no vitprof build wrote."""
+    if out.exists() and not is_sealed(out):
+        raise UserError(
+            f"{out} exists and is no whole bundle of vitprof build, so it is not written over; "
+            "give another --out or remove it."
+        )
+
+
+class _Compiler:
+    """Compiles subjects into the zip; what comes out equal is stored once."""
+
+    def __init__(self, workshop: Workshop, add: Callable[[str, bytes], None]) -> None:
+        self._workshop = workshop
+        self._add = add
+        self._stored: dict[str, Stored] = {}
+        self._bytes = 0
+
+    def compiled(self, subject: Subject) -> Stored | str:
+        try:
+            data = self._workshop.build(subject)
+        except CannotBuildError as error:
+            return _printable(str(error))
+        if not 0 < len(data) <= LARGEST_ARTIFACT:
+            return f"its artifact has {len(data)} bytes, and a bundle takes 1 to {LARGEST_ARTIFACT}"
+        digest = hashlib.sha256(data).hexdigest()
+        if digest not in self._stored:
+            kind = _KINDS.get(self._workshop.backend.name, "bin")
+            name = f"artifacts/{len(self._stored):04}.{kind}"
+            self._bytes += len(data)
+            _check_room(len(self._stored) + 1, MOST_ARTIFACTS, "artifacts")
+            _check_room(self._bytes, LARGEST_BUNDLE - LARGEST_MANIFEST, "bytes")
+            self._add(name, data)
+            self._stored[digest] = Stored(name, len(data), digest)
+        return self._stored[digest]
+
+
+class Bundle(Closing):
+    """A bundle open for measuring: the `Artifacts` of a Workshop. Use as a context manager.
+
+    It has its `path`, and from its manifest `setting`, `plan`, `reference` and `built`. Artifacts
+    that are programs (`PROGRAMS`) are given only if the bundle is `trusted`.
+    """
+
+    def __init__(self, path: str | Path, trusted: bool = False) -> None:
+        """Open and check all of the file but the artifacts; raises UserError.
+
+        Artifacts are checked too if any byte of the file was changed, to say which it was.
+        """
+        self.path = Path(path)
+        self.trusted = trusted
+        self._zip = SealedZip(self.path)
+        try:
+            where = f"{self.path}, {MANIFEST}"
+            self._manifest = read_manifest(self._zip.read(MANIFEST), where)
+            self._check_names()
+            self._check_bytes()
+        except BaseException:
+            self._zip.close()
+            raise
+
+    @property
+    def setting(self) -> Setting:
+        return self._manifest.setting
+
+    @property
+    def plan(self) -> Plan:
+        return self._manifest.plan
+
+    @property
+    def reference(self) -> Block | None:
+        return self._manifest.reference
+
+    @property
+    def built(self) -> Mapping[str, object]:
+        """The version of vitprof that built it, and what its backend tells of itself there."""
+        return {"vitprof": self._manifest.vitprof, **self._manifest.built}
+
+    def check_trust(self) -> None:
+        """Raise UserError where to measure it is to run programs that nobody vouches for."""
+        if self.setting.backend in PROGRAMS and not self.trusted:
+            raise UserError(
+                f"{self.path} holds {self.setting.backend} engines, which are programs: measuring "
+                "them runs what their builder wrote; if that is you or someone you trust, add "
+                "--trust."
+            )
+
+    def artifact(self, subject: Subject) -> Artifact:
+        """Return the subject's artifact, its size and SHA-256 checked; see `Artifacts`."""
+        self.check_trust()
+        if subject not in self._manifest.artifacts:
+            name = subject.name if isinstance(subject, Spec) else " + ".join(map(str, subject))
+            raise UserError(
+                f"{self.path} has no artifact of {name[:200]}, which the table at --out is "
+                "measured by; give another --out, or --fresh."
+            )
+        stored = self._manifest.artifacts[subject]
+        if isinstance(stored, str):
+            raise CannotBuildError(stored)
+        return Artifact(f"{self.path}, {stored.file}", self._read(stored))
+
+    def close(self) -> None:
+        self._zip.close()
+
+    def _check_names(self) -> None:
+        """The zip must hold just what the manifest lists, in the sizes it lists."""
+        listed = {name: stored.bytes for name, stored in self._manifest.files.items()}
+        there = {name: size for name, size in self._zip.sizes.items() if name != MANIFEST}
+        for name in sorted(listed.keys() | there.keys()):
+            if name not in there:
+                raise UserError(f"{self.path} lacks {name}, which its {MANIFEST} lists.")
+            if name not in listed:
+                raise UserError(f"{self.path} has {name}, which its {MANIFEST} does not list.")
+            if listed[name] != there[name]:
+                raise UserError(
+                    f"{self.path}: {name} has {there[name]} bytes and not the {listed[name]} of "
+                    f"its {MANIFEST}; copy or build it again."
+                )
+
+    def _check_bytes(self) -> None:
+        try:
+            self._zip.check_seal()
+        except UserError:
+            for stored in self._manifest.files.values():
+                self._read(stored)  # which says so if it is this one
+            raise
+
+    def _read(self, stored: Stored) -> bytes:
+        data = self._zip.read(stored.file)
+        if len(data) != stored.bytes or hashlib.sha256(data).hexdigest() != stored.sha256:
+            raise UserError(
+                f"{self.path}: {stored.file} is damaged: it is not what was built (its SHA-256 "
+                "differs); copy or build the bundle again."
+            )
+        return data
+
+
+def _built_by(backend: Backend, options: BackendOptions) -> dict[str, object]:
+    """Return what built the artifacts; how they are run is in the setting."""
+    facts = backend.environment(options)
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: value for name, value in facts.items() if name not in SETTING_COLUMNS},
+    }
+
+
+def _printable(reason: str) -> str:
+    words = "".join(c if c.isprintable() else " " for c in reason)[:LONGEST_REASON]
+    return words.strip() or "it cannot be compiled"
+
+
+def _check_room(count: int, most: int, of_what: str) -> None:
+    if count > most:
+        raise UserError(
+            f"the plan makes {count} {of_what} and a bundle holds {most}; give fewer points "
+            "(--points, --grid) or build several bundles."
+        )

@@ -1,0 +1,243 @@
+"""The zip file of a bundle: written whole and sealed, read as what a stranger gave.
+
+It holds `manifest.json` and `artifacts/NNNN.<kind>`, each once, as plain files, not compressed. Its
+comment is the SHA-256 of every byte before it, so no byte changes unnoticed. That guards against
+damage, not against malice: whoever builds a bundle can seal what he likes. So whatever the seal
+says, names, kinds, sizes and number of the entries are checked before one of them is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ...atomic_write import replacing
+from ...closing import Closing
+from ...errors import UserError
+from ...models.checks import shown
+
+MANIFEST = "manifest.json"
+ARTIFACT = re.compile(r"artifacts/[0-9]{4}\.(onnx|engine|mlpackage|bin)")
+MOST_ARTIFACTS = 10_000
+LARGEST_MANIFEST = 8 << 20
+LARGEST_ARTIFACT = (2 << 30) - 1  # the most that an ONNX model can be
+LARGEST_BUNDLE = 32 << 30
+
+_SEAL = b"vitprof-bundle-sha256:"
+_DIGEST = 2 * hashlib.sha256().digest_size
+_COMMENT = len(_SEAL) + _DIGEST
+# A zip's time stamp cannot be left out; this is the earliest.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+_PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
+_CHUNK = 1 << 20
+
+# The records at a zip's end (APPNOTE.TXT 4.3.14 to 4.3.16), and the most that an entry of ours
+# takes in the list of contents before them: its record, its name and its 64-bit sizes.
+_END = struct.Struct("<4s4H2LH")
+_LOCATOR_64 = struct.Struct("<4sLQL")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_LONGEST_RECORD = 46 + 32 + 32
+
+
+@contextlib.contextmanager
+def new_zip(path: Path) -> Iterator[Callable[[str, bytes], None]]:
+    """Give `add(name, data)`; at the end the sealed zip stands at `path`, whole or not at all.
+
+    Equal entries give equal bytes. Raises UserError when the place cannot be written.
+    """
+    with replacing(path) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            archive.comment = _SEAL + b"0" * _DIGEST
+
+            def add(name: str, data: bytes) -> None:
+                entry = zipfile.ZipInfo(name, _NO_TIME)
+                entry.create_system = 3  # Unix, on whichever system it is written
+                entry.external_attr = _PLAIN_FILE
+                archive.writestr(entry, data)
+
+            yield add
+        digest = _digest(file)
+        file.seek(-_DIGEST, os.SEEK_END)
+        file.write(digest)
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether the file at `path` ends as those of `new_zip` do; False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return _seal_of(file) is not None
+    except OSError:
+        return False
+
+
+class SealedZip(Closing):
+    """A file of `new_zip`, open for reading; use as a context manager.
+
+    `sizes` are the bytes of each entry by name. To open it is to read the list of contents only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = _opened(path)
+        try:
+            self._seal = self._checked_seal()
+            self._check_end()
+            self._archive, self._entries = self._checked_entries()
+        except OSError as error:
+            self._file.close()
+            raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+        except BaseException:
+            self._file.close()
+            raise
+        self.sizes = {name: entry.file_size for name, entry in self._entries.items()}
+
+    def read(self, name: str) -> bytes:
+        """Return what an entry holds; raises UserError where it is damaged or not there."""
+        entry = self._entries.get(name)
+        if entry is None:
+            raise UserError(f"{self.path} has no {name}; copy or build it again.")
+        try:
+            return self._archive.read(entry)
+        except Exception as error:  # zipfile raises half a dozen kinds on damaged input
+            raise UserError(
+                f"{self.path}: {name} is damaged ({_words(error)}); copy or build the bundle again."
+            ) from None
+
+    def check_seal(self) -> None:
+        """Read all of it and raise UserError if any byte is not as it was written."""
+        try:
+            found = _digest(self._file)
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be read: {error.strerror}.") from None
+        if found != self._seal:
+            raise UserError(
+                f"{self.path} is damaged: its SHA-256 is not the one it was sealed with; copy or "
+                "build it again."
+            )
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _checked_seal(self) -> bytes:
+        size = self._file.seek(0, os.SEEK_END)
+        if not size:
+            raise UserError(f"{self.path} is empty; copy or build it again.")
+        if size > LARGEST_BUNDLE:
+            raise UserError(
+                f"{self.path} has {size} bytes, more than the {LARGEST_BUNDLE} of a bundle."
+            )
+        if not b"PK\3\4".startswith(self._at(0, 4)):
+            raise UserError(f"{self.path} is no zip file, so no bundle of vitprof build.")
+        seal = _seal_of(self._file)
+        if seal is None:
+            raise UserError(
+                f"{self.path} is no bundle of vitprof build, or its end is cut off; copy or build "
+                "it again."
+            )
+        return seal
+
+    def _check_end(self) -> None:
+        """Refuse too long a list of contents: zipfile reads all that the file's end announces."""
+        end = self._file.seek(0, os.SEEK_END) - _COMMENT - _END.size
+        if end < 0:
+            raise self._damaged("it is too short")
+        signature, _, _, _, count, size, _, comment = _END.unpack(self._at(end, _END.size))
+        if signature != b"PK\5\6" or comment != _COMMENT:
+            raise self._damaged("its end is not where it should be")
+        before = end - _LOCATOR_64.size - _END_64.size
+        locator = self._at(before + _END_64.size, _LOCATOR_64.size) if before > 0 else b""
+        if locator.startswith(b"PK\6\7"):  # more than 4 GiB: the true numbers are in 64 bits
+            end_64 = _END_64.unpack(self._at(before, _END_64.size))
+            if end_64[0] != b"PK\6\6" or _LOCATOR_64.unpack(locator)[2] != before:
+                raise self._damaged("its 64-bit end is not where it should be")
+            count, size = max(count, end_64[7]), max(size, end_64[8])
+        if count > MOST_ARTIFACTS + 1 or size > (MOST_ARTIFACTS + 1) * _LONGEST_RECORD:
+            raise self._refused(f"has more than {MOST_ARTIFACTS} artifacts")
+
+    def _checked_entries(self) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
+        try:
+            archive = zipfile.ZipFile(self._file)
+        except Exception as error:  # zipfile raises half a dozen kinds on damaged input
+            raise self._damaged(_words(error)) from None
+        entries: dict[str, zipfile.ZipInfo] = {}
+        for entry in archive.infolist():
+            self._check_entry(entry)
+            if entry.filename in entries:
+                raise self._refused(f"has {entry.filename} twice")
+            entries[entry.filename] = entry
+        if MANIFEST not in entries:
+            raise self._refused(f"has no {MANIFEST}")
+        stored = sum(entry.file_size for entry in entries.values())
+        if stored > self._file.seek(0, os.SEEK_END):
+            raise self._refused(f"claims to hold {stored} bytes, more than the file has")
+        return archive, entries
+
+    def _check_entry(self, entry: zipfile.ZipInfo) -> None:
+        """Refuse whatever `new_zip` does not write: nothing else is ever read."""
+        name = entry.orig_filename
+        if name != MANIFEST and ARTIFACT.fullmatch(name) is None:
+            raise self._refused(f"has the entry {shown(name)}, which no bundle has")
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            raise self._refused(f"has the entry {name} compressed, which vitprof build never does")
+        if entry.external_attr != _PLAIN_FILE or entry.flag_bits:
+            raise self._refused(f"has the entry {name}, which is a link or no plain file")
+        largest = LARGEST_MANIFEST if name == MANIFEST else LARGEST_ARTIFACT
+        if entry.file_size > largest:
+            raise self._refused(f"has {name} of {entry.file_size} bytes where {largest} may be")
+
+    def _at(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def _refused(self, what: str) -> UserError:
+        return UserError(
+            f"{self.path} {what}, so it is refused; measure only what vitprof build wrote."
+        )
+
+    def _damaged(self, how: str) -> UserError:
+        return UserError(f"{self.path} is damaged ({how}); copy or build it again.")
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path} is not a file; give the path of a bundle of vitprof build.")
+        return path.open("rb")
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} does not exist; build it first: vitprof build --out {path}."
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _seal_of(file: BinaryIO) -> bytes | None:
+    """Return the digest at the end of an open file, None where it has none."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _COMMENT))
+    comment = file.read(_COMMENT)
+    return comment.removeprefix(_SEAL) if comment.startswith(_SEAL) else None
+
+
+def _digest(file: BinaryIO) -> bytes:
+    """Return the SHA-256, in hexadecimal, of all of an open file but the digest at its end."""
+    left = file.seek(0, os.SEEK_END) - _DIGEST
+    file.seek(0)
+    hashed = hashlib.sha256()
+    while left > 0 and (chunk := file.read(min(left, _CHUNK))):
+        hashed.update(chunk)
+        left -= len(chunk)
+    return hashed.hexdigest().encode()
+
+
+def _words(error: Exception) -> str:
+    text = "".join(c for c in str(error) if c.isprintable())
+    return " ".join(text.split())[:200] or type(error).__name__

@@ -1,0 +1,88 @@
+"""How much memory a process needs that loads a model and runs it: its peak resident set.
+
+Measured in a fresh process of its own, so that nothing else is in it: what the system counts, not a
+sum over allocations.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...backends import BackendError
+
+_STATUS = Path("/proc/self/status")
+SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class ProcessMemory:
+    """Peak resident set in bytes: of the whole process, and before it loaded the model.
+
+    The difference is what the model takes: weights, what flows, and what the runtime makes of them.
+    """
+
+    peak_bytes: int
+    before_bytes: int
+
+    @property
+    def of_model_bytes(self) -> int:
+        return max(self.peak_bytes - self.before_bytes, 0)
+
+
+def peak_resident_bytes(status: Path = _STATUS) -> int:
+    """Return the largest resident set this process has had so far, in bytes."""
+    # On Linux getrusage tells the parent's peak too, if that was larger when it started this one.
+    try:
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def onnx_memory(model: Path, threads: int = 1) -> ProcessMemory:
+    """Return what a process takes that runs this ONNX model with ONNX Runtime on the CPU.
+
+    Raises BackendError with its last words where that process fails.
+    """
+    return _measured({"kind": "onnx", "path": str(model), "threads": threads})
+
+
+def torch_memory(
+    folder: Path, path: Path, precision: str, batch: int = 1, threads: int = 1
+) -> ProcessMemory:
+    """Return what a process takes that runs the weights at `path` with PyTorch on the CPU.
+
+    folder: of the model whose spec they are of.
+
+    Raises BackendError with its last words where that process fails.
+    """
+    return _measured({
+        "kind": "torch", "folder": str(folder), "path": str(path), "precision": precision,
+        "batch": batch, "threads": threads,
+    })  # fmt: skip
+
+
+def _measured(request: Mapping[str, Any]) -> ProcessMemory:
+    command = [sys.executable, "-m", "vitprof.profiler.deployed.memory_probe", json.dumps(request)]
+    try:
+        answer = subprocess.run(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise BackendError.because("measuring the memory of a process", error) from error
+    if answer.returncode:
+        words = answer.stderr.strip().splitlines() or [f"it ended with {answer.returncode}"]
+        raise BackendError(f"measuring the memory of a process failed: {words[-1][:300]}")
+    said = json.loads(answer.stdout.splitlines()[-1])
+    return ProcessMemory(int(said["peak"]), int(said["before"]))

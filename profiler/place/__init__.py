@@ -1,0 +1,1 @@
+"""Where something was measured, and that nothing else measures there."""

@@ -1,0 +1,37 @@
+"""What of a machine is busy while a device is measured: what two measurements must not share."""
+
+from __future__ import annotations
+
+import os
+
+from ...backends import Device
+from ...backends.machine.nvidia_gpus import nvidia_gpu_uuids
+
+# CPU, Core ML and boards: whatever computes there, the machine's memory and clock are shared.
+HOST = "host"
+# Execution providers of ONNX Runtime that run on an NVIDIA GPU, whatever the device is called.
+_ON_NVIDIA_GPU = ("CUDA", "Tensorrt", "NvTensorRTRTX")
+
+
+def device_identity(device: Device, provider: str | None = None) -> str:
+    """Return the name under which one device of this machine is locked.
+
+    The GPU's UUID where the driver tells, otherwise its number; a phone's own name; HOST for all
+    that is the machine itself. It may ask a GPU's driver, so never call it while something is
+    being timed.
+    """
+    if device.gpu_name is not None or (provider or "").startswith(_ON_NVIDIA_GPU):
+        return f"gpu-{_first_visible_gpu()}"
+    if device.machine is not None and device.machine.startswith("iPhone"):
+        return device.name
+    return HOST
+
+
+def _first_visible_gpu() -> str:
+    """Return the UUID, or the number, of the GPU that a runtime takes."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip() or "0"
+    uuids = nvidia_gpu_uuids() or []
+    if first.isdecimal():
+        return uuids[int(first)] if int(first) < len(uuids) else first
+    # CUDA takes the beginning of a UUID for the whole.
+    return next((uuid for uuid in uuids if uuid.startswith(first)), first)

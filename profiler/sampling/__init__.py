@@ -1,0 +1,1 @@
+"""How points are sampled: the protocol, timed runs, the reference, statistics, the verdict."""

@@ -1,0 +1,269 @@
+"""Passes through a plan: every point gets a fresh session a pass, in random interleaved groups."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...backends import Backend, BackendError, BackendOptions, Executable
+from ...models import Spec
+from ...tables import Row, Setting
+from ..journal import MemoryJournal
+from ..plan import Point, Subject
+from ..workshop import CannotBuildError, Workshop
+from .clock import Clock, SystemClock
+from .drift import Drift
+from .protocol import Protocol
+from .reference import NO_REFERENCES, References
+from .sampler import SessionSamples, TimeSpent, groups_of, sample_group
+from .statistics import PRIOR_SESSION_SD
+from .verdict import failed_row, point_row, session_row
+
+# Called with (sessions done, sessions in all, points done, points in all).
+OnProgress = Callable[[int, int, int, int], None]
+
+
+@dataclass
+class Passes:
+    """One run of measuring: what to use, and what it has cost so far.
+
+    `references` tell the machine's speed (none: no drift correction). `typical_ms` is what the one
+    for whole models takes at the speed that they are brought to; by default its own typical time.
+    `budget_s` ends the run after so many seconds, though never within the first pass.
+    """
+
+    backend: Backend
+    options: BackendOptions
+    setting: Setting
+    protocol: Protocol
+    references: References = NO_REFERENCES
+    budget_s: float | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    on_progress: OnProgress | None = None
+    spent: TimeSpent = field(default_factory=TimeSpent)
+    typical_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        self._rng = random.Random(self.protocol.seed)  # noqa: S311 - an order, not a secret
+        self._started = time.perf_counter()
+        self._open: dict[Subject, Executable] = {}
+
+    def run(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
+        """Give every point its sessions, then more to those whose interval is still wide."""
+        for _ in self.steps(points, journal, workshop):
+            pass
+
+    def steps(
+        self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop
+    ) -> Iterator[None]:
+        """Do the same, and pause after every group of points: what it said is in the journal."""
+        lacking = [point for point in points if lacks(journal, point, self._wanted(point))]
+        for reference in dict.fromkeys(self.references.of(point.subject) for point in lacking):
+            self._open_reference(reference, workshop)
+        try:
+            self._report(points, journal)
+            for nth in range(1, max(map(self._wanted, points), default=0) + 1):
+                if nth > 1 and self._over_budget():
+                    break
+                due = [p for p in points if nth <= self._wanted(p) and lacks(journal, p, nth)]
+                yield from self._one_pass(points, due, journal, workshop)
+            for point in points:
+                if point.key not in journal.done:
+                    self._finish(point, journal)
+            yield from self._narrow(points, journal, workshop)
+        finally:
+            for executable in self._open.values():
+                executable.close()
+            self._open.clear()
+
+    def _open_reference(self, reference: Subject | None, workshop: Workshop) -> None:
+        """Open several sessions of the reference and keep the one of the middling speed.
+
+        Sessions of one model differ by 1-3 % by luck. Every correction of this run is a ratio to
+        this one session, so an unlucky one would set the whole run off against another.
+        """
+        if reference is None:
+            return
+        candidates: list[Executable] = []
+        try:
+            for _ in range(self.protocol.reference_sessions):
+                candidates.append(workshop.fresh_session(reference))
+            plan = replace(self.protocol.sampling, min_runs=6, max_runs=6, warmup_ms=0.0)
+            group = dict(enumerate(candidates))
+            samples = sample_group(group, plan, self.clock, self._rng, self.spent)
+            medians = {
+                n: float(np.median([s.wall_ms for s in of_one.kept or of_one.all]))
+                for n, of_one in samples.items()
+            }
+            middle = sorted(medians, key=lambda n: medians[n])[len(medians) // 2]
+            self._open[reference] = candidates.pop(middle)
+        except (CannotBuildError, BackendError):
+            pass  # its own point says why; the others go uncorrected
+        finally:
+            for executable in candidates:
+                executable.close()
+
+    def _narrow(
+        self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop
+    ) -> Iterator[None]:
+        """Measure once more, up to the protocol's extra sessions, what is not yet sure enough."""
+        protocol = self.protocol
+        for nth in range(max(protocol.extra_sessions, protocol.model_extra_sessions)):
+            wide = [
+                point
+                for point in points
+                if journal.partial.get(point.key) and self._is_wide(point, journal, nth)
+            ]
+            if not wide or self._over_budget():
+                return
+            yield from self._one_pass(points, wide, journal, workshop)
+
+    def _is_wide(self, point: Point, journal: MemoryJournal, extra: int) -> bool:
+        """Tell whether a point that has had `extra` further sessions should get another one."""
+        done = journal.done.get(point.key)
+        if done is not None and done.verdict == "failed":
+            return False
+        row = self._row(point, journal)
+        if isinstance(point.subject, Spec) and extra < self.protocol.model_extra_sessions:
+            return (row.high_ms - row.low_ms) / 2 > self.protocol.model_within * row.latency_ms
+        return extra < self.protocol.extra_sessions and row.verdict == "unstable"
+
+    def _over_budget(self) -> bool:
+        spent = time.perf_counter() - self._started
+        return self.budget_s is not None and spent > self.budget_s
+
+    def _one_pass(
+        self,
+        points: Sequence[Point],
+        lacking: Sequence[Point],
+        journal: MemoryJournal,
+        workshop: Workshop,
+    ) -> Iterator[None]:
+        order = list(lacking)
+        self._rng.shuffle(order)
+        groups = [
+            group
+            for alike in self._by_reference(order)
+            for group in groups_of(alike, self.protocol.group)
+        ]
+        self._rng.shuffle(groups)
+        for nth, group in enumerate(groups):
+            if nth and self._over_budget() and not any(lacks(journal, p, 1) for p in group):
+                return
+            self._measure_group(group, journal, workshop)
+            self._report(points, journal)
+            yield
+
+    def _by_reference(self, points: Iterable[Point]) -> list[list[Point]]:
+        """Return the points apart by what tells their speed, which is read for a group at once."""
+        apart: dict[Subject | None, list[Point]] = {}
+        for point in points:
+            apart.setdefault(self.references.of(point.subject), []).append(point)
+        return list(apart.values())
+
+    def _report(self, points: Sequence[Point], journal: MemoryJournal) -> None:
+        if self.on_progress is not None:
+            self.on_progress(*progress(points, journal, self.protocol))
+
+    def _wanted(self, point: Point) -> int:
+        return wanted_sessions(point, self.protocol)
+
+    def _measure_group(
+        self, group: Sequence[Point], journal: MemoryJournal, workshop: Workshop
+    ) -> None:
+        """Give every point of the group one more session, and write down what it said."""
+        sessions: dict[Subject, Executable] = {}
+        broken: dict[Subject, str] = {}
+        try:
+            for subject in dict.fromkeys(p.subject for point in group for p in point.parts):
+                try:
+                    sessions[subject] = workshop.fresh_session(subject)
+                except CannotBuildError as error:
+                    broken[subject] = str(error)
+            self.backend.trouble()  # what was before does not matter
+            samples = self._sample(sessions, broken, self.references.of(group[0].subject))
+            if self.backend.trouble():
+                # A throttled device is another device; the verdict counts such runs as disturbed.
+                for of_one in samples.values():
+                    of_one.disturb_all()
+        finally:
+            for executable in sessions.values():
+                executable.close()
+        for point in group:
+            reasons = [broken[p.subject] for p in point.parts if p.subject in broken]
+            row = failed_row(point, reasons[0]) if reasons else session_row(point, samples)
+            if row.verdict == "failed":
+                # Once measured, a point is not lost to a session that fails later.
+                if point.key not in journal.done:
+                    journal.append_point(row)
+                continue
+            journal.append_session(row)
+            if len(journal.partial[point.key]) >= self._wanted(point):
+                self._finish(point, journal)
+
+    def _sample(
+        self,
+        sessions: dict[Subject, Executable],
+        broken: dict[Subject, str],
+        reference: Subject | None,
+    ) -> dict[Subject, SessionSamples]:
+        """Sample interleaved; where one breaks while running, one by one, to find out which."""
+        plan, clock, rng, spent = self.protocol.sampling, self.clock, self._rng, self.spent
+        speed = self._open.get(reference) if reference is not None else None
+        try:
+            return sample_group(sessions, plan, clock, rng, spent, speed)
+        except BackendError:
+            samples: dict[Subject, SessionSamples] = {}
+            for subject, executable in sessions.items():
+                try:
+                    alone = {subject: executable}
+                    samples |= sample_group(alone, plan, clock, rng, spent, speed)
+                except BackendError as error:
+                    broken[subject] = str(error)
+            return samples
+
+    def _finish(self, point: Point, journal: MemoryJournal) -> None:
+        """Write the point's row as it is known now; the end of the run sharpens its interval."""
+        if journal.partial.get(point.key):
+            journal.append_point(self._row(point, journal))
+
+    def _row(self, point: Point, journal: MemoryJournal) -> Row:
+        reference = self.references.of(point.subject)
+        alike = (
+            row
+            for rows in journal.partial.values()
+            for row in rows
+            if self.references.of(row.subject) == reference
+        )
+        drift = Drift.over([ms for row in alike for ms in row.reference_ms])
+        typical = self.typical_ms or (drift.typical_ms if drift else None)
+        return point_row(
+            point, journal.partial[point.key], self.protocol, PRIOR_SESSION_SD, typical
+        )
+
+
+def wanted_sessions(point: Point, protocol: Protocol) -> int:
+    """Return how many sessions a point gets before those for a wide interval."""
+    return protocol.model_sessions if isinstance(point.subject, Spec) else protocol.sessions
+
+
+def progress(
+    points: Sequence[Point], journal: MemoryJournal, protocol: Protocol
+) -> tuple[int, int, int, int]:
+    """Return sessions done, sessions in all, points done, points in all: see `OnProgress`."""
+    wanted = {point.key: wanted_sessions(point, protocol) for point in points}
+    sessions = sum(
+        count if key in journal.done else min(count, len(journal.partial.get(key, ())))
+        for key, count in wanted.items()
+    )
+    done = sum(key in journal.done for key in wanted)
+    return sessions, sum(wanted.values()), done, len(wanted)
+
+
+def lacks(journal: MemoryJournal, point: Point, sessions: int) -> bool:
+    """Tell whether a point is not done and has fewer than so many sessions."""
+    return point.key not in journal.done and len(journal.partial.get(point.key, ())) < sessions

@@ -1,0 +1,1 @@
+"""How far a table can be trusted."""

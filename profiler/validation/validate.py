@@ -1,0 +1,191 @@
+"""How far a table can be trusted: whole models it never saw, measured twice, beside its rivals."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...backends import Backend, BackendOptions
+from ...errors import UserError
+from ...models import Spec
+from ...tables import LatencyTable
+from ...tables.comparison import rivals
+from ...tables.comparison.errors_of_prediction import PredictionErrors
+from ..measure import measure_models, typical_of_models
+from ..sampling.passes import OnProgress
+from ..sampling.protocol import Protocol
+from ..sampling.reference import References
+from ..workshop import Workshop
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another way to predict: its errors, and what it was given."""
+
+    errors: PredictionErrors
+    predicted_ms: Sequence[float]
+    trained_on: int  # whole models measured
+    training_s: float  # seconds to measure them
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What came of it; all latencies in milliseconds, one value a model.
+
+    `measured_ms` is the first measurement, `again_ms` the second; `coverage` the share of models
+    whose measurement lies in the table's 95 % interval. `noise_floor` compares the two
+    measurements. With drift correction both are at the table's typical speed, and `raw_errors`,
+    `raw_noise_floor` say what comes out without it.
+    """
+
+    models: Sequence[str]
+    predicted_ms: Sequence[float]
+    low_ms: Sequence[float]
+    high_ms: Sequence[float]
+    measured_ms: Sequence[float]
+    again_ms: Sequence[float]
+    errors: PredictionErrors
+    noise_floor: PredictionErrors
+    raw_errors: PredictionErrors
+    raw_noise_floor: PredictionErrors
+    coverage: float
+    rivals: Mapping[str, Rival]
+
+
+def validate_table(
+    table: LatencyTable,
+    sample: Callable[[random.Random, str], Spec],
+    backend: Backend,
+    options: BackendOptions,
+    *,
+    samples: int = 50,
+    training_samples: int = 0,
+    seed: int = 0,
+    protocol: Protocol | None = None,
+    on_progress: OnProgress | None = None,
+) -> Validation:
+    """Measure `samples` random models twice and compare; `sample(rng, name)` makes one.
+
+    The linear rivals are fitted on the table's own whole models. The learned ones (MLP, forest,
+    and AutoViT's operator model) get `training_samples` further random models, measured in the
+    same rounds; 0 leaves them out.
+    """
+    if training_samples:
+        rivals.check_learned_available()
+    rng = random.Random(f"validate {seed}")  # noqa: S311 - reproducible models, not secrets
+    taken = {row.subject for row in table.model_rows}
+    unseen = _distinct(sample, rng, samples, taken, "unseen")
+    training = _distinct(sample, rng, training_samples, {*taken, *unseen}, "training")
+    predictions = [table.predict(spec) for spec in unseen]  # refused before anything is measured
+    protocol = protocol or Protocol(seed=seed)
+    reference = References.from_header(table.other).models
+    typical = typical_of_models(table.other)
+    with Workshop(backend, options, table.setting.batch) as workshop:
+
+        def measure(specs: Sequence[Spec]) -> tuple[np.ndarray, np.ndarray]:
+            measured = measure_models(
+                specs,
+                backend,
+                table.setting,
+                options,
+                protocol=protocol,
+                reference=reference,
+                typical_ms=typical,
+                on_progress=on_progress,
+                workshop=workshop,
+            )
+            for row in measured.rows:
+                if row.verdict == "failed":
+                    raise UserError(f"{row.name} cannot be run here: {row.error}.")
+            return (
+                np.array([row.latency_ms for row in measured.rows]),
+                np.array([float(np.median(row.session_ms)) for row in measured.rows]),
+            )
+
+        first, first_raw = measure(unseen)
+        again, again_raw = measure(unseen)
+        started = time.perf_counter()
+        training_ms = measure(training)[0] if training else np.array([])
+        training_s = time.perf_counter() - started
+    predicted = np.array([p.ms for p in predictions])
+    low, high = (
+        np.array([p.low_ms for p in predictions]),
+        np.array([p.high_ms for p in predictions]),
+    )
+    return Validation(
+        [spec.name for spec in unseen],
+        predicted.tolist(),
+        low.tolist(),
+        high.tolist(),
+        first.tolist(),
+        again.tolist(),
+        PredictionErrors.of(predicted, first),
+        PredictionErrors.of(first, again),
+        PredictionErrors.of(predicted, first_raw),
+        PredictionErrors.of(first_raw, again_raw),
+        float(np.mean((first >= low) & (first <= high))),
+        _rivals(table, unseen, first, training, training_ms, training_s),
+    )
+
+
+def _distinct(
+    sample: Callable[[random.Random, str], Spec],
+    rng: random.Random,
+    count: int,
+    taken: Collection[object],
+    name: str,
+) -> list[Spec]:
+    """Return `count` models that are neither taken nor equal to each other, by what they are."""
+    seen = {tuple(spec.blocks()) for spec in taken if isinstance(spec, Spec)}
+    found: list[Spec] = []
+    for _ in range(100 * count):
+        if len(found) == count:
+            break
+        spec = sample(rng, f"{name}-{len(found)}")
+        if tuple(spec.blocks()) not in seen:
+            seen.add(tuple(spec.blocks()))
+            found.append(spec)
+    if len(found) < count:
+        raise UserError(
+            f"the table's range holds fewer than {count} different models; ask for fewer samples."
+        )
+    return found
+
+
+def _rivals(
+    table: LatencyTable,
+    unseen: Sequence[Spec],
+    measured: np.ndarray,
+    training: Sequence[Spec],
+    training_ms: np.ndarray,
+    training_s: float,
+) -> dict[str, Rival]:
+    """Return every rival's errors on the unseen models."""
+    own = [row for row in table.model_rows if row.verdict != "failed"]
+    own_specs = [row.subject for row in own if isinstance(row.subject, Spec)]
+    own_ms = np.array([row.latency_ms for row in own])
+    own_s = sum(sum(row.session_ms) * row.samples / max(row.sessions, 1) for row in own) / 1e3
+    found: dict[str, Rival] = {}
+
+    def add(name: str, predicted: np.ndarray, trained_on: int, seconds: float) -> None:
+        errors = PredictionErrors.of(predicted, measured)
+        found[name] = Rival(errors, predicted.tolist(), trained_on, seconds)
+
+    naive = np.array([table.predict(spec, calibrated=False).ms for spec in unseen])
+    add("naive_sum", naive, 0, 0.0)
+    if len(own_specs) >= 3:
+        add("macs_line", rivals.macs_line(own_specs, own_ms)(unseen), len(own_specs), own_s)
+        line = rivals.macs_blocks_line(own_specs, own_ms)
+        add("macs_blocks_line", line(unseen), len(own_specs), own_s)
+    if training:
+        for name, fit in (
+            ("operator_model", rivals.operator_model),
+            ("mlp", rivals.mlp),
+            ("random_forest", rivals.random_forest),
+        ):
+            add(name, fit(training, training_ms)(unseen), len(training), training_s)
+    return found

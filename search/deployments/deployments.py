@@ -1,0 +1,130 @@
+"""What a once-trained model can be run as: its smaller models, in some precisions and threads.
+
+Efficient Vision Transformers: Once-Train Optimization, section III.D.4: the space is what pruning,
+distillation and quantization left behind. Nothing in it is trained any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...errors import UserError
+from ...models import Block, Spec
+from ...spaces.gene import Gene, Value
+from ...spaces.search_space import SearchSpace, Site
+from ..costs import Costs
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A model at its levels, the whole one first: names and specs, each smaller than the last."""
+
+    name: str
+    models: tuple[str, ...]
+    specs: tuple[Spec, ...]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run one of the models."""
+
+    model: str
+    ladder: str
+    level: int
+    precision: str
+    threads: int
+    spec: Spec
+
+    @property
+    def name(self) -> str:
+        threads = "" if self.threads == 1 else f", {self.threads} threads"
+        return f"{self.model}, {self.precision}{threads}"
+
+
+@dataclass(frozen=True)
+class VariantSpace(SearchSpace):
+    """All models of the ladders in every precision, with every number of threads.
+
+    Genes: "model" (numbered through the ladders), "precision" and "threads", by place from 1.
+    """
+
+    family = "variants"
+
+    ladders: tuple[Ladder, ...] = ()
+    precisions: tuple[str, ...] = ("fp32",)
+    threads: tuple[int, ...] = (1,)
+    _models: tuple[tuple[Ladder, int], ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(
+        cls, ladders: Sequence[Ladder], precisions: Sequence[str], threads: Sequence[int]
+    ) -> VariantSpace:
+        """Return the space; raises UserError where something is named twice or nothing is."""
+        models = tuple((ladder, level) for ladder in ladders for level in range(len(ladder.models)))
+        names = [ladder.models[level] for ladder, level in models]
+        for what, found in (("models", names), ("precisions", precisions), ("threads", threads)):
+            if not found:
+                raise UserError(f"there are no {what} to choose from.")
+            if len(set(found)) < len(found):
+                twice = next(one for one in found if list(found).count(one) > 1)
+                raise UserError(f"of the {what} {twice} is named twice; name each once.")
+        genes = tuple(
+            Gene(name, tuple(range(1, count + 1)), name)
+            for name, count in (
+                ("model", len(models)), ("precision", len(precisions)), ("threads", len(threads))
+            )
+        )  # fmt: skip
+        return cls("variants", genes, (), (), tuple(ladders), tuple(precisions), tuple(threads),
+                   models)  # fmt: skip
+
+    def variant(self, candidate: np.ndarray) -> Variant:
+        """Return what a candidate stands for."""
+        model, precision, threads = (int(choice) for choice in candidate)
+        ladder, level = self._models[model]
+        return Variant(
+            ladder.models[level], ladder.name, level, self.precisions[precision],
+            self.threads[threads], ladder.specs[level],
+        )  # fmt: skip
+
+    def build(self, values: Mapping[str, Value], name: str) -> Spec:
+        ladder, level = self._models[int(values["model"]) - 1]
+        return ladder.specs[level]
+
+    def sites(self) -> list[Site]:
+        return []
+
+    def blocks_by_site(self, spec: Spec) -> dict[str, list[Block]]:
+        return {}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "family": self.family,
+            "ladders": {ladder.name: list(ladder.models) for ladder in self.ladders},
+            "precisions": list(self.precisions),
+            "threads": list(self.threads),
+        }
+
+
+class VariantCosts:
+    """What is known of variants before any is measured: parameters and MACs of their models."""
+
+    def __init__(self, space: VariantSpace) -> None:
+        self.space: SearchSpace = space
+        self._variant = space.variant
+        self.tables: list[Any] = []
+
+    def of(self, population: np.ndarray) -> Costs:
+        specs = [self._variant(row).spec for row in population]
+        return Costs(
+            np.zeros((len(specs), 0)),
+            np.array([spec.params for spec in specs], dtype=float),
+            np.array([spec.macs for spec in specs], dtype=float),
+        )
+
+    def peak_bytes(self, population: np.ndarray, batch: int = 1) -> np.ndarray:
+        """Return nothing: a variant's memory is measured."""
+        raise UserError("the memory of a variant is not known before it is measured.")

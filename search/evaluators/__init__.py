@@ -1,0 +1,1 @@
+"""Who says how accurate a candidate is."""

@@ -1,0 +1,1 @@
+"""What accuracy each module of a trained model is worth."""

@@ -1,0 +1,204 @@
+"""The EfficientViT space: which widths and choices a table of EfficientViTs covers."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+from ..errors import UserError
+from ..models import Spec
+from ..models.families.efficientvit.ops import ATTENTIONS, kernels_of
+from ..models.families.efficientvit.spec import EfficientViTSpec, EfficientViTStage
+from ..models.ops.codes import ACTIVATIONS, NORMS, choice
+from .measuring_space import WIDTH_STEP, Slab, width_in
+from .staged_slabs import StagedSpace
+
+RESOLUTION, CLASSES = 224, 1000
+# Widths of the three stages from M0's to M5's, and the heads they have there.
+EMBEDS = ((64, 128, 192), (128, 192, 288), (192, 256, 384))
+HEADS = ((2, 3, 4), (3, 4), (2, 3, 4))
+# The kernels on the heads' queries: M0's and M3's, and those of all others.
+KERNELS = ((5,), (7, 5, 3))
+QK = (4, 16, 32)
+# A head's share of every published width is a multiple of this, and runtimes pad channels to it
+# (ONNX Runtime with AVX-512: 136 channels cost what 144 do). So random models have such widths,
+# V and FFN ratios that keep them even, and the stem, whose four convolutions have an 8th, 4th, half
+# and all of a width, is measured at every one of them.
+HEAD_STEP = 16
+STEM_EMBEDS = tuple(range(64, 193, HEAD_STEP))
+RATIO_STEP = 0.25
+# Patch merging widens to four times its channels, so its work grows with their square.
+MERGED = ((64, 96, 128, 160, 192), (128, 160, 192, 240, 288))
+# Table 6 varies the width of V from 0.4 to 1.2 times C/h, and that of an FFN from 2 C to 4 C.
+V_RATIOS = (0.4, 1.2)
+FFN_RATIOS = (2, 4)
+
+
+class EfficientViTSpace(StagedSpace):
+    """Slabs of every op at every stage's map, and of attention for each count of heads."""
+
+    name = "efficientvit"
+    whole_models = 24
+    whole_models_up_to = 1.0
+    ops = ("conv_stem", "dwconv", "ffn", "cga", "patch_merging", "pooled_classifier")
+    widths = frozenset({"embed", "qk", "v", "mlp", "in_channels", "out_channels"})
+
+    @classmethod
+    def default_slabs(cls, resolution: int | None, classes: int | None) -> list[Slab]:
+        found: dict[object, Slab] = {}
+        for kernels in KERNELS:
+            stages = tuple(EfficientViTStage(embeds[-1], 1, 1) for embeds in EMBEDS)
+            frame = EfficientViTSpec(
+                stages=stages,
+                kernels=kernels,
+                resolution=resolution or RESOLUTION,
+                classes=classes or CLASSES,
+            )
+            for slab in _slabs_around(frame):
+                found.setdefault(slab.key, slab)
+        return list(found.values())
+
+    @classmethod
+    def covering(cls, spec: Spec) -> EfficientViTSpace:
+        """As `StagedSpace.covering`, but heads have to divide every width."""
+        if not isinstance(spec, EfficientViTSpec):
+            raise UserError(
+                f"{spec.name} is of the family '{spec.family}', not efficientvit; leave --space "
+                "away."
+            )
+        return super().covering(spec)
+
+    @classmethod
+    def possible(cls, slab: Slab) -> Slab:
+        """Return the slab with widths that its heads divide, and an image's own channels."""
+        levels = dict(slab.levels)
+        if "in_channels" in levels and slab.op == "conv_stem":
+            levels["in_channels"] = levels["in_channels"][-1:]
+        if slab.op == "conv_stem":
+            # A plan for one model has few levels: those between its ends, as in the default space.
+            ends = min(levels["embed"]), max(levels["embed"])
+            between = range(-(-ends[0] // HEAD_STEP) * HEAD_STEP, ends[1], HEAD_STEP)
+            levels["embed"] = tuple(sorted({*between, *(-(-w // 8) * 8 for w in levels["embed"])}))
+        heads = slab.frame.get("heads", 1)
+        if "embed" in levels:
+            levels["embed"] = tuple(sorted({-(-w // heads) * heads for w in levels["embed"]}))
+        return replace(slab, levels=levels)
+
+    def draw(self, rng: random.Random, name: str) -> Spec | None:
+        """Return a random EfficientViT: widths, depths and heads of every stage of its own.
+
+        Its choices (kernels, norm, activation, attention) are those of one of the slabs.
+        """
+        stem = rng.choice(self.find("conv_stem"))
+        head = rng.choice(self.find("pooled_classifier"))
+        frame = {axis: stem.frame[axis] for axis in ("activation", "norm")}
+        first = self.find("cga", resolution=stem.frame["resolution"] // 16, **frame)
+        if not first:
+            return None
+        attention = rng.choice(first).frame
+        code = attention["kernels"]
+        same = {axis: attention[axis] for axis in ("attention", "cascade", "activation", "norm")}
+        side, width, deep = stem.frame["resolution"] // 16, rng.random(), rng.random()
+        stages: list[EfficientViTStage] = []
+        kernels: tuple[int, ...] = ()
+        while slabs := self.find("cga", resolution=side, **same):
+            alike = [s for s in slabs if _is_prefix(s.frame["kernels"], code)]
+            if not alike:
+                return None
+            slab = rng.choice(alike)
+            heads = slab.frame["heads"]
+            low, high = slab.levels["embed"][0], slab.levels["embed"][-1]
+            place = min(max(width + rng.uniform(-0.3, 0.3), 0.0), 1.0)
+            wide = (heads * HEAD_STEP, heads * WIDTH_STEP, heads)
+            step = next((each for each in wide if each <= high - low), heads)
+            embed = width_in(low, high, low + place * (high - low), step)
+            depth = max(1, round((1 + len(stages)) * (0.4 + deep) * rng.uniform(0.7, 1.3)))
+            stages.append(EfficientViTStage(embed, depth, heads))
+            found = kernels_of(slab.frame["kernels"], heads)
+            kernels = max(kernels, found, key=len)
+            if not self.find("patch_merging", resolution=side):
+                break
+            side = (side + 1) // 2
+        qk = self.span("cga", "qk", **same)
+        return EfficientViTSpec(
+            name=name,
+            stages=tuple(stages),
+            attention=choice(ATTENTIONS, same["attention"], "attention"),
+            cascade=same["cascade"] > 1,
+            qk=width_in(*qk, rng.uniform(*qk), 4),
+            v_ratio=_ratio_in(rng, *V_RATIOS),
+            ffn_ratio=_ratio_in(rng, *FFN_RATIOS),
+            ffns_before=rng.choice((1, 1, 2)),
+            ffns_after=rng.choice((1, 1, 2)),
+            window=attention["window"],
+            kernels=kernels,
+            norm=choice(NORMS, same["norm"], "norm"),
+            activation=choice(ACTIVATIONS, same["activation"], "activation"),
+            resolution=stem.frame["resolution"],
+            in_channels=stem.levels["in_channels"][-1]
+            if "in_channels" in stem.levels
+            else stem.frame["in_channels"],
+            classes=head.frame["classes"],
+        )
+
+
+def _ratio_in(rng: random.Random, low: float, high: float) -> float:
+    """Return a random multiple of RATIO_STEP from `low` to `high`."""
+    return RATIO_STEP * rng.randint(math.ceil(low / RATIO_STEP), math.floor(high / RATIO_STEP))
+
+
+def _is_prefix(code: int, other: int) -> bool:
+    """Tell whether two kernel codes agree on the heads that both have."""
+    return str(other).startswith(str(code)) or str(code).startswith(str(other))
+
+
+def _slabs_around(frame: EfficientViTSpec) -> list[Slab]:
+    """Return slabs over the widths above for a spec's choices: its own widths do not count."""
+    slabs = []
+    for stage, (embeds, side) in enumerate(zip(EMBEDS, frame.sides, strict=True)):
+        if not stage:
+            stem = frame.stem_block().as_dict()
+            slabs.append(
+                _slab("conv_stem", stem, embed=STEM_EMBEDS, in_channels=(stem["in_channels"],))
+            )
+        for heads in HEADS[stage]:
+            slabs.append(_attention_slab(frame, embeds, heads, side))
+        for block in frame.ffn_blocks(embeds[-1], side):
+            hidden = {ratio * embeds[i] for ratio, i in zip((2, 2, 4), (0, -1, -1), strict=True)}
+            levels = {"embed": embeds} | ({"mlp": hidden} if block.op == "ffn" else {})
+            slabs.append(_slab(block.op, block.as_dict(), **levels))
+        if stage + 1 < len(EMBEDS):
+            merging = frame.merging_block(embeds[-1], EMBEDS[stage + 1][-1], side)
+            after = EMBEDS[stage + 1]
+            slabs.append(
+                _slab(
+                    merging.op,
+                    merging.as_dict(),
+                    in_channels=MERGED[stage],
+                    out_channels=(after[0], after[-1]),
+                )
+            )
+    classifier = frame.classifier_block()
+    slabs.append(_slab(classifier.op, classifier.as_dict(), embed=EMBEDS[-1]))
+    return slabs
+
+
+def _attention_slab(
+    frame: EfficientViTSpec, embeds: tuple[int, ...], heads: int, side: int
+) -> Slab:
+    """Return the slab of attention with so many heads: the ends of the widths they divide."""
+    step = HEAD_STEP * heads
+    ends = (-(-embeds[0] // step) * step, embeds[-1] // step * step)
+    narrowest, widest = V_RATIOS[0] * ends[0] / heads, V_RATIOS[-1] * ends[-1] / heads
+    v = (
+        max(int(narrowest) // WIDTH_STEP, 1) * WIDTH_STEP,
+        round(widest / WIDTH_STEP + 0.5) * WIDTH_STEP,
+    )
+    block = frame.attention_block(EfficientViTStage(heads, 1, heads), side)
+    return _slab("cga", block.as_dict(), embed=ends, qk=QK, v=v)
+
+
+def _slab(op: str, dims: object, **levels: object) -> Slab:
+    frame = {axis: dim for axis, dim in dict(dims).items() if axis not in levels}  # type: ignore[call-overload]
+    return Slab(op, frame, {axis: tuple(sorted(set(v))) for axis, v in levels.items()})  # type: ignore[call-overload]

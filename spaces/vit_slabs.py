@@ -1,0 +1,296 @@
+"""The ViT space: which widths a table of plain Vision Transformers covers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ..errors import UserError
+from ..models import Spec, ViTLayer, ViTSpec
+from ..tables import LatencyTable
+from ..tables.grids.grid import OpGrid
+from .measuring_space import WIDTH_STEP, FamilySpace, Slab, fractions, parse_tokens, width_in
+
+# Levels per op and axis. The ends are DeiT-Ti's and DeiT-B's widths, and what pruning leaves.
+# Latency is close to multilinear in the dims, so few levels suffice; see docs/fidelity.md.
+DEFAULT_LEVELS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "patch_embed": {"embed": (192, 384, 768)},
+    "attention": {
+        "embed": (192, 384, 576, 768),
+        "heads": (1, 3, 6, 12),
+        "qk": (16, 64),
+        "v": (16, 64),
+    },
+    # 3072 floats are a multiple of 4 KiB, where many caches alias: on CPUs it is slower than its
+    # neighbours, so it has one, and widths between are not interpolated from it.
+    "mlp": {"embed": (192, 384, 576, 768), "mlp": (192, 768, 1536, 2304, 3040, 3072)},
+    "classifier": {"embed": (192, 384, 768)},
+}
+
+
+@dataclass(frozen=True)
+class VitSpace(FamilySpace):
+    """Levels of every axis, and the fixed frame (image, patch, classes) around them.
+
+    `tokens` are the sequence lengths at which attention and MLP are measured; by default the one
+    that resolution and patch give. With `merging` the space has models that merge tokens, down to a
+    quarter of them: by default four lengths, attention that knows sizes, and the merging itself.
+    """
+
+    levels: Mapping[str, Mapping[str, tuple[int, ...]]] = field(
+        default_factory=lambda: DEFAULT_LEVELS
+    )
+    resolution: int = 224
+    patch: int = 16
+    in_channels: int = 3
+    classes: int = 1000
+    prefix: int = 1
+    heads_of_classifier: int = 1
+    tokens: tuple[int, ...] = ()
+    merging: bool = False
+
+    name = "vit"
+
+    @classmethod
+    def create(
+        cls,
+        spec: Spec | None = None,
+        *,
+        resolution: int | None = None,
+        patch: int | None = None,
+        classes: int | None = None,
+    ) -> VitSpace:
+        space = cls() if spec is None else cls.covering(spec)
+        return space.with_frame(resolution=resolution, patch=patch, classes=classes)
+
+    @classmethod
+    def covering(cls, spec: Spec) -> VitSpace:
+        """Return the space of `spec` and everything narrower: what pruning it may leave."""
+        if not isinstance(spec, ViTSpec):
+            raise UserError(f"{spec.name or 'the model'} is not a plain ViT; the space is 'vit'.")
+        # 0 is the width of a half that is absent.
+        widths = {
+            name: sorted({getattr(layer, name) for layer in spec.layers} - {0})
+            for name in ("heads", "qk", "v", "mlp")
+        }
+        embeds = fractions([spec.embed], (0.25, 0.5))
+        levels: dict[str, Mapping[str, tuple[int, ...]]] = {"patch_embed": {"embed": embeds}}
+        if widths["heads"]:
+            most = widths["heads"][-1]
+            levels["attention"] = {
+                "embed": embeds,
+                "heads": tuple(sorted({1, max(1, most // 2), most})),
+                "qk": fractions(widths["qk"], (0.25,)),
+                "v": fractions(widths["v"], (0.25,)),
+            }
+        if widths["mlp"]:
+            levels["mlp"] = {
+                "embed": fractions([spec.embed], (0.25, 0.5, 0.75)),
+                "mlp": fractions(widths["mlp"], (1 / 16, 0.25, 0.5, 0.75)),
+            }
+        levels["classifier"] = {"embed": embeds}
+        return cls(
+            levels,
+            spec.resolution,
+            spec.patch,
+            spec.in_channels,
+            spec.classes,
+            spec.prefix,
+            2 if spec.distillation_head else 1,
+        )
+
+    @classmethod
+    def of_table(cls, table: LatencyTable) -> VitSpace:
+        """Return the space that a table of ViT blocks covers, on its levels and in its frame."""
+        levels: dict[str, dict[str, tuple[int, ...]]] = {}
+        frame: dict[str, dict[str, int]] = {}
+        for op, axes in DEFAULT_LEVELS.items():
+            grid = _own_part(table, op)
+            spans = {
+                a: tuple(int(v) for v in lv) for a, lv in zip(grid.axes, grid.levels, strict=True)
+            }
+            levels[op] = {axis: spans[axis] for axis in axes}
+            frame[op] = {axis: span[-1] for axis, span in spans.items() if axis not in axes}
+        stem, head = frame["patch_embed"], frame["classifier"]
+        space = cls(
+            levels,
+            resolution=stem["resolution"],
+            patch=stem["kernel"],
+            in_channels=stem["in_channels"],
+            classes=head["classes"],
+            prefix=stem["prefix"],
+            heads_of_classifier=head["heads"],
+        )
+        if "bipartite_merging" not in table.ops:
+            return space
+        merging = _own_part(table, "bipartite_merging")
+        lengths = tuple(int(length) for length in merging.levels[merging.axes.index("tokens")])
+        space = space.with_merging()
+        return space if space.lengths == lengths else replace(space, tokens=lengths)
+
+    def with_frame(self, **values: int | None) -> VitSpace:
+        """Return the space with these of its fields replaced; None keeps what is there."""
+        return replace(self, **{k: v for k, v in values.items() if v is not None})  # type: ignore[arg-type]
+
+    def with_levels(self, text: str) -> VitSpace:
+        """As `Space.with_levels`; "tokens=..." sets the sequence lengths of both halves."""
+        others, tokens = parse_tokens(text)
+        return replace(super().with_levels(others), tokens=tokens or self.tokens)
+
+    def with_slab(self, slab: Slab) -> VitSpace:
+        """As `Space.with_slab`; the slabs of several sequence lengths change together."""
+        return replace(self, levels={**self.levels, slab.op: dict(slab.levels)})
+
+    @property
+    def own_tokens(self) -> int:
+        """The sequence length that resolution, patch and prefix give."""
+        return (self.resolution // self.patch) ** 2 + self.prefix
+
+    @property
+    def slabs(self) -> tuple[Slab, ...]:
+        if self.resolution % self.patch:
+            raise UserError(
+                f"resolution {self.resolution} is not a multiple of patch {self.patch}."
+            )
+        sequences = [{"tokens": n} for n in self.lengths]
+        frames: dict[str, list[dict[str, int]]] = {
+            "patch_embed": [
+                {
+                    "in_channels": self.in_channels,
+                    "resolution": self.resolution,
+                    "kernel": self.patch,
+                    "prefix": self.prefix,
+                }
+            ],
+            # What follows a merging is proportional attention, so the plain one sees all tokens.
+            "attention": sequences if self.tokens else [{"tokens": self.own_tokens}],
+            "mlp": sequences,
+            "classifier": [
+                {"heads": self.heads_of_classifier, "classes": self.classes, "tokens": length}
+                for length in (self.lengths if self.merging else (self.own_tokens,))
+            ],
+            "proportional_attention": sequences,
+            "bipartite_merging": sequences,
+        }
+        levels = {**self.levels, **(self._merging_levels() if self.merging else {})}
+        return tuple(Slab(op, frame, axes) for op, axes in levels.items() for frame in frames[op])
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The sequence lengths at which attention and MLP are measured, ascending."""
+        own = self.own_tokens
+        if self.tokens or not self.merging:
+            return self.tokens or (own,)
+        patches = own - self.prefix
+        return tuple(sorted({own - patches * quarters // 4 for quarters in range(4)}))
+
+    def with_merging(self) -> VitSpace:
+        """Return the space with models that merge tokens."""
+        return replace(self, merging=True)
+
+    @property
+    def models_to_fit(self) -> int:
+        # Two ops more, each with a factor of its own: 8 models err twice as much on whole models.
+        return 24 if self.merging else self.whole_models
+
+    def _merging_levels(self) -> dict[str, Mapping[str, tuple[int, ...]]]:
+        attention = self.levels.get("attention")
+        if attention is None:
+            raise UserError("a model without attention has no keys to merge tokens by.")
+        # All that the shortest sequence can merge; what more costs is on the same line.
+        merged = tuple(sorted({1, max((self.lengths[0] - self.prefix) // 2, 1)}))
+        own = {axis: attention[axis] for axis in ("embed", "heads", "qk")}
+        # What merging costs hardly depends on the heads: their keys are averaged first.
+        own["heads"] = (own["heads"][0], own["heads"][-1])
+        return {
+            "proportional_attention": attention,
+            "bipartite_merging": {
+                **{axis: tuple(sorted(set(values))) for axis, values in own.items()},
+                "merged": merged,
+            },
+        }
+
+    def range_of(self, axis: str) -> tuple[int, int]:
+        """Return the smallest and largest value of an axis that all ops having it cover.
+
+        It is 0 to 0 where no op has the axis. Raises UserError where the ops share no value.
+        """
+        spans = [axes[axis] for axes in self.levels.values() if axis in axes]
+        if not spans:
+            return 0, 0
+        low, high = max(span[0] for span in spans), min(span[-1] for span in spans)
+        if low > high:
+            raise UserError(
+                f"the ops share no value of {axis}: one is measured only from {low}, another only "
+                f"to {high}; measure both on a common range (vitprof measure --grid)."
+            )
+        return low, high
+
+    def sample(
+        self, rng: random.Random, name: str = "random", depth: tuple[int, int] = (6, 12)
+    ) -> ViTSpec:
+        """Return a random model of the space.
+
+        Depth and embed are uniform. Each of a layer's widths is uniform within a subrange that is
+        drawn once per model: were it drawn from the whole range per layer, all models would have
+        nearly the same averages, and any predictor would look good. Widths are multiples of
+        WIDTH_STEP (embed and mlp: of twice that) where the range has one.
+        """
+        subranges = {
+            axis: sorted(rng.uniform(*self.range_of(axis)) for _ in range(2))
+            for axis in ("heads", "qk", "v", "mlp")
+        }
+
+        def width(axis: str, step: int) -> int:
+            low, high = self.range_of(axis)
+            return width_in(low, high, rng.uniform(*subranges.get(axis, (low, high))), step)
+
+        layers = [
+            ViTLayer(
+                heads=width("heads", 1),
+                qk=width("qk", WIDTH_STEP),
+                v=width("v", WIDTH_STEP),
+                mlp=width("mlp", 2 * WIDTH_STEP),
+            )
+            for _ in range(rng.randint(*depth))
+        ]
+        merges = self._sampled_merges(rng, len(layers)) if self.merging else ()
+        return ViTSpec(
+            embed=width("embed", 2 * WIDTH_STEP),
+            layers=tuple(layers),
+            patch=self.patch,
+            resolution=self.resolution,
+            in_channels=self.in_channels,
+            classes=self.classes,
+            distilled=self.prefix > 1,
+            distillation_head=self.heads_of_classifier > 1,
+            merges=merges,
+            name=name,
+        )
+
+    def _sampled_merges(self, rng: random.Random, depth: int) -> tuple[int, ...]:
+        """Return none for every second model, else a schedule that ends inside the lengths."""
+        if rng.random() < 0.5:
+            return ()
+        left, merges = self.own_tokens, []
+        most = rng.uniform(0, 2 * (self.own_tokens - self.lengths[0]) / depth)
+        for _ in range(depth):
+            most_now = min((left - self.prefix) // 2, left - self.lengths[0])
+            merged = min(round(rng.uniform(0, most)), most_now)
+            merges.append(merged)
+            left -= merged
+        return tuple(merges)
+
+
+def _own_part(table: LatencyTable, op: str) -> OpGrid:
+    """Return the grid of an op that plain ViTs use: of the classifier's sequence length.
+
+    Another family's blocks of the op may stand in the table too, at other lengths.
+    """
+    length = int(table.grids("classifier").parts[-1].levels[-1][-1])
+    parts = table.grids(op).parts
+    if "tokens" in parts[-1].axes:
+        position = parts[-1].axes.index("tokens")
+        parts = [part for part in parts if length in part.levels[position]] or parts
+    return parts[-1]

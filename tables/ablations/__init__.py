@@ -1,0 +1,1 @@
+"""What each choice of an architecture costs by a table."""

@@ -1,0 +1,126 @@
+"""What a model's variants cost by a table: each choice by itself, and all combinations ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...errors import UserError
+from ...models import Block, Spec
+from ...models.ablations import Variant, all_variants, choices_of, single_variants
+from ..calibration.calibration import LoneBlocks
+from ..table import LatencyTable
+
+# Beyond this many combinations nobody reads a ranking, and making them takes minutes.
+MOST_COMBINATIONS = 200_000
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A variant and its predicted latency in milliseconds."""
+
+    words: str
+    changed: Mapping[str, str]
+    spec: Spec
+    ms: float
+
+
+@dataclass(frozen=True)
+class Variants:
+    """`base` is the model, `single` differ from it in one choice, `ranked` in any, in order.
+
+    `not_covered` says by variant why the table cannot tell its latency.
+    """
+
+    base: Ranked
+    single: Sequence[Ranked]
+    ranked: Sequence[Ranked]
+    not_covered: Mapping[str, str]
+
+
+def rank_variants(
+    table: LatencyTable,
+    spec: Spec,
+    choices: Sequence[str] | None = None,
+    max_ms: float | None = None,
+    sort: str = "latency",
+    extrapolate: bool = False,
+) -> Variants:
+    """Predict every variant of a model that differs in one choice, and their combinations.
+
+    `choices` names those that are combined, all by default; of each only the options that the table
+    covers by themselves. `max_ms` keeps the combinations up to that latency; `sort` is one of
+    SORTS: the fastest first, or those with most MACs or parameters. Raises UserError where the
+    table does not cover the model itself, and for more than MOST_COMBINATIONS.
+    """
+    ask = _Asking(table, extrapolate)
+    first, *others = single_variants(spec)
+    base = ask.ranked(first)
+    single, not_covered = [], {}
+    for variant in others:
+        try:
+            single.append(ask.ranked(variant))
+        except UserError as error:
+            not_covered[variant.words] = str(error).split("; ")[0].rstrip(".")
+    options = {
+        choice.name: [
+            option
+            for option in choice.options
+            if option == choice.of(spec)
+            or any(each.changed == {choice.name: option} for each in single)
+        ]
+        for choice in choices_of(spec)
+        if choices is None or choice.name in choices
+    }
+    count = 1
+    for each in options.values():
+        count *= max(len(each), 1)
+    if count > MOST_COMBINATIONS:
+        raise UserError(
+            f"the choices have {count} combinations, more than {MOST_COMBINATIONS}; combine fewer "
+            f"with --choices, of {', '.join(options)}."
+        )
+    combinations: dict[tuple[Block, ...], Ranked] = {}
+    for variant in all_variants(spec, {name: each for name, each in options.items() if each}):
+        try:
+            ranked = ask.ranked(variant)
+        except UserError:
+            continue  # two choices that are covered one by one may not be together
+        if max_ms is None or ranked.ms <= max_ms:
+            combinations.setdefault(tuple(ranked.spec.blocks()), ranked)
+    return Variants(base, single, sorted(combinations.values(), key=_ORDERS[sort]), not_covered)
+
+
+_ORDERS: dict[str, Callable[[Ranked], tuple[float, float]]] = {
+    "latency": lambda each: (each.ms, -each.spec.macs),
+    "macs": lambda each: (-each.spec.macs, each.ms),
+    "params": lambda each: (-each.spec.params, each.ms),
+}
+SORTS = tuple(_ORDERS)
+
+
+class _Asking:
+    """Asks a table about many models with the same blocks: each block once."""
+
+    def __init__(self, table: LatencyTable, extrapolate: bool) -> None:
+        self._table = table
+        self._extrapolate = extrapolate
+        self._known: dict[Block, float | UserError] = {}
+
+    def ranked(self, variant: Variant) -> Ranked:
+        """Return the variant with its latency; raises UserError where the table lacks a block."""
+        lone = LoneBlocks.of((block, self._ms(block)) for block in variant.spec.blocks())
+        line = self._table.calibrations.get(variant.spec.family)
+        ms = sum(lone.sums_ms.values()) if line is None else line.latency(lone)
+        return Ranked(variant.words, variant.changed, variant.spec, ms)
+
+    def _ms(self, block: Block) -> float:
+        if block not in self._known:
+            try:
+                self._known[block] = self._table.predict_block(block, self._extrapolate).ms
+            except UserError as error:
+                self._known[block] = error
+        found = self._known[block]
+        if isinstance(found, UserError):
+            raise found
+        return found

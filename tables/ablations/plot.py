@@ -1,0 +1,75 @@
+"""The picture of `vitprof variants`: what each choice costs, and all combinations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..picture import save_picture
+from ..setting import Setting
+from .ablations import Variants
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_variants(found: Variants, setting: Setting, path: str | Path) -> None:
+    """Draw the milliseconds each choice adds to the model, and every combination over its MACs.
+
+    The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    height = max(4.5, 0.28 * len(found.single) + 1.5)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, height), layout="constrained")
+    _draw_choices(left, found)
+    _draw_combinations(right, found)
+    save_picture(figure, setting, path)
+
+
+def _draw_choices(axes: Axes, found: Variants) -> None:
+    """A bar a choice: less time to the left in green, more to the right in red."""
+    base = found.base
+    more = [each.ms - base.ms for each in found.single]
+    bars = axes.barh(
+        [each.words for each in found.single],
+        more,
+        color=["tab:green" if ms < 0 else "tab:red" for ms in more],
+    )
+    axes.bar_label(
+        bars, [f"{ms / base.ms:+.1%}" for ms in more], padding=3, fontsize=8, color="0.3"
+    )
+    axes.axvline(0, color="0.2", linewidth=0.8)
+    axes.invert_yaxis()
+    axes.margins(x=0.18)
+    axes.set_xlabel(f"ms more than {base.spec.name} ({base.ms:.3g} ms)")
+    axes.set_title("What one other choice costs")
+    axes.grid(True, axis="x", alpha=0.3)
+
+
+def _draw_combinations(axes: Axes, found: Variants) -> None:
+    axes.scatter(
+        [each.spec.macs / 1e9 for each in found.ranked],
+        [each.ms for each in found.ranked],
+        s=6,
+        alpha=0.4,
+        color="tab:blue",
+        label=f"{len(found.ranked)} combinations",
+    )
+    axes.scatter(
+        [found.base.spec.macs / 1e9],
+        [found.base.ms],
+        marker="*",
+        s=160,
+        color="tab:orange",
+        label=found.base.spec.name,
+        zorder=3,
+    )
+    axes.set_xlabel("GMACs")
+    axes.set_ylabel("predicted ms")
+    axes.set_title("Combinations of choices")
+    axes.legend(loc="upper left")
+    axes.grid(True, alpha=0.3)

@@ -1,0 +1,1 @@
+"""From the sum of blocks to a whole model."""

@@ -1,0 +1,73 @@
+"""Fit a table's calibration on the whole models that it holds."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from ...errors import UserError
+from ...models import Spec
+from ..table import LatencyTable
+from .calibration import FEWEST_MODELS, PRIOR_RESIDUAL_SD, Calibration, LoneBlocks, fit_calibration
+
+# How far a whole model lies from any such line, were it measured exactly: as seen on ViTs.
+MISFIT_SD = 0.006
+
+
+def calibrated(table: LatencyTable) -> LatencyTable:
+    """Return the table with a line fitted on its whole models, one for each family of them.
+
+    A family of which there are too few has none. A model that the blocks of the table do not cover
+    is left out of the fit.
+    """
+    models: dict[str, list[LoneBlocks]] = {}
+    sessions: dict[str, list[int]] = {}
+    measured: dict[str, list[float]] = {}
+    for row in table.model_rows:
+        if row.verdict == "failed" or not isinstance(row.subject, Spec):
+            continue
+        try:
+            parts = table.predict(row.subject, calibrated=False).by_block
+        except UserError:
+            continue
+        family = row.subject.family
+        models.setdefault(family, []).append(LoneBlocks.of((part.block, part.ms) for part in parts))
+        measured.setdefault(family, []).append(row.latency_ms)
+        sessions.setdefault(family, []).append(row.sessions)
+    spread = table.other.get("model_session_sd", table.other.get("session_sd"))
+    known = isinstance(spread, (int, float)) and not isinstance(spread, bool) and spread > 0
+
+    def noise(family: str) -> float:
+        if not known:
+            return PRIOR_RESIDUAL_SD
+        return math.hypot(_sd_of_median(float(spread), sessions[family]), MISFIT_SD)  # type: ignore[arg-type]
+
+    return table.with_calibrations(
+        {
+            family: fit_calibration(of_family, measured[family], noise(family))
+            for family, of_family in models.items()
+            if len(of_family) >= FEWEST_MODELS
+        }
+    )
+
+
+def _sd_of_median(session_sd: float, sessions: list[int]) -> float:
+    """Return the standard deviation of a median of so many sessions, as most models have.
+
+    Var(median of n) / Var(one) = pi / (2 (n + pi/2 - 1)) for normal samples.
+    """
+    n = max(statistics.median(sessions), 1)
+    return session_sd * math.sqrt(math.pi / (2 * (n + math.pi / 2 - 1)))
+
+
+def in_words(line: Calibration) -> str:
+    """Return the fit as "1.07 x attention + 1.02 x mlp +0.02 ms a block, ... +0.3 ms"."""
+    parts = [f"{factor:.3f} x {op}" for op, factor in line.factors.items()]
+    blocks = sum(line.per_block_ms.values()) / len(line.per_block_ms)
+    return (
+        f"{' + '.join(parts)} {blocks:+.3g} ms a block (each op has its own), "
+        f"{line.per_mparam_ms:+.3g} ms a million weights, {line.offset_ms:+.3g} ms"
+    )
+
+
+__all__ = ["Calibration", "calibrated", "in_words"]

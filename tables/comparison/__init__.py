@@ -1,0 +1,1 @@
+"""MACs against latency, a table against its rivals, devices against each other."""

@@ -1,0 +1,192 @@
+"""The same models on several tables: what carries over from one device to another, and what not.
+
+A latency table of one device is often used for another, and often only the order of models is
+wanted. So: how alike are the orders, which pairs of models change places for certain, by which
+factor do latencies scale and which models do not keep to it, and what does choosing by the wrong
+table cost.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...models import Spec
+from ..table import LatencyTable
+from .comparison import kendall_tau
+
+# Where choosing by the wrong table is tried: at these quantiles of the latencies on the right one.
+BUDGETS = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class OnTable:
+    """All models on one table: ms with 95 % interval, 1 for the fastest, and each op's share."""
+
+    label: str
+    table: LatencyTable
+    ms: np.ndarray
+    low_ms: np.ndarray
+    high_ms: np.ndarray
+    rank: Sequence[int]
+    shares: Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Swap:
+    """`first` is faster on table a, `second` on table b; ratios of first to second on each.
+
+    Certain where the 95 % intervals of the two are apart on both tables.
+    """
+
+    first: str
+    second: str
+    ratio_a: float  # below 1
+    ratio_b: float  # above 1
+    certain: bool
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far a model is from `scale` times its latency on table a; and where it is spent.
+
+    `op` is the one whose share of the latency differs most between the tables.
+    """
+
+    model: str
+    relative: float
+    op: str
+    share_a: float
+    share_b: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model of most MACs within a budget on table b, chosen by table a and by b itself.
+
+    `over_budget` is how far a's choice exceeds the budget on b (0 within it), `macs_lost` the
+    share of MACs that it has less than b's own choice (negative: more, over the budget).
+    """
+
+    budget_ms: float
+    by_a: str
+    by_b: str
+    over_budget: float
+    macs_lost: float
+
+
+@dataclass(frozen=True)
+class PairOfTables:
+    """Table b seen from table a. `scale` is the geometric mean of the latencies' ratios b / a."""
+
+    a: str
+    b: str
+    kendall_tau: float
+    scale: float
+    deviations: Sequence[Deviation]  # the largest first
+    swaps: Sequence[Swap]  # certain ones first, then by how much
+    choices: Sequence[Choice]
+
+
+@dataclass(frozen=True)
+class Across:
+    """Models in order of MACs, on every table, and every ordered pair of tables."""
+
+    models: Sequence[Spec]
+    on: Sequence[OnTable]
+    macs_tau: Mapping[str, float]
+    pairs: Sequence[PairOfTables]
+
+
+def compare_tables(
+    tables: Mapping[str, LatencyTable], specs: Sequence[Spec], extrapolate: bool = False
+) -> Across:
+    """Predict every spec on every table (label -> table) and compare the tables pair by pair."""
+    models = sorted(specs, key=lambda spec: spec.macs)
+    on = [_on(label, table, models, extrapolate) for label, table in tables.items()]
+    macs = [float(spec.macs) for spec in models]
+    return Across(
+        models,
+        on,
+        {each.label: kendall_tau(macs, each.ms.tolist()) for each in on},
+        [_pair(models, a, b) for a, b in itertools.permutations(on, 2)],
+    )
+
+
+def _on(label: str, table: LatencyTable, models: Sequence[Spec], extrapolate: bool) -> OnTable:
+    answers = [table.predict(spec, extrapolate) for spec in models]
+    ms = np.array([answer.ms for answer in answers])
+    return OnTable(
+        label,
+        table,
+        ms,
+        np.array([answer.low_ms for answer in answers]),
+        np.array([answer.high_ms for answer in answers]),
+        [1 + int((ms < each).sum()) for each in ms],
+        [{op: of_op / answer.ms for op, of_op in answer.by_op.items()} for answer in answers],
+    )
+
+
+def _pair(models: Sequence[Spec], a: OnTable, b: OnTable) -> PairOfTables:
+    ratios = b.ms / a.ms
+    scale = float(np.exp(np.log(ratios).mean())) if len(ratios) else math.nan
+    return PairOfTables(
+        a.label,
+        b.label,
+        kendall_tau(a.ms.tolist(), b.ms.tolist()),
+        scale,
+        _deviations(models, a, b, ratios / scale - 1),
+        _swaps(models, a, b),
+        [_choice(models, a, b, scale, float(np.quantile(b.ms, q))) for q in BUDGETS],
+    )
+
+
+def _deviations(
+    models: Sequence[Spec], a: OnTable, b: OnTable, relative: np.ndarray
+) -> list[Deviation]:
+    found = []
+    for i, spec in enumerate(models):
+        in_a, in_b = a.shares[i], b.shares[i]
+        ops = dict.fromkeys([*in_a, *in_b])
+        op = max(ops, key=lambda op: abs(in_b.get(op, 0.0) - in_a.get(op, 0.0)))
+        found.append(
+            Deviation(spec.name, float(relative[i]), op, in_a.get(op, 0.0), in_b.get(op, 0.0))
+        )
+    return sorted(found, key=lambda deviation: -abs(deviation.relative))
+
+
+def _swaps(models: Sequence[Spec], a: OnTable, b: OnTable) -> list[Swap]:
+    found = [
+        Swap(
+            models[i].name,
+            models[j].name,
+            float(a.ms[i] / a.ms[j]),
+            float(b.ms[i] / b.ms[j]),
+            bool(a.high_ms[i] < a.low_ms[j] and b.low_ms[i] > b.high_ms[j]),
+        )
+        for i, j in itertools.permutations(range(len(models)), 2)
+        if a.ms[i] < a.ms[j] and b.ms[i] > b.ms[j]
+    ]
+    return sorted(found, key=lambda swap: (not swap.certain, -swap.ratio_b / swap.ratio_a))
+
+
+def _choice(
+    models: Sequence[Spec], a: OnTable, b: OnTable, scale: float, budget_ms: float
+) -> Choice:
+    """Choose by a's latencies times `scale`, and by b's own, the most MACs within the budget."""
+    # A hair more than the budget: a quantile may round below the very latency it is.
+    within = budget_ms * (1 + 1e-9)
+    own = int(np.flatnonzero(b.ms <= within)[-1])
+    fitting = np.flatnonzero(scale * a.ms <= within)
+    chosen = int(fitting[-1]) if len(fitting) else int(np.argmin(a.ms))
+    return Choice(
+        budget_ms,
+        models[chosen].name,
+        models[own].name,
+        max(float(b.ms[chosen]) / within - 1, 0.0),
+        1 - models[chosen].macs / models[own].macs,
+    )

@@ -1,0 +1,93 @@
+"""The picture of `vitprof compare` with several tables: changed places, and the common scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import UserError
+from ..picture import logarithmic
+from .across import Across
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_NAMES = 20
+
+
+def plot_across(across: Across, path: str | Path) -> None:
+    """Draw ranks from table to table, and each table's latencies over the first one's.
+
+    The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.8), layout="constrained")
+    _draw_ranks(left, across)
+    _draw_scales(right, across)
+    try:
+        figure.savefig(path, dpi=130)
+    except (OSError, ValueError) as error:
+        raise UserError(f"the picture {path} cannot be written: {error}.") from None
+    finally:
+        plt.close(figure)
+
+
+def _draw_ranks(axes: Axes, across: Across) -> None:
+    """A line a model from its rank by MACs to its rank on each table; certain swaps in red."""
+    from matplotlib.ticker import MaxNLocator
+
+    swapped = {
+        name
+        for pair in across.pairs
+        for swap in pair.swaps
+        if swap.certain
+        for name in (swap.first, swap.second)
+    }
+    columns = ["MACs", *(each.label for each in across.on)]
+    ranks = [list(range(1, len(across.models) + 1)), *(each.rank for each in across.on)]
+    for i, spec in enumerate(across.models):
+        heights = [column[i] for column in ranks]
+        red = spec.name in swapped
+        axes.plot(
+            range(len(columns)), heights, marker="o", markersize=4, linewidth=1.8 if red else 1,
+            color="tab:red" if red else "0.6", zorder=2 if red else 1,
+        )  # fmt: skip
+        if len(across.models) <= MOST_NAMES:
+            axes.annotate(spec.name, (len(columns) - 1, heights[-1]), xytext=(7, 0),
+                          textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+    axes.set_xticks(range(len(columns)), columns)
+    axes.margins(x=0.18 if len(across.models) <= MOST_NAMES else 0.05)
+    axes.invert_yaxis()
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylabel("rank, 1 = fastest (fewest MACs)")
+    certain = sum(swap.certain for pair in across.pairs for swap in pair.swaps) // 2
+    axes.set_title(f"Ranks: {certain} pairs change places for certain (red)")
+    axes.grid(True, axis="x", alpha=0.3)
+
+
+def _draw_scales(axes: Axes, across: Across) -> None:
+    """Latency on each further table over that on the first, and the lines of one scale."""
+    first = across.on[0]
+    everything: list[float] = []
+    for n, other in enumerate(across.on[1:]):
+        pair = next(p for p in across.pairs if (p.a, p.b) == (first.label, other.label))
+        colour = f"C{n}"
+        ends = np.array([first.ms.min(), first.ms.max()])
+        axes.plot(ends, pair.scale * ends, "--", color=colour, linewidth=1)
+        bars = [np.nan_to_num(other.ms - other.low_ms), np.nan_to_num(other.high_ms - other.ms)]
+        axes.errorbar(
+            first.ms, other.ms, yerr=bars, fmt="o", markersize=4, color=colour, capsize=2,
+            label=f"{other.label}: {pair.scale:.3g} x {first.label}, tau {pair.kendall_tau:.3f}",
+        )  # fmt: skip
+        everything += other.ms.tolist()
+    logarithmic(axes, first.ms.tolist(), everything)
+    axes.set_xlabel(f"ms on {first.label}")
+    axes.set_ylabel("ms on the other")
+    axes.set_title("What carries over: one scale (dashed)")
+    axes.legend(fontsize=9)

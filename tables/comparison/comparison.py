@@ -1,0 +1,144 @@
+"""FLOPs against latency: what MACs promise for a set of models, and what the device does."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...models import Block, Spec
+from ..table import LatencyTable
+
+
+@dataclass(frozen=True)
+class ComparedModel:
+    """One model's promise and cost; milliseconds for one run of the batch.
+
+    `measured_ms` is NaN where nothing was measured. `gmacs_per_s` is attained on `latency_ms`: the
+    measured latency where there is one, otherwise the predicted.
+    """
+
+    model: str
+    macs: int
+    params: int
+    predicted_ms: float
+    low_ms: float
+    high_ms: float
+    measured_ms: float
+    batch: int
+    rank_macs: int = 0
+    rank_latency: int = 0
+
+    @property
+    def latency_ms(self) -> float:
+        return self.predicted_ms if math.isnan(self.measured_ms) else self.measured_ms
+
+    @property
+    def gmacs_per_s(self) -> float:
+        return self.batch * self.macs / self.latency_ms / 1e6
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """A pair that MACs get wrong: `slower` has fewer MACs than `faster`, yet takes longer."""
+
+    slower: str
+    faster: str
+    macs_ratio: float  # MACs of slower / MACs of faster, below 1
+    latency_ratio: float  # latency of slower / latency of faster, above 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models in order of MACs, the rank correlation of MACs and latency, and the inversions."""
+
+    models: Sequence[ComparedModel]
+    kendall_tau: float
+    inversions: Sequence[Inversion]
+
+
+@dataclass(frozen=True)
+class BlockSpeed:
+    """What one measured point attains: MACs of the whole batch per second, in 10^9."""
+
+    block: Block
+    latency_ms: float
+    gmacs_per_s: float
+
+
+def compare_models(
+    table: LatencyTable,
+    specs: Sequence[Spec],
+    measured_ms: Sequence[float] | None = None,
+    extrapolate: bool = False,
+) -> Comparison:
+    """Compare what `table` predicts (or what was measured, one value a spec) with the MACs."""
+    predictions = [table.predict(spec, extrapolate) for spec in specs]
+    measured = list(measured_ms) if measured_ms is not None else [math.nan] * len(specs)
+    models = [
+        ComparedModel(
+            p.model, spec.macs, spec.params, p.ms, p.low_ms, p.high_ms, ms, table.setting.batch
+        )
+        for spec, p, ms in zip(specs, predictions, measured, strict=True)
+    ]
+    rank_macs = _ranks([m.macs for m in models])
+    rank_latency = _ranks([m.latency_ms for m in models])
+    ranked = [
+        ComparedModel(
+            m.model, m.macs, m.params, m.predicted_ms, m.low_ms, m.high_ms, m.measured_ms,
+            m.batch, rank_macs[i], rank_latency[i],
+        )
+        for i, m in enumerate(models)
+    ]  # fmt: skip
+    ranked.sort(key=lambda m: (m.macs, m.latency_ms))
+    return Comparison(
+        ranked,
+        kendall_tau([float(m.macs) for m in ranked], [m.latency_ms for m in ranked]),
+        _inversions(ranked),
+    )
+
+
+def _ranks(values: Sequence[float]) -> list[int]:
+    """Return 1 for the smallest; equal values share the smaller rank."""
+    return [1 + sum(other < value for other in values) for value in values]
+
+
+def _inversions(models: Sequence[ComparedModel]) -> list[Inversion]:
+    found = [
+        Inversion(a.model, b.model, a.macs / b.macs, a.latency_ms / b.latency_ms)
+        for a, b in itertools.permutations(models, 2)
+        if a.macs < b.macs and a.latency_ms > b.latency_ms
+    ]
+    return sorted(found, key=lambda i: -i.latency_ratio / i.macs_ratio)
+
+
+def kendall_tau(x: Sequence[float], y: Sequence[float]) -> float:
+    """Return Kendall's tau-b of two equally long sequences; NaN for fewer than two values.
+
+    tau-b = (concordant - discordant) / sqrt((n0 - ties in x) (n0 - ties in y)), n0 = n(n-1)/2
+    (Kendall 1945).
+    """
+    concordant = discordant = ties_x = ties_y = 0
+    pairs = list(itertools.combinations(zip(x, y, strict=True), 2))
+    for (x1, y1), (x2, y2) in pairs:
+        ties_x += x1 == x2
+        ties_y += y1 == y2
+        sign = (x1 - x2) * (y1 - y2)
+        concordant += sign > 0
+        discordant += sign < 0
+    scale = math.sqrt((len(pairs) - ties_x) * (len(pairs) - ties_y))
+    return (concordant - discordant) / scale if scale else math.nan
+
+
+def block_speeds(table: LatencyTable) -> list[BlockSpeed]:
+    """Return what every measured block of the table attains, in the table's order."""
+    return [
+        BlockSpeed(
+            row.subject,
+            row.latency_ms,
+            table.setting.batch * row.subject.macs / row.latency_ms / 1e6,
+        )
+        for row in table.block_rows
+        if isinstance(row.subject, Block) and row.verdict != "failed"
+    ]

@@ -1,0 +1,1 @@
+"""The measured points of an op as grids, and interpolation between them."""

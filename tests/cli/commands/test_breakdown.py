@@ -1,0 +1,121 @@
+"""`vitprof breakdown`, run for real on the smallest model: what it prints, writes and refuses.
+
+About 8 seconds. No timing decides: what is checked is that the parts fit together.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from vitprof.profiler.breakdown.classes import CLASSES, MATMUL, MEMORY_BOUND
+
+QUICK = ("breakdown", "--model", "vit-micro-8", "--sessions", "1", "--runs", "3", "--warmup", "1")
+
+
+def test_one_json_object_whose_parts_add_up(run) -> None:
+    answer = run(*QUICK, "--batch", "2", "--top", "3", "--json")
+    assert answer.code in (0, 1), answer.err  # a busy machine may call it unstable
+    (one,) = answer.json["models"]
+    assert one["model"] == "vit-micro-8"
+    assert list(one["classes"]) == list(CLASSES)
+    parts = one["classes"].values()
+    assert sum(part["ms"] for part in parts) == pytest.approx(one["latency_ms"], abs=1e-5)
+    assert sum(part["share"] for part in parts) == pytest.approx(1, abs=1e-5)
+    memory = sum(one["classes"][kind]["share"] for kind in MEMORY_BOUND)
+    assert one["memory_bound_share"] == pytest.approx(memory, abs=1e-5)
+    assert one["memory_bound_share"] + one["compute_bound_share"] == pytest.approx(1, abs=1e-5)
+    assert one["instrumented_ms"] == pytest.approx(
+        one["instrumented_in_nodes_ms"] + one["instrumented_outside_nodes_ms"], abs=1e-5
+    )
+    assert one["other_ops"] == []
+    assert len(one["nodes"]) == 3
+    assert [node["ms"] for node in one["nodes"]] == sorted(
+        (node["ms"] for node in one["nodes"]), reverse=True
+    )
+    assert set(one["nodes"][0]) == {"name", "op", "class", "ms", "share", "macs", "bytes"}
+    assert answer.json["setting"]["batch"] == 2
+    assert answer.json["setting"]["backend"] == "onnxruntime"
+
+
+def test_people_get_both_totals_and_files(run, tmp_path: Path) -> None:
+    table, picture = tmp_path / "parts.csv", tmp_path / "parts.png"
+    answer = run(*QUICK, "--model", "vit-tiny-32", "--csv", table, "--plot", picture)
+    assert answer.code in (0, 1), answer.err
+    for words in (*CLASSES, "memory-bound", "GMAC/s", "Heaviest nodes"):
+        assert words in answer.out
+    for model in ("vit-micro-8", "vit-tiny-32"):
+        (how,) = [line for line in answer.out.splitlines() if line.startswith(f"{model}: ")]
+        for words in ("instrumented run (ONNX Runtime's profiler)", "outside any", "scaled by",
+                      "that it takes without"):  # fmt: skip
+            assert words in how
+    rows = list(csv.DictReader(table.open()))
+    assert [row["class"] for row in rows] == [*CLASSES, *CLASSES]
+    assert [row["model"] for row in rows[::6]] == ["vit-micro-8", "vit-tiny-32"]
+    for start in (0, 6):
+        parts = rows[start : start + 6]
+        total = sum(float(row["ms"]) for row in parts)
+        assert total == pytest.approx(float(parts[0]["latency_ms"]), rel=1e-4)
+    assert int(rows[0]["macs"]) == 3_490_944  # of vit-micro-8 without its patch embedding
+    image = matplotlib.image.imread(picture)[:, :, :3]
+    assert image.shape[1] > 1000
+    assert (np.ptp(image, axis=2) > 0.2).mean() > 0.3  # the bars are most of it
+    assert f"written: {table}" in answer.err
+
+
+def test_pytorch_is_labelled_as_such(run) -> None:
+    answer = run(*QUICK, "--backend", "torch", "--top", "0")
+    assert answer.code in (0, 1), answer.err
+    assert "torch, fp32, batch 1, 1 thread" in answer.out
+    assert "instrumented run (PyTorch's profiler)" in answer.out
+    assert MATMUL in answer.out
+    assert "Heaviest" not in answer.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--model", "deit-smal"), "deit-small"),
+        (("--device", "cpy"), "cpy"),
+        (("--device", "t4"), "device 't4' cannot be broken down"),
+        (("--backend", "tensorrt"), "--backend is onnxruntime or torch"),
+        (("--backend", "trch"), "did you mean 'torch'?"),
+        (("--dtype", "fp8"), "fp8"),
+        (("--dtype", "bf16"), "bf16"),
+        (("--backend", "torch", "--dtype", "fp8"), "fp8"),
+        (("--plot", "parts.doc"), "parts.doc is no picture"),
+        (("--plot", "no/such/folder/parts.png"), "no/such/folder"),
+        (("--csv", "no/such/folder/parts.csv"), "no/such/folder"),
+        (("--runs", "0"), "--runs"),
+        (("--batch", "0"), "--batch"),
+        (("--top", "-1"), "--top"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_measured(
+    arguments: tuple[str, ...], words: str, run
+) -> None:
+    answer = run(*QUICK, *arguments)
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert words in answer.err
+    assert answer.out == ""
+
+
+def test_a_device_that_is_being_measured_is_left_to_its_holder(
+    run, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("VITPROF_LOCK_DIR", str(tmp_path))
+    lock = tmp_path / "host.lock"
+    holder = {"pid": 4242, "user": "ada", "command": "vitprof measure", "since": "2026-01-02"}
+    lock.write_text(json.dumps(holder))
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        answer = run(*QUICK)
+    assert answer.code == 2
+    assert "process 4242 of ada" in answer.err
+    assert answer.out == ""

@@ -1,0 +1,421 @@
+"""`vitprof prune` from a trained model and a table to smaller models, all through the command."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from vitprof.backends.protocol import BackendOptions
+from vitprof.backends.tensorrt.engine import engine_from_onnx
+from vitprof.backends.tensorrt.library import tensorrt_library
+from vitprof.backends.tensorrt.sparsity import sparsity_report
+from vitprof.backends.two_four import is_two_four, prune_two_four, weight_layers
+from vitprof.models import SwinSpec, ViTSpec, create_model
+from vitprof.models.block import Block
+from vitprof.spaces.swin_slabs import SwinSpace
+from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.tables import LatencyTable, Row, Setting
+from vitprof.training.data.datasets import load_dataset
+from vitprof.training.model_folder import write_model
+
+SPEC = ViTSpec.uniform(
+    32, 2, 2, mlp=64, resolution=8, patch=2, classes=10, in_channels=1, name="digits-vit"
+)
+QUICK = (
+    "--data", "digits", "--epochs", "0.2", "--prune-epochs", "0.5", "--prune-every", "2",
+    "--batch", "64", "--precision", "fp32", "--groups", "embed=8,heads=1,qk=4,v=4,mlp=8",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "digits-vit"
+    torch.manual_seed(0)
+    write_model(create_model(SPEC), folder, load_dataset("digits").normalisation)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
+    return table_of(VitSpace.covering(SPEC).blocks(), tmp_path_factory.mktemp("table") / "lut.csv")
+
+
+def table_of(blocks: Sequence[Block], path: Path) -> Path:
+    rows = [
+        Row(block, latency_ms=ms, low_ms=ms, high_ms=ms, min_ms=ms, p10_ms=ms, p90_ms=ms,
+            p99_ms=ms, session_ms=(ms,) * 3, samples=9)
+        for block in dict.fromkeys(blocks)
+        for ms in [block.macs / 1e6 + 0.01]
+    ]  # fmt: skip
+    LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)
+    return path
+
+
+def test_one_target_writes_everything_into_the_folder(run, model, table, tmp_path) -> None:
+    import onnxruntime
+
+    out = tmp_path / "pruned"
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.6x", *QUICK,
+                 "--out", out, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    found = answer.json
+    assert {"predicted_ms", "measured_ms", "target_ms", "params", "macs", "top1", "top3",
+            "out"} <= set(found)  # fmt: skip
+    assert found["predicted_ms"] <= found["target_ms"]
+    assert found["measured_ms"] is None
+    names = {path.name for path in out.iterdir()}
+    assert {"spec.json", "model.safetensors", "model.onnx", "report.json", "redistribution.csv",
+            "redistribution.png"} <= names  # fmt: skip
+    assert not [name for name in names if name.startswith(("state", "pruned", "finetuned"))]
+    asked = run("predict", "--table", table, "--model", out / "spec.json", "--json")
+    assert asked.json["latency_ms"] == found["predicted_ms"]
+    assert run("eval", "--model", out, "--data", "digits", "--json").json["top1"] == found["top1"]
+    # The ONNX file is that model.
+    made = create_model(out / "spec.json", checkpoint=out / "model.safetensors")
+    images = torch.randn(1, 1, 8, 8)
+    session = onnxruntime.InferenceSession(out / "model.onnx", providers=["CPUExecutionProvider"])
+    given = session.run(None, {"input": images.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(given), made(images).detach(), rtol=1e-4, atol=1e-4)
+    assert json.loads((out / "report.json").read_text())["top1"] == found["top1"]
+
+
+def test_several_targets_get_a_folder_each(run, model, table, tmp_path) -> None:
+    out = tmp_path / "pruned"
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x,0.5x",
+                 *QUICK, "--out", out)  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert "0.8x" in answer.out
+    for target in ("0.8x", "0.5x"):
+        assert (out / target / "model.onnx").exists()
+        assert (out / target / "report.json").exists()
+    report = json.loads((out / "report.json").read_text())
+    assert [each["target"] for each in report["models"]] == ["0.8x", "0.5x"]
+
+
+def test_two_four_lists_layers_with_reasons(run, model, table, tmp_path) -> None:
+    out = tmp_path / "pruned"
+    groups = "embed=16,heads=1,qk=8,v=16,mlp=16"
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.7x",
+                 *QUICK[:-1], groups, "--sparsity", "2:4", "--out", out)  # fmt: skip
+    assert answer.code == 0, answer.err
+    lines = (out / "sparsity.csv").read_text().splitlines()
+    assert any(",yes," in line for line in lines)
+    assert any(line.startswith("head,10,") and ",no," in line for line in lines)
+    assert "not 2:4: head:" in answer.err
+    sparse = {line.split(",")[0] for line in lines if ",yes," in line}
+    assert f"2:4: {len(sparse)} of {len(lines) - 1} layers" in answer.err
+    written = create_model(out / "spec.json", checkpoint=out / "model.safetensors")
+    assert {
+        name for name, layer in weight_layers(written) if is_two_four(layer.weight.detach())
+    } >= sparse
+    # What TensorRT and the CUDA backend find is what was written: they have nothing left to prune.
+    assert [each.eligible for each in sparsity_report((out / "model.onnx").read_bytes(), "fp16")
+            ].count(True) == len(sparse)  # fmt: skip
+    again = copy.deepcopy(written)
+    prune_two_four(again, "fp16", "cusparselt")
+    for name in sparse:
+        torch.testing.assert_close(
+            again.get_submodule(name).weight, written.get_submodule(name).weight, rtol=0, atol=0
+        )
+
+
+def test_an_engine_with_sparse_kernels_allowed_is_built_from_the_onnx_file(
+    run, model, table, tmp_path
+) -> None:
+    out = tmp_path / "pruned"
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.7x",
+                 *QUICK[:-1], "embed=16,heads=1,qk=8,v=16,mlp=16", "--sparsity", "2:4",
+                 "--out", out)  # fmt: skip
+    assert answer.code == 0, answer.err
+    options = BackendOptions(sparsity="2:4")
+    library = tensorrt_library("tensorrt_rtx")
+    engine = engine_from_onnx((out / "model.onnx").read_bytes(), library, "8.6", options)
+    assert len(engine.engine) > 1000
+
+
+def test_two_processes_prune_together(model, table, tmp_path) -> None:
+    out = tmp_path / "pruned"
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "-m", "vitprof", "prune", "--model", str(model), "--table", str(table),
+         "--target-latency", "0.8x,0.6x", *QUICK, "--out", str(out), "--json"],
+        check=False, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)["models"]
+    assert all(each["predicted_ms"] <= each["target_ms"] for each in found)
+    made = [create_model(out / name / "spec.json", checkpoint=out / name / "model.safetensors")
+            for name in ("0.8x", "0.6x")]  # fmt: skip
+    assert [each["params"] for each in found] == [each.spec.params for each in made]
+
+
+def test_the_same_command_goes_on_and_a_finished_run_is_kept(
+    run, model, table, tmp_path, monkeypatch
+) -> None:
+    from vitprof.training import loop
+
+    command = ("prune", "--model", model, "--table", table, "--target-latency", "0.6x", *QUICK)
+    whole = run(*command, "--out", tmp_path / "whole", "--json")
+    monkeypatch.setattr("vitprof.training.saved_run.SECONDS_BETWEEN", 0.0)
+    step, out = loop.TrainingRun._step, tmp_path / "stopped"
+
+    def stop_at_five(self):
+        if self.progress.step == 5:
+            raise KeyboardInterrupt
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.TrainingRun, "_step", stop_at_five)
+        assert run(*command, "--out", out).code == 130
+    again = run(*command, "--out", out, "--json")
+    assert again.json["top1"] == whole.json["top1"]
+    assert again.json["predicted_ms"] == whole.json["predicted_ms"]
+    assert "finished run" in run(*command, "--out", out).err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ((), "give one of --target-latency"),
+    (("--target-latency", "0.5x", "--target-macs", "0.5x"), "not several"),
+    (("--target-latency", "0x"), "above 0 and below"),
+    (("--target-latency", "1.5x"), "above 0 and below"),
+    (("--target-latency", "0.001x"), "out of reach"),
+    (("--target-latency", "0.5x", "--device", "t4"), "t4"),
+    (("--target-latency", "0.5x", "--latency-batch", "8"), "batch"),
+    (("--target-latency", "0.5x", "--eta", "lots"), "--eta lots"),
+    (("--target-latency", "0.5x", "--groups", "hads=2"), "did you mean"),
+    (("--target-latency", "0.5x", "--groups", "heads=0"), "heads=0"),
+    (("--target-latency", "0.5x", "--only", "stages.2."), "may shrink"),
+    (("--target-latency", "0.5x", "--verify"), "another machine"),
+], ids=str)  # fmt: skip
+def test_bad_input_is_one_sentence_before_any_work(
+    run, model, table, tmp_path, arguments, words
+) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--data", "digits", *arguments,
+                 "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert words in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_that_is_no_number_is_one_sentence(run, model, table, tmp_path) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.6x", *QUICK,
+                 "--prune-learning-rate", "1e30", "--out", tmp_path / "out", "--json")  # fmt: skip
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert "loss became" in answer.err
+
+
+def test_a_table_of_another_resolution_is_refused(run, table, tmp_path) -> None:
+    spec = replace(SPEC, resolution=16)
+    write_model(create_model(spec), tmp_path / "large", load_dataset("digits").normalisation)
+    answer = run("prune", "--model", tmp_path / "large", "--table", table, "--data", "digits",
+                 "--target-latency", "0.5x", "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert "resolution=16" in answer.err
+
+
+def test_one_stage_of_a_swin(run, tmp_path) -> None:
+    spec = SwinSpec.uniform(
+        32, [1, 2], [2, 4], mlp_ratio=2, patch=1, window=4, resolution=8, in_channels=1, classes=10,
+        name="digits-swin",
+    )  # fmt: skip
+    norm = load_dataset("digits").normalisation
+    write_model(create_model(spec), tmp_path / "swin", norm)
+    path = table_of(SwinSpace.covering(spec).blocks(), tmp_path / "swin.csv")
+    out = tmp_path / "out"
+    answer = run("prune", "--model", tmp_path / "swin", "--table", path,
+                 "--target-latency", "0.85x", *QUICK, "--only", "stages.1.", "--out", out,
+                 "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    found = create_model(out, checkpoint=out).spec
+    assert found.stages[0] == spec.stages[0]
+    assert found.stages[1] != spec.stages[1]
+    lines = (out / "redistribution.csv").read_text().splitlines()
+    assert "stages.0.embed,embed,32,32,1.0000" in lines
+
+
+def test_a_model_that_the_table_does_not_cover(run, table, tmp_path) -> None:
+    spec = replace(SPEC, embed=48)
+    write_model(create_model(spec), tmp_path / "wide", load_dataset("digits").normalisation)
+    answer = run("prune", "--model", tmp_path / "wide", "--table", table, "--data", "digits",
+                 "--target-latency", "0.5x", "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert "embed=48" in answer.err
+
+
+ONE_SHOT = (
+    "--method", "optin", "--data", "digits", "--score-images", "16", "--reconstruct", "200",
+    "--groups", "heads=1,mlp=8",
+)  # fmt: skip
+
+
+def test_one_shot_writes_what_training_writes(run, model, table, tmp_path) -> None:
+    out = tmp_path / "pruned"
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x,0.7x",
+                 *ONE_SHOT, "--out", out, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    for each in answer.json["models"]:
+        assert each["predicted_ms"] <= each["target_ms"]
+        folder = Path(each["out"])
+        names = {path.name for path in folder.iterdir()}
+        assert {"spec.json", "model.safetensors", "model.onnx", "report.json",
+                "redistribution.csv", "redistribution.png"} <= names  # fmt: skip
+        asked = run("eval", "--model", folder, "--data", "digits", "--json")
+        assert asked.json["top1"] == each["top1"]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("--epochs", "3"), "--epochs belongs to --method nvit"),
+    (("--alpha", "0"), "--alpha belongs to --method nvit"),
+    (("--score", "hessian"), "has no --score hessian"),
+    (("--score-images", "5000"), "take fewer"),
+    (("--target-latency", "0.01x"), "out of reach"),
+], ids=str)  # fmt: skip
+def test_bad_input_of_one_shot_is_one_sentence(
+    run, model, table, tmp_path, arguments, words
+) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x",
+                 *ONE_SHOT, *arguments, "--out", tmp_path / "out", "--json")  # fmt: skip
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert words in answer.err
+
+
+def test_an_option_of_the_other_method_is_refused(run, model, table, tmp_path) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x", *QUICK,
+                 "--lambda", "1", "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert "--lambda belongs to --method optin" in answer.err
+
+
+@pytest.fixture(scope="module")
+def merging_table(tmp_path_factory) -> Path:
+    space = VitSpace.covering(SPEC).with_merging()
+    return table_of(space.blocks(), tmp_path_factory.mktemp("merging") / "lut.csv")
+
+
+@pytest.mark.parametrize("schedule", ["trajectory", "constant", "decreasing"])
+def test_tokens_go_instead_of_units(run, model, merging_table, tmp_path, schedule) -> None:
+    out = tmp_path / "merged"
+    answer = run("prune", "--model", model, "--table", merging_table, "--target-latency", "0.9x",
+                 *ONE_SHOT, "--tokens-only", "--schedule", schedule, "--random-merging",
+                 "--out", out, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    spec = json.loads((out / "spec.json").read_text())
+    assert sum(spec["merges"]) > 0
+    assert [layer["mlp"] for layer in spec["layers"]] == [64, 64]
+    assert answer.json["predicted_ms"] <= answer.json["target_ms"]
+    assert 0 <= answer.json["random_merging_top1"] <= 1
+    asked = run("eval", "--model", out, "--data", "digits", "--json")
+    assert asked.json["top1"] == answer.json["top1"]
+
+
+def test_units_and_tokens_go_together(run, model, merging_table, tmp_path) -> None:
+    out = tmp_path / "both"
+    answer = run("prune", "--model", model, "--table", merging_table, "--target-latency", "0.6x",
+                 *ONE_SHOT, "--tokens", "--out", out, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert answer.json["predicted_ms"] <= answer.json["target_ms"]
+    asked = run("predict", "--table", merging_table, "--model", out / "spec.json", "--json")
+    assert asked.json["latency_ms"] == pytest.approx(answer.json["predicted_ms"], abs=2e-6)
+
+
+def test_a_table_that_knows_no_merging_says_how_to_measure_one(run, model, table, tmp_path) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x",
+                 *ONE_SHOT, "--tokens-only", "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert "vitprof measure --merging" in answer.err
+
+
+def test_where_merging_costs_more_than_it_saves_that_is_said(
+    run, model, merging_table, tmp_path
+) -> None:
+    table = LatencyTable.read_csv(merging_table)
+    rows = [
+        replace(row, **{name: getattr(row, name) + 1 for name in ("latency_ms", "high_ms")})
+        if row.subject.op == "bipartite_merging" else row
+        for row in table.rows
+    ]  # fmt: skip
+    table.with_rows(rows).to_csv(tmp_path / "slow.csv")
+    answer = run("prune", "--model", model, "--table", tmp_path / "slow.csv",
+                 "--target-latency", "0.9x", *ONE_SHOT, "--tokens-only",
+                 "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert "merging tokens does not pay here" in answer.err
+
+
+def test_random_merging_needs_merging(run, model, table, tmp_path) -> None:
+    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x",
+                 *ONE_SHOT, "--random-merging", "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert "--random-merging goes with --tokens" in answer.err
+
+
+def test_a_schedule_of_numbers_needs_no_target(run, model, merging_table, tmp_path) -> None:
+    out = tmp_path / "merged"
+    answer = run("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--tokens-only",
+                 "--schedule", "4,2", "--out", out, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    spec = json.loads((out / "spec.json").read_text())
+    assert spec["merges"] == [4, 2] and spec["name"] == "digits-vit-merging-4-2"
+    assert answer.json["predicted_ms"] == pytest.approx(answer.json["target_ms"])
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("--tokens-only", "--schedule", "9"), "merges[0]=9 is more than half of the 17 tokens"),
+    (("--tokens-only", "--schedule", "5,9"), "merges[1]=9 is more than half of the 12 tokens"),
+    (("--tokens-only", "--schedule", "5,5,5"), "3 numbers for 2 layers"),
+    (("--tokens-only", "--schedule", "often"), "none of trajectory, constant, decreasing"),
+    (("--tokens", "--schedule", "4,2"), "goes with --tokens-only"),
+    (("--schedule", "constant"), "--schedule goes with --tokens"),
+    (("--tokens-only", "--schedule", "4,4", "--target-latency", "0.3x"), "still costs"),
+    (("--tokens-only",), "give one of --target-latency"),
+], ids=str)  # fmt: skip
+def test_a_schedule_that_cannot_be_is_one_sentence(
+    run, model, merging_table, tmp_path, arguments, words
+) -> None:
+    answer = run("prune", "--model", model, "--table", merging_table, *ONE_SHOT, *arguments,
+                 "--out", tmp_path / "out")  # fmt: skip
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert words in answer.err
+
+
+def test_a_target_that_was_out_of_reach_can_be_changed(run, model, merging_table, tmp_path) -> None:
+    out = tmp_path / "out"
+    again = ("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--tokens-only",
+             "--out", out)  # fmt: skip
+    refused = run(*again, "--target-latency", "0.3x")
+    assert refused.code == 2 and "still costs" in refused.err
+    assert run(*again, "--target-latency", "0.9x", "--json").code == 0
+    other = run(*again, "--target-latency", "0.9x", "--json")
+    assert other.code == 2 and "finished run" in other.err
+
+
+def test_scores_of_a_run_that_stopped_serve_another_target(run, model, table, tmp_path) -> None:
+    out = tmp_path / "out"
+    again = ("prune", "--model", model, "--table", table, *ONE_SHOT, "--out", out)
+    assert run(*again, "--target-latency", "0.9x", "--json").code == 0
+    (out / "report.json").unlink()  # as if it had been killed while it was testing
+    torch.save({"scores": {"layers.0.heads": torch.zeros(2)}}, out / "state.pt")
+    stopped = run(*again, "--target-latency", "0.8x")
+    assert stopped.code == 0 and "going on with the run" in stopped.err
+    lines = (out / "sensitivity.csv").read_text().splitlines()
+    assert lines[1].startswith("layers.0.heads,heads,2,0,")
+
+
+def test_too_few_images_leave_nothing_behind(run, model, table, tmp_path) -> None:
+    again = ("prune", "--model", model, "--table", table, "--target-latency", "0.9x", *ONE_SHOT,
+             "--out", tmp_path / "out")  # fmt: skip
+    assert run(*again, "--score-images", "9999").code == 2
+    assert not (tmp_path / "out").exists()

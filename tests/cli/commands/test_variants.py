@@ -1,0 +1,68 @@
+"""`vitprof variants` on a table that no machine measured."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from vitprof.models import create_spec
+from vitprof.models.ablations import single_variants
+from vitprof.tables import LatencyTable, Row, Setting
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory, row_of, setting: Setting) -> Path:
+    """1 ms per 100 MMACs of every block of M4's single variants but those with a layer norm."""
+    spec = create_spec("efficientvit-m4")
+    kept = [v for v in single_variants(spec) if "norm" not in v.changed]
+    blocks = dict.fromkeys(block for variant in kept for block in variant.spec.blocks())
+    rows: list[Row] = [row_of(block, block.macs / 1e8) for block in blocks]
+    path = tmp_path_factory.mktemp("variants") / "lut.csv"
+    LatencyTable(rows, setting).to_csv(path)
+    return path
+
+
+def test_json_says_what_each_choice_costs_and_ranks(run, table: Path) -> None:
+    answer = run("variants", "--table", table, "--choices", "depth,qk", "--json")
+    assert answer.code == 0, answer.err
+    base = create_spec("efficientvit-m4").macs / 1e8
+    assert answer.json["latency_ms"] == pytest.approx(base)
+    depth = next(each for each in answer.json["choices"] if each["variant"] == "depth=0.5")
+    assert depth["more_ms"] == pytest.approx(depth["latency_ms"] - base, rel=1e-5)
+    assert list(answer.json["not_covered"]) == ["norm=layer"]
+    assert answer.json["variants"] == 3 * 4
+    ranked = [each["latency_ms"] for each in answer.json["ranked"]]
+    assert ranked == sorted(ranked)
+
+
+def test_a_budget_keeps_what_fits_and_the_file_has_all(run, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "v.csv"
+    answer = run("variants", "--table", table, "--choices", "depth,qk", "--max-latency", "2.9ms",
+                 "--sort", "macs", "--top", "1", "--out", out)  # fmt: skip
+    assert answer.code == 0, answer.err
+    lines = list(csv.DictReader(out.open()))
+    assert 0 < len(lines) < 12
+    assert all(float(line["latency_ms"]) <= 2.9 for line in lines)
+    macs = [int(line["macs"]) for line in lines]
+    assert macs == sorted(macs, reverse=True)
+    assert f"{len(lines)} combinations within 2.9ms" in answer.out
+    assert "vitprof measure --space efficientvit --variants efficientvit-m4" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--max-latency", "soon"), "5ms"),
+        (("--max-latency", "0ms"), "not a time"),
+        (("--choices", "deph"), "did you mean 'depth'"),
+        (("--model", "deit-tiny"), "family 'vit'"),
+        (("--family", "swin"), "not listed"),
+        (("--model", "efficientvit-m5"), "outside the table"),
+        (("--plot", "v.txt"), "no picture"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(run, table: Path, arguments, words: str) -> None:
+    answer = run("variants", "--table", table, *arguments)
+    assert (answer.code, answer.is_one_sentence) == (2, True), answer.err
+    assert words in answer.err

@@ -1,0 +1,67 @@
+"""The errors of OPTIN against their definition, written out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+from vitprof.compress.optin.trajectory import ROWS, Manifold, Trajectory, importance, logit_errors
+from vitprof.errors import UserError
+
+
+def relations(features: torch.Tensor) -> torch.Tensor:
+    rows = F.normalize(features.reshape(-1, features.shape[-1]), dim=-1)
+    return rows @ rows.T
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    images=st.integers(1, 3), tokens=st.integers(1, 6), width=st.integers(1, 9),
+    change=st.sampled_from([1e-3, 0.1, 2.0]), seed=st.integers(0, 1000),
+)  # fmt: skip
+def test_the_manifold_error_is_the_norm_of_the_difference(images, tokens, width, change, seed):
+    generator = torch.Generator().manual_seed(seed)
+    full = torch.randn(images, tokens, width, generator=generator, dtype=torch.float64)
+    noise = torch.randn(3, images, tokens, width, generator=generator, dtype=torch.float64)
+    variants = full + change * noise
+    found = Manifold(full).errors(variants)
+    scale = (ROWS / (images * tokens)) ** 2
+    for variant, error in zip(variants, found, strict=True):
+        expected = ((relations(variant) - relations(full)) ** 2).sum()
+        torch.testing.assert_close(error / scale, expected, rtol=1e-6, atol=1e-13)
+
+
+def test_a_change_of_length_alone_is_none() -> None:
+    full = torch.randn(2, 5, 7)
+    assert Manifold(full).errors(torch.stack([full, 3 * full])).max() < 1e-3
+
+
+def test_the_logits_error_is_the_divergence_at_the_temperature() -> None:
+    full, logits = torch.randn(6, 4), torch.randn(2, 6, 4)
+    for found, each in zip(logit_errors(full, logits, 4.0), logits, strict=True):
+        expected = 16 * F.kl_div(
+            F.log_softmax(each / 4, dim=-1), F.softmax(full / 4, dim=-1), reduction="batchmean"
+        )
+        torch.testing.assert_close(found, expected)
+
+
+def test_layers_are_added_or_averaged() -> None:
+    layers, logits = [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 6.0])], torch.tensor([10.0, 0.0])
+    torch.testing.assert_close(
+        importance(Trajectory(weight=0.1), layers, logits), torch.tensor([5.0, 8.0])
+    )
+    torch.testing.assert_close(
+        importance(Trajectory(weight=0.1, aggregation="mean"), layers, logits),
+        torch.tensor([3.0, 4.0]),
+    )
+    torch.testing.assert_close(importance(Trajectory(), [], logits), 0.01 * logits)
+
+
+@pytest.mark.parametrize("wrong", [
+    {"weight": -1.0}, {"weight": float("nan")}, {"temperature": 0.0}, {"depth": -1},
+], ids=str)  # fmt: skip
+def test_values_out_of_range_are_refused(wrong) -> None:
+    with pytest.raises(UserError):
+        Trajectory(**wrong)

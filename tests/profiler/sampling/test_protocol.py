@@ -1,0 +1,17 @@
+"""The protocol as a header holds it."""
+
+from __future__ import annotations
+
+import json
+
+from vitprof.profiler.sampling.protocol import Protocol
+from vitprof.profiler.sampling.sampler import SamplingPlan
+
+
+def test_it_survives_json_unchanged() -> None:
+    """A resumed table compares what it reads with what it would write."""
+    protocol = Protocol(sessions=5, sampling=SamplingPlan(threads=2, timed_ms=0.1))
+    values = protocol.as_dict()
+    assert json.loads(json.dumps(values)) == values
+    assert values["sessions"] == 5
+    assert values["sampling"]["threads"] == 2

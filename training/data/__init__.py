@@ -1,0 +1,1 @@
+"""Images and texts: where they come from and what is done to them."""
