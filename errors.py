@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
+
+_PARAMETER = re.compile(r"`([a-z_][a-z0-9_]*)`")
 
 
 class UserError(Exception):
@@ -11,7 +14,22 @@ class UserError(Exception):
 
     The message is one sentence: what is wrong (with file, line, value), why, and what to do next.
     The command line prints it on stderr without a traceback and exits with code 2.
+
+    A parameter of a verb is named in backticks, as Python spells it: "`max_latency` is 0". That
+    reads as it is in a notebook; the command line puts its own option in its place.
     """
+
+    def worded(self, spelling: Callable[[str], str]) -> str:
+        """Return the sentence with each `parameter` as `spelling(parameter)` writes it."""
+        return _PARAMETER.sub(lambda match: spelling(match[1]), str(self))
+
+
+class MissingExtraError(UserError):
+    """A library is not installed that one of vitprof's extras brings."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        self.extra = extra
+        super().__init__(f"{purpose} needs pip install 'vitprof[{extra}]'.")
 
 
 LONGEST_LIST = 350

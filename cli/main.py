@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 
 from .. import __version__
 from ..errors import UserError
+from ..notes import LOGGER
+from .options.renamed import note_renamed
 
 # Command -> module of this package, which holds a click command of the same name or that given.
 COMMANDS = {
@@ -55,6 +60,14 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f".commands.{name}", __package__)
         return getattr(module, attribute or name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            note_renamed(rest, command)
+        return name, command, rest
+
 
 @click.command(
     cls=LazyGroup,
@@ -76,9 +89,10 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        code = vitprof.main(arguments, prog_name="vitprof", standalone_mode=False)
+        with _notes_on_stderr():
+            code = vitprof.main(arguments, prog_name="vitprof", standalone_mode=False)
     except UserError as error:
-        _complain(str(error), debug)
+        _complain(error.worded(lambda name: _as_option(name, arguments)), debug)
         code = USER_ERROR
     except click.exceptions.Abort:
         _complain("interrupted.", debug)
@@ -90,6 +104,43 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+class _NotesHandler(logging.Handler):
+    """Prints a note as it is; made anew for each run, so that it writes to the stderr of then."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
+@contextmanager
+def _notes_on_stderr() -> Iterator[None]:
+    """Print what is said through the logger "vitprof", information too."""
+    handler, level, propagate = _NotesHandler(), LOGGER.level, LOGGER.propagate
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(level)
+        LOGGER.propagate = propagate
+
+
+def _as_option(parameter: str, arguments: Sequence[str]) -> str:
+    """Return how the command that was called spells a verb's parameter: `--max-latency`.
+
+    A parameter that is no option of it stays as Python names it.
+    """
+    command: click.Command | None = vitprof
+    for argument in arguments:
+        if isinstance(command, click.Group) and not argument.startswith("-"):
+            command = command.get_command(click.Context(command), argument)
+    for option in command.params if command is not None else ():
+        if option.name == parameter:
+            return option.opts[0] if option.opts[0].startswith("-") else parameter.upper()
+    return f"`{parameter}`"
 
 
 def _complain(sentence: str, debug: bool) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..notes import note
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -37,11 +39,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     return value
-
-
-def note(text: str) -> None:
-    """Tell the user something that is not the result."""
-    click.echo(text, err=True)
 
 
 def note_doubtful(failed: Sequence[Row], unstable: Sequence[Row], most: int = 5) -> None:

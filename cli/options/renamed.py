@@ -1,0 +1,44 @@
+"""Options that had another name: the old one is still taken, with a note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from ...notes import warn
+
+
+class RenamedOption(click.Option):
+    """An option with `old` spellings, which help does not show:
+
+    @click.option("--family", cls=RenamedOption, old=["--space"])
+    """
+
+    def __init__(
+        self, declarations: Sequence[str] | None = None, *, old: Sequence[str] = (), **others: Any
+    ) -> None:
+        super().__init__([*(declarations or ()), *old], **others)
+        self.old = tuple(old)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        every = self.opts
+        self.opts = [name for name in every if name not in self.old]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = every
+
+
+def note_renamed(arguments: Iterable[str], command: click.Command) -> None:
+    """Say of each old spelling among the arguments what the option is called now."""
+    renamed = {
+        old: parameter.opts[0]
+        for parameter in command.params
+        if isinstance(parameter, RenamedOption)
+        for old in parameter.old
+    }
+    for name in dict.fromkeys(argument.partition("=")[0] for argument in arguments):
+        if name in renamed:
+            warn(f"{name} is now called {renamed[name]}; the old name still works.")

@@ -1,0 +1,1 @@
+"""One function a verb: what a notebook calls and what a command calls."""
