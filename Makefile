@@ -1,47 +1,59 @@
-# Everything from a bare checkout: each target makes what it needs.
+# Everything from a bare checkout: each target makes what it needs. `make help` lists them.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+PIP := $(BIN)/python -m pip install -q -c constraints.txt
 
-.PHONY: measure test fidelity lint format clean
+.DEFAULT_GOAL := help
+.PHONY: help measure test test-fast fidelity lint format wheel clean
 
-# A latency table of this machine's CPU, and what DeiT-Ti, -S and -B cost by it and for real.
-# (vitprof's exit code 1 says that some points are unstable: worth reading, no reason to stop.)
-measure: $(STAMP)
-	$(BIN)/vitprof measure --device cpu --space vit --out lut.csv || [ $$? -eq 1 ]
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Exit code 1 of vitprof says that some points are unstable: worth reading, no reason to stop.
+measure: $(STAMP) ## A latency table of this CPU, and what DeiT-Ti, -S and -B cost by it and for real
+	$(BIN)/vitprof measure --device cpu --family vit --out lut.csv || [ $$? -eq 1 ]
 	$(BIN)/vitprof compare --table lut.csv --model deit-tiny --model deit-small \
 	    --model deit-base --measure --out compare.csv --plot compare.png || [ $$? -eq 1 ]
 
-test: $(TEST_STAMP)
+test: $(TEST_STAMP) ## All tests
 	$(BIN)/python -m pytest tests
 
-lint: $(TEST_STAMP)
+test-fast: $(TEST_STAMP) ## The tests that take no time: under two minutes
+	$(BIN)/python -m pytest tests -m "not slow"
+
+lint: $(TEST_STAMP) ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(TEST_STAMP)
+format: $(TEST_STAMP) ## Put the style right
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# How far the table can be trusted: the figures of docs/fidelity.md, about 15 minutes.
-fidelity: $(TEST_STAMP)
+fidelity: $(TEST_STAMP) ## How far the table can be trusted: docs/fidelity.md, about 15 minutes
 	cd benchmarks && ../$(BIN)/python fidelity.py --folder ../fidelity-run \
 	    --out ../fidelity-run/fidelity.md
+
+wheel: $(VENV)/bin/python ## Build dist/vitprof-*.whl
+	$(PIP) build
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) build dist *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 
 # constraints.txt pins what was tested; its torch is the CPU build where one is on offer.
 $(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@echo "installing vitprof with what measuring needs (about 2 GB; some minutes the first time)"
+	$(PIP) -e '.[measure]'
 	touch $@
 
 $(TEST_STAMP): $(STAMP)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[test]'
+	@echo "installing what the tests need (another 1 GB)"
+	$(PIP) -e '.[test]'
 	touch $@
-
-clean:
-	rm -rf $(VENV) build *.egg-info
