@@ -25,11 +25,14 @@ class UserError(Exception):
 
 
 class MissingExtraError(UserError):
-    """A library is not installed that one of vitprof's extras brings."""
+    """A library is not installed that one of vitprof's extras brings.
 
-    def __init__(self, extra: str, purpose: str) -> None:
+    why: what cannot be done, up to a colon: "NSGA-II needs pymoo, which is not installed:".
+    """
+
+    def __init__(self, extra: str, why: str) -> None:
         self.extra = extra
-        super().__init__(f"{purpose} needs pip install 'vitprof[{extra}]'.")
+        super().__init__(f"{why} pip install 'vitprof[{extra}]'.")
 
 
 LONGEST_LIST = 350

@@ -13,6 +13,7 @@ import click
 
 from .. import __version__
 from ..errors import UserError
+from ..extras import missing_extra
 from ..notes import LOGGER
 from .options.renamed import note_renamed
 
@@ -93,6 +94,12 @@ def main(arguments: list[str] | None = None) -> None:
             code = vitprof.main(arguments, prog_name="vitprof", standalone_mode=False)
     except UserError as error:
         _complain(error.worded(lambda name: _as_option(name, arguments)), debug)
+        code = USER_ERROR
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        _complain(str(missing), debug)
         code = USER_ERROR
     except click.exceptions.Abort:
         _complain("interrupted.", debug)

@@ -48,7 +48,7 @@ class OnnxRuntimeBackend:
         except ImportError as error:
             return (
                 f"ONNX Runtime cannot be imported here ({error}); "
-                "install it with 'pip install onnxruntime'."
+                "install it: pip install 'vitprof[measure]'."
             )
         return None
 

@@ -240,6 +240,6 @@ def test_the_environment_needs_no_torch(backend, monkeypatch) -> None:
 def test_without_onnx_runtime_it_says_how_to_get_it(backend, monkeypatch) -> None:
     assert backend.unavailable() is None
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert "pip install onnxruntime" in (backend.unavailable() or "")
-    with pytest.raises(UserError, match="pip install onnxruntime"):
+    assert "pip install 'vitprof[measure]'" in (backend.unavailable() or "")
+    with pytest.raises(UserError, match="vitprof.measure"):
         backend.load(b"", BackendOptions())
