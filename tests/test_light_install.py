@@ -1,4 +1,4 @@
-"""Asking a table needs neither torch nor any runtime; a command that needs more says which extra."""
+"""Asking a table needs no torch and no runtime; a command that needs more names its extra."""
 
 from __future__ import annotations
 
