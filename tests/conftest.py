@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,6 +96,30 @@ def failed_row() -> Callable[..., Row]:
         return Row(subject, verdict="failed", error=error, **others)
 
     return row
+
+
+@pytest.fixture
+def install_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put a wheel that is not ours where Python finds it for as long as the test lasts.
+
+    install_wheel(its name, {group: {name: "module:object"}}, module="its text", ...).
+    """
+
+    def install(wheel: str, entries: dict[str, dict[str, str]], **modules: str) -> None:
+        site = tmp_path / "wheels" / wheel
+        info = site / f"{wheel.replace('-', '_')}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {wheel}\nVersion: 1.0\n")
+        lines = []
+        for group, places in entries.items():
+            lines += [f"[{group}]", *(f"{name} = {place}" for name, place in places.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        for name, text in modules.items():
+            monkeypatch.delitem(sys.modules, name, raising=False)
+            (site / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(site))
+
+    return install
 
 
 @pytest.fixture
