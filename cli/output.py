@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..notes import note
+from ..progress import OnProgress, shown_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..profiler.measure import OnProgress
     from ..tables import Row
 
 json_option = click.option(
@@ -87,35 +87,7 @@ def giga(value: float) -> str:
 
 
 @contextmanager
-def progress_bar(enabled: bool = True, doing: str = "measuring") -> Iterator[OnProgress]:
-    """Show sessions and points done, and the time left, on stderr."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    columns = (
-        TextColumn(doing),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[points]} points done"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeLeft(),
-    )
-    progress = Progress(*columns, console=console(stderr=True), disable=not enabled)
-    task = progress.add_task(doing, total=None, points="0")
-    started = False
-
-    def update(sessions: int, all_sessions: int, points: int, all_points: int) -> None:
-        nonlocal started
-        if not started:  # not before there is something to show: input may yet be refused
-            progress.start()
-            started = True
-        progress.update(
-            task, completed=sessions, total=all_sessions, points=f"{points}/{all_points}"
-        )
-
-    try:
-        yield update
-    finally:
-        if started:
-            progress.stop()
+def progress_bar(enabled: bool = True) -> Iterator[OnProgress]:
+    """Show how far the work is, and the time left, on stderr."""
+    with shown_progress(enabled) as on_progress:
+        yield on_progress

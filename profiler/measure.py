@@ -11,6 +11,7 @@ from typing import Any
 from .. import __version__
 from ..backends import Backend, BackendOptions
 from ..models import Spec
+from ..progress import OnProgress, no_progress
 from ..tables import LatencyTable, Row, Setting
 from ..tables.calibration.calibrate import calibrated
 from .journal import Journal, MemoryJournal
@@ -18,7 +19,7 @@ from .place.environment import fingerprint, observed
 from .plan import Plan, Point, Subject
 from .sampling.clock import Clock, SystemClock
 from .sampling.drift import Drift, corrected_sessions, drifts
-from .sampling.passes import OnProgress, Passes
+from .sampling.passes import Passes
 from .sampling.protocol import Protocol
 from .sampling.reference import NO_REFERENCES, References, choose_references
 from .sampling.statistics import PRIOR_SESSION_SD, pooled_session_sd
@@ -35,7 +36,7 @@ def measure_table(
     protocol: Protocol | None = None,
     fresh: bool = False,
     budget_s: float | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
     clock: Clock | None = None,
     options: BackendOptions | None = None,
     artifacts: Artifacts | None = None,
@@ -98,7 +99,7 @@ def measure_models(
     protocol: Protocol | None = None,
     reference: Subject | None = None,
     typical_ms: float | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
     clock: Clock | None = None,
     workshop: Workshop | None = None,
 ) -> ModelRows:

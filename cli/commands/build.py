@@ -43,7 +43,7 @@ def build(wanted: Wanted, planning: PlanWanted, out: Path, as_json: bool) -> int
     _check_bundled(wanted)
     backend, setting, options = open_builder(wanted)
     warn_of_sparsity(wanted)
-    with progress_bar(enabled=not as_json, doing="building") as on_progress:
+    with progress_bar(enabled=not as_json) as on_progress:
         built = build_bundle(
             planned.plan(), backend, setting, options, out, on_progress=on_progress
         )

@@ -27,7 +27,7 @@ from ..output import (
 
 if TYPE_CHECKING:
     from ...profiler.plan import Plan
-    from ...profiler.sampling.passes import OnProgress
+    from ...progress import OnProgress
     from ...tables import LatencyTable
     from ..here import Wanted
 

@@ -14,11 +14,11 @@ from functools import cached_property
 from ...backends import Backend, BackendError, BackendOptions
 from ...errors import UserError
 from ...models import Spec
+from ...progress import OnProgress, no_progress
 from ...tables import Setting
 from ...tables.row import Verdict
 from ..measure import measure_models
 from ..sampling.clock import Clock
-from ..sampling.passes import OnProgress
 from ..sampling.protocol import Protocol
 from ..sampling.sampler import SamplingPlan
 from ..workshop import CannotBuildError, Workshop
@@ -150,7 +150,7 @@ def breakdown_models(
     sessions: int = 3,
     warmup: int = 3,
     runs: int = 20,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
     clock: Clock | None = None,
 ) -> list[Breakdown]:
     """Measure whole models, interleaved and without a profiler, then divide each by its profile.
@@ -172,14 +172,13 @@ def breakdown_models(
     all_sessions = 2 * sessions * len(specs)
 
     def progress(done: int) -> None:
-        if on_progress is not None:
-            on_progress(done, all_sessions, len(found), len(specs))
+        on_progress("measuring", done, all_sessions, f"{len(found)}/{len(specs)} models")
 
     with Workshop(backend, options, setting.batch) as workshop:
         rows = measure_models(
             specs, backend, setting, options,
             protocol=protocol, clock=clock, workshop=workshop,
-            on_progress=lambda done, *_: progress(done),
+            on_progress=lambda _stage, done, *_: progress(done),
         ).rows  # fmt: skip
         for spec, row in zip(specs, rows, strict=True):
             name = spec.name or "the model"

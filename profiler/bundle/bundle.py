@@ -14,6 +14,7 @@ from ...backends import Backend, BackendOptions
 from ...closing import Closing
 from ...errors import UserError
 from ...models import Block, Spec
+from ...progress import OnProgress, no_progress
 from ...tables import Setting
 from ...tables.setting import SETTING_COLUMNS
 from ..plan import Plan, Subject
@@ -68,14 +69,14 @@ def build_bundle(
     options: BackendOptions,
     out: str | Path,
     *,
-    on_progress: Callable[[int, int, int, int], None] | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Building:
     """Compile every part of every point, and the reference, into the zip at `out`.
 
     The file appears when all is done, whole or not at all. What cannot be compiled is in it with
-    the reason. `on_progress` is called as by `measure_table`, with points for sessions. Equal plans
-    give equal bytes where the backend compiles equal modules to equal bytes. Raises UserError for a
-    plan too large for a bundle, and where `out` cannot be written or holds something else.
+    the reason. Equal plans give equal bytes where the backend compiles equal modules to equal
+    bytes. Raises UserError for a plan too large for a bundle, and where `out` cannot be written or
+    holds something else.
     """
     out = Path(out)
     check_replaceable(out)
@@ -98,8 +99,7 @@ def build_bundle(
                 one = made[part.subject]
                 if isinstance(one, str):
                     failed.setdefault(str(point), one)
-            if on_progress:
-                on_progress(nth, len(plan.points), nth, len(plan.points))
+            on_progress("building", nth, len(plan.points), "points")
         if reference is not None and reference not in made:
             made[reference] = compiler.compiled(reference)
         built = _built_by(backend, options)

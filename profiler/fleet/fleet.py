@@ -20,12 +20,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from ...progress import OnProgress, no_progress
 from ...ray_connection import ray_connection, why_closed
 from ...tables import LatencyTable, Setting
 from ..journal import Journal
 from ..measure import finished_table, header_of, with_threads
 from ..plan import Plan, Point
-from ..sampling.passes import OnProgress, progress
+from ..sampling.passes import progress
 from ..sampling.protocol import Protocol
 from ..sampling.reference import References
 from ..sampling.sampler import groups_of
@@ -104,7 +105,7 @@ class Fleet:
         protocol: Protocol | None = None,
         fresh: bool = False,
         budget_s: float | None = None,
-        on_progress: OnProgress | None = None,
+        on_progress: OnProgress = no_progress,
     ) -> LatencyTable:
         """Measure the plan's points into the CSV at `out`, as `measure.measure_table` does here.
 
@@ -119,12 +120,10 @@ class Fleet:
         header = header_of(plan, one.setting, protocol, one.environment, one.seen)
         with Journal.open(out, header, one.setting, fresh) as journal:
             run = _Run(plan, journal, protocol, budget_s)
-            if on_progress is not None:
-                on_progress(*progress(plan.points, journal, protocol))
+            on_progress(*progress(plan.points, journal, protocol))
             for member, report in self._reports(run):
                 run.write_down(member, report)
-                if on_progress is not None:
-                    on_progress(*progress(plan.points, journal, protocol))
+                on_progress(*progress(plan.points, journal, protocol))
         missing = len(run.lacking(plan.points))
         if missing:
             raise FleetLostError(len(plan.points) - missing, missing, out)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...backends import Backend, BackendError, BackendOptions, Executable
 from ...models import Spec
+from ...progress import OnProgress, no_progress
 from ...tables import Row, Setting
 from ..journal import MemoryJournal
 from ..plan import Point, Subject
@@ -22,9 +23,6 @@ from .reference import NO_REFERENCES, References
 from .sampler import SessionSamples, TimeSpent, groups_of, sample_group
 from .statistics import PRIOR_SESSION_SD
 from .verdict import failed_row, point_row, session_row
-
-# Called with (sessions done, sessions in all, points done, points in all).
-OnProgress = Callable[[int, int, int, int], None]
 
 
 @dataclass
@@ -43,7 +41,7 @@ class Passes:
     references: References = NO_REFERENCES
     budget_s: float | None = None
     clock: Clock = field(default_factory=SystemClock)
-    on_progress: OnProgress | None = None
+    on_progress: OnProgress = no_progress
     spent: TimeSpent = field(default_factory=TimeSpent)
     typical_ms: float | None = None
 
@@ -71,9 +69,11 @@ class Passes:
                     break
                 due = [p for p in points if nth <= self._wanted(p) and lacks(journal, p, nth)]
                 yield from self._one_pass(points, due, journal, workshop)
-            for point in points:
-                if point.key not in journal.done:
-                    self._finish(point, journal)
+            cut_short = [point for point in points if point.key not in journal.done]
+            for point in cut_short:
+                self._finish(point, journal)
+            if cut_short:
+                self._report(points, journal)
             yield from self._narrow(points, journal, workshop)
         finally:
             for executable in self._open.values():
@@ -166,8 +166,7 @@ class Passes:
         return list(apart.values())
 
     def _report(self, points: Sequence[Point], journal: MemoryJournal) -> None:
-        if self.on_progress is not None:
-            self.on_progress(*progress(points, journal, self.protocol))
+        self.on_progress(*progress(points, journal, self.protocol))
 
     def _wanted(self, point: Point) -> int:
         return wanted_sessions(point, self.protocol)
@@ -253,15 +252,15 @@ def wanted_sessions(point: Point, protocol: Protocol) -> int:
 
 def progress(
     points: Sequence[Point], journal: MemoryJournal, protocol: Protocol
-) -> tuple[int, int, int, int]:
-    """Return sessions done, sessions in all, points done, points in all: see `OnProgress`."""
+) -> tuple[str, int, int, str]:
+    """Return what `OnProgress` is told: sessions done and in all, and how many points are done."""
     wanted = {point.key: wanted_sessions(point, protocol) for point in points}
     sessions = sum(
         count if key in journal.done else min(count, len(journal.partial.get(key, ())))
         for key, count in wanted.items()
     )
     done = sum(key in journal.done for key in wanted)
-    return sessions, sum(wanted.values()), done, len(wanted)
+    return "measuring", sessions, sum(wanted.values()), f"{done}/{len(wanted)} points"
 
 
 def lacks(journal: MemoryJournal, point: Point, sessions: int) -> bool:

@@ -12,11 +12,11 @@ import numpy as np
 from ...backends import Backend, BackendOptions
 from ...errors import UserError
 from ...models import Spec
+from ...progress import OnProgress, no_progress
 from ...tables import LatencyTable
 from ...tables.comparison import rivals
 from ...tables.comparison.errors_of_prediction import PredictionErrors
 from ..measure import measure_models, typical_of_models
-from ..sampling.passes import OnProgress
 from ..sampling.protocol import Protocol
 from ..sampling.reference import References
 from ..workshop import Workshop
@@ -66,7 +66,7 @@ def validate_table(
     training_samples: int = 0,
     seed: int = 0,
     protocol: Protocol | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Validation:
     """Measure `samples` random models twice and compare; `sample(rng, name)` makes one.
 
@@ -86,7 +86,7 @@ def validate_table(
     typical = typical_of_models(table.other)
     with Workshop(backend, options, table.setting.batch) as workshop:
 
-        def measure(specs: Sequence[Spec]) -> tuple[np.ndarray, np.ndarray]:
+        def measure(stage: str, specs: Sequence[Spec]) -> tuple[np.ndarray, np.ndarray]:
             measured = measure_models(
                 specs,
                 backend,
@@ -95,7 +95,7 @@ def validate_table(
                 protocol=protocol,
                 reference=reference,
                 typical_ms=typical,
-                on_progress=on_progress,
+                on_progress=lambda _, done, total, detail: on_progress(stage, done, total, detail),
                 workshop=workshop,
             )
             for row in measured.rows:
@@ -106,10 +106,10 @@ def validate_table(
                 np.array([float(np.median(row.session_ms)) for row in measured.rows]),
             )
 
-        first, first_raw = measure(unseen)
-        again, again_raw = measure(unseen)
+        first, first_raw = measure("measuring", unseen)
+        again, again_raw = measure("measuring again", unseen)
         started = time.perf_counter()
-        training_ms = measure(training)[0] if training else np.array([])
+        training_ms = measure("measuring for the rivals", training)[0] if training else np.array([])
         training_s = time.perf_counter() - started
     predicted = np.array([p.ms for p in predictions])
     low, high = (

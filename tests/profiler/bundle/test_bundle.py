@@ -121,12 +121,12 @@ def test_a_bundle_is_measured_without_compiling_as_the_plan_would_be(
 
 def test_a_real_bundle_gives_the_artifacts_that_are_built_here(path: Path) -> None:
     backend, options, plan = OnnxRuntimeBackend(), BackendOptions(), PLANS["in_network"]
-    seen: list[tuple[int, ...]] = []
+    seen: list[tuple[object, ...]] = []
     built = build_bundle(
         plan, backend, CPU, options, path, on_progress=lambda *counts: seen.append(counts)
     )
     assert built.bytes == path.stat().st_size
-    assert seen == [(n, 4, n, 4) for n in (1, 2, 3, 4)]
+    assert seen == [("building", n, 4, "points") for n in (1, 2, 3, 4)]
     workshop = Workshop(backend, options, 1)
     with Bundle(path) as bundle:
         assert (bundle.setting, bundle.plan) == (CPU, plan)
@@ -264,7 +264,7 @@ def test_an_interrupted_measuring_goes_on_with_the_sessions_that_lack(
 ) -> None:
     build(widths(8, 16, 24, 32))
 
-    def stop(begun: int, *_: int) -> None:
+    def stop(_stage: str, begun: int, *_: object) -> None:
         if begun >= 7:
             raise KeyboardInterrupt
 

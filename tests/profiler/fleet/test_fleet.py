@@ -138,7 +138,7 @@ def test_nodes_share_the_points_and_the_table_is_like_one_measured_here(
 
     cluster.add("a", "b")
     protocol = quick(group=2, correct_drift=True)
-    progress: list[tuple[int, ...]] = []
+    progress: list[tuple[object, ...]] = []
     with open_fleet(script) as fleet:
         table = fleet.measure_table(
             widths(*WIDTHS[:20]),
@@ -147,7 +147,10 @@ def test_nodes_share_the_points_and_the_table_is_like_one_measured_here(
             on_progress=lambda *counts: progress.append(counts),
         )
         assert len(table.rows) == 20
-        assert (progress[0], progress[-1]) == ((0, 60, 0, 20), (60, 60, 20, 20))
+        assert (progress[0], progress[-1]) == (
+            ("measuring", 0, 60, "0/20 points"),
+            ("measuring", 60, 60, "20/20 points"),
+        )
         table = fleet.measure_table(widths(*WIDTHS), out, protocol=protocol)
     assert {row.sessions for row in table.rows} == {3}
     assert all(len(row.reference_ms) == 3 for row in table.rows)
@@ -183,7 +186,7 @@ def test_points_of_a_killed_node_go_to_the_others_none_twice_and_none_missing(
     ids = {name: cluster.id_of(name)[:8] for name in "ab"}
     done_at: list[int] = []
 
-    def kill_b(_sessions: int, _all: int, done: int, _points: int) -> None:
+    def kill_b(_stage: str, done: int, _all: int, _detail: str) -> None:
         done_at.append(done)
         if len(done_at) == 2:
             gates.open("a")
@@ -210,7 +213,7 @@ def test_without_any_node_left_it_is_said_what_is_missing_and_the_same_call_goes
     cluster.drop("b")
     protocol = quick(sessions=1, group=2)
 
-    def kill_a(_sessions: int, _all: int, done: int, _points: int) -> None:
+    def kill_a(_stage: str, done: int, _all: int, _detail: str) -> None:
         if done:
             cluster.kill("a")
 

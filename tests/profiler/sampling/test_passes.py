@@ -128,7 +128,15 @@ def test_a_plan_of_whole_models_alone_can_be_measured(
 def test_over_its_budget_a_run_still_gives_every_point_a_session(
     measure: Callable[..., LatencyTable], new_backend: NewBackend, widths: Widths, quick: Quick
 ) -> None:
-    table = measure(widths(8, 16, 24), new_backend(), quick(sessions=5), budget_s=0.0)
+    seen: list[tuple[object, ...]] = []
+    table = measure(
+        widths(8, 16, 24),
+        new_backend(),
+        quick(sessions=5),
+        budget_s=0.0,
+        on_progress=lambda *counts: seen.append(counts),
+    )
+    assert seen[-1] == ("measuring", 15, 15, "3/3 points"), "a finished run does not end at 20 %"
     assert [row.sessions for row in table.rows] == [1, 1, 1]
 
 
@@ -274,7 +282,7 @@ def test_whole_models_get_sessions_of_their_own_number(
     widths: Widths,
     quick: Quick,
 ) -> None:
-    seen: list[tuple[int, ...]] = []
+    seen: list[tuple[object, ...]] = []
     points = [*widths(8, 16).points, Point(tiny_vit("one"), "in_model")]
     table = measure(
         Plan(points),
@@ -285,8 +293,8 @@ def test_whole_models_get_sessions_of_their_own_number(
     assert [row.sessions for row in table.rows] == [sessions, sessions, model_sessions]
     in_all = 2 * sessions + model_sessions
     assert len(backend.opened) == in_all
-    assert seen[0] == (0, in_all, 0, 3)
-    assert seen[-1] == (in_all, in_all, 3, 3)
+    assert seen[0] == ("measuring", 0, in_all, "0/3 points")
+    assert seen[-1] == ("measuring", in_all, in_all, "3/3 points")
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(1.0, range(5, 6)), (1.2, range(11, 12))])
