@@ -32,9 +32,9 @@ from vitprof.compress.optin.walk import walk_of
 from vitprof.compress.targets import parse_targets
 from vitprof.errors import UserError
 from vitprof.training.data.datasets import load_dataset
+from vitprof.training.distillation import DistillationLoss
 from vitprof.training.evaluate import evaluate
 from vitprof.training.model_folder import read_normalisation, write_model
-from vitprof.training.objective import Objective
 from vitprof.training.saved_run import SavedRun
 
 MACS = ("0.7x", "0.61x", "0.55x")
@@ -110,7 +110,7 @@ class Study:
         key = f"{how.score}-{how.parts}-{how.schedule}-{seed}"
         run = OptinRun(
             self.model(),
-            Work(self.data, self.norm, Objective()),
+            Work(self.data, self.norm, DistillationLoss()),
             parse_targets(target, float(goal.of([self.model().spec])[0]), unit),
             goal,
             Budget(self.table, method.ranking or unit),

@@ -22,10 +22,9 @@ from vitprof.compress.nvit.importance import Importance
 from vitprof.compress.nvit.pruner import Pruner
 from vitprof.compress.nvit.selection import Chooser
 from vitprof.compress.targets import floors_of
-from vitprof.training.data.augment import AUGMENTATIONS
 from vitprof.training.data.datasets import load_dataset
+from vitprof.training.distillation import DistillationLoss
 from vitprof.training.loop import TrainingPlan, TrainingRun
-from vitprof.training.objective import Objective
 
 REMOVALS = 8
 
@@ -43,8 +42,8 @@ def main() -> None:
     model = with_fixed_scale(create_model(arguments.base, checkpoint=arguments.base))
     latencies = LatencyTable.read_csv(arguments.table)
     budget = Budget(latencies)
-    plan = TrainingPlan(batch=arguments.batch, augmentation=AUGMENTATIONS["light"])
-    run = TrainingRun(model, data, data.normalisation, plan, Objective())
+    plan = TrainingPlan(batch=arguments.batch, augment="light")
+    run = TrainingRun(model, data, data.normalisation, plan, DistillationLoss())
     full = float(budget.of([model.spec])[0])
     groups = Groups.of(None, 3)
     chooser = Chooser(

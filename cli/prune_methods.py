@@ -54,8 +54,8 @@ def by_nvit(job: Job, options: NViTOptions, saved: SavedRun, show: OnStep) -> Do
     """Prune while training, then finetune (Yang et al. 2023)."""
     from ..compress.nvit.nvit import NViTRun, PruningPlan, Work
     from ..models import create_model
-    from ..training.objective import Objective
-    from .commands.train import read_teacher
+    from ..training.distillation import DistillationLoss
+    from ..training.fit import read_teacher
 
     full = create_model(job.model, checkpoint=job.weights).to(job.device).eval()
     teacher = options.teacher
@@ -66,7 +66,9 @@ def by_nvit(job: Job, options: NViTOptions, saved: SavedRun, show: OnStep) -> Do
         eta_of(options.eta), options.allocation, not options.no_head_alignment, job.groups,
         job.only,
     )  # fmt: skip
-    objective = Objective(taught, full if options.alpha else None, options.alpha, options.tau)
+    objective = DistillationLoss(
+        taught, full if options.alpha else None, options.alpha, options.tau
+    )
     run = NViTRun(
         create_model(job.model, checkpoint=job.weights),
         Work(
@@ -77,7 +79,7 @@ def by_nvit(job: Job, options: NViTOptions, saved: SavedRun, show: OnStep) -> Do
         job.goal,
         job.ranking,
         plan,
-        job.training.plan(),
+        job.training,
         saved,
     )  # fmt: skip
     run.prune(show)
@@ -92,7 +94,7 @@ def by_optin(job: Job, options: OptinOptions, saved: SavedRun, show: OnStep) -> 
     from ..compress.optin.optin import OneShotPlan, OptinRun
     from ..compress.optin.trajectory_score import Scoring
     from ..models import create_model
-    from ..training.objective import Objective
+    from ..training.distillation import DistillationLoss
 
     if job.processes.count > 1:
         raise UserError("--method optin scores in one process; start it without torchrun.")
@@ -102,7 +104,7 @@ def by_optin(job: Job, options: OptinOptions, saved: SavedRun, show: OnStep) -> 
     score: Any = job.score
     run = OptinRun(
         model,
-        Work(job.data, job.norm, Objective(), job.device),
+        Work(job.data, job.norm, DistillationLoss(), job.device),
         job.targets,
         job.goal,
         job.ranking,

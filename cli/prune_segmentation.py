@@ -192,8 +192,7 @@ def _evaluated(
 
     models = [run.model, *(each.model for each in done)]
     return evaluate_segmentation(
-        models, tested, run.spec.resolution, norm, zero_is_none,
-        lambda n, of: show("testing", n, of, "images"),
+        models, tested, run.spec.resolution, norm, zero_is_none, show,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from ..backends import BackendError
 from ..errors import UserError
 from ..profiler.deployed.deployed import Deployed
 from ..profiler.deployed.facts import Facts, facts_of
+from ..progress import OnProgress, no_progress
 from ..search.deployments.score import Measured, MeasuredLimits, Score, figure_of
 from .here import Wanted, measuring
 
@@ -103,7 +104,7 @@ class VariantEvaluator:
     limits: MeasuredLimits
     top: int
     sessions: int
-    on_progress: Callable[[str, int, int, str], None] | None = None
+    on_progress: OnProgress = no_progress
     measures: str = "score in points"
     asked: dict[Key, Measured] = field(default_factory=dict)
 

@@ -1,8 +1,4 @@
-"""What a student minimises: the labels' cross entropy, and a teacher's distribution.
-
-Efficient Vision Transformers: Once-Train Optimization, section III.D.2; Hinton et al. 2015,
-section 2.
-"""
+"""What training minimises where a model learns from another one, put together from losses."""
 
 from __future__ import annotations
 
@@ -11,18 +7,54 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .losses import divergence, soft_cross_entropy
-from .objective import logits_of
+from ..models.modules.words import Words
+from .losses import (
+    divergence,
+    full_distillation,
+    hard_distillation,
+    logits_of,
+    soft_cross_entropy,
+    sum_over_heads,
+)
 
 
 @dataclass(frozen=True)
-class Distillation:
+class DistillationLoss:
+    """α·L_full + L_CNN, as far as there is a full model and a CNN teacher (NViT, section 3.3).
+
+    Called with a model, images (n x channels x h x w; or texts) and targets (n x classes, rows of
+    1); returns one number. `teacher` gives the labels of eq. 8, `full` the logits of eq. 9 at the
+    temperature `tau`; without a teacher L_CNN is the cross entropy with the targets alone.
+    """
+
+    teacher: nn.Module | None = None
+    full: nn.Module | None = None
+    alpha: float = 1.0
+    tau: float = 3.0
+
+    def __call__(self, model: nn.Module, images: Tensor | Words, targets: Tensor) -> Tensor:
+        student = logits_of(model, images)
+        if self.teacher is None:
+            loss = sum_over_heads(student, targets)
+        else:
+            with torch.no_grad():
+                said = self.teacher(images)
+            loss = hard_distillation(student, targets, said)
+        if self.full is not None and self.alpha:
+            with torch.no_grad():
+                full = logits_of(self.full, images)
+            loss = loss + self.alpha * full_distillation(student, full, self.tau)
+        return loss
+
+
+@dataclass(frozen=True)
+class StudentLoss:
     """CE(label) + weight · T² · KL(teacher || student) of the distributions at temperature T.
 
-    Called with a model, images (n x channels x h x w) and targets (n x classes, rows of 1). T²
-    keeps the gradients' size whatever T is. A student with a distillation token learns the label
-    with its class token and the teacher with the other one (as in DeiT, Touvron et al. 2021,
-    section 4); one without learns both with the one that it has.
+    Efficient Vision Transformers: Once-Train Optimization, section III.D.2; Hinton et al. 2015,
+    section 2. A `Loss`; T² keeps the gradients' size whatever T is. A student with a distillation
+    token learns the label with its class token and the teacher with the other one (as in DeiT,
+    Touvron et al. 2021, section 4); one without learns both with the one that it has.
     """
 
     teacher: nn.Module

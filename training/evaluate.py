@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from ..progress import OnProgress, no_progress
 from .data.images import Images, Normalisation
 from .data.texts import Texts
 from .inputs import model_inputs
@@ -46,12 +46,14 @@ def evaluate(
     images: Images | Texts,
     norm: Normalisation | None,
     batch: int = 256,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = no_progress,
+    stage: str = "testing",
 ) -> Accuracy:
     """Return how often the model, in fp32 and without augmentation, is right on images or texts.
 
-    norm: of images; texts have none.
+    norm: of images; texts have none. stage: what is shown of the work.
     """
+    what = "texts" if isinstance(images, Texts) else "images"
     device = next(model.parameters()).device
     ks = [k for k in TOP if k == 1 or k < len(images.classes)]
     correct = dict.fromkeys(ks, 0)
@@ -69,8 +71,7 @@ def evaluate(
             either += int(found.sum() + (labels == 1).sum())
             for k, count in hits(logits, labels, ks).items():
                 correct[k] += count
-            if on_progress is not None:
-                on_progress(min(start + batch, len(images)), len(images))
+            on_progress(stage, min(start + batch, len(images)), len(images), what)
     model.train(was_training)
     has_f1 = isinstance(images, Texts) and len(images.classes) == 2
     return Accuracy(len(images), correct, 2 * both / max(either, 1) if has_f1 else None)

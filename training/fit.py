@@ -4,13 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from ..models import Spec
+from ..models import Spec, create_model
 from .data.images import Images, Normalisation
 from .data.texts import Texts
-from .inputs import AnyDataset
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from .inputs import AnyDataset
+
+
+def takes_texts(spec: Spec) -> bool:
+    return spec.family == "bert"
+
+
+def refuse_texts(spec: Spec, verb: str, remedy: str = "") -> None:
+    """Raise UserError where the model takes texts, and the verb only images."""
+    if takes_texts(spec):
+        raise UserError(
+            f"{spec.name} is a model of texts, and {verb} takes models of images{remedy}."
+        )
+
+
+def of_length(spec: Any, sequence_length: int | None, resolution: int | None = None) -> Any:
+    """Return the spec with texts of that length.
+
+    Raises UserError for a length of images, a resolution of texts, and one that the model's
+    positions do not reach.
+    """
+    if not takes_texts(spec):
+        if sequence_length is not None:
+            raise UserError(
+                f"`sequence_length` is for models of texts, and {spec.name} takes images."
+            )
+        return spec
+    if resolution is not None:
+        raise UserError(f"`resolution` is for models of images, and {spec.name} takes texts.")
+    if sequence_length is None:
+        return spec
+    if sequence_length > spec.positions:
+        raise UserError(
+            f"`sequence_length` {sequence_length} is more than the {spec.positions} positions that "
+            f"{spec.name} has."
+        )
+    return replace(spec, tokens=sequence_length)
 
 
 def fitted_spec(spec: Any, images: Images) -> Spec:
@@ -32,7 +74,7 @@ def check_fits(spec: Any, images: Images | Texts, norm: Normalisation | None) ->
         return
     pairs: Sequence[tuple[str, int, int, str]] = (
         ("channels", images.channels, spec.in_channels, "give images of that many"),
-        ("pixels of a side", images.resolution, spec.resolution, "give --resolution"),
+        ("pixels of a side", images.resolution, spec.resolution, "give `resolution`"),
         ("classes", len(images.classes), spec.classes, "train it on these first (vitprof train)"),
     )
     for what, given, wanted, remedy in pairs:
@@ -52,5 +94,16 @@ def check_batch(data: AnyDataset, batch: int) -> None:
     if batch > len(data.train):
         raise UserError(
             f"a batch of {batch} is more than the {len(data.train)} images of {data.train.name}; "
-            "take a smaller --batch."
+            "take a smaller `batch`."
         )
+
+
+def read_teacher(
+    folder: str | Path, device: torch.device, data: AnyDataset, norm: Normalisation | None
+) -> nn.Module:
+    """Return the model of a folder, to learn from; UserError where it does not fit the images."""
+    if not Path(folder).is_dir():
+        raise UserError(f"`teacher` {folder} is no folder of a model.")
+    teacher = create_model(folder, checkpoint=folder).to(device).eval()
+    check_fits(teacher.spec, data.train, norm)
+    return teacher

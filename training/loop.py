@@ -9,42 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .data.augment import Augmentation, augmented
+from .data.augment import augmented
 from .data.images import Dataset, Normalisation
+from .losses import Loss
+from .plan import TrainingPlan
 from .processes import ONE_PROCESS, Processes
 from .schedule import learning_rate_factor
-
-# Given the model, a batch of images and the targets (rows of shares of classes), what to minimise.
-# Called with a model, what it takes (a batch of images, or of words) and the targets.
-Objective = Callable[[nn.Module, Any, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How long and how fast a model is trained.
-
-    AdamW with `learning_rate` at its peak for `batch` images, up over `warmup` of all steps and
-    down a cosine unless `decay` is False; gradients above the norm `clip` are scaled down to it (0:
-    never); `precision` is "bf16" (autocast) or "fp32".
-    """
-
-    epochs: float = 10.0
-    batch: int = 128
-    learning_rate: float = 5e-4
-    weight_decay: float = 0.05
-    warmup: float = 0.05
-    decay: bool = True
-    clip: float = 1.0
-    precision: str = "bf16"
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass(frozen=True)
@@ -69,7 +46,7 @@ class TrainingRun:
         data: Dataset,
         norm: Normalisation,
         plan: TrainingPlan,
-        objective: Objective,
+        loss: Loss,
         device: torch.device | None = None,
         processes: Processes = ONE_PROCESS,
     ) -> None:
@@ -81,7 +58,7 @@ class TrainingRun:
         self.plan = plan
         self.data = data
         self.norm = norm
-        self.objective = objective
+        self.loss = loss
         self.processes = processes
         self.device = device or torch.device("cpu")
         self.model = model.to(self.device).train()
@@ -117,14 +94,14 @@ class TrainingRun:
             group["lr"] = plan.learning_rate * factor
         images, targets = self._batch(step)
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
-            loss = self.objective(self.model, images, targets)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.autocast == "bf16"):
+            loss = self.loss(self.model, images, targets)
         value = self.processes.mean(float(loss.detach()))
         if not math.isfinite(value):
-            other = ", or --precision fp32" if plan.precision == "bf16" else ""
+            other = ", or `autocast` fp32" if plan.autocast == "bf16" else ""
             raise UserError(
                 f"the loss became {value} at step {step + 1} of {self.steps_in_all}; take a "
-                f"smaller learning rate{other}."
+                f"smaller `learning_rate`{other}."
             )
         loss.backward()
         self.processes.average_gradients(self.model)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..models.modules.words import Words
+
+# Called with a model, what it takes (a batch of images, or of words) and the targets (n x classes,
+# rows of 1): what to minimise.
+Loss = Callable[[nn.Module, Any, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -61,3 +69,20 @@ def divergence(student: Tensor, full: Tensor, temperature: float) -> Tensor:
         reduction="batchmean",
         log_target=True,
     )
+
+
+def sum_over_heads(student: Logits, targets: Tensor) -> Tensor:
+    """Return the cross entropy of the class token's logits, averaged with the other token's."""
+    loss = soft_cross_entropy(student.token, targets)
+    if student.distilled is not None:
+        loss = (loss + soft_cross_entropy(student.distilled, targets)) / 2
+    return loss
+
+
+def logits_of(model: nn.Module, images: Tensor | Words) -> Logits:
+    """Return the logits of each head that the model has."""
+    forward_heads: Callable[[Any], tuple[Tensor, ...]] | None
+    forward_heads = getattr(model, "forward_heads", None)
+    if forward_heads is None:
+        return Logits(model(images))
+    return Logits(*forward_heads(images))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from ..models import Spec, create_spec
 from ..models.checks import shown
 from ..models.json_object import read_json_object
-from .data.images import Normalisation
+from .data.images import Dataset, Normalisation
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SPEC = "spec.json"
 WEIGHTS = "model.safetensors"
@@ -61,3 +63,39 @@ def read_normalisation(folder: Path) -> Normalisation | None:
             f"{source}: image_std has to be above 0, one number for each of image_mean."
         )
     return Normalisation(tuple(map(float, mean)), tuple(map(float, std)))
+
+
+def normalisation_for(weights: Path | None, data: Dataset) -> Normalisation:
+    """Return the normalisation that comes with the weights, else that of the training images.
+
+    weights: a folder, or a file that the normalisation lies beside.
+    """
+    beside = weights if weights is None or weights.is_dir() else weights.parent
+    return (beside and read_normalisation(beside)) or data.normalisation
+
+
+def weights_of(model: str | Path | Spec, checkpoint: str | Path | None = None) -> Path | None:
+    """Return where a model's weights lie: the checkpoint, or else the folder that is the model."""
+    if checkpoint is not None:
+        return Path(checkpoint)
+    folder = None if isinstance(model, Spec) else Path(model)
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def weights_or_refuse(
+    model: str | Path | Spec, checkpoint: str | Path | None, purpose: str = ""
+) -> Path:
+    """Return where the weights lie; UserError where there are none. purpose: " to prune"."""
+    weights = weights_of(model, checkpoint)
+    if weights is None:
+        raise UserError(
+            f"{create_spec(model).name} has no weights{purpose}; give `checkpoint`, or the folder "
+            "of a trained model as `model`."
+        )
+    return weights
+
+
+def check_empty(out: Path) -> None:
+    """Raise UserError for a folder that holds something."""
+    if out.is_dir() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty; give another `out`.")

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -17,8 +17,14 @@ from torch import nn
 from ..atomic_write import write_atomically
 from ..errors import UserError
 from ..models import create_model
+from ..notes import note
+from ..progress import OnProgress
+from .asked_options import check_same_options, options_text
 from .data.images import Normalisation
 from .model_folder import SPEC, WEIGHTS, write_model
+
+if TYPE_CHECKING:
+    from .loop import TrainingRun
 
 ASKED, STATE, REPORT = "run.json", "state.pt", "report.json"
 SECONDS_BETWEEN = 60.0
@@ -27,38 +33,47 @@ SECONDS_BETWEEN = 60.0
 class SavedRun:
     """A folder with the run's options, its latest state, and the models that it has so far.
 
-    Raises UserError where the folder holds a run of other options, a finished one, or other files.
+    `asked` are the options: JSON values, dataclasses and paths, nested as they like. `fresh` begins
+    anew where the folder holds a run. Raises UserError where it holds a run of other options
+    (naming each as "epochs 40 -> 8"), a finished one, or other files.
     """
 
-    def __init__(self, folder: Path, asked: Mapping[str, Any], writes: bool = True) -> None:
+    def __init__(
+        self, folder: Path, asked: Mapping[str, Any], writes: bool = True, fresh: bool = False
+    ) -> None:
         self.folder = folder
         self.writes = writes
         self._saved_at = time.monotonic()
-        text = json.dumps(asked, indent=2, sort_keys=True) + "\n"
-        if (folder / ASKED).is_file():
-            self._check_same(json.loads(text))
-        elif folder.is_dir() and any(folder.iterdir()):
+        holds_run = (folder / ASKED).is_file()
+        if holds_run and fresh and writes:
+            self._begin_anew()
+        if holds_run and not fresh:
+            self._check_same(asked)
+        elif not holds_run and folder.is_dir() and any(folder.iterdir()):
             raise UserError(
-                f"{folder} is not empty and holds no run that could go on; give another --out."
+                f"{folder} is not empty and holds no run that could go on; give another `out`."
             )
         elif writes:
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / ASKED, text)
+            write_atomically(folder / ASKED, options_text(asked))
 
     def _check_same(self, asked: Mapping[str, Any]) -> None:
         if (self.folder / REPORT).exists():
-            raise UserError(f"{self.folder} holds a finished run; give another --out.")
+            raise UserError(f"{self.folder} holds a finished run; give another `out`.")
         try:
             before = json.loads((self.folder / ASKED).read_text(encoding="utf-8"))
+            if not isinstance(before, dict):
+                raise ValueError("no object of options")
         except (OSError, ValueError) as error:
             raise UserError(f"{self.folder / ASKED} cannot be read ({error}).") from None
-        differing = [k for k in {**before, **asked} if before.get(k) != asked.get(k)]
-        if differing:
-            key = sorted(differing)[0]
-            raise UserError(
-                f"{self.folder} holds a run with another {key} ({before.get(key)}, now "
-                f"{asked.get(key)}); repeat its options to go on, or give another --out."
-            )
+        check_same_options(before, asked, self.folder)
+
+    def _begin_anew(self) -> None:
+        """Remove what a run goes on from: its state, its report and the models it has so far."""
+        for name in (REPORT, STATE):
+            (self.folder / name).unlink(missing_ok=True)
+        for model in [path.parent for path in self.folder.glob(f"*/{SPEC}")]:
+            shutil.rmtree(model)
 
     @property
     def resumes(self) -> bool:
@@ -107,3 +122,25 @@ class SavedRun:
         for name in (STATE, *leftovers):
             path = self.folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def train_to_end(run: TrainingRun, saved: SavedRun, on_progress: OnProgress) -> list[float]:
+    """Take all steps that are left (none for 0 epochs), from where the run in the folder stopped.
+
+    The state is saved on the way. Returns the running mean of the loss after each step, those of
+    an interrupted run included.
+    """
+    losses: list[float] = []
+    state = saved.load()
+    if state is not None:
+        run.restore(state)
+        losses = list(state.get("losses", losses))
+        note(f"going on after step {run.progress.step} of {run.steps_in_all}.")
+    if not run.plan.epochs:
+        return losses
+    for progress in run.steps():
+        losses.append(progress.loss)
+        on_progress("training", progress.step, run.steps_in_all, f"loss {progress.loss:.3f}")
+        if saved.is_due():
+            saved.save({**run.state(), "losses": losses})
+    return losses

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..progress import OnProgress, no_progress
 from .data.augment import normalised
-from .data.image_folder import OnProgress
 from .data.images import Normalisation
 from .data.segmentation_images import IGNORED, SegmentationImages
 
@@ -82,7 +82,7 @@ def evaluate_segmentation(
     resolution: int,
     norm: Normalisation,
     zero_is_none: bool = False,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> list[SegmentationResult]:
     """Return a result for each of several Mask2Formers of the same classes, the first the base.
 
@@ -109,8 +109,7 @@ def evaluate_segmentation(
                 confusion.add(mask, found)
         for confusion, found in zip(agreement, maps, strict=True):
             confusion.add(maps[0], found)
-        if on_progress is not None:
-            on_progress(nth + 1, len(images))
+        on_progress("testing", nth + 1, len(images), "images")
     return [
         SegmentationResult(a.accuracy or 0.0, a.miou or 0.0, t.accuracy, t.miou)
         for a, t in zip(agreement, truth, strict=True)

@@ -23,7 +23,7 @@ from ..options.training import (
     data_option,
     find_torch_device,
     fused_attention_option,
-    go_on,
+    on_device,
     resolution_option,
     step_bar,
     take_all_steps,
@@ -84,7 +84,7 @@ def distill(
     """
     from ...models import create_model
     from ...models.modules.fused_attention import with_fused_attention
-    from ...training.distillation import Distillation
+    from ...training.distillation import StudentLoss
     from ...training.fit import check_batch
     from ...training.loop import TrainingRun
     from ...training.model_folder import write_model
@@ -93,7 +93,7 @@ def distill(
 
     chosen = _student(student, preset)
     device = find_torch_device(train_device)
-    training = training.on(device)
+    training = on_device(training, device)
     with joined_processes(device) as processes:
         quiet = as_json or not processes.is_first
         folder, data, norm = model_and_data(teacher, source, resolution, quiet)
@@ -112,10 +112,9 @@ def distill(
         with processes.first_before_others():
             saved = SavedRun(out, asked, writes=processes.is_first)
         run = TrainingRun(
-            with_fused_attention(made) if fused_attention else made, data, norm, training.plan(),
-            Distillation(taught, weight, temperature), device, processes,
+            with_fused_attention(made) if fused_attention else made, data, norm, training,
+            StudentLoss(taught, weight, temperature), device, processes,
         )  # fmt: skip
-        go_on(run, saved)
         with step_bar(not quiet) as show:
             take_all_steps(run, saved, show)
             if not processes.is_first:

@@ -60,9 +60,7 @@ def eval_(
     made = create_model(spec if of_texts else model, checkpoint=weights).to(device)
     check_fits(made.spec, data.test, norm)
     with step_bar(not as_json) as show:
-        found = evaluate(
-            made, data.test, norm, batch, lambda done, total: show("testing", done, total, what)
-        )
+        found = evaluate(made, data.test, norm, batch, show)
     if as_json:
         print_json({"model": spec.name, what: found.images, **found.as_dict()})
     else:

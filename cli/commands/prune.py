@@ -23,6 +23,7 @@ from ..options.training import (
     Training,
     data_option,
     find_torch_device,
+    on_device,
     resolution_option,
     step_bar,
     train_device_option,
@@ -125,7 +126,7 @@ def prune(
     of_groups = groups_of(groups, spec, nvit.sparsity)
     check_targets(method, spec, targets, unit, table, of_groups, only, optin)
     torch_device = find_torch_device(train_device)
-    training = training.on(torch_device)
+    training = on_device(training, torch_device)
     with joined_processes(torch_device) as processes:
         quiet = as_json or not processes.is_first
         data, norm = load_data_of(spec, source, weights, resolution, quiet)

@@ -12,7 +12,7 @@ from ..options.training import (
     Training,
     data_option,
     find_torch_device,
-    go_on,
+    on_device,
     step_bar,
     take_all_steps,
     train_device_option,
@@ -20,7 +20,6 @@ from ..options.training import (
 )
 from ..output import json_option, note, print_json, print_table
 from ..supernet_start import started
-from .train import read_teacher
 
 if TYPE_CHECKING:
     from ...search.supernet.report import SubnetAccuracy
@@ -71,13 +70,14 @@ def supernet(
     from ...search.supernet.report import judged
     from ...search.supernet.sharing import sharing
     from ...search.supernet.supernet import Supernet
+    from ...training.fit import read_teacher
     from ...training.loop import TrainingRun
     from ...training.processes import joined_processes
     from ...training.saved_run import SavedRun
 
     keep_primitives()
     device = find_torch_device(train_device)
-    training = training.on(device)
+    training = on_device(training, device)
     with joined_processes(device) as processes:
         start = started(
             space_name, source, validation, checkpoint, training,
@@ -102,8 +102,7 @@ def supernet(
         objective = SupernetObjective(
             space, lambda: run.progress.step, training.seed, sandwich, distill_in_place, taught
         )
-        run = TrainingRun(net, start.data, norm, training.plan(), objective, device, processes)
-        go_on(run, saved)
+        run = TrainingRun(net, start.data, norm, training, objective, device, processes)
         with step_bar(processes.is_first and not as_json) as show:
             take_all_steps(run, saved, show)
             if not processes.is_first:

@@ -7,16 +7,15 @@ from typing import Any
 
 import click
 
-from ...errors import UserError
 from ..options.text import refuse_texts
 from ..options.training import (
     Training,
     data_option,
     find_torch_device,
     fused_attention_option,
-    go_on,
     load_data,
     normalisation_for,
+    on_device,
     resolution_option,
     step_bar,
     take_all_steps,
@@ -54,16 +53,16 @@ def train(
     """
     from ...models import create_model, create_spec
     from ...models.modules.fused_attention import with_fused_attention
+    from ...training.distillation import DistillationLoss
     from ...training.evaluate import evaluate
-    from ...training.fit import check_batch, check_fits, fitted_spec
+    from ...training.fit import check_batch, check_fits, fitted_spec, read_teacher
     from ...training.loop import TrainingRun
     from ...training.model_folder import write_model
-    from ...training.objective import Objective
     from ...training.processes import joined_processes
     from ...training.saved_run import SavedRun
 
     device = find_torch_device(train_device)
-    training = training.on(device)
+    training = on_device(training, device)
     with joined_processes(device) as processes:
         spec: Any = create_spec(model)
         refuse_texts(spec, "vitprof train")
@@ -87,17 +86,15 @@ def train(
             saved = SavedRun(out, asked, writes=processes.is_first)
         taught = None if teacher is None else read_teacher(teacher, device, data, norm)
         run = TrainingRun(
-            with_fused_attention(made) if fused_attention else made, data, norm, training.plan(),
-            Objective(teacher=taught), device, processes,
+            with_fused_attention(made) if fused_attention else made, data, norm, training,
+            DistillationLoss(teacher=taught), device, processes,
         )  # fmt: skip
-        go_on(run, saved)
         with step_bar(processes.is_first and not as_json) as show:
             take_all_steps(run, saved, show)
             if not processes.is_first:
                 return 0
             found = evaluate(
-                run.model, data.test, norm, on_progress=lambda done, total: show(
-                    "testing", done, total, "images")
+                run.model, data.test, norm, on_progress=show
             )  # fmt: skip
         # Before the others leave: torchrun ends all where one of them fails on its way out.
         write_model(run.model, out, norm)
@@ -115,14 +112,3 @@ def train(
     else:
         click.echo(f"{found.in_words()} of {found.images} test images; written: {out}")
     return 0
-
-
-def read_teacher(folder: Path, device: Any, data: Any, norm: Any) -> Any:
-    from ...models import create_model
-    from ...training.fit import check_fits
-
-    if not folder.is_dir():
-        raise UserError(f"--teacher {folder} is no folder of a model.")
-    teacher = create_model(folder, checkpoint=folder).to(device).eval()
-    check_fits(teacher.spec, data.train, norm)
-    return teacher

@@ -41,4 +41,4 @@ def note_renamed(arguments: Iterable[str], command: click.Command) -> None:
     }
     for name in dict.fromkeys(argument.partition("=")[0] for argument in arguments):
         if name in renamed:
-            warn(f"{name} is now called {renamed[name]}; the old name still works.")
+            warn(f"warning: {name} is now called {renamed[name]}; the old name still works.")

@@ -74,7 +74,8 @@ def write_choice(problem: Problem, judge: Judge, out: Path, show: Any) -> dict[s
             file,
             judge.rest,
             evaluator.norm,
-            lambda done, total: show("testing the winner", done, total, "images"),
+            show,
+            "testing the winner",
         )
         found = {"top1": final.accuracy.top(1), "top3": final.accuracy.top(3),
                  "test_images": final.accuracy.images}  # fmt: skip

@@ -49,12 +49,11 @@ def write_results(results: Results, verify: bool, quiet: bool) -> bool:
     from ...training.model_folder import write_model
 
     run, table = results.run, results.table
-    what = "texts" if isinstance(run.work.data, TextDataset) else "images"
     with step_bar(not quiet) as show:
         found = [
             evaluate(
                 model.to(run.work.device), run.work.data.test, run.work.norm,
-                on_progress=lambda done, total: show("testing", done, total, what),
+                on_progress=show,
             )
             for model in (run.model, *results.models)
         ]  # fmt: skip

@@ -177,7 +177,7 @@ def _write_best(results: Results, best: Found, quiet: bool) -> dict[str, Any]:
     with step_bar(not quiet) as show:
         found = evaluate(
             model, results.data.test, results.judge.norm,
-            on_progress=lambda done, total: show("testing", done, total, "images"),
+            on_progress=show,
         )  # fmt: skip
     write_model(model, folder, results.judge.norm)
     write_atomically(folder / "model.onnx", onnx_of(model, results.tables[0]))

@@ -19,7 +19,8 @@ from ...errors import UserError
 from ...models import Spec, create_model
 from ...training.data.images import Dataset, Normalisation
 from ...training.inputs import AnyDataset
-from ...training.loop import Objective, TrainingPlan, TrainingRun
+from ...training.loop import TrainingPlan, TrainingRun
+from ...training.losses import Loss
 from ...training.processes import ONE_PROCESS, Processes
 from ...training.saved_run import SavedRun
 from ..budget import Budget
@@ -64,7 +65,7 @@ class Work:
 
     data: AnyDataset
     norm: Normalisation | None
-    objective: Objective
+    objective: Loss
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     processes: Processes = ONE_PROCESS
     sparsify: Callable[[nn.Module], object] | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...models import create_spec
+from ...progress import OnProgress, no_progress
 from ..side_by_side import SESSIONS, Timing, measure_side_by_side
 from .deployed import Deployed
 from .process_memory import ProcessMemory
@@ -15,8 +16,6 @@ from .process_memory import ProcessMemory
 if TYPE_CHECKING:
     from ...training.data.images import Images, Normalisation
     from ...training.evaluate import Accuracy
-
-OnProgress = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ def accuracy_of(
     deployed: Deployed,
     images: Images,
     norm: Normalisation,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = no_progress,
+    stage: str = "testing",
 ) -> Tested:
     """Return what this very file answers on the images."""
     from ...training.evaluate import evaluate
@@ -44,7 +44,7 @@ def accuracy_of(
     started = time.perf_counter()
     # Many images at a time are prepared; the file computes them in batches of its own.
     size = 256 if deployed.runtime == "onnxruntime" else deployed.batch
-    accuracy = evaluate(module, images, norm, size, on_progress)
+    accuracy = evaluate(module, images, norm, size, on_progress, stage)
     return Tested(accuracy, time.perf_counter() - started)
 
 
@@ -123,7 +123,7 @@ def facts_of(
     images: Images | None,
     norm: Normalisation | None,
     sessions: int = SESSIONS,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
     to_test: Collection[str] | None = None,
     with_memory: Collection[str] | None = None,
 ) -> dict[str, Facts]:
@@ -133,23 +133,20 @@ def facts_of(
     these are tested, and only of these is memory measured (0 elsewhere). Raises BackendError where
     one cannot be run.
     """
-    show = on_progress or (lambda what, done, total, words: None)
     found: dict[str, Tested] = {}
     memory: dict[str, ProcessMemory] = {}
     for name, deployed in models.items():
         if images is not None and norm is not None and (to_test is None or name in to_test):
-
-            def on_test(done: int, total: int, name: str = name) -> None:
-                show(f"testing {name}", done, total, "images")
-
-            found[name] = accuracy_of(deployed, images, norm, on_test)
+            found[name] = accuracy_of(deployed, images, norm, on_progress, f"testing {name}")
         wanted = with_memory is None or name in with_memory
         memory[name] = deployed.memory() if wanted else ProcessMemory(0, 0)
     timings = measure_side_by_side(
         {name: deployed.open for name, deployed in models.items()},
         max(deployed.threads for deployed in models.values()),
         sessions,
-        on_progress=lambda done, total: show("measuring side by side", done, total, "sessions"),
+        on_progress=lambda done, total: on_progress(
+            "measuring side by side", done, total, "sessions"
+        ),
     )
     return {
         name: Facts.of(name, deployed, timings[name], memory[name], found.get(name))

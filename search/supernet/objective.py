@@ -11,8 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ...models.spec import Spec
-from ...training.losses import Logits, full_distillation, hard_distillation
-from ...training.objective import logits_of, sum_over_heads
+from ...training.losses import (
+    Logits,
+    full_distillation,
+    hard_distillation,
+    logits_of,
+    sum_over_heads,
+)
 from .supernet import Supernet
 
 if TYPE_CHECKING:

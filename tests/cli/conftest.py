@@ -124,7 +124,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_vit_file: Path) -> Pa
     """The folder of that ViT, trained for a moment."""
     out = tmp_path_factory.mktemp("trained") / "digits"
     arguments = ("train", "--model", tiny_vit_file, "--data", "digits", "--epochs", 8, "--augment",
-                 "none", "--precision", "fp32", "--out", out, "--json")  # fmt: skip
+                 "none", "--autocast", "fp32", "--out", out, "--json")  # fmt: skip
     with pytest.raises(SystemExit) as stop, contextlib.redirect_stdout(io.StringIO()):
         main([str(argument) for argument in arguments])
     assert stop.value.code == 0

@@ -49,7 +49,7 @@ def test_a_vgg_is_trained_and_its_statistics_are_kept(run, tmp_path) -> None:
     path.write_text(SPEC.to_json())
     out = tmp_path / "trained"
     answer = run("train", "--model", path, "--data", "digits", "--epochs", "4", "--batch", "64",
-                 "--precision", "fp32", "--learning-rate", "0.01", "--augment", "none", "--json",
+                 "--autocast", "fp32", "--learning-rate", "0.01", "--augment", "none", "--json",
                  "--out", out)  # fmt: skip
     assert answer.code == 0, answer.err
     assert answer.json["top1"] > 0.7

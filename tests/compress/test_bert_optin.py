@@ -23,9 +23,9 @@ from vitprof.models import BertSpec, create_model
 from vitprof.models.modules.words import Words
 from vitprof.spaces.bert_slabs import BertSpace
 from vitprof.training.data.texts import TextDataset, Texts
+from vitprof.training.distillation import DistillationLoss
 from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan
-from vitprof.training.objective import Objective
 from vitprof.training.saved_run import SavedRun
 
 from .conftest import randomised, table_of
@@ -185,7 +185,7 @@ def run_of(folder: Path, targets="0.8x", unit="macs", model=None, data=None, **p
     goal = Budget(table, unit)
     return OptinRun(
         model,
-        Work(data or dataset(spec), None, Objective()),
+        Work(data or dataset(spec), None, DistillationLoss()),
         parse_targets(targets, float(goal.of([spec])[0]), unit),
         goal,
         goal,

@@ -27,8 +27,8 @@ from vitprof.models.families.vgg.structures import vgg_structures, vgg_with_unit
 from vitprof.spaces.vgg_slabs import VggSpace
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.data.images import Dataset, Images, Normalisation
+from vitprof.training.distillation import DistillationLoss
 from vitprof.training.evaluate import evaluate
-from vitprof.training.objective import Objective
 from vitprof.training.saved_run import SavedRun
 
 from .conftest import VGG, randomised, table_of
@@ -196,7 +196,7 @@ def run_of(folder: Path, targets="0.7x", unit="macs", **plan) -> OptinRun:
     goal = Budget(table, unit)
     return OptinRun(
         randomised(VGG),
-        Work(Dataset(images, images), NORM, Objective()),
+        Work(Dataset(images, images), NORM, DistillationLoss()),
         parse_targets(targets, float(goal.of([VGG])[0]), unit),
         goal,
         goal,
@@ -276,7 +276,7 @@ def test_a_trained_vgg_is_still_right_at_half_of_its_macs(tmp_path) -> None:
     right = []
     for reconstruct in (0, 512):
         run = OptinRun(
-            model, Work(data, data.normalisation, Objective()),
+            model, Work(data, data.normalisation, DistillationLoss()),
             parse_targets("0.5x", float(goal.of([DIGITS])[0]), "macs"), goal, goal,
             OneShotPlan(
                 scoring=Scoring(Trajectory(LOGITS_WEIGHT)), groups=groups_of(4),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 from vitprof.models import ViTSpec, create_model
-from vitprof.training.distillation import Distillation
+from vitprof.training.distillation import StudentLoss
 
 SPEC = ViTSpec.uniform(16, 1, 2, mlp=16, resolution=8, patch=4, classes=3, name="s")
 TOKEN = ViTSpec.uniform(
@@ -45,7 +45,7 @@ def test_one_token_learns_label_and_teacher(batch, weight: float, temperature: f
     expected = cross_entropy(student(images), targets) + weight * divergence(
         teacher(images), student(images), temperature
     )
-    found = Distillation(teacher, weight, temperature)(student, images, targets)
+    found = StudentLoss(teacher, weight, temperature)(student, images, targets)
     assert torch.allclose(found, expected, atol=1e-5)
 
 
@@ -54,7 +54,7 @@ def test_a_distillation_token_learns_the_teacher_and_the_class_token_the_label(b
     student, teacher = model(TOKEN, 0), model(SPEC, 7)
     token, distilled = student.forward_heads(images)
     expected = cross_entropy(token, targets) + divergence(teacher(images), distilled, 3.0)
-    assert torch.allclose(Distillation(teacher)(student, images, targets), expected, atol=1e-5)
+    assert torch.allclose(StudentLoss(teacher)(student, images, targets), expected, atol=1e-5)
 
 
 def test_a_teacher_with_two_heads_says_their_mean(batch) -> None:
@@ -63,11 +63,11 @@ def test_a_teacher_with_two_heads_says_their_mean(batch) -> None:
     expected = cross_entropy(student(images), targets) + divergence(
         teacher(images), student(images), 3.0
     )
-    assert torch.allclose(Distillation(teacher)(student, images, targets), expected, atol=1e-5)
+    assert torch.allclose(StudentLoss(teacher)(student, images, targets), expected, atol=1e-5)
 
 
 def test_the_teacher_gets_no_gradient(batch) -> None:
     student, teacher = model(SPEC, 0), model(SPEC, 7)
-    Distillation(teacher)(student, *batch).backward()
+    StudentLoss(teacher)(student, *batch).backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())
     assert all(parameter.grad is not None for parameter in student.parameters())

@@ -12,21 +12,20 @@ import pytest
 import torch
 from vitprof.errors import UserError
 from vitprof.models import ViTSpec, create_model
-from vitprof.training.data.augment import AUGMENTATIONS
 from vitprof.training.data.images import Normalisation
+from vitprof.training.distillation import DistillationLoss
 from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan, TrainingRun
-from vitprof.training.objective import Objective
 from vitprof.training.schedule import learning_rate_factor
 
 SPEC = ViTSpec.uniform(32, 2, 2, resolution=8, patch=2, classes=10, in_channels=1)
-PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, precision="fp32",
-                    augmentation=AUGMENTATIONS["light"])  # fmt: skip
+PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32",
+                    augment="light")  # fmt: skip
 
 
 def run_of(digits, plan=PLAN, seed: int = 0) -> TrainingRun:
     torch.manual_seed(seed)
-    return TrainingRun(create_model(SPEC), digits, digits.normalisation, plan, Objective())
+    return TrainingRun(create_model(SPEC), digits, digits.normalisation, plan, DistillationLoss())
 
 
 def weights(run: TrainingRun) -> dict[str, torch.Tensor]:
@@ -38,9 +37,7 @@ def same(first, second) -> bool:
 
 
 def test_it_learns_digits(digits) -> None:
-    run = run_of(
-        digits, replace(PLAN, epochs=25, learning_rate=8e-3, augmentation=AUGMENTATIONS["none"])
-    )
+    run = run_of(digits, replace(PLAN, epochs=25, learning_rate=8e-3, augment="none"))
     before = evaluate(run.model, digits.test, digits.normalisation)
     losses = [progress.loss for progress in run.steps()]
     after = evaluate(run.model, digits.test, digits.normalisation)
@@ -57,7 +54,7 @@ def test_images_come_in_the_layout_that_convolutions_are_fastest_on(digits) -> N
 
     def objective(model, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         seen.append(images)
-        return Objective()(model, images, targets)
+        return DistillationLoss()(model, images, targets)
 
     parts = [replace(p, pixels=p.pixels.repeat(3, axis=1)) for p in (digits.train, digits.test)]
     colour = replace(digits, train=parts[0], test=parts[1])
@@ -128,19 +125,18 @@ def test_the_learning_rate_rises_and_falls() -> None:
 SCRIPT = """
 import sys, torch
 from vitprof.models import ViTSpec, create_model
-from vitprof.training.augment import AUGMENTATIONS
-from vitprof.training.datasets import load_dataset
+from vitprof.training.data.datasets import load_dataset
 from vitprof.training.loop import TrainingPlan, TrainingRun
-from vitprof.training.objective import Objective
+from vitprof.training.distillation import DistillationLoss
 from vitprof.training.processes import joined_processes
 torch.set_num_threads(1)
 data = load_dataset("digits")
-plan = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, precision="fp32",
-                    augmentation=AUGMENTATIONS["light"])
+plan = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32",
+                    augment="light")
 with joined_processes(torch.device("cpu")) as processes:
     torch.manual_seed(0)
     spec = ViTSpec.uniform(32, 2, 2, resolution=8, patch=2, classes=10, in_channels=1)
-    run = TrainingRun(create_model(spec), data, data.normalisation, plan, Objective(),
+    run = TrainingRun(create_model(spec), data, data.normalisation, plan, DistillationLoss(),
                       processes=processes)
     for _, _ in zip(range(5), run.steps()):
         pass

@@ -7,8 +7,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from vitprof.models import ViTSpec, create_model
-from vitprof.training.losses import Logits, full_distillation, hard_distillation, soft_cross_entropy
-from vitprof.training.objective import Objective, logits_of
+from vitprof.training.distillation import DistillationLoss
+from vitprof.training.losses import (
+    Logits,
+    full_distillation,
+    hard_distillation,
+    logits_of,
+    soft_cross_entropy,
+)
 
 SPEC = ViTSpec.uniform(16, 1, 2, resolution=8, patch=4, classes=4, distilled=True)
 
@@ -59,11 +65,11 @@ def test_the_objective_adds_what_there_is() -> None:
     both, full_both = logits_of(model, images), logits_of(full, images)
     assert both.distilled is not None
     torch.testing.assert_close(both.prediction, model(images))
-    plain = Objective()(model, images, targets())
+    plain = DistillationLoss()(model, images, targets())
     expected = (soft_cross_entropy(both.token, targets())
                 + soft_cross_entropy(both.distilled, targets())) / 2  # fmt: skip
     torch.testing.assert_close(plain, expected)
-    everything = Objective(teacher, full, alpha=0.7, tau=2.0)(model, images, targets())
+    everything = DistillationLoss(teacher, full, alpha=0.7, tau=2.0)(model, images, targets())
     expected = hard_distillation(both, targets(), teacher(images)) + 0.7 * full_distillation(
         both, full_both, 2.0
     )
@@ -73,11 +79,11 @@ def test_the_objective_adds_what_there_is() -> None:
 def test_the_full_model_gets_no_gradient() -> None:
     torch.manual_seed(0)
     model, full = create_model(SPEC), create_model(SPEC)
-    Objective(full, full)(model, torch.randn(6, 3, 8, 8), targets()).backward()
+    DistillationLoss(full, full)(model, torch.randn(6, 3, 8, 8), targets()).backward()
     assert all(p.grad is None for p in full.parameters())
     assert all(p.grad is not None for p in model.parameters())
 
 
 def test_any_module_of_images_can_be_trained() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
-    assert Objective()(model, torch.randn(6, 3, 8, 8), targets()).ndim == 0
+    assert DistillationLoss()(model, torch.randn(6, 3, 8, 8), targets()).ndim == 0

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import UserError
+from ...errors import MissingExtraError, UserError
+from ...progress import OnProgress, no_progress
 from .held_out import chosen_of_classes
-from .image_folder import OnProgress, read_image_folder
+from .image_folder import read_image_folder
 from .images import Dataset, Images
 
 # What the two parts are called, in a folder or as names of zips.
@@ -21,7 +22,7 @@ TEST_SHARE = 0.2
 
 
 def load_dataset(
-    source: str, resolution: int | None = None, on_progress: OnProgress | None = None
+    source: str, resolution: int | None = None, on_progress: OnProgress = no_progress
 ) -> Dataset:
     """Return the dataset that `source` names.
 
@@ -64,7 +65,7 @@ def _of_side(dataset: Dataset, resolution: int | None) -> Dataset:
     if resolution not in (None, side):
         raise UserError(
             f"{dataset.train.name} holds images of {side} x {side}, and arrays are not scaled; "
-            f"{resolution} is another size."
+            f"{resolution} x {resolution} is another size."
         )
     return dataset
 
@@ -81,12 +82,12 @@ def _digits(resolution: int | None) -> Images:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise UserError(
-            "the digits come with scikit-learn, which is not installed: pip install scikit-learn."
+        raise MissingExtraError(
+            "validate", "the digits come with scikit-learn, which is not installed:"
         ) from None
     found = load_digits()
     if resolution not in (None, 8):
-        raise UserError(f"the digits are 8 x 8; --resolution {resolution} is another size.")
+        raise UserError(f"the digits are 8 x 8; {resolution} x {resolution} is another size.")
     pixels = np.round(found.images * (255 / 16)).astype(np.uint8)[:, None]
     return Images(pixels, found.target.astype(np.int64), tuple("0123456789"), "digits")
 

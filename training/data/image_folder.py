@@ -15,6 +15,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...models.checks import shown
+from ...progress import OnProgress, no_progress
 from .images import Images
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", 
 MOST_FILE_BYTES = 64 * 2**20
 MOST_PIXELS = 64_000_000
 MOST_BYTES = 16 * 2**30
-
-# Called with (images read, images in all).
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class _Entry:
 
 
 def read_image_folder(
-    path: str | Path, resolution: int | None = None, on_progress: OnProgress | None = None
+    path: str | Path, resolution: int | None = None, on_progress: OnProgress = no_progress
 ) -> Images:
     """Read `path/class/image` (a folder, or a zip of that) as RGB; classes in alphabetical order.
 
@@ -68,11 +66,10 @@ def read_image_folder(
                 raise UserError(
                     f"{path}: {shown(entry.name)} is {image.shape[2]} x {image.shape[1]}, and "
                     f"{shown(entries[0].name)} is {pixels.shape[3]} x {pixels.shape[2]}; give a "
-                    "--resolution to bring all to one size."
+                    "`resolution` to bring all to one size."
                 )
             pixels[nth], labels[nth] = image, classes.index(entry.label)
-            if on_progress is not None:
-                on_progress(nth + 1, len(entries))
+            on_progress(f"reading {path}", nth + 1, len(entries), "images")
     assert pixels is not None
     return Images(pixels, labels, classes, str(path))
 
@@ -83,7 +80,7 @@ def _check_room(path: Path, count: int, image: np.ndarray) -> None:
         raise UserError(
             f"{path}: {count} images of {image.shape[2]} x {image.shape[1]} take "
             f"{needed / 2**30:.0f} GiB, more than the {MOST_BYTES / 2**30:.0f} that are kept in "
-            "memory; give a smaller --resolution or fewer images."
+            "memory; give a smaller `resolution` or fewer images."
         )
 
 

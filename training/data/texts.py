@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import UserError
 from ...models import BertSpec
 from ...models.checks import shown
+from ...progress import OnProgress, no_progress
 from .datasets import TEST_SHARE, TRAIN_NAMES
 from .text_files import SUFFIXES, RawTexts, read_texts
 from .tokenizer import TextEncoder
@@ -63,15 +64,11 @@ class TextDataset:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-# Called with (texts read, texts in all).
-OnProgress = Callable[[int, int], None]
-
-
 def load_texts(
     source: str,
     spec: BertSpec,
     encoder: TextEncoder,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
     whole: bool = False,
 ) -> TextDataset:
     """Return the texts of a file or folder, as a model of `spec` takes them.
@@ -125,13 +122,11 @@ def _split(texts: Texts, seed: int = 0) -> tuple[Texts, Texts]:
     )
 
 
-def _encoded(
-    raw: RawTexts, spec: BertSpec, encoder: TextEncoder, on_progress: OnProgress | None
-) -> Texts:
+def _encoded(raw: RawTexts, spec: BertSpec, encoder: TextEncoder, on_progress: OnProgress) -> Texts:
     if len(raw.texts) * spec.tokens > MOST_WORDS:
         raise UserError(
             f"{raw.name}: {len(raw.texts)} texts of {spec.tokens} tokens are more than are kept in "
-            "memory; take fewer, or a smaller --sequence-length."
+            "memory; take fewer, or a smaller `sequence_length`."
         )
     labels = [
         _label(raw, n, spec, encoder.labels) for n in range(len(raw.texts))

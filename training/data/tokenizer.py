@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ...atomic_write import write_atomically
-from ...errors import UserError
+from ...errors import MissingExtraError, UserError
 from ...models.checks import shown
 from ...models.json_object import read_json_object
+from ...progress import OnProgress, no_progress
 
 TOKENIZER, VOCAB, SETTINGS = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
 # Ours: the model's names of its classes, which Hugging Face keeps in config.json.
@@ -46,9 +47,8 @@ class TextEncoder:
         try:
             import tokenizers
         except ImportError:
-            raise UserError(
-                "texts need the package tokenizers, which is not installed: pip install "
-                "'vitprof[text]'."
+            raise MissingExtraError(
+                "text", "texts need the package tokenizers, which is not installed:"
             ) from None
         names = _label_names(folder)
         files: dict[str, bytes] = {}
@@ -83,7 +83,7 @@ class TextEncoder:
         texts: Sequence[tuple[str, ...]],
         tokens: int,
         name: str,
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: OnProgress = no_progress,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return ids (int32), types (int8) and what is seen (bool), each n x tokens.
 
@@ -105,19 +105,19 @@ class TextEncoder:
                     if not 0 < length <= tokens:
                         raise UserError(
                             f"{name}: the tokenizer makes {length} tokens of text {n + 1}, and "
-                            f"from 1 to {tokens} fit; take another --sequence-length."
+                            f"from 1 to {tokens} fit; take another `sequence_length`."
                         )
                     ids[n, :length], types[n, :length] = found.ids, found.type_ids
                     seen[n, :length] = True
-                if on_progress is not None:
-                    on_progress(min(start + AT_ONCE, len(texts)), len(texts))
+                done = min(start + AT_ONCE, len(texts))
+                on_progress(f"reading {name}", done, len(texts), "texts")
         except UserError:
             raise
         except Exception as error:  # the library raises nothing more special
             reason = " ".join(str(error).split())[:120]
             raise UserError(
                 f"{name} cannot be made {tokens} tokens a text ({reason}); take another "
-                "--sequence-length."
+                "`sequence_length`."
             ) from None
         return ids, types, seen
 

@@ -9,7 +9,7 @@ import pytest
 
 from ..conftest import TINY
 
-QUICK = ("--data", "digits", "--epochs", 1, "--augment", "none", "--precision", "fp32",
+QUICK = ("--data", "digits", "--epochs", 1, "--augment", "none", "--autocast", "fp32",
          "--sessions", 1, "--test-images", 100)  # fmt: skip
 
 

@@ -31,7 +31,7 @@ SPEC = ViTSpec.uniform(
 )
 QUICK = (
     "--data", "digits", "--epochs", "0.2", "--prune-epochs", "0.5", "--prune-every", "2",
-    "--batch", "64", "--precision", "fp32", "--groups", "embed=8,heads=1,qk=4,v=4,mlp=8",
+    "--batch", "64", "--autocast", "fp32", "--groups", "embed=8,heads=1,qk=4,v=4,mlp=8",
 )  # fmt: skip
 
 

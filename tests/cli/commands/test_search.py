@@ -58,7 +58,7 @@ def supernet(space_file, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("supernet") / "net"
     asked = ("supernet", "--space", space_file, "--data", "digits", "--epochs", "12", "--batch",
              "64", "--sandwich", "1", "--learning-rate", "4e-3", "--augment", "none",
-             "--precision", "fp32", "--out", out, "--json")  # fmt: skip
+             "--autocast", "fp32", "--out", out, "--json")  # fmt: skip
     answer = CliRunner().invoke(vitprof, [str(word) for word in asked])
     assert answer.exit_code == 0, answer.output
     return out

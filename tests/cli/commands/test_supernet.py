@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 QUICK = ("--data", "digits", "--epochs", "1", "--batch", "128", "--augment", "none",
-         "--precision", "fp32")  # fmt: skip
+         "--autocast", "fp32")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

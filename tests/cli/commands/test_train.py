@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from vitprof.backends.machine import cpu_info
-from vitprof.cli.options.training import suited_precision
+from vitprof.verbs.autocast import suited_autocast
 
 QUICK = ("--data", "digits", "--epochs", "2", "--batch", "64", "--augment", "none",
-         "--precision", "fp32")  # fmt: skip
+         "--autocast", "fp32")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +30,9 @@ def spec(tmp_path_factory) -> Path:
 def test_a_precision_is_taken_that_the_cpu_computes_in(monkeypatch, there, precision) -> None:
     monkeypatch.setattr(cpu_info, "has_bf16_products", lambda: there)
     device = torch.device("cpu")
-    assert suited_precision(device, "auto") == precision
-    assert suited_precision(device, "bf16") == "bf16"
-    assert suited_precision(device, "fp32") == "fp32"
+    assert suited_autocast(device, "auto") == precision
+    assert suited_autocast(device, "bf16") == "bf16"
+    assert suited_autocast(device, "fp32") == "fp32"
 
 
 def test_a_run_keeps_the_precision_that_it_took(run, spec, tmp_path, monkeypatch) -> None:
@@ -42,7 +42,7 @@ def test_a_run_keeps_the_precision_that_it_took(run, spec, tmp_path, monkeypatch
         answer = run("train", "--model", spec, *options, "--epochs", "0.1", "--json")
         assert answer.code == 0, answer.err
         asked = json.loads((tmp_path / "out" / "run.json").read_text())
-        assert asked["training"]["precision"] == ("bf16" if there else "fp32")
+        assert asked["training"]["autocast"] == ("bf16" if there else "fp32")
         shutil.rmtree(tmp_path / "out")
 
 
@@ -119,7 +119,7 @@ def test_bad_input_is_one_sentence(run, spec, tmp_path, arguments, words) -> Non
 
 
 def test_a_loss_that_is_no_number_is_one_sentence(run, spec, tmp_path) -> None:
-    answer = run("train", "--model", spec, *QUICK, "--learning-rate", "1e30", "--precision", "fp32",
+    answer = run("train", "--model", spec, *QUICK, "--learning-rate", "1e30", "--autocast", "fp32",
                  "--out", tmp_path / "out", "--json")  # fmt: skip
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err

@@ -27,7 +27,7 @@ def test_the_old_one_is_noted(caplog) -> None:
     LOGGER.propagate = True
     note_renamed(["--space=vit", "--space", "x"], command)
     assert [record.getMessage() for record in caplog.records] == [
-        "--space is now called --family; the old name still works."
+        "warning: --space is now called --family; the old name still works."
     ]
     caplog.clear()
     note_renamed(["--family", "vit"], command)

@@ -19,9 +19,9 @@ from vitprof.spaces.swin_slabs import SwinSpace
 from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable
 from vitprof.training.data.datasets import load_dataset
+from vitprof.training.distillation import DistillationLoss
 from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan
-from vitprof.training.objective import Objective
 from vitprof.training.saved_run import SavedRun
 
 from ..conftest import table_of
@@ -30,7 +30,7 @@ SPEC = ViTSpec.uniform(
     32, 2, 2, mlp=64, resolution=8, patch=2, classes=10, in_channels=1, name="digits-vit"
 )
 SMALL = Groups({"embed": 8, "heads": 1, "qk": 4, "v": 4, "mlp": 8})
-TRAINING = TrainingPlan(epochs=0.3, batch=64, learning_rate=1e-3, precision="fp32")
+TRAINING = TrainingPlan(epochs=0.3, batch=64, learning_rate=1e-3, autocast="fp32")
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def trained(data) -> nn.Module:
     from vitprof.training.loop import TrainingRun
 
     torch.manual_seed(0)
-    plan = TrainingPlan(epochs=8, batch=64, learning_rate=2e-3, precision="fp32")
-    run = TrainingRun(create_model(SPEC), data, data.normalisation, plan, Objective())
+    plan = TrainingPlan(epochs=8, batch=64, learning_rate=2e-3, autocast="fp32")
+    run = TrainingRun(create_model(SPEC), data, data.normalisation, plan, DistillationLoss())
     for _ in run.steps():
         pass
     return run.model.eval()
@@ -69,7 +69,7 @@ def make(trained, data, table, tmp_path) -> Make:
         model.load_state_dict(trained.state_dict())
         return NViTRun(
             model,
-            Work(data, data.normalisation, Objective(full=trained), sparsify=sparsify),
+            Work(data, data.normalisation, DistillationLoss(full=trained), sparsify=sparsify),
             parse_targets(targets, float(goal.of([SPEC])[0]), unit),
             goal,
             Budget(table, ranking),
@@ -232,7 +232,7 @@ def test_one_stage_of_a_swin(data, tmp_path) -> None:
     goal = Budget(table)
     run = NViTRun(
         create_model(spec),
-        Work(data, data.normalisation, Objective()),
+        Work(data, data.normalisation, DistillationLoss()),
         parse_targets("0.8x", float(goal.of([spec])[0])),
         goal,
         goal,

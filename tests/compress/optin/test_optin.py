@@ -18,7 +18,7 @@ from vitprof.errors import UserError
 from vitprof.spaces.swin_slabs import SwinSpace
 from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.training.data.images import Dataset, Images, Normalisation
-from vitprof.training.objective import Objective
+from vitprof.training.distillation import DistillationLoss
 from vitprof.training.saved_run import SavedRun
 
 from ..conftest import DISTILLED, SWIN, VIT, randomised, table_of
@@ -47,7 +47,7 @@ def run_of(spec, folder: Path, targets="0.8x", unit="macs", ranking=None, **plan
     data = dataset(spec)
     return OptinRun(
         randomised(spec),
-        Work(data, NORM, Objective()),
+        Work(data, NORM, DistillationLoss()),
         parse_targets(targets, float(goal.of([spec])[0]), unit),
         goal,
         Budget(goal.table, ranking or unit),

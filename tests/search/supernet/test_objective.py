@@ -13,13 +13,12 @@ from torch.nn import functional as F
 from vitprof.models import create_model
 from vitprof.search.supernet.objective import SupernetObjective
 from vitprof.search.supernet.supernet import Supernet
-from vitprof.training.data.augment import AUGMENTATIONS
 from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.losses import soft_cross_entropy
 
-PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, precision="fp32",
-                    augmentation=AUGMENTATIONS["none"])  # fmt: skip
+PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32",
+                    augment="none")  # fmt: skip
 
 
 def run_of(space, digits, plan=PLAN, seed: int = 0, **options) -> TrainingRun:

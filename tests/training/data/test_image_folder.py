@@ -82,7 +82,7 @@ def test_a_text_that_calls_itself_an_image_is_named(make_folder) -> None:
 def test_sizes_that_differ_ask_for_a_resolution(make_folder) -> None:
     folder = make_folder()
     Image.new("RGB", (9, 8)).save(folder / "dog" / "0.png")
-    with pytest.raises(UserError, match=r"9 x 8.*8 x 8.*--resolution"):
+    with pytest.raises(UserError, match=r"9 x 8.*8 x 8.*`resolution`"):
         read_image_folder(folder)
 
 
@@ -119,5 +119,5 @@ def test_a_picture_of_too_many_pixels_is_refused_unread(make_folder, monkeypatch
 
 def test_more_than_fits_the_memory_is_refused(make_folder, monkeypatch) -> None:
     monkeypatch.setattr(image_folder, "MOST_BYTES", 1000)
-    with pytest.raises(UserError, match="--resolution"):
+    with pytest.raises(UserError, match="`resolution`"):
         read_image_folder(make_folder())

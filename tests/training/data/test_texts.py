@@ -227,7 +227,7 @@ def test_damaged_tokenizers(tmp_path, refused: Refused) -> None:
 
 def test_texts_shorter_than_the_special_tokens(folder, tmp_path, refused: Refused) -> None:
     source = data(tmp_path, "sentence1\tsentence2\tlabel\na\tb\t1\n")
-    with refused("5 tokens", "1 to 2", "--sequence-length"):
+    with refused("5 tokens", "1 to 2", "`sequence_length`"):
         load_texts(source, replace(SPEC, tokens=2), TextEncoder.beside(folder), whole=True)
 
 

@@ -1,0 +1,85 @@
+"""A run goes on with its own options, and with those of a vitprof that knows more."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from vitprof.errors import UserError
+from vitprof.training.plan import TrainingPlan
+from vitprof.training.saved_run import ASKED, REPORT, SavedRun
+
+ASKED_FOR = {"command": "train", "teacher": "", "training": TrainingPlan(epochs=40)}
+
+
+def begun(folder: Path, **changed: object) -> SavedRun:
+    return SavedRun(folder, {**ASKED_FOR, **changed})
+
+
+def forget(folder: Path, name: str) -> None:
+    """Write the options as a vitprof that did not know this one."""
+    known = json.loads((folder / ASKED).read_text())
+    known.get("training", {}).pop(name, None)
+    known.pop(name, None)
+    (folder / ASKED).write_text(json.dumps(known))
+
+
+def test_the_same_options_go_on(tmp_path) -> None:
+    begun(tmp_path)
+    assert not begun(tmp_path).resumes
+
+
+def test_a_difference_is_named_by_its_option_alone(tmp_path) -> None:
+    begun(tmp_path)
+    with pytest.raises(UserError) as error:
+        begun(tmp_path, training=TrainingPlan(epochs=8))
+    assert "another epochs (epochs 40 -> 8); repeat" in str(error.value)
+    with pytest.raises(
+        UserError, match=r"\(teacher none -> big, epochs 40 -> 8, seed 0 -> 1 and 1"
+    ):
+        begun(tmp_path, teacher="big", training=TrainingPlan(epochs=8, seed=1, batch=3))
+
+
+def test_an_option_that_is_new_is_no_difference(tmp_path, caplog) -> None:
+    begun(tmp_path)
+    forget(tmp_path, "clip")
+    forget(tmp_path, "teacher")
+    with caplog.at_level(logging.INFO, "vitprof"):
+        begun(tmp_path)
+    assert caplog.messages == ["going on with clip 1.0, which was not known when the run began."]
+
+
+def test_an_option_that_is_gone_is_no_difference(tmp_path, caplog) -> None:
+    begun(tmp_path, curriculum="slow")
+    with caplog.at_level(logging.INFO, "vitprof"):
+        begun(tmp_path)
+    assert caplog.messages == ["going on without curriculum slow, which is not known any more."]
+
+
+def test_an_option_with_another_name_is_the_same_one(tmp_path) -> None:
+    begun(tmp_path)
+    text = (tmp_path / ASKED).read_text().replace('"autocast"', '"precision"')
+    (tmp_path / ASKED).write_text(text)
+    begun(tmp_path)
+    with pytest.raises(UserError, match="autocast bf16 -> fp32"):
+        begun(tmp_path, training=TrainingPlan(epochs=40, autocast="fp32"))
+
+
+def test_a_finished_run_is_only_begun_anew_where_asked(tmp_path) -> None:
+    begun(tmp_path).finish({"top1": 1.0})
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="finished run"):
+        begun(tmp_path)
+    SavedRun(tmp_path, {"command": "other"}, fresh=True)
+    assert not (tmp_path / REPORT).exists()
+    assert json.loads((tmp_path / ASKED).read_text()) == {"command": "other"}
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    for fresh in (False, True):
+        with pytest.raises(UserError, match="holds no run that could go on"):
+            SavedRun(tmp_path, ASKED_FOR, fresh=fresh)
