@@ -37,7 +37,7 @@ def test_a_difference_is_named_by_its_option_alone(tmp_path) -> None:
         begun(tmp_path, training=TrainingPlan(epochs=8))
     assert "another epochs (epochs 40 -> 8); repeat" in str(error.value)
     with pytest.raises(
-        UserError, match=r"\(teacher none -> big, epochs 40 -> 8, seed 0 -> 1 and 1"
+        UserError, match=r"\(teacher none -> big, batch 128 -> 3, epochs 40 -> 8 and 1"
     ):
         begun(tmp_path, teacher="big", training=TrainingPlan(epochs=8, seed=1, batch=3))
 
