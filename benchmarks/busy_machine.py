@@ -19,14 +19,16 @@ from pathlib import Path
 
 import numpy as np
 from report import heading, publish, table
-from vitprof.backends import BackendOptions, OnnxRuntimeBackend
+from vitprof.backends import OnnxRuntimeBackend
 from vitprof.profiler.measure import measure_table
 from vitprof.profiler.plan import Plan
+from vitprof.profiler.target import Target
 from vitprof.profiler.workshop import Workshop
 from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Setting
 
 GRID = "embed=192,768;attention.heads=3,12;attention.qk=64;attention.v=64;mlp.mlp=768,3072"
+CPU = Target(OnnxRuntimeBackend(), Setting("cpu", "onnxruntime", "CPUExecutionProvider"))
 BUSY = (
     "import os, sys, numpy as np\n"
     "os.sched_setaffinity(0, {int(sys.argv[1])})\n"
@@ -53,7 +55,7 @@ def busy_on(core: int | None) -> Iterator[None]:
 def plain_medians(plan: Plan, runs: int = 30) -> dict[object, float]:
     """What people do today: one session, a loop, the median."""
     medians = {}
-    with Workshop(OnnxRuntimeBackend(), BackendOptions(), 1) as workshop:
+    with Workshop(CPU) as workshop:
         for point in plan.points:
             with workshop.fresh_session(point.parts[0].subject) as executable:
                 for _ in range(3):
@@ -71,7 +73,6 @@ def rows_of() -> list[list[str]]:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[0]})
     plan = Plan.of_blocks(VitSpace().with_levels(GRID).blocks())
-    setting = Setting("cpu", "onnxruntime", "CPUExecutionProvider")
     tables: dict[str, LatencyTable] = {}
     plain: dict[str, dict[object, float]] = {}
     where: dict[str, int | None] = {"quiet": None, "other core": cores[-1], "same core": cores[0]}
@@ -79,7 +80,7 @@ def rows_of() -> list[list[str]]:
         for name, core in where.items():
             with busy_on(core):
                 out = Path(folder) / f"{name}.csv"
-                tables[name] = measure_table(plan, OnnxRuntimeBackend(), setting, out)
+                tables[name] = measure_table(plan, CPU, out)
                 plain[name] = plain_medians(plan)
     quiet = {row.key: row for row in tables["quiet"].rows}
     rows = []

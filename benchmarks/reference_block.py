@@ -15,13 +15,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from report import heading, publish, table
-from vitprof.backends import BackendOptions, OnnxRuntimeBackend
+from vitprof.backends import OnnxRuntimeBackend
 from vitprof.models import Block
 from vitprof.profiler.plan import Plan
 from vitprof.profiler.sampling.reference import choose_references
+from vitprof.profiler.target import Target
 from vitprof.profiler.workshop import Workshop
 from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.tables import Setting
 
+CPU = Target(OnnxRuntimeBackend(), Setting("cpu", "onnxruntime"))
 SESSIONS, ROUNDS, MODELS, ALIVE = 8, 6, 8, 4
 # One measurement: (session, model, milliseconds of the model, of each reference).
 Sampled = tuple[int, int, float, list[float]]
@@ -37,7 +40,7 @@ def sample(references: Sequence[Block]) -> list[Sampled]:
     rng, space = random.Random(11), VitSpace()
     models = [space.sample(rng, name=f"model-{i}") for i in range(MODELS)]
     found: list[Sampled] = []
-    with Workshop(OnnxRuntimeBackend(), BackendOptions(), 1) as workshop:
+    with Workshop(CPU) as workshop:
         opened = [workshop.fresh_session((block,)) for block in references]
         for session in range(SESSIONS):
             order = list(range(MODELS))

@@ -25,8 +25,8 @@ import numpy as np
 from fidelity import vitprof
 from report import heading, publish, table
 from vitprof import LatencyTable
-from vitprof.cli.measured_models import measured_like
 from vitprof.profiler.deployed.process_memory import peak_resident_bytes
+from vitprof.profiler.remeasure import verified_ms
 from vitprof.ray_connection import local_ray
 from vitprof.search.algorithms.algorithms import SearchPlan, search
 from vitprof.search.algorithms.coarse import coarse_stage
@@ -187,7 +187,7 @@ class Study:
     def measured(self, population: np.ndarray, name: str) -> list[float]:
         def run() -> dict:
             specs = [self.space.spec(row, f"{name}-{i}") for i, row in enumerate(population)]
-            ms, stable = measured_like(self.table, specs, "benchmarks/search.py", True)
+            ms, stable = verified_ms(self.table, specs, "benchmarks/search.py")
             return {"candidates": population.tolist(), "ms": ms, "stable": stable}
 
         record = kept(self.folder / f"measured-{name}.json", run)

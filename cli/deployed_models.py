@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,14 +117,14 @@ def measured_facts(
     """Return what the files are and do, keeping other measurements off this machine meanwhile."""
     from ..backends import BackendError
     from ..profiler.deployed.facts import facts_of
+    from ..profiler.target import kept_device
+    from ..tables.setting import PartialSetting
     from ..training.data.held_out import some_of
-    from .here import Wanted, measuring, warn_of_hazards
 
     test = data.test if how.test_images is None else some_of(data.test, how.test_images)
-    wanted = Wanted(threads=how.threads)
-    warn_of_hazards(wanted)
+    here = PartialSetting(threads=how.threads)
     try:
-        with measuring(wanted, "vitprof measuring models side by side"):
+        with kept_device(here, "vitprof measuring models side by side", wait=math.inf):
             return list(facts_of(files, test, norm, how.sessions, show).values())
     except BackendError as error:
         raise UserError(f"it cannot be run here: {error}.") from None

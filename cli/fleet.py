@@ -15,7 +15,7 @@ from .output import note, print_json
 if TYPE_CHECKING:
     from ..profiler.fleet.fleet import FleetLostError
     from ..tables import LatencyTable
-    from .here import Wanted
+    from ..tables.setting import PartialSetting
 
 ray_option = click.option(
     "--ray",
@@ -28,30 +28,26 @@ ray_option = click.option(
 
 @contextmanager
 def table_measurer(
-    wanted: Wanted, ray_address: str | None, out: Path
+    wanted: PartialSetting, ray_address: str | None, out: Path
 ) -> Iterator[Callable[..., LatencyTable]]:
     """Yield what measures a plan into `out`: f(plan, protocol=, fresh=, budget_s=, on_progress=).
 
     The device, here or on the nodes, is kept from others as long as it is open. Raises UserError
     where there is no such device or cluster.
     """
-    from .here import measuring, open_device, setting_elsewhere, warn_of_hazards, warn_of_sparsity
+    from ..profiler.target import completed, open_target, warn_of_sparsity
 
     if ray_address is None:
         from ..profiler.measure import measure_table
 
-        backend, setting, options = open_device(wanted)
-        warn_of_hazards(wanted)
-        with measuring(wanted, f"vitprof measure --out {out}"):
-            yield functools.partial(
-                measure_table, backend=backend, setting=setting, options=options, out=out
-            )
+        with open_target(wanted, f"vitprof measure --out {out}") as target:
+            yield functools.partial(measure_table, target=target, out=out)
         return
     from ..profiler.fleet.fleet import Fleet
 
     warn_of_sparsity(wanted)
     what = f"vitprof measure --ray {ray_address} --out {out}"
-    with Fleet(ray_address, setting_elsewhere(wanted), what=what, on_note=note) as fleet:
+    with Fleet(ray_address, completed(wanted), what=what, on_note=note) as fleet:
         yield functools.partial(fleet.measure_table, out=out)
 
 

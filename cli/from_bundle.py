@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..profiler.bundle.bundle import Bundle
     from ..profiler.plan import Plan
     from ..tables import LatencyTable
-    from .here import Wanted
+    from ..tables.setting import PartialSetting, Setting
 
 # What an artifact does not contain, and so may be given anew where it is measured.
 _ONLY_RUN = {
@@ -47,7 +47,7 @@ trust_option = click.option(
 
 @contextmanager
 def bundle_measurer(
-    path: Path, wanted: Wanted, out: Path, trusted: bool
+    path: Path, wanted: PartialSetting, out: Path, trusted: bool
 ) -> Iterator[tuple[Plan, Callable[..., LatencyTable]]]:
     """Yield the bundle's plan and what measures it into `out`, as `table_measurer` does.
 
@@ -56,27 +56,21 @@ def bundle_measurer(
     """
     from ..profiler.bundle.bundle import Bundle
     from ..profiler.measure import measure_table
-    from .here import measuring, open_device, warn_of_hazards
+    from ..profiler.target import kept_device, target_of
 
     refuse_beside_bundle(path)
     with Bundle(path, trusted) as bundle:
-        wanted = _wanted_of(bundle, wanted)
+        setting = _setting_of(bundle, wanted)
         try:
-            backend, setting, options = open_device(wanted)
+            target = target_of(setting)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
         bundle.check_trust()
-        warn_of_hazards(wanted)
-        with measuring(wanted, f"vitprof measure --bundle {path} --out {out}"):
-            measure_into = functools.partial(
-                measure_table,
-                backend=backend,
-                setting=setting,
-                options=options,
-                out=out,
-                artifacts=bundle,
+        with kept_device(setting, f"vitprof measure --bundle {path} --out {out}"):
+            yield (
+                bundle.plan,
+                functools.partial(measure_table, target=target, out=out, artifacts=bundle),
             )
-            yield bundle.plan, measure_into
 
 
 def refuse_beside_bundle(path: Path) -> None:
@@ -90,13 +84,11 @@ def refuse_beside_bundle(path: Path) -> None:
         )
 
 
-def _wanted_of(bundle: Bundle, wanted: Wanted) -> Wanted:
+def _setting_of(bundle: Bundle, wanted: PartialSetting) -> Setting:
     """Return the bundle's setting, with what the command line may change of it."""
-    from .here import Wanted
-
     own = bundle.setting
     changed = {}
-    for field in dataclasses.fields(Wanted):
+    for field in dataclasses.fields(wanted):
         value = getattr(wanted, field.name)
         if not given_options({field.name}) or value == getattr(own, field.name):
             continue
@@ -106,4 +98,4 @@ def _wanted_of(bundle: Bundle, wanted: Wanted) -> Wanted:
                 f"{value}; take --{field.name} away, or build a bundle for it."
             )
         changed[field.name] = value
-    return dataclasses.replace(Wanted.like(own), **changed)
+    return dataclasses.replace(own, **changed)

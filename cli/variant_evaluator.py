@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +14,10 @@ from ..backends import BackendError
 from ..errors import UserError
 from ..profiler.deployed.deployed import Deployed
 from ..profiler.deployed.facts import Facts, facts_of
+from ..profiler.target import locked_device
 from ..progress import OnProgress, no_progress
 from ..search.deployments.score import Measured, MeasuredLimits, Score, figure_of
-from .here import Wanted, measuring
+from ..tables.setting import PartialSetting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,7 +133,7 @@ class VariantEvaluator:
             pair = {variant.name: self.deploy(variant), REFERENCE: reference}
             tested = self._tested_already(variant)
             try:
-                with measuring(Wanted(threads=variant.threads), "vitprof choose"):
+                with locked_device(PartialSetting(), "vitprof choose", wait=math.inf):
                     found = facts_of(
                         pair, self.images, self.norm, self.sessions, self.on_progress,
                         to_test=() if tested else (variant.name,), with_memory=(variant.name,),

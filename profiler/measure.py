@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..backends import Backend, BackendOptions
 from ..models import Spec
 from ..progress import OnProgress, no_progress
 from ..tables import LatencyTable, Row, Setting
@@ -24,13 +23,13 @@ from .sampling.protocol import Protocol
 from .sampling.reference import NO_REFERENCES, References, choose_references
 from .sampling.statistics import PRIOR_SESSION_SD, pooled_session_sd
 from .sampling.verdict import judged
+from .target import Target
 from .workshop import Artifacts, Workshop
 
 
 def measure_table(
     plan: Plan,
-    backend: Backend,
-    setting: Setting,
+    target: Target,
     out: str | Path,
     *,
     protocol: Protocol | None = None,
@@ -38,7 +37,6 @@ def measure_table(
     budget_s: float | None = None,
     on_progress: OnProgress = no_progress,
     clock: Clock | None = None,
-    options: BackendOptions | None = None,
     artifacts: Artifacts | None = None,
 ) -> LatencyTable:
     """Measure the plan's points into the CSV at `out`, or go on where that file stops.
@@ -48,9 +46,9 @@ def measure_table(
     compiled or run becomes a failed row. With `artifacts` (a bundle's) nothing is compiled, and the
     header says what built them.
     """
+    setting = target.setting
     protocol = with_threads(protocol or Protocol(), setting.threads)
-    options = options or options_of(setting)
-    header = header_of(plan, setting, protocol, fingerprint(backend, options), observed())
+    header = header_of(plan, setting, protocol, fingerprint(target), observed())
     if artifacts is not None:
         if protocol.correct_drift:
             chosen = choose_references(plan, setting.batch)
@@ -58,9 +56,7 @@ def measure_table(
         header["built"] = dict(artifacts.built)
     journal = Journal.open(out, header, setting, fresh)
     passes = Passes(
-        backend,
-        options,
-        setting,
+        target,
         protocol,
         references=References.from_header(journal.header),
         budget_s=budget_s,
@@ -68,7 +64,7 @@ def measure_table(
         on_progress=on_progress,
     )
     started = time.perf_counter()
-    with journal, Workshop(backend, options, setting.batch, artifacts) as workshop:
+    with journal, Workshop(target, artifacts) as workshop:
         passes.run(plan.points, journal, workshop)
         seconds = {
             "total": time.perf_counter() - started,
@@ -92,9 +88,7 @@ class ModelRows:
 
 def measure_models(
     specs: Sequence[Spec],
-    backend: Backend,
-    setting: Setting,
-    options: BackendOptions,
+    target: Target,
     *,
     protocol: Protocol | None = None,
     reference: Subject | None = None,
@@ -108,13 +102,11 @@ def measure_models(
     With a `reference` their medians are brought to the speed at which it takes `typical_ms`
     (by default what it typically took meanwhile). An open `workshop` keeps what was compiled.
     """
-    protocol = with_threads(protocol or Protocol(), setting.threads)
+    protocol = with_threads(protocol or Protocol(), target.setting.threads)
     points = [Point(spec, "in_model") for spec in dict.fromkeys(specs)]
     journal = MemoryJournal()
     passes = Passes(
-        backend,
-        options,
-        setting,
+        target,
         protocol,
         references=References(models=reference),
         clock=clock or SystemClock(),
@@ -124,7 +116,7 @@ def measure_models(
     if workshop is not None:
         passes.run(points, journal, workshop)
     else:
-        with Workshop(backend, options, setting.batch) as own:
+        with Workshop(target) as own:
             passes.run(points, journal, own)
     sharp = _sharpened(journal, protocol, passes.references, typical_ms)
     rows = [sharp.rows[Point(spec, "in_model").key] for spec in specs]
@@ -149,18 +141,6 @@ def header_of(
         **references.to_header(),
         **({"search_space": dict(plan.search_space)} if plan.search_space else {}),
     }
-
-
-def options_of(setting: Setting) -> BackendOptions:
-    """Return the backend's part of a setting."""
-    options = BackendOptions(
-        setting.threads,
-        setting.dtype,
-        sparsity=setting.sparsity,
-        cache=setting.cache,
-        graph=setting.graph,
-    )
-    return replace(options, provider=setting.provider) if setting.provider else options
 
 
 def typical_of_models(header: Mapping[str, Any]) -> float | None:

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from ..backends import Backend, BackendError, BackendOptions, ChecksArtifacts, Executable
+from ..backends import BackendError, ChecksArtifacts, Executable
 from ..errors import UserError
 from ..models import Block, Spec, create_block, create_model
 from .plan import Subject
+from .target import Target
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,16 +60,10 @@ class Workshop:
     depend on their values. With `artifacts` from elsewhere nothing is compiled.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        options: BackendOptions,
-        batch: int,
-        artifacts: Artifacts | None = None,
-    ) -> None:
-        self.backend = backend
-        self.options = options
-        self.batch = batch
+    def __init__(self, target: Target, artifacts: Artifacts | None = None) -> None:
+        self.backend = target.backend
+        self.options = target.options
+        self.batch = target.setting.batch
         self.build_s = 0.0
         self.load_s = 0.0
         self._folder: tempfile.TemporaryDirectory[str] | None = None

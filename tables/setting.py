@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..errors import UserError
@@ -15,19 +15,19 @@ LARGEST_NUMBER = 1_000_000
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One way of running: every row of a table shares it, and no other table's may be mixed in.
+class PartialSetting:
+    """A Setting with gaps: what is None, the device or the backend decides.
 
     `batch` is images a run, `threads` the runtime's intra-op threads, `sparsity` is "dense" or
     "2:4", `cache` says what a run finds ("warm": as the run before left it, "cold": flushed before
     each run), `graph` is the launch mode of a GPU ("none", "cuda_graph").
     """
 
-    device: str
-    backend: str
-    provider: str = ""
+    device: str = "cpu"
+    backend: str | None = None
+    provider: str | None = None
     batch: int = 1
-    dtype: str = "fp32"
+    dtype: str | None = None
     threads: int = 1
     sparsity: str = "dense"
     cache: str = "warm"
@@ -36,17 +36,30 @@ class Setting:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+
+@dataclass(frozen=True)
+class Setting(PartialSetting):
+    """One way of running: every row of a table shares it, and no other table's may be mixed in.
+
+    An empty provider is the backend's own.
+    """
+
+    device: str = field()
+    backend: str = field()
+    provider: str = ""
+    dtype: str = "fp32"
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str) -> Setting:
         """Read a setting; `where` (file and line) goes into the error."""
-        known = {field.name: field for field in fields(cls)}
+        known = {one.name: one for one in fields(cls)}
         for name in known:
             if name not in values:
                 raise UserError(f"{where}: the setting lacks '{name}'; the file is damaged.")
         kept: dict[str, Any] = {}
-        for name, field in known.items():
+        for name, one in known.items():
             value = values[name]
-            wanted = int if field.type == "int" else str
+            wanted = int if one.type == "int" else str
             if wanted is int and isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
                 value = int(value)
             if not isinstance(value, wanted) or isinstance(value, bool):
@@ -72,4 +85,4 @@ class Setting:
 
 
 _KIND = {int: "a whole number", str: "a text"}
-SETTING_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Setting))
+SETTING_COLUMNS: tuple[str, ...] = tuple(one.name for one in fields(Setting))

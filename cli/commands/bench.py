@@ -14,7 +14,7 @@ from ..output import giga, json_option, milliseconds, note, print_json, print_ta
 from ..reports.bench_table import check_table, write_table
 
 if TYPE_CHECKING:
-    from ..here import Wanted
+    from ...tables.setting import PartialSetting
 
 
 @click.command(
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
               help="Untimed runs a session.")  # fmt: skip
 @json_option
 def bench(
-    wanted: Wanted, models: tuple[str, ...], protocol: str | None, out: Path | None,
+    wanted: PartialSetting, models: tuple[str, ...], protocol: str | None, out: Path | None,
     sessions: int, runs: int, warmup: int, as_json: bool,
 ) -> int:  # fmt: skip
     """Measure whole models on this machine: latency and images a second.
@@ -54,7 +54,7 @@ def bench(
     from ...profiler.measure import measure_models
     from ...profiler.sampling.protocol import Protocol
     from ...profiler.sampling.sampler import SamplingPlan
-    from ..here import measuring, open_device, warn_of_hazards
+    from ...profiler.target import open_target
 
     if out:
         check_table(out)
@@ -69,18 +69,17 @@ def bench(
         runs = _unless_given("runs", said.runs, runs)
         warmup = _unless_given("warmup", said.warmup_runs, warmup)
     specs = [create_spec(model) for model in models]
-    backend, setting, options = open_device(wanted)
-    warn_of_hazards(wanted)
     sampling = SamplingPlan(
         warmup_runs=warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, threads=wanted.threads
     )
     what = f"vitprof bench --model {' --model '.join(models)}"
-    with measuring(wanted, what), progress_bar(enabled=not as_json) as on_progress:
+    with (
+        open_target(wanted, what) as target,
+        progress_bar(enabled=not as_json) as on_progress,
+    ):
         rows = measure_models(
             specs,
-            backend,
-            setting,
-            options,
+            target,
             protocol=Protocol(
                 sessions=sessions,
                 model_sessions=sessions,
@@ -115,7 +114,7 @@ def bench(
         for row, spec in zip(rows, specs, strict=True)
     ]
     if out:
-        write_table(out, results, f"{setting.device} ({setting.backend})")
+        write_table(out, results, f"{target.setting.device} ({target.setting.backend})")
     if as_json:
         print_json(results[0] if len(results) == 1 else {"results": results})
     else:

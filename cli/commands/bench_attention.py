@@ -129,17 +129,17 @@ def _measured(
     import torch
 
     from ...profiler.attention.timing import compare_block, compare_model, with_layers
-    from ..here import Wanted, measuring, warn_of_hazards
+    from ...profiler.target import kept_device, locked_device
+    from ...tables.setting import PartialSetting
 
-    on_cpu = Wanted(threads=threads)
-    if device.type == "cpu":
-        warn_of_hazards(on_cpu)
+    keep = kept_device if device.type == "cpu" else locked_device
+    on_cpu = PartialSetting(threads=threads)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     found = []
     short = with_layers(spec, layers)
     try:
-        with measuring(on_cpu, "vitprof bench-attention"), step_bar(not quiet) as show:
+        with keep(on_cpu, "vitprof bench-attention"), step_bar(not quiet) as show:
             for nth, case in enumerate(wanted):
 
                 def on_run(done: int, total: int, case: Case = case) -> None:

@@ -14,9 +14,10 @@ from ..options.common import check_picture, check_writable
 from ..output import json_option, milliseconds, note, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from ...backends import Backend, BackendOptions
     from ...profiler.breakdown.breakdown import Breakdown, ProfileSession
+    from ...profiler.target import Target
     from ...tables import Setting
+    from ...tables.setting import PartialSetting
 
 BACKENDS = ("onnxruntime", "torch")
 PROFILERS = {"onnxruntime": "ONNX Runtime's profiler", "torch": "PyTorch's profiler"}
@@ -67,24 +68,27 @@ def breakdown(
     """
     from ...models import create_spec
     from ...profiler.breakdown.breakdown import breakdown_models
-    from ..here import Wanted, measuring, warn_of_hazards
+    from ...profiler.target import kept_device
+    from ...tables.setting import PartialSetting
 
     for path in filter(None, (csv_path, plot)):
         check_writable(path)
     if plot:
         check_picture(plot)
     specs = [create_spec(model) for model in models]
-    wanted = Wanted(device=device, batch=batch, threads=threads, dtype=dtype, backend=backend)
-    runtime, setting, options, profile_session = _opened(wanted)
-    warn_of_hazards(wanted)
+    wanted = PartialSetting(
+        device=device, batch=batch, threads=threads, dtype=dtype, backend=backend
+    )
+    target, profile_session = _opened(wanted)
+    setting = target.setting
     what = f"vitprof breakdown --model {' --model '.join(models)}"
     with (
-        measuring(wanted, what),
+        kept_device(wanted, what),
         _threads_of(setting),
         progress_bar(enabled=not as_json) as on_progress,
     ):
         found = breakdown_models(
-            specs, runtime, setting, options, profile_session,
+            specs, target, profile_session,
             sessions=sessions, warmup=warmup, runs=runs, on_progress=on_progress,
         )  # fmt: skip
     if csv_path:
@@ -107,7 +111,7 @@ def breakdown(
     return int(any(one.verdict != "stable" for one in found))
 
 
-def _opened(wanted: Any) -> tuple[Backend, Setting, BackendOptions, ProfileSession]:
+def _opened(wanted: PartialSetting) -> tuple[Target, ProfileSession]:
     from ...backends import find_device
 
     device = find_device(wanted.device)
@@ -119,24 +123,24 @@ def _opened(wanted: Any) -> tuple[Backend, Setting, BackendOptions, ProfileSessi
     if wanted.backend not in BACKENDS:
         raise UserError(
             f"backend '{wanted.backend}' tells no node's time"
-            f"{did_you_mean(wanted.backend, BACKENDS)}; --backend is {' or '.join(BACKENDS)}."
+            f"{did_you_mean(str(wanted.backend), BACKENDS)}; --backend is {' or '.join(BACKENDS)}."
         )
     if wanted.backend == "torch":
         return _opened_torch(wanted)
     from ...profiler.breakdown.onnxruntime import profile_onnxruntime
-    from ..here import open_device
+    from ...profiler.target import target_of
 
-    return (*open_device(wanted), profile_onnxruntime)
+    return target_of(wanted), profile_onnxruntime
 
 
-def _opened_torch(wanted: Any) -> tuple[Backend, Setting, BackendOptions, ProfileSession]:
-    from ...backends import BackendOptions
+def _opened_torch(wanted: PartialSetting) -> tuple[Target, ProfileSession]:
     from ...profiler.breakdown.pytorch import TorchCpuBackend, profile_torch
+    from ...profiler.target import Target
     from ...tables import Setting
 
-    options = BackendOptions(wanted.threads, wanted.dtype, provider="eager")
-    setting = Setting("cpu", "torch", "eager", wanted.batch, wanted.dtype, wanted.threads)
-    return TorchCpuBackend(), setting, options, profile_torch
+    dtype = wanted.dtype or "fp32"
+    setting = Setting("cpu", "torch", "eager", wanted.batch, dtype, wanted.threads)
+    return Target(TorchCpuBackend(), setting), profile_torch
 
 
 @contextmanager

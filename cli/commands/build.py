@@ -13,7 +13,7 @@ from ..options.plan import Planned, PlanWanted, plan_options
 from ..output import json_option, note, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from ..here import Wanted
+    from ...tables.setting import PartialSetting
 
 _MOST_NOTES = 5
 
@@ -27,26 +27,25 @@ _MOST_NOTES = 5
 @plan_options
 @click.option("--out", default="bundle.zip", show_default=True, type=click.Path(path_type=Path))
 @json_option
-def build(wanted: Wanted, planning: PlanWanted, out: Path, as_json: bool) -> int:
+def build(wanted: PartialSetting, planning: PlanWanted, out: Path, as_json: bool) -> int:
     """Compile what measuring a table of a device needs, into one file.
 
     It takes the options of vitprof measure, and needs the device's compiler, not the device.
     """
     from ...backends import find_device
     from ...profiler.bundle.bundle import PROGRAMS, build_bundle, check_replaceable
-    from ..here import open_builder, warn_of_sparsity
+    from ...profiler.target import builder_of, warn_of_sparsity
 
     planned = planning.planned()
     _check_fixed(planned)
     check_writable(out)
     check_replaceable(out)
     _check_bundled(wanted)
-    backend, setting, options = open_builder(wanted)
+    target = builder_of(wanted)
     warn_of_sparsity(wanted)
     with progress_bar(enabled=not as_json) as on_progress:
-        built = build_bundle(
-            planned.plan(), backend, setting, options, out, on_progress=on_progress
-        )
+        built = build_bundle(planned.plan(), target, out, on_progress=on_progress)
+    setting = target.setting
     result = {"device": setting.device, **built.as_dict()}
     if as_json:
         print_json(result)
@@ -74,7 +73,7 @@ def _check_fixed(planned: Planned) -> None:
         )
 
 
-def _check_bundled(wanted: Wanted) -> None:
+def _check_bundled(wanted: PartialSetting) -> None:
     """Raise UserError for a backend that compiles on the device itself."""
     from ...backends import find_device
 

@@ -68,30 +68,16 @@ def calibrate(
 
 def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) -> LatencyTable:
     """Return the table with its whole models replaced by newly measured ones."""
-    from ...profiler.measure import measure_models, typical_of_models
-    from ...profiler.place.environment import check_same_machine
-    from ...profiler.sampling.reference import References
+    from ...profiler.remeasure import measure_like
+    from ...profiler.target import open_target_of
     from ...spaces.measuring_spaces import spaces_of_table
-    from ..here import Wanted, measuring, open_device, warn_of_hazards
 
-    setting = table.setting
-    backend, _, options = open_device(Wanted.like(setting))
-    check_same_machine(table, backend, options)
-    warn_of_hazards(Wanted.like(setting))
     spaces = spaces_of_table(table)
     specs = [spec for space in spaces for spec in space.calibration_models(count, seed)]
     what = f"vitprof calibrate --table {table.source}"
     with (
-        measuring(Wanted.like(setting), what),
+        open_target_of(table, what) as target,
         progress_bar(enabled=not as_json) as on_progress,
     ):
-        measured = measure_models(
-            specs,
-            backend,
-            setting,
-            options,
-            reference=References.from_header(table.other).models,
-            typical_ms=typical_of_models(table.other),
-            on_progress=on_progress,
-        )
+        measured = measure_like(table, specs, target, on_progress)
     return table.with_rows([*table.block_rows, *measured.rows])

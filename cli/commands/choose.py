@@ -82,6 +82,7 @@ def choose(
     limit. What was measured is kept: the same command, or one with other limits and the same
     --facts, goes on from there.
     """
+    from ...profiler.target import warn_of_hazards
     from ...search.algorithms.algorithms import search as run_search
     from ...search.deployments.deployments import VariantCosts, VariantSpace
     from ...search.deployments.guided import SHARE, Outlook, guided_search
@@ -89,8 +90,8 @@ def choose(
     from ...search.limits import Limits
     from ...search.objective import Objective
     from ...search.problem import Problem
+    from ...tables.setting import PartialSetting
     from ...training.saved_run import SavedRun
-    from ..here import Wanted, warn_of_hazards
 
     ladders = [ladder_of(folder) for folder in variants]
     space = VariantSpace.of(
@@ -116,7 +117,7 @@ def choose(
     if judge.evaluator.store.found:
         note(f"{len(judge.evaluator.store.found)} variants are measured already "
              f"({judge.evaluator.store.path}).")  # fmt: skip
-    warn_of_hazards(Wanted(threads=max(space.threads)))
+    warn_of_hazards(PartialSetting(threads=max(space.threads)))
     with step_bar(not as_json) as show:
         judge.evaluator.on_progress = show
         problem = Problem(known, Objective(), judge.evaluator, None, show)

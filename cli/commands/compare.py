@@ -90,7 +90,7 @@ def compare(
         from ..measured_models import measured_like
 
         what = f"vitprof compare --table {table.source} --measure"
-        measured, stable = measured_like(table, specs, what, as_json)
+        measured, stable = measured_like(table, specs, what, as_json, wait=None)
     comparison = compare_models(table, specs, measured, extrapolate)
     if out:
         _write_csv(comparison, out)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ...profiler.plan import Plan
     from ...progress import OnProgress
     from ...tables import LatencyTable
-    from ..here import Wanted
+    from ...tables.setting import PartialSetting
 
 
 @click.command(
@@ -53,8 +53,9 @@ if TYPE_CHECKING:
 @ray_option
 @json_option
 def measure(
-    wanted: Wanted, planning: PlanWanted, out: Path, bundle_path: Path | None, trusted: bool,
-    budget: str | None, sessions: int, fresh: bool, ray_address: str | None, as_json: bool,
+    wanted: PartialSetting, planning: PlanWanted, out: Path, bundle_path: Path | None,
+    trusted: bool, budget: str | None, sessions: int, fresh: bool, ray_address: str | None,
+    as_json: bool,
 ) -> int:  # fmt: skip
     """Measure a latency table of this machine, or with --ray of a fleet's machines.
 
@@ -140,7 +141,7 @@ def _report(table: LatencyTable, out: Path, as_json: bool) -> int:
 
 @contextmanager
 def _place(
-    wanted: Wanted,
+    wanted: PartialSetting,
     planned: Planned | None,
     bundle_path: Path | None,
     trusted: bool,

@@ -52,11 +52,10 @@ def validate(
     Beside the table stand its rivals on the same models, and the noise floor: how far the second
     measurement differs from the first.
     """
-    from ...profiler.place.environment import check_same_machine
     from ...profiler.sampling.protocol import Protocol
+    from ...profiler.target import open_target_of
     from ...profiler.validation.validate import validate_table
     from ...tables import LatencyTable
-    from ..here import Wanted, measuring, open_device, warn_of_hazards
     from ..options.common import check_picture, check_writable
     from ..options.plan import check_space
 
@@ -68,21 +67,16 @@ def validate(
     table = LatencyTable.read_csv(table_path)
     if table.unfinished:
         raise UserError(f"{table_path} is unfinished; finish measuring it first (vitprof measure).")
-    setting = table.setting
-    backend, _, options = open_device(Wanted.like(setting))
-    check_same_machine(table, backend, options)
-    warn_of_hazards(Wanted.like(setting))
     sample = sampling(table, table_path, space, search_space)
     what = f"vitprof validate --table {table_path}"
     with (
-        measuring(Wanted.like(setting), what),
+        open_target_of(table, what) as target,
         progress_bar(enabled=not as_json) as on_progress,
     ):
         result = validate_table(
             table,
             sample,
-            backend,
-            options,
+            target,
             samples=samples,
             training_samples=training,
             seed=seed,
@@ -96,7 +90,7 @@ def validate(
     if plot:
         from ...profiler.validation.plot import plot_validation
 
-        plot_validation(result, setting, plot)
+        plot_validation(result, table.setting, plot)
     if as_json:
         print_json(_as_json(result))
     else:

@@ -89,10 +89,10 @@ def setting_options(function: F) -> F:
 
     @functools.wraps(function)
     def with_wanted(**given: Any) -> Any:
-        from ..here import Wanted
+        from ...tables.setting import PartialSetting
 
-        names = [field.name for field in dataclasses.fields(Wanted)]
-        return function(wanted=Wanted(**{name: given.pop(name) for name in names}), **given)
+        names = [field.name for field in dataclasses.fields(PartialSetting)]
+        return function(wanted=PartialSetting(**{name: given.pop(name) for name in names}), **given)
 
     decorated: Any = with_wanted
     for option in (

@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...backends import Backend, BackendError, BackendOptions
+from ...backends import BackendError, BackendOptions
 from ...errors import UserError
 from ...models import Spec
 from ...progress import OnProgress, no_progress
-from ...tables import Setting
 from ...tables.row import Verdict
 from ..measure import measure_models
 from ..sampling.clock import Clock
 from ..sampling.protocol import Protocol
 from ..sampling.sampler import SamplingPlan
+from ..target import Target
 from ..workshop import CannotBuildError, Workshop
 from .classes import CLASSES, COMPUTE_BOUND, MEMORY_BOUND, OTHER
 from .profile import Node, Profile, merged
@@ -142,9 +142,7 @@ class Breakdown:
 
 def breakdown_models(
     specs: Sequence[Spec],
-    backend: Backend,
-    setting: Setting,
-    options: BackendOptions,
+    target: Target,
     profile_session: ProfileSession,
     *,
     sessions: int = 3,
@@ -159,7 +157,11 @@ def breakdown_models(
     them. Raises UserError for a model that cannot be built, run or profiled here.
     """
     sampling = SamplingPlan(
-        warmup_runs=warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, threads=setting.threads
+        warmup_runs=warmup,
+        warmup_ms=0.0,
+        min_runs=runs,
+        max_runs=runs,
+        threads=target.setting.threads,
     )
     protocol = Protocol(
         sessions=sessions,
@@ -174,9 +176,9 @@ def breakdown_models(
     def progress(done: int) -> None:
         on_progress("measuring", done, all_sessions, f"{len(found)}/{len(specs)} models")
 
-    with Workshop(backend, options, setting.batch) as workshop:
+    with Workshop(target) as workshop:
         rows = measure_models(
-            specs, backend, setting, options,
+            specs, target,
             protocol=protocol, clock=clock, workshop=workshop,
             on_progress=lambda _stage, done, *_: progress(done),
         ).rows  # fmt: skip
@@ -189,7 +191,7 @@ def breakdown_models(
                 progress((len(specs) + len(found)) * sessions + session)
                 try:
                     artifact = workshop.artifact(spec)
-                    profiles.append(profile_session(artifact, options, warmup, runs))
+                    profiles.append(profile_session(artifact, target.options, warmup, runs))
                 except (BackendError, CannotBuildError) as error:
                     raise UserError(f"{name} cannot be profiled here: {error}.") from error
             found.append(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...backends import Backend, BackendOptions
 from ...closing import Closing
 from ...errors import UserError
 from ...models import Block, Spec
@@ -19,6 +18,7 @@ from ...tables import Setting
 from ...tables.setting import SETTING_COLUMNS
 from ..plan import Plan, Subject
 from ..sampling.reference import choose_references
+from ..target import Target
 from ..workshop import Artifact, CannotBuildError, Workshop
 from .manifest import Manifest, Stored
 from .reading import LONGEST_REASON, MOST_POINTS, read_manifest
@@ -64,9 +64,7 @@ class Building:
 
 def build_bundle(
     plan: Plan,
-    backend: Backend,
-    setting: Setting,
-    options: BackendOptions,
+    target: Target,
     out: str | Path,
     *,
     on_progress: OnProgress = no_progress,
@@ -86,12 +84,12 @@ def build_bundle(
             "(--points, --grid) or build several bundles."
         )
     started = time.monotonic()
-    reference = choose_references(plan, setting.batch).blocks
+    reference = choose_references(plan, target.setting.batch).blocks
     block = reference[0] if isinstance(reference, tuple) else None
     made: dict[Subject, Stored | str] = {}
     failed: dict[str, str] = {}
     with new_zip(out) as add:
-        compiler = _Compiler(Workshop(backend, options, setting.batch), add)
+        compiler = _Compiler(Workshop(target), add)
         for nth, point in enumerate(plan.points, start=1):
             for part in point.parts:
                 if part.subject not in made:
@@ -102,8 +100,8 @@ def build_bundle(
             on_progress("building", nth, len(plan.points), "points")
         if reference is not None and reference not in made:
             made[reference] = compiler.compiled(reference)
-        built = _built_by(backend, options)
-        text = Manifest(setting, built, plan, block, made).to_json().encode()
+        built = _built_by(target)
+        text = Manifest(target.setting, built, plan, block, made).to_json().encode()
         _check_room(len(text), LARGEST_MANIFEST, "bytes of points")
         add(MANIFEST, text)
     return Building(out, plan, failed, time.monotonic() - started, out.stat().st_size)
@@ -246,9 +244,9 @@ class Bundle(Closing):
         return data
 
 
-def _built_by(backend: Backend, options: BackendOptions) -> dict[str, object]:
+def _built_by(target: Target) -> dict[str, object]:
     """Return what built the artifacts; how they are run is in the setting."""
-    facts = backend.environment(options)
+    facts = target.backend.environment(target.options)
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ... import __version__
-from ...backends import Backend, BackendOptions, create_backend, find_device, measuring_hazards
+from ...backends import Backend, create_backend, find_device, measuring_hazards
 from ...errors import UserError
 from ...tables import Row, Setting
 from ..journal import MemoryJournal
-from ..measure import options_of
 from ..place.device_identity import device_identity
 from ..place.device_lock import device_lock
 from ..place.environment import fingerprint, observed
@@ -25,6 +24,7 @@ from ..sampling.clock import Clock, SystemClock
 from ..sampling.passes import Passes
 from ..sampling.protocol import Protocol
 from ..sampling.reference import NO_REFERENCES, References
+from ..target import Target
 from ..workshop import Workshop
 
 # From a setting to what measures it on the node, and its clock; raises UserError where it cannot.
@@ -89,23 +89,19 @@ class FleetWorker:
             opened = self._open_device(Setting(**setting), what, notes)
         except UserError as error:
             return node | {"refused": str(error)}
-        return node | opened | {"notes": [*notes, *measuring_hazards(self._setting.threads)]}
+        return node | opened | {"notes": [*notes, *measuring_hazards(self._target.setting.threads)]}
 
     def _open_device(self, setting: Setting, what: str, notes: list[str]) -> dict[str, Any]:
-        self._backend, self._clock = self._open_backend(setting)
-        self._setting = replace(
-            setting, provider=setting.provider or self._backend.default_provider
-        )
-        self._options: BackendOptions = options_of(self._setting)
-        self._backend.check(self._options)
-        identity = device_identity(find_device(setting.device), self._setting.provider)
+        backend, self._clock = self._open_backend(setting)
+        setting = replace(setting, provider=setting.provider or backend.default_provider)
+        self._target = Target(backend, setting)
+        backend.check(self._target.options)
+        identity = device_identity(find_device(setting.device), setting.provider)
         self._open.enter_context(device_lock(identity, what, notes.append))
-        self._workshop = self._open.enter_context(
-            Workshop(self._backend, self._options, self._setting.batch)
-        )
+        self._workshop = self._open.enter_context(Workshop(self._target))
         return {
-            "setting": self._setting.as_dict(),
-            "environment": fingerprint(self._backend, self._options),
+            "setting": setting.as_dict(),
+            "environment": fingerprint(self._target),
             "observed": observed(),
         }
 
@@ -114,9 +110,7 @@ class FleetWorker:
         self._journal = _NewsJournal(chunk.sessions)
         self._before_s = (self._workshop.build_s, self._workshop.load_s)
         self._passes = Passes(
-            self._backend,
-            self._options,
-            self._setting,
+            self._target,
             chunk.protocol,
             references=chunk.references,
             budget_s=chunk.budget_s,

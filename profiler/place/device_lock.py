@@ -16,6 +16,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from .device_identity import HOST
 FOLDER_VARIABLE = "VITPROF_LOCK_DIR"
 _FOLDER = "vitprof-locks"
 _LARGEST_FILE = 4096
+_SECONDS_BETWEEN_TRIES = 0.5
 # What this process holds: the same command may ask again further in.
 _held: set[Path] = set()
 
@@ -37,21 +39,25 @@ class _CannotLockError(Exception):
 
 @contextmanager
 def device_lock(
-    identity: str, what: str, on_note: Callable[[str], None] = lambda _: None
+    identity: str,
+    what: str,
+    on_note: Callable[[str], None] = lambda _: None,
+    wait: float | None = None,
 ) -> Iterator[None]:
     """Keep every other vitprof of this machine off a device (`device_identity`) inside the block.
 
-    `what` is this process's work, as others are told it. Raises UserError naming the holder where
-    another process has the device. A file that a dead process left is taken over. Where no lock can
+    `what` is this process's work, as others are told it. Where another process has the device, it
+    is waited for so many seconds; None, or longer than that, is a UserError naming the holder. A
+    file that a dead process left is taken over. Where no lock can
     be kept (no common folder, a file system that cannot lock) the block runs without. `on_note` is
-    told of both.
+    told of all three.
     """
     path = lock_folder() / (re.sub(r"[^\w.-]", "_", identity)[:100] + ".lock")
     if path in _held:
         yield
         return
     try:
-        file = _locked(path, identity, on_note)
+        file = _locked(path, identity, on_note, wait or 0.0)
     except _CannotLockError as error:
         on_note(f"measuring {_words(identity)} without a lock: {error}.")
         yield
@@ -77,12 +83,12 @@ def lock_folder() -> Path:
     return (common if common.is_dir() else Path(tempfile.gettempdir())) / _FOLDER
 
 
-def _locked(path: Path, identity: str, on_note: Callable[[str], None]) -> int:
+def _locked(path: Path, identity: str, on_note: Callable[[str], None], wait: float) -> int:
     """Return the open lock file, locked. Raises UserError or _CannotLockError."""
     with _open_folder(path.parent) as folder:
         file = _open_file(path, folder)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _wait_for(file, identity, on_note, wait)
         if left := _holder(file):
             on_note(
                 f"the lock of {_words(identity)} was left by {left}, which is gone: taken over."
@@ -97,7 +103,27 @@ def _locked(path: Path, identity: str, on_note: Callable[[str], None]) -> int:
     except OSError as error:
         os.close(file)
         raise _CannotLockError(f"{path.parent} is on a file system that cannot lock") from error
+    except BaseException:  # interrupted while waiting
+        os.close(file)
+        raise
     return file
+
+
+def _wait_for(file: int, identity: str, on_note: Callable[[str], None], wait: float) -> None:
+    """Lock the file, at the latest after `wait` seconds; otherwise raise BlockingIOError."""
+    ends = time.monotonic() + wait
+    told = False
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= ends:
+                raise
+        if not told:
+            holder = _holder(file) or "another process"
+            on_note(f"{_words(identity)} is being measured by {holder}: waiting until it ends.")
+            told = True
+        time.sleep(_SECONDS_BETWEEN_TRIES)
 
 
 @contextmanager

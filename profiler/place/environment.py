@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...backends import Backend, BackendOptions, cpu_facts
+from ...backends import cpu_facts
 from ...errors import UserError
 from ...tables import LatencyTable
 from ...tables.difference import first_difference
+
+if TYPE_CHECKING:
+    from ..target import Target
 
 # What makes it another machine to measure on. A new kernel or Python does not.
 _IDENTITY = (
@@ -21,12 +24,12 @@ _IDENTITY = (
 )
 
 
-def fingerprint(backend: Backend, options: BackendOptions) -> dict[str, Any]:
+def fingerprint(target: Target) -> dict[str, Any]:
     """Return what must be equal for two measurements to be of the same device and runtime."""
     facts = cpu_facts()
     return {
         "machine": {name: facts[name] for name in _IDENTITY},
-        "runtime": backend.environment(options),
+        "runtime": target.backend.environment(target.options),
     }
 
 
@@ -35,9 +38,9 @@ def observed() -> dict[str, Any]:
     return {name: value for name, value in cpu_facts().items() if name not in _IDENTITY}
 
 
-def check_same_machine(table: LatencyTable, backend: Backend, options: BackendOptions) -> None:
+def check_same_machine(table: LatencyTable, target: Target) -> None:
     """Raise UserError unless the table was measured on this machine and runtime."""
-    difference = first_difference(table.environment, fingerprint(backend, options))
+    difference = first_difference(table.environment, fingerprint(target))
     if difference:
         raise UserError(
             f"{table.source} was measured on another machine or runtime ({difference}); measuring "

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...backends import Backend, BackendError, BackendOptions, Executable
+from ...backends import BackendError, Executable
 from ...models import Spec
 from ...progress import OnProgress, no_progress
-from ...tables import Row, Setting
+from ...tables import Row
 from ..journal import MemoryJournal
 from ..plan import Point, Subject
+from ..target import Target
 from ..workshop import CannotBuildError, Workshop
 from .clock import Clock, SystemClock
 from .drift import Drift
@@ -34,9 +35,7 @@ class Passes:
     `budget_s` ends the run after so many seconds, though never within the first pass.
     """
 
-    backend: Backend
-    options: BackendOptions
-    setting: Setting
+    target: Target
     protocol: Protocol
     references: References = NO_REFERENCES
     budget_s: float | None = None
@@ -183,9 +182,9 @@ class Passes:
                     sessions[subject] = workshop.fresh_session(subject)
                 except CannotBuildError as error:
                     broken[subject] = str(error)
-            self.backend.trouble()  # what was before does not matter
+            self.target.backend.trouble()  # what was before does not matter
             samples = self._sample(sessions, broken, self.references.of(group[0].subject))
-            if self.backend.trouble():
+            if self.target.backend.trouble():
                 # A throttled device is another device; the verdict counts such runs as disturbed.
                 for of_one in samples.values():
                     of_one.disturb_all()

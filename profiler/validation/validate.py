@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...backends import Backend, BackendOptions
 from ...errors import UserError
 from ...models import Spec
 from ...progress import OnProgress, no_progress
@@ -19,6 +18,7 @@ from ...tables.comparison.errors_of_prediction import PredictionErrors
 from ..measure import measure_models, typical_of_models
 from ..sampling.protocol import Protocol
 from ..sampling.reference import References
+from ..target import Target
 from ..workshop import Workshop
 
 
@@ -59,8 +59,7 @@ class Validation:
 def validate_table(
     table: LatencyTable,
     sample: Callable[[random.Random, str], Spec],
-    backend: Backend,
-    options: BackendOptions,
+    target: Target,
     *,
     samples: int = 50,
     training_samples: int = 0,
@@ -84,14 +83,12 @@ def validate_table(
     protocol = protocol or Protocol(seed=seed)
     reference = References.from_header(table.other).models
     typical = typical_of_models(table.other)
-    with Workshop(backend, options, table.setting.batch) as workshop:
+    with Workshop(target) as workshop:
 
         def measure(stage: str, specs: Sequence[Spec]) -> tuple[np.ndarray, np.ndarray]:
             measured = measure_models(
                 specs,
-                backend,
-                table.setting,
-                options,
+                target,
                 protocol=protocol,
                 reference=reference,
                 typical_ms=typical,

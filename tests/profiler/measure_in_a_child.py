@@ -15,6 +15,7 @@ import time
 from conftest import SCRIPTED_SETTING, ScriptedBackend, plan_of, quick_protocol
 from vitprof.errors import UserError
 from vitprof.profiler.measure import measure_table
+from vitprof.profiler.target import Target
 
 WIDTHS = (8, 16, 24, 32, 40, 48)
 
@@ -29,8 +30,7 @@ def main(out: str, run_s: float, most_bytes: int) -> int:
     try:
         measure_table(
             plan_of(*WIDTHS),
-            backend,
-            SCRIPTED_SETTING,
+            Target(backend, SCRIPTED_SETTING),
             out,
             protocol=quick_protocol(sessions=2, group=2),
             on_progress=lambda *told: print(told[-1].partition("/")[0], flush=True),

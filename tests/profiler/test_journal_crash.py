@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from vitprof.profiler.measure import measure_table
+from vitprof.profiler.target import Target
 from vitprof.tables import LatencyTable, Row, Setting
 
 SCRIPT = Path(__file__).with_name("measure_in_a_child.py")
@@ -41,8 +42,7 @@ def finish(
         backend = new_backend()
         table = measure_table(
             widths(*WIDTHS),
-            backend,
-            toy_setting,
+            Target(backend, toy_setting),
             out,
             protocol=quick(sessions=2, group=2),
             clock=backend.clock,

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from vitprof.backends import Backend, BackendOptions, Executable
 from vitprof.models import ViTSpec
-from vitprof.profiler.measure import measure_models, measure_table, options_of
+from vitprof.profiler.measure import measure_models, measure_table
 from vitprof.profiler.plan import Plan
 from vitprof.profiler.sampling.protocol import Protocol
+from vitprof.profiler.target import Target
 from vitprof.tables import LatencyTable, Row, Setting
 
 Widths = Callable[..., Plan]
@@ -28,7 +29,7 @@ def measure(out: Path, toy_setting: Setting, quick: Callable[..., Protocol]) -> 
 
     def run(plan: Plan, backend: Any, **others: Any) -> LatencyTable:
         arguments = {"protocol": quick(), "clock": backend.clock} | others
-        return measure_table(plan, backend, toy_setting, out, **arguments)
+        return measure_table(plan, Target(backend, toy_setting), out, **arguments)
 
     return run
 
@@ -320,9 +321,7 @@ def test_models_are_measured_without_a_file_in_the_order_given(
     backend = new_backend()
     measured = measure_models(
         [specs[0], specs[1], specs[0]],
-        backend,
-        replace(toy_setting, batch=3),
-        BackendOptions(),
+        Target(backend, replace(toy_setting, batch=3)),
         protocol=quick(),
         clock=backend.clock,
     )
@@ -351,13 +350,11 @@ def test_samples_are_judged_by_the_threads_of_the_setting(
     """On several threads less CPU than wall time is no sign of waiting, whatever the protocol."""
     backend = new_backend(runs_of=lambda artifact, _: [run_of(1.0, cpu_ms=0.5)])
     setting, protocol = replace(toy_setting, threads=threads), quick(sessions=1, model_sessions=1)
-    table = measure_table(widths(8), backend, setting, out, protocol=protocol, clock=backend.clock)
+    target = Target(backend, setting)
+    table = measure_table(widths(8), target, out, protocol=protocol, clock=backend.clock)
     assert table.rows[0].set_aside == set_aside
     assert table.protocol["sampling"]["threads"] == threads
     spec = ViTSpec.uniform(8, 1, 1, resolution=4, patch=2, in_channels=1, classes=2, name="one")
-    options = options_of(setting)
-    assert options.threads == threads
-    models = measure_models(
-        [spec], backend, setting, options, protocol=protocol, clock=backend.clock
-    )
+    assert target.options.threads == threads
+    models = measure_models([spec], target, protocol=protocol, clock=backend.clock)
     assert models.rows[0].set_aside == set_aside

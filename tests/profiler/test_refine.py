@@ -24,6 +24,7 @@ from vitprof.profiler.refine import (
     with_level,
 )
 from vitprof.profiler.sampling.protocol import Protocol
+from vitprof.profiler.target import Target
 from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
 
@@ -358,7 +359,7 @@ def test_a_refined_table_is_measured_into_one_file_each_block_once(
         plan = Plan.of_blocks([*space.blocks(), *probes])
         protocol = quick(sessions=1)
         return measure_table(
-            plan, backend, toy_setting, out, protocol=protocol, clock=backend.clock
+            plan, Target(backend, toy_setting), out, protocol=protocol, clock=backend.clock
         )
 
     table = measure_refined(SPACE, GRID + 14, measure, on_step=steps.append)

@@ -16,10 +16,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from vitprof.backends import BackendError, OnnxRuntimeBackend
-from vitprof.cli import here
+from vitprof.profiler import target
 from vitprof.profiler.bundle import bundle as bundle_module
 from vitprof.profiler.workshop import Workshop
 from vitprof.tables import LatencyTable
+from vitprof.tables.setting import PartialSetting
 
 Run = Callable[..., Any]
 DONE = (0, 1)  # a busy machine may call points unstable
@@ -251,8 +252,8 @@ def test_engines_are_measured_only_on_trust(
         manifest["setting"] |= {"device": "t4", "dtype": "fp16", "backend": "tensorrt"}
 
     few.write_bytes(with_manifest(few.read_bytes(), as_t4))
-    opened = here.open_device(here.Wanted())
-    monkeypatch.setattr(here, "open_device", lambda _: opened)
+    opened = target.target_of(PartialSetting())
+    monkeypatch.setattr(target, "target_of", lambda _: opened)
     path = tmp_path / "lut.csv"
     given = ("--trust",) if trust else ()
     answer = run("measure", "--bundle", few, *given, *SESSIONS, "--out", path)

@@ -36,3 +36,15 @@ def test_what_is_no_time_is_refused_with_examples(
 ) -> None:
     with refused("is not a time", "60s, 2m or 1h"):
         seconds_of(text)
+
+
+def test_a_setting_that_cannot_be_is_one_sentence(run) -> None:
+    answer = run("bench", "--model", "deit-tiny", "--device", "t4")
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert "Tesla T4" in answer.err
+    answer = run("measure", "--sparsity", "2:4")
+    assert (answer.code, answer.is_one_sentence) == (2, True)
+    answer = run("measure", "--backend", "tensort")
+    assert (answer.code, answer.is_one_sentence) == (2, True)
+    assert "its backend is onnxruntime" in answer.err

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -37,10 +38,12 @@ from vitprof.profiler.breakdown.pytorch import (
 )
 from vitprof.profiler.breakdown.work import Work
 from vitprof.profiler.plan import Subject
+from vitprof.profiler.target import Target
 from vitprof.profiler.workshop import Workshop
 from vitprof.tables import Setting
 
 OPTIONS = BackendOptions()
+CPU = Setting("cpu", "onnxruntime", "CPUExecutionProvider")
 
 
 def node(op: str, kind: str, ms: float, macs: int | None = 0, moved: int | None = 0) -> Node:
@@ -188,7 +191,7 @@ def test_a_profile_without_any_time_is_refused(refused) -> None:
 
 @pytest.fixture(scope="module")
 def workshop() -> Iterator[Workshop]:
-    with Workshop(OnnxRuntimeBackend(), OPTIONS, batch=1) as open_workshop:
+    with Workshop(Target(OnnxRuntimeBackend(), CPU)) as open_workshop:
         yield open_workshop
 
 
@@ -244,9 +247,10 @@ def test_every_node_of_every_family_has_a_class(family: str, profile_of) -> None
 
 @pytest.mark.parametrize("dtype", ["fp32", "fp16"])
 def test_a_softmax_and_a_gelu_have_their_class_in_every_dtype(dtype: str) -> None:
-    options = BackendOptions(dtype=dtype)
-    with Workshop(OnnxRuntimeBackend(), options, batch=1) as shop:
-        profile = profile_onnxruntime(shop.artifact(create_spec("vit-micro-8")), options, 0, 1)
+    target = Target(OnnxRuntimeBackend(), replace(CPU, dtype=dtype))
+    with Workshop(target) as shop:
+        artifact = shop.artifact(create_spec("vit-micro-8"))
+        profile = profile_onnxruntime(artifact, target.options, 0, 1)
     softmax = [one.op for one in profile.nodes if one.kind == SOFTMAX]
     # fp16 has no kernel for it on a CPU and comes in five parts
     assert len(softmax) == (4 if dtype == "fp32" else 4 * 5)
@@ -285,8 +289,8 @@ def test_a_real_model_is_divided_from_end_to_end() -> None:
     spec = create_spec("vit-micro-8")
     seen: list[tuple[str, int, int, str]] = []
     (found,) = breakdown_models(
-        [spec], OnnxRuntimeBackend(), Setting("cpu", "onnxruntime", "CPUExecutionProvider", 2),
-        OPTIONS, profile_onnxruntime, sessions=2, warmup=1, runs=3,
+        [spec], Target(OnnxRuntimeBackend(), replace(CPU, batch=2)), profile_onnxruntime,
+        sessions=2, warmup=1, runs=3,
         on_progress=lambda *done: seen.append(done),
     )  # fmt: skip
     assert found.low_ms <= found.latency_ms <= found.high_ms
@@ -301,11 +305,10 @@ def test_a_real_model_is_divided_from_end_to_end() -> None:
 
 def test_pytorch_divides_the_same_model_into_the_same_classes() -> None:
     spec = create_spec("vit-micro-8")
-    options = BackendOptions(provider="eager")
-    setting = Setting("cpu", "torch", "eager")
+    target = Target(TorchCpuBackend(), Setting("cpu", "torch", "eager"))
     with torch_threads(1):
         (found,) = breakdown_models(
-            [spec], TorchCpuBackend(), setting, options, profile_torch,
+            [spec], target, profile_torch,
             sessions=1, warmup=1, runs=3,
         )  # fmt: skip
     assert found.other_ops == []

@@ -23,6 +23,7 @@ from vitprof.profiler.bundle import zip_file as bundle_zip
 from vitprof.profiler.bundle.bundle import Building, Bundle, build_bundle
 from vitprof.profiler.measure import measure_table
 from vitprof.profiler.plan import Plan, Subject
+from vitprof.profiler.target import Target
 from vitprof.profiler.workshop import CannotBuildError, Workshop
 from vitprof.tables import LatencyTable, Setting
 
@@ -60,9 +61,7 @@ def build(path: Path, toy_setting: Setting, new_backend: NewBackend) -> Build:
     """Build a bundle on a scripted runtime."""
 
     def run(plan: Plan, backend: Any = None, **others: Any) -> Building:
-        return build_bundle(
-            plan, backend or new_backend(), toy_setting, BackendOptions(), path, **others
-        )
+        return build_bundle(plan, Target(backend or new_backend(), toy_setting), path, **others)
 
     return run
 
@@ -78,9 +77,8 @@ def measure(path: Path, out: Path, toy_setting: Setting, quick: Callable[..., An
         backend.build = compiled
         arguments = {"protocol": quick(), "clock": backend.clock} | others
         with Bundle(path) as bundle:
-            return measure_table(
-                bundle.plan, backend, bundle.setting, out, artifacts=bundle, **arguments
-            )
+            target = Target(backend, bundle.setting)
+            return measure_table(bundle.plan, target, out, artifacts=bundle, **arguments)
 
     return run
 
@@ -105,9 +103,8 @@ def test_a_bundle_is_measured_without_compiling_as_the_plan_would_be(
     protocol = quick(correct_drift=True)
     table = measure(new_backend(), protocol=protocol)
     here = new_backend()
-    local = measure_table(
-        plan, here, toy_setting, tmp_path / "local.csv", protocol=protocol, clock=here.clock
-    )
+    target = Target(here, toy_setting)
+    local = measure_table(plan, target, tmp_path / "local.csv", protocol=protocol, clock=here.clock)
     assert [row.key for row in table.rows] == [row.key for row in local.rows]
     assert [row.session_ms for row in table.rows] == [row.session_ms for row in local.rows]
     assert table.other["reference"] == local.other["reference"] is not None
@@ -120,14 +117,12 @@ def test_a_bundle_is_measured_without_compiling_as_the_plan_would_be(
 
 
 def test_a_real_bundle_gives_the_artifacts_that_are_built_here(path: Path) -> None:
-    backend, options, plan = OnnxRuntimeBackend(), BackendOptions(), PLANS["in_network"]
+    target, plan = Target(OnnxRuntimeBackend(), CPU), PLANS["in_network"]
     seen: list[tuple[object, ...]] = []
-    built = build_bundle(
-        plan, backend, CPU, options, path, on_progress=lambda *counts: seen.append(counts)
-    )
+    built = build_bundle(plan, target, path, on_progress=lambda *counts: seen.append(counts))
     assert built.bytes == path.stat().st_size
     assert seen == [("building", n, 4, "points") for n in (1, 2, 3, 4)]
-    workshop = Workshop(backend, options, 1)
+    workshop = Workshop(target)
     with Bundle(path) as bundle:
         assert (bundle.setting, bundle.plan) == (CPU, plan)
         assert bundle.reference == next(b for b in tiny().blocks() if b.op == "mlp")
@@ -142,7 +137,7 @@ def test_a_real_bundle_gives_the_artifacts_that_are_built_here(path: Path) -> No
 
 def test_the_same_build_gives_the_same_bytes(path: Path, tmp_path: Path) -> None:
     for where in (path, tmp_path / "again.zip"):
-        build_bundle(PLANS["alone"], OnnxRuntimeBackend(), CPU, BackendOptions(), where)
+        build_bundle(PLANS["alone"], Target(OnnxRuntimeBackend(), CPU), where)
     assert path.read_bytes() == (tmp_path / "again.zip").read_bytes()
 
 
@@ -299,13 +294,13 @@ def test_a_table_measured_here_takes_no_rows_of_a_bundle(
     refused: Refused,
 ) -> None:
     here = new_backend()
-    measure_table(widths(8), here, toy_setting, out, protocol=quick(), clock=here.clock)
+    measure_table(widths(8), Target(here, toy_setting), out, protocol=quick(), clock=here.clock)
     build(widths(16))
     with refused("lut.csv", "or from none"):
         measure(new_backend())
     assert len(measure(new_backend(), fresh=True).rows) == 1
     with refused("lut.csv", "from a bundle"):
-        measure_table(widths(8), here, toy_setting, out, protocol=quick(), clock=here.clock)
+        measure_table(widths(8), Target(here, toy_setting), out, protocol=quick(), clock=here.clock)
 
 
 def test_a_bundle_without_the_tables_reference_is_refused(
@@ -332,7 +327,7 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The real artifacts of two small blocks."""
     path = tmp_path_factory.mktemp("bundle") / "b.zip"
     blocks = [Block.of("mlp", embed=8, mlp=width, tokens=2) for width in (8, 16)]
-    build_bundle(Plan.of_blocks(blocks), OnnxRuntimeBackend(), CPU, BackendOptions(), path)
+    build_bundle(Plan.of_blocks(blocks), Target(OnnxRuntimeBackend(), CPU), path)
     return path.read_bytes()
 
 
@@ -443,7 +438,7 @@ def test_sealed_anew_an_artifact_must_still_be_what_the_manifest_says(
 
 def test_what_is_changed_while_it_is_measured_is_noticed(path: Path, refused: Refused) -> None:
     plan = Plan.of_blocks([Block.of("mlp", embed=64, mlp=256, tokens=2)])  # 130 kB of weights
-    build_bundle(plan, OnnxRuntimeBackend(), CPU, BackendOptions(), path)
+    build_bundle(plan, Target(OnnxRuntimeBackend(), CPU), path)
     with Bundle(path) as bundle:
         (subject,) = subjects(bundle.plan)
         data = bundle.artifact(subject).data
@@ -505,7 +500,7 @@ def test_a_model_that_reaches_out_is_refused_before_the_runtime_sees_it(
 
     monkeypatch.setattr(OnnxRuntimeBackend, "load", watched)
     with Bundle(path) as bundle, refused("b.zip", FIRST, *words, "is refused"):
-        measure_table(bundle.plan, OnnxRuntimeBackend(), CPU, out, artifacts=bundle)
+        measure_table(bundle.plan, Target(OnnxRuntimeBackend(), CPU), out, artifacts=bundle)
     assert hostile not in loaded
 
 
@@ -514,7 +509,7 @@ def test_what_is_no_model_is_refused_with_its_name(
 ) -> None:
     path.write_bytes(with_artifact(small_bundle, b"\x80\x04\x95 a pickle, say"))
     with Bundle(path) as bundle, refused("b.zip", FIRST, "reading the ONNX model failed"):
-        measure_table(bundle.plan, OnnxRuntimeBackend(), CPU, out, artifacts=bundle)
+        measure_table(bundle.plan, Target(OnnxRuntimeBackend(), CPU), out, artifacts=bundle)
 
 
 def test_programs_are_given_to_no_runtime_unless_they_are_trusted(

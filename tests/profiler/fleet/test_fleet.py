@@ -19,6 +19,7 @@ import pytest
 from vitprof.profiler.fleet import members as fleet_members
 from vitprof.profiler.fleet.fleet import Fleet, FleetLostError
 from vitprof.profiler.measure import measure_table
+from vitprof.profiler.target import Target
 from vitprof.ray_connection import ray_connection
 from vitprof.tables import LatencyTable, Setting
 
@@ -163,7 +164,7 @@ def test_nodes_share_the_points_and_the_table_is_like_one_measured_here(
     assert told(notes) == []
     here = new_backend()
     again = measure_table(
-        widths(*WIDTHS), here, table.setting, out, protocol=protocol, clock=here.clock
+        widths(*WIDTHS), Target(here, table.setting), out, protocol=protocol, clock=here.clock
     )
     assert here.opened == []
     assert [row.key for row in again.rows] == [row.key for row in table.rows]
@@ -273,7 +274,7 @@ def test_a_node_unlike_the_others_and_one_that_is_busy_are_not_used_and_it_is_sa
     protocol = quick(sessions=1)
     here = new_backend(version="2.0")
     setting = replace(SETTING, provider="scripted")
-    measure_table(widths(8), here, setting, out, protocol=protocol, clock=here.clock)
+    measure_table(widths(8), Target(here, setting), out, protocol=protocol, clock=here.clock)
     with open_fleet(script) as fleet:
         table = fleet.measure_table(widths(*WIDTHS), out, protocol=protocol)
     assert_every_point_once(out, table)

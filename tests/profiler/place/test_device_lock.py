@@ -26,7 +26,7 @@ Refused = Callable[..., Any]
 
 HOLD = """
 import sys
-from vitprof.profiler.device_lock import device_lock
+from vitprof.profiler.place.device_lock import device_lock
 with device_lock(sys.argv[1], sys.argv[2]):
     print("held", flush=True)
     sys.stdin.read()
@@ -75,6 +75,36 @@ def test_who_has_the_device_is_named_and_what_to_do(
         device_lock(HOST, "vitprof bench"),
     ):  # fmt: skip
         pytest.fail("two processes measure one device")
+
+
+def test_who_waits_gets_the_device_when_its_holder_ends(
+    in_a_child: Callable[..., subprocess.Popen[str]],
+) -> None:
+    child = in_a_child(what="vitprof measure --out lut.csv")
+    notes: list[str] = []
+
+    def on_note(text: str) -> None:
+        notes.append(text)
+        child.communicate("")  # the holder ends once this process says that it waits
+
+    with device_lock(HOST, "vitprof prune", on_note, wait=60.0):
+        assert child.poll() == 0
+    (told,) = notes
+    assert f"process {child.pid} of " in told
+    assert "waiting until it ends" in told
+
+
+def test_who_waited_long_enough_is_refused(
+    in_a_child: Callable[..., subprocess.Popen[str]], refused: Refused
+) -> None:
+    child = in_a_child()
+    notes: list[str] = []
+    with (
+        refused("this machine", f"process {child.pid} of "),
+        device_lock(HOST, "vitprof prune", notes.append, wait=0.01),
+    ):
+        pytest.fail("two processes measure one device")
+    assert len(notes) == 1
 
 
 def test_another_device_of_the_machine_is_free(

@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from vitprof.backends import BackendOptions
 from vitprof.profiler.place.environment import check_same_machine, fingerprint, observed
+from vitprof.profiler.target import Target
 from vitprof.tables import LatencyTable, Setting
 
 
-def test_the_fingerprint_is_json_and_stays_the_same(backend: Any) -> None:
-    print_ = fingerprint(backend, BackendOptions())
-    assert json.loads(json.dumps(print_)) == print_ == fingerprint(backend, BackendOptions())
+def test_the_fingerprint_is_json_and_stays_the_same(backend: Any, toy_setting: Setting) -> None:
+    target = Target(backend, toy_setting)
+    print_ = fingerprint(target)
+    assert json.loads(json.dumps(print_)) == print_ == fingerprint(target)
     assert set(print_) == {"machine", "runtime"}
     assert not set(print_["machine"]) & set(observed())
     json.dumps(observed())
@@ -22,8 +23,9 @@ def test_the_fingerprint_is_json_and_stays_the_same(backend: Any) -> None:
 def test_a_table_of_another_machine_or_runtime_is_refused(
     backend: Any, toy_setting: Setting, refused: Callable[..., object]
 ) -> None:
-    here = fingerprint(backend, BackendOptions())
-    check_same_machine(LatencyTable([], toy_setting, here), backend, BackendOptions())
+    target = Target(backend, toy_setting)
+    here = fingerprint(target)
+    check_same_machine(LatencyTable([], toy_setting, here), target)
     other_cpu = here | {"machine": here["machine"] | {"cpu": "another"}}
     other_runtime = here | {"runtime": here["runtime"] | {"version": "0.9"}}
     for environment, where in (
@@ -33,4 +35,4 @@ def test_a_table_of_another_machine_or_runtime_is_refused(
     ):
         table = LatencyTable([], toy_setting, environment, source="there.csv")
         with refused("there.csv", where, "another machine"):
-            check_same_machine(table, backend, BackendOptions())
+            check_same_machine(table, target)

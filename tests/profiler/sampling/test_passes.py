@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from vitprof.models import Block, ViTSpec
-from vitprof.profiler.measure import measure_models, measure_table, options_of
+from vitprof.profiler.measure import measure_models, measure_table
 from vitprof.profiler.plan import Plan, Point
 from vitprof.profiler.sampling import passes
 from vitprof.profiler.sampling.protocol import Protocol
+from vitprof.profiler.target import Target
 from vitprof.tables import LatencyTable, Setting
 
 Widths = Callable[..., Plan]
@@ -26,7 +27,7 @@ Quick = Callable[..., Protocol]
 def measure(out: Path, toy_setting: Setting) -> Callable[..., LatencyTable]:
     def run(plan: Plan, backend: Any, protocol: Protocol, **others: Any) -> LatencyTable:
         arguments = {"protocol": protocol, "clock": backend.clock} | others
-        return measure_table(plan, backend, toy_setting, out, **arguments)
+        return measure_table(plan, Target(backend, toy_setting), out, **arguments)
 
     return run
 
@@ -153,9 +154,7 @@ def test_models_are_brought_to_the_speed_of_the_reference(
     backend = new_backend(runs_of=runs)
     measured = measure_models(
         [spec],
-        backend,
-        toy_setting,
-        options_of(toy_setting),
+        Target(backend, toy_setting),
         protocol=quick(),
         reference=(reference,),
         typical_ms=1.0,

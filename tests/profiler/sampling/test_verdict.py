@@ -15,6 +15,7 @@ from vitprof.profiler.sampling.drift import corrected_sessions
 from vitprof.profiler.sampling.protocol import Protocol
 from vitprof.profiler.sampling.sampler import Sample, SessionSamples
 from vitprof.profiler.sampling.verdict import judged, point_row, session_row
+from vitprof.profiler.target import Target
 from vitprof.tables import LatencyTable, Row, Setting
 
 Measure = Callable[..., LatencyTable]
@@ -46,7 +47,7 @@ def test_a_point_is_judged_by_all_its_sessions(
 def measure(out: Path, toy_setting: Setting, quick: Callable[..., Protocol]) -> Measure:
     def run(plan: Plan, backend: Any, **others: Any) -> LatencyTable:
         arguments = {"protocol": quick(), "clock": backend.clock} | others
-        return measure_table(plan, backend, toy_setting, out, **arguments)
+        return measure_table(plan, Target(backend, toy_setting), out, **arguments)
 
     return run
 

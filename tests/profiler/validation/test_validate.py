@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vitprof.backends import BackendOptions
 from vitprof.models import Spec, ViTSpec
 from vitprof.profiler.sampling.protocol import Protocol
+from vitprof.profiler.target import Target
 from vitprof.profiler.validation.validate import Validation, validate_table
 from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
@@ -69,7 +69,7 @@ def validate(quick: Callable[..., Protocol]) -> Callable[..., Validation]:
     def run(table: LatencyTable, backend: Any, **others: Any) -> Validation:
         arguments = {"protocol": quick(sessions=1, model_sessions=2), "samples": 5} | others
         chosen = arguments.pop("sample", sample)
-        return validate_table(table, chosen, backend, BackendOptions(), **arguments)
+        return validate_table(table, chosen, Target(backend, table.setting), **arguments)
 
     return run
 

@@ -1,0 +1,151 @@
+"""What is measured on: a device of this machine, opened, checked and kept from others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..backends import (
+    Backend,
+    BackendOptions,
+    Device,
+    create_backend,
+    create_builder,
+    find_device,
+    measuring_hazards,
+)
+from ..notes import warn
+from ..tables.setting import PartialSetting, Setting
+from .place.device_identity import device_identity
+from .place.device_lock import device_lock
+from .place.environment import check_same_machine
+
+if TYPE_CHECKING:
+    from ..tables import LatencyTable
+
+
+@dataclass(frozen=True)
+class Target:
+    """A backend, and the setting that it runs under."""
+
+    backend: Backend
+    setting: Setting
+
+    @property
+    def options(self) -> BackendOptions:
+        """The backend's part of the setting; raises UserError for what no backend knows."""
+        setting = self.setting
+        return BackendOptions(
+            threads=setting.threads,
+            dtype=setting.dtype,
+            provider=setting.provider or self.backend.default_provider,
+            sparsity=setting.sparsity,
+            cache=setting.cache,
+            graph=setting.graph,
+        )
+
+
+@contextmanager
+def open_target(
+    setting: PartialSetting, purpose: str, *, wait: float | None = None
+) -> Iterator[Target]:
+    """Yield what measures here under `setting`, kept from every other vitprof of this machine.
+
+    `purpose` is what others are told who want the device meanwhile. Where another process has it,
+    `wait` is for how many seconds to wait (math.inf: as long as it takes); None refuses at once.
+    Warns of what will hurt or mislead. Raises UserError where nothing can measure so, and naming
+    who has the device.
+    """
+    target = target_of(setting)
+    with kept_device(target.setting, purpose, wait=wait):
+        yield target
+
+
+@contextmanager
+def open_target_of(
+    table: LatencyTable, purpose: str, *, wait: float | None = None
+) -> Iterator[Target]:
+    """Do the same with a table's setting; raises UserError on another machine or runtime."""
+    target = target_of_table(table)
+    with kept_device(target.setting, purpose, wait=wait):
+        yield target
+
+
+@contextmanager
+def kept_device(
+    setting: PartialSetting, purpose: str, *, wait: float | None = None
+) -> Iterator[None]:
+    """Warn and keep the device like `open_target`, for what opens several runtimes on it."""
+    warn_of_hazards(setting)
+    with locked_device(setting, purpose, wait=wait):
+        yield
+
+
+@contextmanager
+def locked_device(
+    setting: PartialSetting, purpose: str, *, wait: float | None = None
+) -> Iterator[None]:
+    """Keep the device like `open_target`, without warning of hazards again."""
+    identity = device_identity(find_device(setting.device), setting.provider)
+    with device_lock(identity, purpose, lambda text: warn(f"warning: {text}"), wait):
+        yield
+
+
+def target_of(setting: PartialSetting) -> Target:
+    """Return what measures here, not kept from others; raises UserError when nothing can."""
+    return _target(setting, create_backend)
+
+
+def target_of_table(table: LatencyTable) -> Target:
+    """Return what a table was measured with; raises UserError on another machine or runtime."""
+    target = target_of(table.setting)
+    check_same_machine(table, target)
+    return target
+
+
+def builder_of(setting: PartialSetting) -> Target:
+    """Return what builds for the device here, wherever that is; UserError when nothing can."""
+    return _target(setting, create_builder)
+
+
+def _target(setting: PartialSetting, create: Callable[[Device, str], Backend]) -> Target:
+    described = completed(setting)
+    backend = create(find_device(described.device), described.backend)
+    provider = described.provider or backend.default_provider
+    target = Target(backend, replace(described, backend=backend.name, provider=provider))
+    backend.check(target.options)  # what this build lacks is refused before any work
+    return target
+
+
+def completed(setting: PartialSetting) -> Setting:
+    """Return the setting without gaps, to be measured on any machine.
+
+    An empty provider stands for that of the backend there, which need not be installed here. Raises
+    UserError for an unknown device, and for a backend or dtype it is not measured with.
+    """
+    device = find_device(setting.device)
+    by = setting.backend or device.backend
+    own = device.dtypes_by(by) if by in device.backends else device.dtypes
+    dtype = setting.dtype or own[0]
+    device.check(by, dtype)
+    given = setting.as_dict() | {"device": device.name, "backend": by, "dtype": dtype}
+    return Setting(**given | {"provider": setting.provider or ""})
+
+
+def warn_of_hazards(setting: PartialSetting) -> None:
+    """Warn of what about machine and device will hurt or mislead, with the remedy."""
+    for hazard in measuring_hazards(setting.threads):
+        warn(f"warning: {hazard}")
+    warn_of_sparsity(setting)
+
+
+def warn_of_sparsity(setting: PartialSetting) -> None:
+    """Warn where 2:4 weights can be built, but the hardware gains nothing by them."""
+    device = find_device(setting.device)
+    if setting.sparsity not in device.sparsity:
+        warn(
+            f"warning: {device.title} has no sparse tensor cores, so {setting.sparsity} weights "
+            "are not faster on it; NVIDIA GPUs have them from Ampere on."
+        )
