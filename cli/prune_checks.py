@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import UserError
+from ..models.families.registry import find_family
 from .options.prune import NViTOptions, OptinOptions, TargetOptions
 from .options.text import refuse_texts
 from .prune_methods import eta_of, parts_of
@@ -63,17 +64,19 @@ def check_family(method: str, spec: Any, optin: OptinOptions) -> None:
         refuse_texts(spec, "--method nvit", "; take --method optin")
     elif optin.tokens or optin.tokens_only:
         refuse_texts(spec, "--tokens-only" if optin.tokens_only else "--tokens")
-    if spec.family != "vgg":
+    family = find_family(spec.family)
+    if family.steps is None:  # no model of convolutions
         return
     if method == "nvit":
         raise UserError(
-            f"{spec.name} is a VGG, whose channels --method optin prunes; --method nvit prunes "
-            "transformers."
+            f"{spec.name} is a {family.title}, whose channels --method optin prunes; --method nvit "
+            "prunes transformers."
         )
     for name, what in _OF_TRANSFORMERS:
         if _is_given(name):
             raise UserError(
-                f"{_written(name)} is for transformers: {spec.name} is a VGG and has no {what}."
+                f"{_written(name)} is for transformers: {spec.name} is a {family.title} and has no "
+                f"{what}."
             )
 
 

@@ -94,13 +94,14 @@ def by_optin(job: Job, options: OptinOptions, saved: SavedRun, show: OnStep) -> 
     from ..compress.optin.optin import OneShotPlan, OptinRun
     from ..compress.optin.trajectory_score import Scoring
     from ..models import create_model
+    from ..models.structures.prunable import prunable_of
     from ..training.distillation import DistillationLoss
 
     if job.processes.count > 1:
         raise UserError("--method optin scores in one process; start it without torchrun.")
     model = create_model(job.model, checkpoint=job.weights)
     spec: Any = model.spec
-    trajectory = options.trajectory(LOGITS_WEIGHT if spec.family == "vgg" else None)
+    trajectory = options.trajectory(LOGITS_WEIGHT if prunable_of(spec).steps else None)
     score: Any = job.score
     run = OptinRun(
         model,

@@ -13,30 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
-from ..models import BertSpec, Spec, SwinSpec, ViTSpec, create_model
-from ..models.families.bert.structures import bert_structures, bert_with_units
-from ..models.families.swin.structures import swin_structures, swin_with_units
-from ..models.families.vgg.structures import vgg_structures, vgg_with_units
-from ..models.families.vit.structures import vit_structures, vit_with_units
-from ..models.structures.structure import Prunable, Remaining, Structure, remaining, take
-
-PRUNABLE: dict[str, Prunable] = {
-    "vit": Prunable(vit_structures, vit_with_units),
-    "bert": Prunable(bert_structures, bert_with_units),
-    "swin": Prunable(swin_structures, swin_with_units),
-    "vgg": Prunable(vgg_structures, vgg_with_units),
-}
-
-
-def prunable_of(spec: Spec) -> Prunable:
-    """Return how models of the spec's family are taken apart; UserError where none is known."""
-    if spec.family not in PRUNABLE:
-        raise UserError(
-            f"{spec.name} is of the family '{spec.family}', whose structures pruning does not "
-            f"know; it takes models of {' and '.join(PRUNABLE)}."
-        )
-    return PRUNABLE[spec.family]
+from ..models import Spec, create_model
+from ..models.structures.prunable import prunable_of
+from ..models.structures.structure import Remaining, Structure, remaining, take
 
 
 @dataclass(frozen=True)
@@ -134,7 +113,7 @@ def with_fixed_scale(model: nn.Module) -> nn.Module:
     that of the first layer, and what another layer's differs by goes into its queries.
     """
     spec: Any = model.spec
-    if not isinstance(spec, ViTSpec | SwinSpec | BertSpec) or spec.attention_scale_dim is not None:
+    if getattr(spec, "attention_scale_dim", 0) is not None:
         return model
     structures = prunable_of(spec).structures(spec, True)
     widths = {s.name: s.units for s in structures if s.kind == "qk"}

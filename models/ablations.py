@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import UserError
+from .families.registry import families_with, find_of
 from .spec import Spec
 
 
@@ -37,14 +38,13 @@ class Variant:
 
 def choices_of(spec: Spec) -> tuple[Choice, ...]:
     """Return what can be chosen in the spec's family; raises UserError where nothing can."""
-    if spec.family == "efficientvit":
-        from .families.efficientvit.choices import CHOICES
-
-        return CHOICES
-    raise UserError(
-        f"{spec.name} is of the family '{spec.family}', whose variants are not listed; give an "
-        "efficientvit model."
-    )
+    choices: tuple[Choice, ...] | None = find_of(spec.family, "choices")
+    if choices is None:
+        raise UserError(
+            f"{spec.name} is of the family '{spec.family}', whose variants are not listed; give a "
+            f"model of {' or '.join(families_with('choices'))}."
+        )
+    return choices
 
 
 def single_variants(spec: Spec) -> Iterator[Variant]:

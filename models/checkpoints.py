@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from .checks import shown
-from .families.vit.checkpoint_names import is_hugging_face, timm_names
-from .hugging_face import DEFAULT_NORM_EPS, norm_eps_of_config
-from .json_object import read_json_object
+from .families.registry import find_family
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from .modules.spec_model import SpecModel
+
+Rename = Callable[[Mapping[str, "Tensor"]], Mapping[str, "Tensor"]]
 
 _FILES_OF_A_DIRECTORY = ("model.safetensors", "pytorch_model.bin")
 # What modules keep beside their weights: counters, and tables that follow from the architecture.
@@ -34,46 +36,38 @@ _WRAPPERS = ("model", "state_dict")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights under timm's names, and what their origin says about the norm.
-
-    norm_eps is None unless the names were Hugging Face's: then it is that of the config.json
-    beside the file, or transformers' default.
-    """
+    """Weights under the names of a family's module; `names` are those that the file has."""
 
     path: Path
     weights: Mapping[str, Tensor]
-    norm_eps: float | None
+    names: frozenset[str]
 
 
-def read_checkpoint(
-    path: str | os.PathLike[str],
-    rename: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = lambda weights: weights,
-) -> Checkpoint:
+def read_checkpoint(path: str | os.PathLike[str], family: str | None = None) -> Checkpoint:
     """Read a .safetensors, .pth, .pt or .bin file, or a directory that holds one.
 
-    `rename` brings another family's weights to its module's names; a UserError of it gets the
-    file's name. Raises UserError for a path that does not exist and a file that is not a
-    checkpoint, is truncated, or needs code of its own to be read.
+    The weights get the names of this family's module; without a family they keep their own. Raises
+    UserError for a path that does not exist and a file that is not a checkpoint, is truncated, or
+    needs code of its own to be read.
     """
     file = _file_of(Path(path))
     weights = _read_weights(file)
+    rename: Rename | None = None if family is None else find_family(family).load("rename")
     try:
-        if not is_hugging_face(weights):
-            return Checkpoint(file, rename(weights), None)
-        weights = timm_names(weights)
+        renamed = weights if rename is None else rename(weights)
     except UserError as error:
         raise UserError(f"the checkpoint '{file}': {error}") from None
-    return Checkpoint(file, weights, _norm_eps_beside(file))
+    return Checkpoint(file, renamed, frozenset(weights))
 
 
-def load_weights(module: nn.Module, checkpoint: str | os.PathLike[str] | Checkpoint) -> None:
-    """Copy all weights of the checkpoint into `module`, whose names are timm's.
+def load_weights(module: SpecModel, checkpoint: str | os.PathLike[str] | Checkpoint) -> None:
+    """Copy all weights of the checkpoint into `module`.
 
     Raises UserError naming the first weight that is missing, unexpected or of another shape, and
     for what `read_checkpoint` refuses. The module is unchanged then.
     """
     if not isinstance(checkpoint, Checkpoint):
-        checkpoint = read_checkpoint(checkpoint)
+        checkpoint = read_checkpoint(checkpoint, module.spec.family)
     given = checkpoint.weights
     needed = {n: w for n, w in module.state_dict().items() if not _BOOKKEEPING.search(n)}
     where = f"the checkpoint '{checkpoint.path}'"
@@ -194,14 +188,3 @@ def _state_dict(content: Any, file: Path) -> dict[str, Tensor]:
                 "floating-point numbers; save it with torch.save(model.state_dict(), ...)."
             )
     return weights
-
-
-def _norm_eps_beside(file: Path) -> float:
-    config = file.with_name("config.json")
-    if not config.is_file():
-        return DEFAULT_NORM_EPS
-    record, source = read_json_object(config)
-    try:
-        return norm_eps_of_config(record)
-    except UserError as error:
-        raise UserError(f"{source}: {error}") from None

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from .block import Block
-from .families.registry import FAMILIES
-from .families.vit.spec import ViTSpec
-from .names import create_spec, spec_names
+from .families.registry import find_family
+from .names import create_spec, is_known
 from .spec import Spec
 
 if TYPE_CHECKING:
     from torch import nn
 
     from .checkpoints import Checkpoint
+    from .modules.spec_model import SpecModel
 
 # 40 GB in fp32; above it a spec is taken for a mistake.
 LARGEST_MODEL_PARAMS = 10_000_000_000
@@ -25,12 +25,12 @@ LARGEST_MODEL_PARAMS = 10_000_000_000
 def create_model(
     name_or_spec: str | os.PathLike[str] | Spec,
     checkpoint: str | os.PathLike[str] | None = None,
-) -> nn.Module:
+) -> SpecModel:
     """Return the model in eval mode, with the checkpoint's weights or else random ones.
 
     name_or_spec: what `create_spec` takes. A directory's weights are read only where it is the
     `checkpoint` too. checkpoint: a file, or a directory with one, under timm's, facebook's or
-    Hugging Face's names. Its origin decides the spec's `norm_eps` where that is None: that of the
+    Hugging Face's names. Its origin decides a ViT's `norm_eps` where that is None: that of the
     config.json beside a Hugging Face file, else 1e-12 for Hugging Face's names and 1e-6 for all
     others. Where a known name stands for a model with two classification heads and the checkpoint
     has one, the model has one. `model.spec` is the spec that results.
@@ -41,21 +41,20 @@ def create_model(
     from .checkpoints import load_weights, read_checkpoint
 
     spec = create_spec(name_or_spec)
-    family = FAMILIES[spec.family]
+    family = find_family(spec.family)
+    module: type[SpecModel] = family.load("module")
     if spec.params > LARGEST_MODEL_PARAMS:
         raise UserError(
             f"the model '{spec.name}' has {spec.params} parameters, more than "
             f"{LARGEST_MODEL_PARAMS}; correct its dims."
         )
     if checkpoint is None:
-        return family.create_model(spec).eval()
-    weights = read_checkpoint(checkpoint, family.renamed)
-    if isinstance(spec, ViTSpec):
-        if isinstance(name_or_spec, str) and name_or_spec in spec_names():
-            spec = _with_heads_of(weights, spec)
-        if spec.norm_eps is None:
-            spec = dataclasses.replace(spec, norm_eps=weights.norm_eps)
-    model = family.create_model(spec)
+        return module(spec).eval()
+    weights = read_checkpoint(checkpoint, spec.family)
+    adapted: Callable[[Spec, Checkpoint, bool], Spec] | None = family.load("of_checkpoint")
+    if adapted is not None:
+        spec = adapted(spec, weights, isinstance(name_or_spec, str) and is_known(name_or_spec))
+    model = module(spec)
     load_weights(model, weights)
     return model.eval()
 
@@ -69,8 +68,3 @@ def create_block(block: Block) -> nn.Module:
     from .modules.create_block import create_block as create
 
     return create(block)
-
-
-def _with_heads_of(checkpoint: Checkpoint, spec: ViTSpec) -> ViTSpec:
-    one_head = "dist_token" in checkpoint.weights and "head_dist.weight" not in checkpoint.weights
-    return dataclasses.replace(spec, distillation_head=False) if one_head else spec

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from ..errors import UserError, did_you_mean
 from .checks import shown
-from .families.registry import FAMILIES
+from .families.family import Family
+from .families.registry import BUILT_IN, built_in, families
 from .hugging_face import spec_from_config
 from .json_object import read_json_object
 from .spec import Spec
 
 
-def _known_specs() -> dict[str, Spec]:
-    return {spec.name: spec for family in FAMILIES.values() for spec in family.known_specs()}
-
-
-_KNOWN = _known_specs()
+@cache
+def _known(family: Family) -> dict[str, Spec]:
+    """Return the specs that a family knows, by name."""
+    specs: list[Spec] = family.load("known")()
+    return {spec.name: spec for spec in specs}
 
 
 def spec_names() -> list[str]:
     """Return the names `create_spec` knows."""
-    return list(_KNOWN)
+    return list(dict.fromkeys(name for family in families() for name in _known(family)))
+
+
+def is_known(name: str) -> bool:
+    """Whether it is a known model's name."""
+    return _find(name) is not None
+
+
+def _find(name: str) -> Spec | None:
+    """Return the known spec of this name; no other wheel is looked at for what is a path."""
+    every = families() if _is_one_word(name) else map(built_in, BUILT_IN)
+    return next((_known(family)[name] for family in every if name in _known(family)), None)
+
+
+def _is_one_word(name: str) -> bool:
+    path = Path(name)
+    return path.suffix != ".json" and len(path.parts) == 1
 
 
 def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
@@ -37,8 +55,9 @@ def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
         return name_or_path
     if not isinstance(name_or_path, str | os.PathLike):
         raise UserError(f"a model is a name, a path or a Spec, not {shown(name_or_path)}.")
-    if isinstance(name_or_path, str) and name_or_path in _KNOWN:
-        return _KNOWN[name_or_path]
+    known = _find(name_or_path) if isinstance(name_or_path, str) else None
+    if known is not None:
+        return known
     path = Path(name_or_path)
     if not _exists(path):
         raise UserError(_not_found(name_or_path, path))
@@ -62,12 +81,11 @@ def _exists(path: Path) -> bool:
 
 
 def _not_found(given: str | os.PathLike[str], path: Path) -> str:
-    is_one_word = path.suffix != ".json" and len(path.parts) == 1
-    if not isinstance(given, str) or not is_one_word:
+    if not isinstance(given, str) or not _is_one_word(given):
         return f"there is no file or directory {shown(str(path))}; check the path."
     return (
-        f"unknown model {shown(given)}{did_you_mean(given, _KNOWN)}; give a known name (vitprof "
-        "models), the JSON file of a spec or a directory with a model."
+        f"unknown model {shown(given)}{did_you_mean(given, spec_names())}; give a known name "
+        "(vitprof models), the JSON file of a spec or a directory with a model."
     )
 
 

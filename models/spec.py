@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import UserError, did_you_mean
+from ..errors import UserError
 from .block import Block
 from .checks import check_name, shown
-from .families.registry import FAMILIES
+from .families.registry import family_names, find_family
 from .json_object import read_json_object
 
 
@@ -85,14 +85,13 @@ class Spec(ABC):
         if "family" not in fields:
             raise UserError(
                 f"{source} has no field 'family', which says what kind of model it is; "
-                f"add one of: {', '.join(FAMILIES)}."
+                f"add one of: {', '.join(family_names())}."
             )
         family = fields.pop("family")
-        if not isinstance(family, str) or family not in FAMILIES:
-            raise UserError(
-                f"{source}: unknown family {shown(family)}{did_you_mean(str(family), FAMILIES)}."
-            )
+        if not isinstance(family, str):
+            raise UserError(f"{source}: family={shown(family)} is no name of a family.")
         try:
-            return FAMILIES[family].spec_class.from_fields(fields)
+            spec_class: type[Spec] = find_family(family).load("spec")
+            return spec_class.from_fields(fields)
         except UserError as error:
             raise UserError(f"{source}: {error}") from None

@@ -152,7 +152,8 @@ def _random_module(subject: Subject) -> tuple[nn.Module, tuple[int, ...]]:
 
     with _no_initialisation():
         if isinstance(subject, Spec):
-            module, first = create_model(subject), subject.blocks()[0]
+            module: nn.Module = create_model(subject)
+            first = subject.blocks()[0]
         else:
             module, first = nn.Sequential(*map(create_block, subject)), subject[0]
     generator = torch.Generator().manual_seed(0)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
-from ...models.structures.structure import Part, Structure
+from ...models.structures.structure import Structure, WeightSlice
 
 Score = Literal["hessian", "taylor", "magnitude", "random"]
 SCORES: tuple[Score, ...] = ("hessian", "taylor", "magnitude", "random")
@@ -111,7 +111,7 @@ class _Sums:
             total = total + along[part.index].sum(dim=1)
         return total
 
-    def _sums_along(self, part: Part) -> Tensor:
+    def _sums_along(self, part: WeightSlice) -> Tensor:
         """Return the sum over all other axes at every index of the part's axis."""
         key = (part.weight, part.axis)
         if key not in self._along:

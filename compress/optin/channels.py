@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ...models import VggSpec
 from ...models.structures.structure import Structure
 
 # λ of eq. 3 for channels. The paper names none; a mean of squares is far smaller than the sum over
@@ -57,21 +56,8 @@ class MeanSquares:
         return (features.mean(dim=1) - self.mean).square().flatten(1).mean(dim=1)
 
 
-def vgg_layers(spec: VggSpec) -> tuple[list[int], list[bool]]:
-    """Return each step's layer, and whether what goes into it is compared, as a `Walk` has them.
-
-    A.10 sums over the layers after the one that is pruned, and does not say which of a layer's
-    feature maps: here it is what the next step reads, after batch norm, ReLU and pooling. So a
-    channel read by step n shows first in what goes into step n + 1. Dense layers count too;
-    averaging the last map makes no further one.
-    """
-    convs, dense = len(spec.channels), len(spec.hidden)
-    # Averaging, the step after the convolutions, and what reads its output are one layer.
-    layers = [*range(convs + 1), *range(convs, convs + dense + 1)]
-    compared = [False, *[True] * convs, False, *[True] * dense]
-    return layers, compared
-
-
-def channel_sources(structures: Sequence[Structure]) -> list[ChannelSource]:
-    """Return the sources of "convs.<n>.channels", which step n + 1 reads."""
-    return [ChannelSource(s, int(s.name.split(".")[1]) + 1) for s in structures]
+def channel_sources(
+    structures: Sequence[Structure], readers: Mapping[str, int]
+) -> list[ChannelSource]:
+    """Return the sources of the channels; `readers`: the step that reads each structure's."""
+    return [ChannelSource(s, readers[s.name]) for s in structures]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
-from ...models import Spec, VggSpec, ViTSpec, create_model
+from ...models import Spec, ViTSpec, create_model
 from ...models.structures.structure import Structure
 from ...training.saved_run import SavedRun
 from ..budget import Budget
@@ -198,7 +198,7 @@ class OptinRun:
         if not self.plan.reconstruct:
             return smaller
         count = self.plan.reconstruct
-        if isinstance(self.spec, VggSpec):
+        if prunable_of(self.spec).steps is not None:
             reconstruct_channels(smaller, self.model, self.sample.images(count), result.units)
         else:
             reconstruct(smaller, self.model, self.sample.inputs(count))

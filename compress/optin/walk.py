@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
-from ...models import VggSpec
 from ...models.modules.words import Words
+from ...models.structures.prunable import prunable_of
 from ...models.structures.structure import Kind, Structure
-from ..cutting import prunable_of
-from .channels import MeanSquares, channel_sources, vgg_layers
+from .channels import MeanSquares, channel_sources
 from .trajectory import Manifold
 
 
@@ -89,8 +88,8 @@ class Walk:
 
     layers: by step, counted from 0; the stem has -1, and what follows the last layer its number
     plus 1. `normed` flags the steps that begin with a layer norm: what goes into them is compared,
-    by what `measure` keeps of it. For a VGG see `vgg_layers`. counted: batch x tokens, False for
-    what only fills a sequence up; None where every token counts.
+    by what `measure` keeps of it. Of convolutions see `ChannelSteps`. counted: batch x tokens,
+    False for what only fills a sequence up; None where every token counts.
     """
 
     model: nn.Module
@@ -140,15 +139,18 @@ def walk_of(model: nn.Module, kinds: Sequence[Kind] = ONE_SHOT, only: tuple[str,
     Raises UserError, naming the module, where a step's units cannot be told apart.
     """
     spec: Any = model.spec
+    prunable = prunable_of(spec)
     structures = [
         s
-        for s in prunable_of(spec).structures(spec, True)
+        for s in prunable.structures(spec, True)
         if s.kind in kinds and (not only or s.name.startswith(only))
     ]
     chained: Any = model
     steps: list[nn.Module] = chained.chain()
-    if isinstance(spec, VggSpec):
-        return Walk(model, steps, *vgg_layers(spec), channel_sources(structures), MeanSquares)
+    if prunable.steps is not None:
+        chain = prunable.steps(spec)
+        sources_of_channels = channel_sources(structures, chain.readers)
+        return Walk(model, steps, chain.layers, chain.compared, sources_of_channels, MeanSquares)
     names = {id(module): name for name, module in model.named_modules()}
     places: dict[str, int] = {}
     layers, prefixes = [-1], [""]

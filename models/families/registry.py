@@ -1,101 +1,71 @@
-"""The families of models: where each one's spec, module, blocks and known models live.
-
-Strings, imported when used: a spec needs no torch, and reading one needs no other family.
-"""
+"""The families of models: vitprof's own, and those of other wheels (`vitprof.families`)."""
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch import nn
+from ...errors import UserError, did_you_mean
+from ...plugins import PluginGroup
+from ..checks import shown
+from .family import Family
 
-    from ..block import Block
-    from ..spec import Spec
-
-
-@dataclass(frozen=True)
-class Family:
-    """Names inside this package, as "module:name".
-
-    `spec` is the Spec class; `known` a function () -> list of the specs known by name; `module` the
-    torch module's class, made from a spec; `blocks` a dict from an op's name to a function that
-    makes the module of a Block; `rename` a function from a checkpoint's weights to the module's
-    names.
-    """
-
-    spec: str
-    known: str
-    module: str
-    blocks: str
-    rename: str | None = None
-
-    @property
-    def spec_class(self) -> type[Spec]:
-        return _imported(self.spec)
-
-    def known_specs(self) -> list[Spec]:
-        return _imported(self.known)()
-
-    def create_model(self, spec: Spec) -> nn.Module:
-        return _imported(self.module)(spec)
-
-    def create_block(self, block: Block) -> nn.Module | None:
-        """Return the module of a block, None for another family's op."""
-        make = _imported(self.blocks).get(block.op)
-        return None if make is None else make(block)
-
-    def renamed(self, weights: Any) -> Any:
-        """Return a checkpoint's weights under the module's names."""
-        return weights if self.rename is None else _imported(self.rename)(weights)
+# Each is a package here, with its record as FAMILY.
+BUILT_IN = ("vit", "autovit", "bert", "efficientvit", "vgg", "swin")
 
 
-FAMILIES: dict[str, Family] = {
-    "vit": Family(
-        ".vit.spec:ViTSpec",
-        ".vit.known:known_vits",
-        ".vit.model:VisionTransformer",
-        ".vit.blocks:BLOCKS",
-    ),
-    "autovit": Family(
-        ".autovit.spec:AutoViTSpec",
-        ".autovit.known:known_autovits",
-        ".autovit.model:AutoViT",
-        ".autovit.blocks:BLOCKS",
-    ),
-    "bert": Family(
-        ".bert.spec:BertSpec",
-        ".bert.known:known_berts",
-        ".bert.model:Bert",
-        ".bert.blocks:BLOCKS",
-        ".bert.checkpoint_names:bert_names",
-    ),
-    "efficientvit": Family(
-        ".efficientvit.spec:EfficientViTSpec",
-        ".efficientvit.known:known_efficientvits",
-        ".efficientvit.model:EfficientViT",
-        ".efficientvit.blocks:BLOCKS",
-        ".efficientvit.checkpoint_names:timm_names",
-    ),
-    "vgg": Family(
-        ".vgg.spec:VggSpec",
-        ".vgg.known:known_vggs",
-        ".vgg.model:Vgg",
-        ".vgg.blocks:BLOCKS",
-        ".vgg.known:vgg_names",
-    ),
-    "swin": Family(
-        ".swin.spec:SwinSpec",
-        ".swin.known:known_swins",
-        ".swin.model:SwinTransformer",
-        ".swin.blocks:BLOCKS",
-        ".swin.checkpoint_names:swin_names",
-    ),
-}
+@cache
+def built_in(name: str) -> Family:
+    """Return the record of a family of vitprof's own."""
+    family = importlib.import_module(f".{name}", __package__).FAMILY
+    assert isinstance(family, Family)
+    return family
 
 
-def _imported(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module, __package__), name)
+def _check(family: Family) -> None:
+    """Raise UserError for a wheel's family that cannot be imported or takes another's ops."""
+    try:
+        spec, ops = family.load("spec"), family.load("ops")
+    except (Exception, SystemExit) as error:  # it is another's code, and may do anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(". ")
+        raise UserError(f"its spec or its ops cannot be imported ({reason})") from error
+    if spec.family != family.name:
+        raise UserError(f"its spec says that the family is '{spec.family}'")
+    taken = {op.name for name in BUILT_IN for op in built_in(name).load("ops")}
+    taken |= {op.name for op in built_in("vit").at("...ops.foreign:FOREIGN_OPS")}
+    for op in ops:
+        if op.name in taken:
+            raise UserError(f"vitprof has an op '{op.name}' itself")
+
+
+PLUGINS = PluginGroup("vitprof.families", Family, "family", BUILT_IN, _check)
+
+
+def families() -> Iterator[Family]:
+    """Yield every family, vitprof's own first: other wheels are looked at only behind these."""
+    yield from map(built_in, BUILT_IN)
+    yield from PLUGINS.all().values()
+
+
+def family_names() -> list[str]:
+    return [*BUILT_IN, *PLUGINS.names()]
+
+
+def find_family(name: str) -> Family:
+    """Return the family of this name; raises UserError naming the nearest known one."""
+    found = built_in(name) if name in BUILT_IN else PLUGINS.find(name)
+    if found is None:
+        raise UserError(f"unknown family {shown(name)}{did_you_mean(name, family_names())}.")
+    return found
+
+
+def families_with(field: str) -> list[str]:
+    """Return the names of the families whose record has this field."""
+    return [family.name for family in families() if getattr(family, field) is not None]
+
+
+def find_of(name: str, field: str) -> Any:
+    """Return what the family of this name has for a field of its record; None for nothing."""
+    return find_family(name).load(field)

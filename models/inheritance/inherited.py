@@ -7,20 +7,11 @@ layers of the deepest (Kong et al. 2025, section 3.4; Chen et al. 2021 (AutoForm
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ...errors import UserError
-from ..families.autovit.inheritance import inherited_autovit
-from ..families.autovit.spec import AutoViTSpec
-from ..families.vit.inheritance import inherited_vit
-from ..families.vit.spec import ViTSpec
+from ..families.registry import families_with, find_of
 from ..spec import Spec
 from .slices import Slice
-
-_FAMILIES: dict[type[Spec], Callable[[Any, Any], dict[str, Slice]]] = {
-    ViTSpec: inherited_vit,
-    AutoViTSpec: inherited_autovit,
-}
 
 
 def inherited(supernet: Spec, subnet: Spec) -> dict[str, Slice]:
@@ -35,9 +26,10 @@ def inherited(supernet: Spec, subnet: Spec) -> dict[str, Slice]:
             f"the subnet is of the family '{subnet.family}' and the supernet of "
             f"'{supernet.family}'; take a subnet of the supernet's space."
         )
-    if type(supernet) not in _FAMILIES:
-        known = ", ".join(sorted(spec.family for spec in _FAMILIES))
+    find: Callable[[Spec, Spec], dict[str, Slice]] | None = find_of(supernet.family, "inherited")
+    if find is None:
+        known = ", ".join(sorted(families_with("inherited")))
         raise UserError(
             f"weights of the family '{supernet.family}' are not inherited (those of {known} are)."
         )
-    return _FAMILIES[type(supernet)](supernet, subnet)
+    return find(supernet, subnet)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
 from ...errors import UserError
 from ..block import Block
-from ..families.registry import FAMILIES
+from ..families.registry import families
 from ..ops import find_op
 
 
@@ -18,8 +20,8 @@ def create_block(block: Block) -> nn.Module:
     imported tables have.
     """
     find_op(block.op)
-    for family in FAMILIES.values():
-        module = family.create_block(block)
-        if module is not None:
-            return module.eval()
+    for family in families():
+        makers: dict[str, Callable[[Block], nn.Module]] = family.load("blocks")
+        if block.op in makers:
+            return makers[block.op](block).eval()
     raise UserError(f"a block of op '{block.op}' is another tool's, and has no torch module here.")

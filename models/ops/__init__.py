@@ -7,41 +7,19 @@ FLOPs, where printed, are 2 x MACs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...errors import UserError, did_you_mean
-from ..families.autovit import ops as autovit
-from ..families.bert import ops as bert
-from ..families.efficientvit import ops as efficientvit
-from ..families.swin import ops as swin
-from ..families.vgg import ops as vgg
-from ..families.vit.ops import (
-    ATTENTION,
-    BIPARTITE_MERGING,
-    CLASSIFIER,
-    MLP,
-    PATCH_EMBED,
-    PROPORTIONAL_ATTENTION,
-)
+from ..families.registry import PLUGINS, built_in
 from .foreign import FOREIGN_OPS
 from .op import Op
 
-OPS: dict[str, Op] = {
-    op.name: op
-    for op in (
-        PATCH_EMBED,
-        ATTENTION,
-        MLP,
-        CLASSIFIER,
-        PROPORTIONAL_ATTENTION,
-        BIPARTITE_MERGING,
-        *efficientvit.OPS,
-        *autovit.OPS,
-        *swin.OPS,
-        *bert.OPS,
-        *vgg.OPS,
-    )
-}
+# The order of a table's columns; what comes later goes behind them.
+_FAMILIES = ("vit", "efficientvit", "autovit", "swin", "bert", "vgg")
 
-# Every axis any op has, in the order of a table's columns.
+OPS: dict[str, Op] = {op.name: op for name in _FAMILIES for op in built_in(name).load("ops")}
+
+# Every axis any op of ours has, in the order of a table's columns.
 AXES: tuple[str, ...] = tuple(dict.fromkeys(axis for op in OPS.values() for axis in op.axes))
 
 # Those that only imported tables have, and the axes that only these have.
@@ -57,8 +35,35 @@ def find_op(name: str) -> Op:
     """Return the op called `name`; raises UserError naming the nearest known one."""
     op = OPS.get(name) or IMPORTED_OPS.get(name)
     if op is None:
-        raise UserError(f"unknown op '{name}'{did_you_mean(name, OPS)}.")
+        others = plugin_ops()
+        if name not in others:
+            raise UserError(f"unknown op '{name}'{did_you_mean(name, [*OPS, *others])}.")
+        op = others[name]
     return op
 
 
-__all__ = ["AXES", "IMPORTED_AXES", "IMPORTED_OPS", "OPS", "Op", "find_op"]
+def plugin_ops() -> Mapping[str, Op]:
+    """Return the ops of the families that other wheels bring, by name; of two the first stays."""
+    ops: dict[str, Op] = {}
+    for family in PLUGINS.all().values():
+        for op in family.load("ops"):
+            ops.setdefault(op.name, op)
+    return ops
+
+
+def plugin_axes() -> tuple[str, ...]:
+    """Return the axes that only ops of other wheels have; they follow a table's own columns."""
+    axes = dict.fromkeys(axis for op in plugin_ops().values() for axis in op.axes)
+    return tuple(axis for axis in axes if axis not in AXES and axis not in IMPORTED_AXES)
+
+
+__all__ = [
+    "AXES",
+    "IMPORTED_AXES",
+    "IMPORTED_OPS",
+    "OPS",
+    "Op",
+    "find_op",
+    "plugin_axes",
+    "plugin_ops",
+]

@@ -8,21 +8,19 @@ taking a unit out takes its rows or columns out of every weight that has some.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
-
-from .. import Spec
 
 Kind = Literal["embed", "heads", "qk", "v", "mlp", "channels"]
 KINDS: tuple[Kind, ...] = ("embed", "heads", "qk", "v", "mlp", "channels")
 
 
 @dataclass(frozen=True)
-class Part:
+class WeightSlice:
     """Where the units of a structure lie in one weight: unit u at `index[u]` along `axis`.
 
     `index` is units x places, whole numbers.
@@ -43,7 +41,7 @@ class Structure:
 
     name: str
     kind: Kind
-    parts: tuple[Part, ...]
+    parts: tuple[WeightSlice, ...]
     lanes: int = 1
 
     @property
@@ -68,18 +66,6 @@ class Structure:
     def _left(self, gone: Tensor) -> Tensor:
         """Return how many units are left in every lane."""
         return (~gone).reshape(self.lanes, -1).sum(dim=1)
-
-
-@dataclass(frozen=True)
-class Prunable:
-    """How a family of models is taken apart.
-
-    `structures` lists those of a spec, with QK and V the same in every head of a layer if aligned;
-    `with_units` gives the spec that has the widths named.
-    """
-
-    structures: Callable[[Any, bool], list[Structure]]
-    with_units: Callable[[Any, Mapping[str, int]], Spec]
 
 
 # For every axis of a weight that loses something, the indices that remain, in their order.

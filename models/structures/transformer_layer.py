@@ -7,17 +7,17 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from .. import ViTLayer
-from .structure import Kind, Part, Structure
+from ..families.vit.spec import ViTLayer
+from .structure import Kind, Structure, WeightSlice
 
 # A weight and its axis.
 Axis = tuple[str, int]
 
 
-def along_embed(width: int, axes: Iterable[Axis], repeats: int = 1) -> tuple[Part, ...]:
+def along_embed(width: int, axes: Iterable[Axis], repeats: int = 1) -> tuple[WeightSlice, ...]:
     """Return the parts of weights whose axis is the embedding, or `repeats` of it side by side."""
     index = torch.arange(width)[:, None] + width * torch.arange(repeats)
-    return tuple(Part(weight, axis, index) for weight, axis in axes)
+    return tuple(WeightSlice(weight, axis, index) for weight, axis in axes)
 
 
 def norm_axes(prefix: str) -> list[Axis]:
@@ -52,7 +52,7 @@ def layer_structures(
     `by_head`: what else has one entry a head. One matrix projects to Q, K and V, one after the
     other, each of them head by head.
     """
-    found: list[tuple[Kind, list[Part]]] = []
+    found: list[tuple[Kind, list[WeightSlice]]] = []
     if layer.heads:
         q = _places(layer.heads, layer.qk, 0)
         k = _places(layer.heads, layer.qk, layer.heads * layer.qk)
@@ -67,19 +67,22 @@ def layer_structures(
             (
                 "heads",
                 [
-                    Part(qkv, 0, of_head),
-                    Part(qkv_bias, 0, of_head),
-                    Part(proj, 1, joined),
-                    *(Part(weight, axis, each) for weight, axis in by_head),
+                    WeightSlice(qkv, 0, of_head),
+                    WeightSlice(qkv_bias, 0, of_head),
+                    WeightSlice(proj, 1, joined),
+                    *(WeightSlice(weight, axis, each) for weight, axis in by_head),
                 ],
             ),
             ("qk", _both(qkv, qkv_bias, torch.cat([units(q), units(k)], dim=1))),
-            ("v", [*_both(qkv, qkv_bias, units(v)), Part(proj, 1, units(joined))]),
+            ("v", [*_both(qkv, qkv_bias, units(v)), WeightSlice(proj, 1, units(joined))]),
         ]
     if layer.mlp:
         neurons = torch.arange(layer.mlp)[:, None]
         fc1, fc2 = f"{prefix}.mlp.fc1", f"{prefix}.mlp.fc2"
-        parts = [*_both(f"{fc1}.weight", f"{fc1}.bias", neurons), Part(f"{fc2}.weight", 1, neurons)]
+        parts = [
+            *_both(f"{fc1}.weight", f"{fc1}.bias", neurons),
+            WeightSlice(f"{fc2}.weight", 1, neurons),
+        ]
         found.append(("mlp", parts))
     lanes = {"qk": layer.heads, "v": layer.heads} if not aligned else {}
     return [
@@ -100,5 +103,5 @@ def _dims_one_by_one(places: Tensor) -> Tensor:
     return places.reshape(-1, 1)
 
 
-def _both(weight: str, bias: str, index: Tensor) -> list[Part]:
-    return [Part(weight, 0, index), Part(bias, 0, index)]
+def _both(weight: str, bias: str, index: Tensor) -> list[WeightSlice]:
+    return [WeightSlice(weight, 0, index), WeightSlice(bias, 0, index)]

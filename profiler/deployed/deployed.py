@@ -143,7 +143,7 @@ def _torch_file(folder: Path, precision: str, out: Path) -> Path:
 
     from ...models import create_model
 
-    module = create_model(folder, checkpoint=folder)
+    module: nn.Module = create_model(folder, checkpoint=folder)
     if precision == DYNAMIC:
         from ...backends.pytorch.int8 import int8_module
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
 from ...errors import UserError
 from ...models import Spec
-from ...models.removal import Module, removable, without
+from ...models.modules.spec_model import SpecModel
+from ...models.removal import RemovableModule, removable, without
 from ...tables import LatencyTable
 from ...training.data.images import Images, Normalisation
 from ...training.evaluate import evaluate
@@ -33,7 +33,7 @@ NO_TIME = 1e-9
 class Impact:
     """A module, and the model with and without it: top-1 accuracy (0 to 1) and milliseconds."""
 
-    module: Module
+    module: RemovableModule
     accuracy: float
     accuracy_without: float
     ms: float
@@ -72,7 +72,7 @@ class Impact:
 
 
 def module_impacts(
-    model: nn.Module,
+    model: SpecModel,
     table: LatencyTable,
     images: Images,
     norm: Normalisation,
@@ -90,9 +90,8 @@ def module_impacts(
     Raises UserError for a model in which nothing can be removed, and a table that does not cover
     the model or what is left of it: before anything is evaluated.
     """
-    spec: Any = model.spec
-    modules = removable(spec)
-    ms = _latency(table, spec, "")
+    modules = removable(model.spec)
+    ms = _latency(table, model.spec, "")
     left_ms = [_latency(table, module.left, f" without {module.name}") for module in modules]
     total = 1 + len(modules)
 

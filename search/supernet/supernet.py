@@ -14,7 +14,7 @@ from ...models import Spec, create_model
 from ...models.inheritance.inherited import inherited
 from ...models.inheritance.tensor_slices import taken
 from ...models.modules.classifier import mean_logits
-from .skeleton import skeleton
+from ...models.skeleton import skeleton
 
 # Modules that are kept to be run again, on the meta device: they hold no weights.
 KEPT_SUBNETS = 64

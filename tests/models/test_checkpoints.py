@@ -180,18 +180,18 @@ def test_hugging_face_layers_that_are_not_whole(refused, tmp_path):
     token = {"vit.embeddings.cls_token": torch.zeros(1, 1, 4)}
     save_file({**token, f"{layer}.query.weight": torch.zeros(4, 4)}, file)
     with refused("model.safetensors", "blocks.0.attn.k.weight"):
-        read_checkpoint(file)
+        read_checkpoint(file, "vit")
     odd = {
         f"{layer}.{n}.weight": torch.zeros(4, 4 + i)
         for i, n in enumerate(("query", "key", "value"))
     }
     save_file({**token, **odd}, file)
     with refused("model.safetensors", "(4, 4), (4, 5), (4, 6)"):
-        read_checkpoint(file)
+        read_checkpoint(file, "vit")
     both = {"classifier.bias": torch.zeros(3), "cls_classifier.bias": torch.zeros(3)}
     save_file({**token, **both}, file)
     with refused("model.safetensors", "'head.bias'", "both"):
-        read_checkpoint(file)
+        read_checkpoint(file, "vit")
 
 
 def test_reading_leaves_the_file_alone(tmp_path, weights):

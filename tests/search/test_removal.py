@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from vitprof.models import Spec, ViTLayer, ViTSpec, create_model, create_spec
-from vitprof.models.removal import Module, removable, without
+from vitprof.models.removal import RemovableModule, removable, without
 
 FAMILIES = ("vit", "autovit", "efficientvit")
 
@@ -22,7 +22,7 @@ def adding_nothing(module: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> T
     return torch.zeros_like(given[0])
 
 
-def skip(model: nn.Module, module: Module) -> None:
+def skip(model: nn.Module, module: RemovableModule) -> None:
     """Make the module the identity in the full model; a half of a layer is a residual's branch."""
     if module.kind in ("attention", "mlp"):
         model.get_submodule(module.weights[1]).register_forward_hook(adding_nothing)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ...modules.spec_model import SpecModel
 from .blocks import BLOCKS
 from .spec import AutoViTSpec
 
 
-class AutoViT(nn.Module):
+class AutoViT(SpecModel):
     """The model of an AutoViTSpec: images (batch, in_channels, R, R) → logits (batch, classes).
 
     Its weights are named `blocks.N.…`, N being the block's place in `spec.blocks()`.
     """
 
+    spec: AutoViTSpec
+
     def __init__(self, spec: AutoViTSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         self.blocks = nn.Sequential(*[BLOCKS[block.op](block) for block in spec.blocks()])
 
     def forward(self, images: Tensor) -> Tensor:

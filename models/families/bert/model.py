@@ -8,6 +8,7 @@ from ...block import Block
 from ...modules import initial
 from ...modules.attention import Attention
 from ...modules.mlp import Mlp
+from ...modules.spec_model import SpecModel
 from ...modules.words import Words, repeated
 from .spec import BertSpec
 
@@ -125,16 +126,17 @@ class BertLayer(nn.Module):
         return halves
 
 
-class Bert(nn.Module):
+class Bert(SpecModel):
     """The model of a BertSpec: words (batch, tokens) → logits (batch, classes).
 
     A norm that BERT has at the end of a half stands here at the start of the next one, and the last
     one in the classifier: the same function, whose sums before each norm lie between the steps.
     """
 
+    spec: BertSpec
+
     def __init__(self, spec: BertSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         self.embeddings = TextEmbedding.of(spec.embedding_block())
         layers = []
         for layer in spec.layers:

@@ -1,1 +1,19 @@
 """EfficientViT with cascaded group attention (Liu et al. 2023)."""
+
+from __future__ import annotations
+
+from ..family import Family
+
+FAMILY = Family(
+    name="efficientvit",
+    title="EfficientViT",
+    package=__name__,
+    spec=".spec:EfficientViTSpec",
+    known=".known:known_efficientvits",
+    ops=".ops:OPS",
+    module=".model:EfficientViT",
+    blocks=".blocks:BLOCKS",
+    rename=".checkpoint_names:efficientvit_names",
+    choices=".choices:CHOICES",
+    removable=".removable:removable_of_efficientvit",
+)

@@ -23,7 +23,7 @@ _LINEAR = re.compile(r"^(head)\.l\.")
 _POINTWISE = re.compile(r"(\.conv|\.se\.fc[12])\.weight$")
 
 
-def timm_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def efficientvit_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the same weights under timm's names; those that have them already keep them.
 
     A 1x1 convolution that is stored as a matrix becomes one again, as the authors' own code does.

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from ...block import Block
+from ...modules.spec_model import SpecModel
 from .blocks import BLOCKS
 from .norm import last_affine
 from .residual import FeedForward, Residual
@@ -14,16 +15,17 @@ from .spec import EfficientViTSpec, EfficientViTStage
 from .windows import WindowAttention
 
 
-class EfficientViT(nn.Module):
+class EfficientViT(SpecModel):
     """The model of an EfficientViTSpec: images (batch, in_channels, R, R) → logits.
 
     The logits are (batch, classes). Each residual layer begins as the identity, as is usual: the
     last norm's weight of its branch is 0.
     """
 
+    spec: EfficientViTSpec
+
     def __init__(self, spec: EfficientViTSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         self.patch_embed = _module(spec.stem_block())
         stages = []
         before: tuple[int, int] | None = None

@@ -8,6 +8,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from ...modules.mlp import MlpBlock
+from ...modules.spec_model import SpecModel
 from ...modules.vision_transformer_layer import TransformerLayer
 from .attention import WindowAttentionBlock
 from .classifier import PooledTokensClassifier
@@ -55,15 +56,16 @@ class Stage(nn.Module):
         return halves if self.downsample is None else [self.downsample, *halves]
 
 
-class SwinTransformer(nn.Module):
+class SwinTransformer(SpecModel):
     """The model of a SwinSpec: images (batch, in_channels, R, R) → logits (batch, classes).
 
     Without classes: → the last stage's tokens (batch, tokens, embed).
     """
 
+    spec: SwinSpec
+
     def __init__(self, spec: SwinSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         self.patch_embed = SwinEmbed.of(spec.embed_block())
         self.layers = nn.ModuleList(Stage.of(spec, stage) for stage in range(len(spec.stages)))
         block = spec.classifier_block()

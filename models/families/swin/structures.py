@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ... import SwinSpec, SwinStage
 from ...structures.structure import Structure
 from ...structures.transformer_layer import along_embed, layer_structures, norm_axes, residual_axes
 from ..vit.structures import layer_with_units
+from .spec import SwinSpec, SwinStage
 
 
 def swin_structures(spec: SwinSpec, aligned: bool = True) -> list[Structure]:

@@ -1,15 +1,8 @@
-"""The VGGs known by name, and the names of their weights elsewhere."""
+"""The VGGs known by name."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from .spec import VggSpec
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # Convolutions a stage: columns A, B, D and E of Simonyan & Zisserman 2015, table 1.
 _DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -33,35 +26,3 @@ def known_vggs() -> list[VggSpec]:
             )
         )  # fmt: skip
     return found
-
-
-def vgg_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of torchvision's VGG under the module's names.
-
-    There `features` holds convolutions, norms, activations and pooling by number, and `classifier`
-    dense layers, activations and dropouts. Other names are kept.
-    """
-    numbers = sorted(
-        {int(match[1]) for name, weight in weights.items()
-         if (match := re.match(r"^features\.(\d+)\.weight$", name)) and weight.ndim == 4}
-    )  # fmt: skip
-    places = {number: place for place, number in enumerate(numbers)}
-    dense = sorted(
-        {int(match[1]) for name in weights if (match := re.match(r"^classifier\.(\d+)\.", name))}
-    )
-    renamed = {}
-    for name, weight in weights.items():
-        match = re.match(r"^(features|classifier)\.(\d+)\.(\w+)$", name)
-        if match is None or not numbers:
-            renamed[name] = weight
-            continue
-        part, number, kind = match[1], int(match[2]), match[3]
-        if part == "classifier":
-            place = dense.index(number)
-            owner = "head" if number == dense[-1] else f"hidden.{place}"
-            renamed[f"{owner}.{kind}"] = weight
-        elif number in places:
-            renamed[f"convs.{places[number]}.conv.{kind}"] = weight
-        else:
-            renamed[f"convs.{places.get(number - 1, number)}.bn.{kind}"] = weight
-    return renamed

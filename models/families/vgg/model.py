@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from ...block import Block
 from ...modules import initial
 from ...modules.conv_norm import folded_batch_norm
+from ...modules.spec_model import SpecModel
 from .spec import VggSpec
 
 
@@ -78,15 +79,16 @@ def classifier_of(block: Block) -> nn.Linear:
     return initial.linear(block["in_channels"], block["classes"])
 
 
-class Vgg(nn.Module):
+class Vgg(SpecModel):
     """The model of a VggSpec: images (batch, in_channels, R, R) → logits (batch, classes).
 
     torchvision's dropouts are left out: they do nothing to a model that is trained.
     """
 
+    spec: VggSpec
+
     def __init__(self, spec: VggSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         blocks = spec.blocks()
         self.convs = nn.ModuleList(
             ConvNormRelu.of(block) for block in blocks if block.op == "conv_norm_relu"

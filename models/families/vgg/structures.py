@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import torch
 
-from ... import VggSpec
-from ...structures.structure import Part, Structure
+from ...structures.prunable import ChannelSteps
+from ...structures.structure import Structure, WeightSlice
+from .spec import VggSpec
 
 # A channel's row in the convolution and its entries in the batch norm, running statistics too.
 OF_A_CHANNEL = (
@@ -32,13 +33,13 @@ def vgg_structures(spec: VggSpec, aligned: bool = True) -> list[Structure]:
     for number, width in enumerate(spec.channels):
         prefix = f"convs.{number}"
         each = torch.arange(width)[:, None]
-        parts = [Part(f"{prefix}.{name}", 0, each) for name in OF_A_CHANNEL]
+        parts = [WeightSlice(f"{prefix}.{name}", 0, each) for name in OF_A_CHANNEL]
         if number < last:
-            parts.append(Part(f"convs.{number + 1}.conv.weight", 1, each))
+            parts.append(WeightSlice(f"convs.{number + 1}.conv.weight", 1, each))
         else:
             # The map is flattened channel by channel.
             places = torch.arange(width * spec.pooled**2).reshape(width, -1)
-            parts.append(Part(dense, 1, places))
+            parts.append(WeightSlice(dense, 1, places))
         found.append(Structure(f"{prefix}.channels", "channels", tuple(parts)))
     return found
 
@@ -51,3 +52,19 @@ def vgg_with_units(spec: VggSpec, units: Mapping[str, int]) -> VggSpec:
         for stage in spec.stages
     )
     return replace(spec, stages=stages)
+
+
+def vgg_steps(spec: VggSpec) -> ChannelSteps:
+    """Return each step's layer, whether what goes into it is compared, and what reads a channel.
+
+    Khaki et al. 2024 (OPTIN), A.10, sum over the layers after the one that is pruned, and do not
+    say which of a layer's feature maps: here it is what the next step reads, after batch norm, ReLU
+    and pooling. So a channel read by step n shows first in what goes into step n + 1. Dense layers
+    count too; averaging the last map makes no further one.
+    """
+    convs, dense = len(spec.channels), len(spec.hidden)
+    # Averaging, the step after the convolutions, and what reads its output are one layer.
+    layers = [*range(convs + 1), *range(convs, convs + dense + 1)]
+    compared = [False, *[True] * convs, False, *[True] * dense]
+    readers = {f"convs.{number}.channels": number + 1 for number in range(convs)}
+    return ChannelSteps(layers, compared, readers)

@@ -8,13 +8,18 @@ fuses query, key and value into `blocks.0.attn.qkv.weight`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ....errors import UserError
+from .hugging_face import norm_eps_beside
+from .spec import ViTSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ...checkpoints import Checkpoint
 
 _OUTSIDE_LAYERS = {
     "embeddings.cls_token": "cls_token",
@@ -53,18 +58,21 @@ _LAYER = re.compile(r"^(?:encoder\.layer|layers)\.(\d+)\.(.+)\.(weight|bias)$")
 _IGNORED = re.compile(r"^(?:pooler\.|embeddings\.mask_token$)")
 
 
-def is_hugging_face(names: Mapping[str, object]) -> bool:
+def is_hugging_face(names: Iterable[str]) -> bool:
     """Whether these are the weight names of a Hugging Face ViT or DeiT."""
     stems = {name for name in _OUTSIDE_LAYERS if name.startswith("embeddings.")}
     return any(_BASE.sub("", name) in stems for name in names)
 
 
-def timm_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the same weights under timm's names, query, key and value fused.
+def vit_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the same weights under timm's names; those that have them already keep them.
 
-    A name that is neither known nor to be ignored is kept as it is. Raises UserError where one of
-    a layer's query, key and value is missing or the three do not fit together.
+    Query, key and value are fused. A name that is neither known nor to be ignored is kept as it is.
+    Raises UserError where one of a layer's query, key and value is missing or the three do not fit
+    together.
     """
+    if not is_hugging_face(weights):
+        return dict(weights)
     renamed: dict[str, Tensor] = {}
     for name, weight in weights.items():
         bare = _BASE.sub("", name)
@@ -122,3 +130,17 @@ def fuse_qkv(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 def _last_two(name: str) -> tuple[str, str]:
     parts = name.split(".")
     return (parts[-2], parts[-1]) if len(parts) > 1 else ("", name)
+
+
+def vit_of_checkpoint(spec: ViTSpec, checkpoint: Checkpoint, known: bool) -> ViTSpec:
+    """Return the spec with what the checkpoint's origin decides.
+
+    Where a known name stands for two classification heads and the checkpoint has one, so has the
+    spec. A `norm_eps` of None becomes that of the config.json beside Hugging Face's weights.
+    """
+    weights = checkpoint.weights
+    if known and "dist_token" in weights and "head_dist.weight" not in weights:
+        spec = replace(spec, distillation_head=False)
+    if spec.norm_eps is None and is_hugging_face(checkpoint.names):
+        spec = replace(spec, norm_eps=norm_eps_beside(checkpoint.path))
+    return spec

@@ -15,21 +15,23 @@ from ...modules.classifier import ClassifierBlock, logits_of_heads, mean_logits
 from ...modules.merging_layer import MergingLayer, State
 from ...modules.mlp import MlpBlock
 from ...modules.patch_embed import PatchEmbedBlock, embed_patches
+from ...modules.spec_model import SpecModel
 from ...modules.vision_transformer_layer import TransformerLayer
 from .spec import ViTSpec
 
 
-class VisionTransformer(nn.Module):
+class VisionTransformer(SpecModel):
     """The model of a ViTSpec: images (batch, in_channels, R, R) → logits (batch, classes).
 
     With two classification heads the logits are the mean of both; `forward_heads` gives each.
     `spec` is the given one with `norm_eps` filled in (1e-6 where it was None).
     """
 
+    spec: ViTSpec
+
     def __init__(self, spec: ViTSpec) -> None:
-        super().__init__()
         eps = initial.DEFAULT_NORM_EPS if spec.norm_eps is None else spec.norm_eps
-        self.spec = dataclasses.replace(spec, norm_eps=eps)
+        super().__init__(dataclasses.replace(spec, norm_eps=eps))
 
         stem = PatchEmbedBlock.of(spec.patch_embed_block())
         self.cls_token = stem.cls_token

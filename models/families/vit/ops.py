@@ -130,3 +130,12 @@ CLASSIFIER = Op(
     _sequence,
     lambda d: (d["classes"],),
 )
+
+OPS: tuple[Op, ...] = (
+    PATCH_EMBED,
+    ATTENTION,
+    MLP,
+    CLASSIFIER,
+    PROPORTIONAL_ATTENTION,
+    BIPARTITE_MERGING,
+)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ... import ViTLayer, ViTSpec
 from ...structures.structure import Structure
 from ...structures.transformer_layer import along_embed, layer_structures, norm_axes, residual_axes
+from .spec import ViTLayer, ViTSpec
 
 
 def vit_structures(spec: ViTSpec, aligned: bool = True) -> list[Structure]:

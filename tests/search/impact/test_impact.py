@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 from vitprof.models import Block, Spec
-from vitprof.models.removal import Module, removable, without
+from vitprof.models.removal import RemovableModule, removable, without
 from vitprof.search.impact.impact import Impact, by_worth, module_impacts
 from vitprof.search.impact.plot import plot_impacts
 from vitprof.search.supernet.recalibration import recalibrate
@@ -153,7 +153,7 @@ def test_the_order_is_free_ones_by_time_then_equation_7_then_those_that_save_non
     module = removable(specs["vit"])[0]
 
     def impact(name: str, lost: float, saved: float) -> Impact:
-        named = Module(name, module.kind, module.left, module.weights)
+        named = RemovableModule(name, module.kind, module.left, module.weights)
         return Impact(named, 0.9, 0.9 - lost / 100, 10.0, 10.0 - saved)
 
     given = [

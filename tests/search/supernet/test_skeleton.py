@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from vitprof.models import ViTLayer, ViTSpec, create_model
-from vitprof.search.supernet.skeleton import skeleton
+from vitprof.models.skeleton import skeleton
 
 TWO = ViTSpec(embed=8, layers=(ViTLayer(2, 4, 4, 8), ViTLayer(2, 4, 4, 8)), resolution=8, patch=4)
 

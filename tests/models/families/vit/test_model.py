@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitprof.models import ViTLayer, ViTSpec, create_block, create_model
-from vitprof.models.modules import VisionTransformer
+from vitprof.models.families.vit.model import VisionTransformer
 
 
 def images_of(spec: ViTSpec) -> torch.Tensor:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from vitprof.models import create_block, create_model, create_spec
-from vitprof.models.modules import VisionTransformer
+from vitprof.models.families.vit.model import VisionTransformer
 
 
 def params_of(module: torch.nn.Module) -> int:
