@@ -71,8 +71,7 @@ class PluginGroup(Generic[T]):
         try:
             plugin = entry.load()
         except (Exception, SystemExit) as error:  # it is another's code, and may do anything
-            reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(". ")
-            raise UserError(f"'{entry.value}' cannot be imported ({reason})") from error
+            raise UserError(f"'{entry.value}' cannot be imported ({in_short(error)})") from error
         if not isinstance(plugin, self.kind):
             raise UserError(f"'{entry.value}' is no {self.kind.__name__}")
         name, api = getattr(plugin, "name", None), getattr(plugin, "api", None)
@@ -82,8 +81,18 @@ class PluginGroup(Generic[T]):
             )
         if name != entry.name:
             raise UserError(f"it calls itself '{name}'")
-        self.check(plugin)
+        try:
+            self.check(plugin)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"looking into it fails ({in_short(error)})") from error
         return plugin
+
+
+def in_short(error: BaseException) -> str:
+    """Return an error of another's code as it stands in a sentence."""
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(". ")
 
 
 def _path() -> tuple[str, ...]:

@@ -9,11 +9,12 @@ from .families.autovit.stages import MBConvStage, TransformerStage
 from .families.bert.spec import BertSpec
 from .families.efficientvit.spec import EfficientViTSpec
 from .families.efficientvit.stage import EfficientViTStage
+from .families.family import Family
 from .families.swin.spec import SwinSpec, SwinStage
 from .families.vgg.spec import VggSpec
 from .families.vit.spec import ViTLayer, ViTSpec
 from .names import create_spec, spec_names
-from .ops import AXES, IMPORTED_AXES, IMPORTED_OPS, OPS, Op, find_op
+from .ops import AXES, IMPORTED_AXES, IMPORTED_OPS, OPS, Op, find_op, plugin_axes, plugin_ops
 from .spec import Spec
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Block",
     "EfficientViTSpec",
     "EfficientViTStage",
+    "Family",
     "MBConvStage",
     "Op",
     "Spec",
@@ -39,5 +41,7 @@ __all__ = [
     "create_model",
     "create_spec",
     "find_op",
+    "plugin_axes",
+    "plugin_ops",
     "spec_names",
 ]

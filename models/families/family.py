@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ...plugins import API_VERSION
+from ...errors import UserError
+from ...plugins import API_VERSION, in_short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,18 @@ class Family:
         return None if place is None else self.at(place)
 
     def at(self, place: str) -> Any:
-        """Return what stands at this place."""
+        """Return what stands at this place; raises UserError where another wheel's is not there."""
         module, _, name = place.partition(":")
-        return getattr(importlib.import_module(module or self.package, self.package), name)
+        try:
+            return getattr(importlib.import_module(module or self.package, self.package), name)
+        except (Exception, SystemExit) as error:
+            if self._is_ours or getattr(error, "name", None) == "torch":
+                raise
+            raise UserError(
+                f"'{place}' of the family '{self.name}' cannot be imported ({in_short(error)}); "
+                "correct or remove the wheel that brings it."
+            ) from error
+
+    @property
+    def _is_ours(self) -> bool:
+        return self.package.partition(".")[0] == __name__.partition(".")[0]

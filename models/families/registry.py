@@ -26,18 +26,16 @@ def built_in(name: str) -> Family:
 
 def _check(family: Family) -> None:
     """Raise UserError for a wheel's family that cannot be imported or takes another's ops."""
-    try:
-        spec, ops = family.load("spec"), family.load("ops")
-    except (Exception, SystemExit) as error:  # it is another's code, and may do anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(". ")
-        raise UserError(f"its spec or its ops cannot be imported ({reason})") from error
-    if spec.family != family.name:
-        raise UserError(f"its spec says that the family is '{spec.family}'")
+    spec_class, ops = family.load("spec"), family.load("ops")
+    if spec_class.family != family.name:
+        raise UserError(f"its spec says that the family is '{spec_class.family}'")
     taken = {op.name for name in BUILT_IN for op in built_in(name).load("ops")}
     taken |= {op.name for op in built_in("vit").at("...ops.foreign:FOREIGN_OPS")}
     for op in ops:
         if op.name in taken:
             raise UserError(f"vitprof has an op '{op.name}' itself")
+    if not all(isinstance(spec, spec_class) for spec in family.load("known")()):
+        raise UserError(f"a known model of it is no {spec_class.__name__}")
 
 
 PLUGINS = PluginGroup("vitprof.families", Family, "family", BUILT_IN, _check)
