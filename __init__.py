@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from .errors import UserError
     from .models import Block, Spec, ViTSpec, create_model, create_spec
     from .tables import LatencyTable, Prediction
+    from .verbs.distill import distill
+    from .verbs.evaluate import evaluate
+    from .verbs.quantize import quantize
+    from .verbs.train import train
 
 # Where each public name lives; imported when it is first asked for.
 _HOMES = {
@@ -25,6 +29,10 @@ _HOMES = {
     "ViTSpec": ".models",
     "create_model": ".models",
     "create_spec": ".models",
+    "distill": ".verbs.distill",
+    "evaluate": ".verbs.evaluate",
+    "quantize": ".verbs.quantize",
+    "train": ".verbs.train",
 }
 
 __all__ = [
@@ -37,6 +45,10 @@ __all__ = [
     "__version__",
     "create_model",
     "create_spec",
+    "distill",
+    "evaluate",
+    "quantize",
+    "train",
 ]
 
 

@@ -20,7 +20,10 @@ class Result:
     `title` is one line that says what the result is of; `report` is what `--json` prints.
     """
 
-    title: str
+    if TYPE_CHECKING:
+
+        @property
+        def title(self) -> str: ...
 
     def report(self) -> dict[str, Any]:
         """Return the result as JSON values, with the keys that the command's --json prints."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..models.modules.words import Words
 from .data.augment import normalised
+from .data.held_out import some_of
 from .data.images import Dataset, Images, Normalisation
 from .data.texts import TextDataset, Texts
 
@@ -26,3 +28,10 @@ def model_inputs(samples: Images | Texts, norm: Normalisation | None) -> Tensor 
         )
     assert norm is not None, "images are normalised"
     return normalised(torch.from_numpy(samples.pixels), norm)
+
+
+def calibration_inputs(images: Images, norm: Normalisation, count: int) -> np.ndarray:
+    """Return so many images as int8 learns its ranges from them: n x c x h x w, normalised."""
+    inputs = model_inputs(some_of(images, count), norm)
+    assert isinstance(inputs, Tensor)
+    return inputs.numpy()

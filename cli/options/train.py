@@ -18,6 +18,10 @@ fused_attention_option = click.option(
     "says whether it pays.",
 )  # fmt: skip
 
+fresh_option = click.option(
+    "--fresh", is_flag=True, help="Begin anew where --out holds a run, in place of going on."
+)
+
 
 def training_options(epochs: float, learning_rate: float) -> Callable[[F], F]:
     """Add --epochs, --batch, --learning-rate and the others, with these defaults."""

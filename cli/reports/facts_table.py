@@ -1,16 +1,15 @@
-"""Printing what deployed models are and do, and writing it as CSV."""
+"""Printing what deployed models are and do."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..output import milliseconds, note, print_table
+from ..output import milliseconds, note, print_json, print_table
 
 if TYPE_CHECKING:
     from ...profiler.deployed.facts import Facts
+    from ...profiler.deployed.result import DeployedModels
 
 MEBI = 2**20
 
@@ -45,14 +44,18 @@ def print_facts(facts: Sequence[Facts], title: str = "model") -> None:
             note(f"unstable: {one.name}: the machine did other things whenever it was measured.")
 
 
-def facts_csv(facts: Sequence[Facts]) -> str:
-    """Return a line a model with every figure: bytes, ms and shares of 1, unrounded."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(facts[0].as_dict()), lineterminator="\n")
-    writer.writeheader()
-    for one in facts:
-        writer.writerow({k: "" if v is None else v for k, v in one.as_dict().items()})
-    return text.getvalue()
+def print_deployed(
+    found: DeployedModels, as_json: bool, title: str = "model", remarks: Sequence[str] = ()
+) -> int:
+    """Print models that were measured side by side; 1 where the machine did other things."""
+    if as_json:
+        print_json(found.report())
+    else:
+        print_facts(found.facts, title)
+        for remark in (*found.remarks, *remarks):
+            note(remark)
+        note(f"written: {found.out}")
+    return int(found.disturbed)
 
 
 def _percent(share: float | None) -> str:

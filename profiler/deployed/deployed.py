@@ -93,7 +93,7 @@ def deploy(
     *,
     batch: int = 1,
     threads: int = 1,
-    calibration: Sequence[np.ndarray] = (),
+    calibration: Sequence[np.ndarray] | np.ndarray = (),
     method: str = "minmax",
 ) -> Deployed:
     """Write the model in `folder` as one file to the folder `out` and return what it is.
@@ -123,7 +123,7 @@ def deploy(
     return Deployed(folder, runtime, precision, path, batch, threads)
 
 
-def _batches(images: Sequence[np.ndarray], batch: int) -> list[np.ndarray]:
+def _batches(images: Sequence[np.ndarray] | np.ndarray, batch: int) -> list[np.ndarray]:
     """Return the images in whole batches; what is left over is filled up with the first ones."""
     import numpy as np
 

@@ -12,23 +12,26 @@ from .facts import Facts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MEBI = 2**20
 
 
 def plot_facts(facts: Sequence[Facts], setting: Setting, path: str | Path) -> None:
-    """Draw the facts in rows, a panel a figure; the first model, compared with, is darker.
+    """Draw the facts into a file, whose suffix chooses the format (png, svg, pdf).
 
-    The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
+    Raises UserError when it cannot be written.
     """
-    import matplotlib
+    save_picture(facts_figure(facts), setting, path)
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+
+def facts_figure(facts: Sequence[Facts]) -> Figure:
+    """Draw the facts in rows, a panel a figure; the first model, compared with, is darker."""
+    from matplotlib.figure import Figure
 
     height = 1.3 + 0.42 * len(facts)
-    figure, axes = plt.subplots(1, 4, figsize=(14, height), layout="constrained", sharey=True)
-    accuracy, latency, size, memory = axes
+    figure = Figure(figsize=(14, height), layout="constrained")
+    accuracy, latency, size, memory = figure.subplots(1, 4, sharey=True)
     _accuracies(accuracy, facts)
     bars = _bars(latency, [one.latency_ms for one in facts], f"ms for a batch of {facts[0].batch}")
     for bar, one in zip(bars, facts, strict=True):
@@ -38,7 +41,7 @@ def plot_facts(facts: Sequence[Facts], setting: Setting, path: str | Path) -> No
     _bars(memory, [one.model_bytes / MEBI for one in facts], "MiB of memory, without the runtime")
     accuracy.set_yticks(range(len(facts)), [one.name for one in facts])
     accuracy.invert_yaxis()
-    save_picture(figure, setting, path)
+    return figure
 
 
 def _accuracies(axes: Axes, facts: Sequence[Facts]) -> None:

@@ -8,16 +8,16 @@ import json
 import numpy as np
 import onnx
 import pytest
-from vitprof.cli.deployed_models import remarks
 from vitprof.profiler.deployed.facts import Facts
+from vitprof.profiler.deployed.result import remarks
 
 QUICK = ("--data", "digits", "--sessions", 1, "--test-images", 100)
 
 
 def test_both_kinds_of_int8_are_smaller_and_still_right(run, trained, tmp_path) -> None:
     out = tmp_path / "int8"
-    answer = run("quantize", "--model", trained, *QUICK, "--to", "int8", "--to", "int8-static",
-                 "--out", out, "--json")  # fmt: skip
+    answer = run("quantize", "--model", trained, *QUICK, "--dtype", "int8", "--dtype",
+                 "int8-static", "--out", out, "--json")  # fmt: skip
     assert answer.code in (0, 1), answer.err
     models = {one["precision"]: one for one in answer.json["models"]}
     assert list(models) == ["fp32", "int8", "int8-static"]
@@ -56,10 +56,10 @@ def test_pytorch_has_its_own(run, trained, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--to", "int4"), "onnxruntime has no precision 'int4' here, but fp32, int8"),
-        (("--runtime", "torch", "--to", "int8-static"), "torch has no precision 'int8-static'"),
+        (("--dtype", "int4"), "onnxruntime has no precision 'int4' here, but fp32, int8"),
+        (("--runtime", "torch", "--dtype", "int8-static"), "torch has no precision 'int8-static'"),
         (("--runtime", "onnxruntim"), "did you mean 'onnxruntime'"),
-        (("--to", "fp32"), "add --to int8"),
+        (("--dtype", "fp32"), "add --dtype int8"),
     ],
 )
 def test_what_a_runtime_lacks_is_refused(run, trained, tmp_path, options, words) -> None:

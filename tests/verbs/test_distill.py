@@ -1,0 +1,46 @@
+"""`vitprof.distill` on digits."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import vitprof
+from vitprof import UserError
+
+from .learned import QUICK, SMALL, TINY, learned
+
+MEASURED = {"sessions": 1, "test_images": 50}
+
+
+def test_a_student_learns_and_both_are_measured(tmp_path) -> None:
+    out = tmp_path / "small"
+    pair = vitprof.distill(
+        learned().path, "digits", student=SMALL, out=out, epochs=1, **QUICK, **MEASURED
+    )
+    assert list(pair.to_frame()["name"]) == ["teacher", "student"]
+    assert pair.smaller == pytest.approx(TINY.params / SMALL.params)
+    report = json.loads((out / "report.json").read_text())
+    assert report == json.loads(json.dumps(pair.report()))
+    assert list(report) == [
+        "teacher", "student", "runtime", "epochs", "weight", "temperature", "smaller", "models",
+        "remarks", "out",
+    ]  # fmt: skip
+    assert vitprof.evaluate(out, "digits").spec.params == SMALL.params
+    assert "teacher" in repr(pair)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "give `student`, or `preset`"),
+        ({"preset": "vit-b-deit-ti", "student": SMALL}, "give `student`, or `preset`"),
+        ({"preset": "vit-b-deit-ti"}, "`preset` vit-b-deit-ti is of a teacher that is a ViT-B"),
+        ({"student": SMALL, "temperature": 0}, "`temperature` above 0"),
+        ({"student": SMALL, "run_batch": 0}, "`run_batch` is 0"),
+    ],
+)
+def test_errors_name_the_parameter(tmp_path, changed, words) -> None:
+    with pytest.raises(UserError, match=words):
+        vitprof.distill(learned().path, "digits", out=tmp_path / "out", **{**QUICK, **changed})
+    assert not (tmp_path / "out").exists()

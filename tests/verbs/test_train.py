@@ -1,0 +1,93 @@
+"""`vitprof.train` on digits."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import vitprof
+from vitprof import UserError
+from vitprof.training.saved_run import SavedRun
+
+from .learned import QUICK, SMALL, TINY, learned
+
+
+def test_a_model_is_trained_and_its_folder_is_one() -> None:
+    run = learned()
+    assert run.top1 > 0.3
+    assert run.top1 < run.top3 <= 1
+    assert run.spec.classes == 10
+    assert vitprof.create_spec(run.path).params == run.spec.params
+    report = json.loads((run.path / "report.json").read_text())
+    assert report == run.report()
+    assert list(report) == [
+        "model", "images", "test_images", "epochs", "top1", "top3", "top5", "out",
+    ]  # fmt: skip
+
+
+def test_its_history_has_a_row_a_step() -> None:
+    history = learned().history
+    assert list(history.columns) == ["step", "epoch", "loss"]
+    assert history["epoch"].iloc[-1] == 6
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+
+
+def test_it_shows_and_saves_itself(tmp_path) -> None:
+    run = learned()
+    assert "top-1" in repr(run)
+    assert "<table" in run._repr_html_()
+    assert run.to_frame()["top1"].iloc[0] == pytest.approx(run.top1, abs=1e-6)
+    run.plot(tmp_path / "loss.png")
+    run.save(tmp_path / "saved")
+    assert (tmp_path / "loss.png").stat().st_size > 1000
+    assert len((tmp_path / "saved" / "history.csv").read_text().splitlines()) == 1 + len(run.losses)
+
+
+def test_an_interrupted_run_keeps_its_history(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(SavedRun, "is_due", lambda self: True)
+    how = {"out": tmp_path / "out", "epochs": 1, "batch": 256, **QUICK}
+
+    def stop(stage: str, done: int, total: int, detail: str) -> None:
+        if stage == "training" and done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vitprof.train(SMALL, "digits", progress=stop, **how)
+    with pytest.raises(UserError, match="epochs 1 -> 2"):
+        vitprof.train(SMALL, "digits", **{**how, "epochs": 2})
+    run = vitprof.train(SMALL, "digits", **how)
+    whole = vitprof.train(SMALL, "digits", **{**how, "out": tmp_path / "whole"})
+    assert run.losses == whole.losses
+    assert run.top1 == whole.top1
+    with pytest.raises(UserError, match="finished run"):
+        vitprof.train(SMALL, "digits", **how)
+    assert vitprof.train(SMALL, "digits", **how, fresh=True).top1 == whole.top1
+
+
+def test_two_classes_have_no_top3(tmp_path) -> None:
+    import numpy as np
+
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "two.npz", images=pixels, labels=np.arange(40) % 2)
+    run = vitprof.train(SMALL, tmp_path / "two.npz", out=tmp_path / "out", epochs=0, batch=8)
+    assert math.isnan(run.top3)
+    assert run.losses == ()
+    assert run.spec.classes == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"batch": 0}, "`batch` is 0"),
+        ({"epochs": -1}, "`epochs` is -1"),
+        ({"augment": "ligth"}, "`augment` 'ligth' is unknown.*did you mean 'light'"),
+        ({"autocast": "fp8"}, "`autocast` 'fp8'"),
+        ({"train_device": "tpu"}, "`train_device` tpu"),
+        ({"teacher": "nowhere"}, "`teacher` nowhere is no folder"),
+        ({"batch": 2000}, "take a smaller `batch`"),
+    ],
+)
+def test_errors_name_the_parameter(tmp_path, changed, words) -> None:
+    with pytest.raises(UserError, match=words):
+        vitprof.train(TINY, "digits", out=tmp_path / "out", **{**QUICK, **changed})

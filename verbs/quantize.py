@@ -1,0 +1,106 @@
+"""`vitprof.quantize`: a model in 8-bit integers, and whether that pays here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError, did_you_mean
+from ..profiler.deployed.result import DeployedModels
+from ..progress import ProgressOption, shown_progress
+
+# How int8-static chooses its ranges.
+CALIBRATIONS = ("minmax", "percentile", "entropy")
+
+
+@dataclass(frozen=True, repr=False)
+class QuantizeResult(DeployedModels):
+    """The files of a model, one a number format, side by side; fp32 first."""
+
+    model: str
+
+    def about(self) -> dict[str, Any]:
+        return {"model": self.model, "runtime": self.runtime}
+
+
+def quantize(
+    model: str | Path,
+    data: str | Path,
+    *,
+    out: str | Path,
+    dtype: str | Sequence[str] = "int8",
+    runtime: str = "onnxruntime",
+    calibration: str = "minmax",
+    calibration_images: int = 256,
+    resolution: int | None = None,
+    batch: int = 1,
+    threads: int = 1,
+    test_images: int | None = None,
+    sessions: int = 5,
+    progress: ProgressOption = False,
+) -> QuantizeResult:
+    """Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both.
+
+    Latencies are measured side by side on this machine's CPU, accuracies with the very files, and
+    memory in a process of its own. Nothing is trained.
+
+        files = vitprof.quantize("digits", "digits", out="int8", dtype=["int8", "int8-static"])
+        files.to_frame()[["name", "file_bytes", "latency_ms", "top1"]]
+        files.remarks
+        files.plot()
+
+    Args:
+        model: the folder of a trained model.
+        data: see `vitprof.train`.
+        out: folder to write: the files, facts.csv, facts.png and report.json.
+        dtype: "int8" quantizes what flows at every run; "int8-static" (onnxruntime) learns its
+            ranges from images; or several of them.
+        runtime: what runs it: "onnxruntime", or "torch" (by torchao).
+        calibration: how int8-static chooses its ranges: "minmax", "percentile" or "entropy".
+        calibration_images: training images that int8-static learns from.
+        resolution: scale images to so many pixels a side; None: the model's.
+        batch: images a run that is measured.
+        threads: the runtime's threads.
+        test_images: test on so many of the test images; None: all.
+        sessions: fresh sessions that each is measured in.
+        progress: True for a bar on stderr, or a function (see progress.OnProgress).
+
+    Raises:
+        UserError: the runtime lacks the dtype, `out` holds something, or the model cannot be
+            converted or run here.
+    """
+    from ..profiler.deployed.comparison import Comparison
+    from ..profiler.deployed.deployed import check_precision
+    from ..training.data.loading import images_for_trained
+    from ..training.inputs import calibration_inputs
+    from ..training.model_folder import check_empty
+
+    comparison = Comparison(batch, threads, test_images, sessions)
+    dtypes = list(dict.fromkeys(["fp32", *([dtype] if isinstance(dtype, str) else dtype)]))
+    for one in dtypes:
+        check_precision(runtime, one)
+    if dtypes == ["fp32"]:
+        raise UserError("`dtype` fp32 is what it is compared with; add `dtype` int8.")
+    if calibration not in CALIBRATIONS:
+        raise UserError(
+            f"unknown `calibration` '{calibration}'{did_you_mean(calibration, CALIBRATIONS)}."
+        )
+    if calibration_images < 1:
+        raise UserError(f"`calibration_images` is {calibration_images}; it has to be 1 or more.")
+    folder = Path(out)
+    with shown_progress(progress) as on_progress:
+        weights, images, norm = images_for_trained(model, str(data), resolution, on_progress)
+        check_empty(folder)
+        static = "int8-static" in dtypes
+        ranges = calibration_inputs(images.train, norm, calibration_images) if static else ()
+        files = {}
+        for done, one in enumerate(dtypes):
+            on_progress("converting", done, len(dtypes), one)
+            files[one] = comparison.write(weights, one, folder, runtime, ranges, calibration)
+            on_progress("converting", done + 1, len(dtypes), one)
+        facts = comparison.measure(files, images, norm, on_progress)
+    result = QuantizeResult(tuple(facts), runtime, folder, str(model))
+    result.save(folder)
+    return result

@@ -1,0 +1,213 @@
+"""`vitprof.train`: a model's weights, from images."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..progress import ProgressOption, shown_progress
+from ..results import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ..models import Spec
+    from ..training.evaluate import Accuracy
+
+
+@dataclass(frozen=True, repr=False)
+class TrainResult(Result):
+    """A trained model: its folder `path`, its `spec`, and how often it is right.
+
+    `losses` has the running mean of the loss after each step. Under torchrun only the first process
+    tests the model: in the others `accuracy` is None.
+    """
+
+    spec: Spec
+    path: Path
+    images: int
+    epochs: float
+    losses: tuple[float, ...]
+    steps_an_epoch: int
+    accuracy: Accuracy | None
+
+    @property
+    def title(self) -> str:
+        if self.accuracy is None:
+            return f"{self.spec.name}: trained; the first process tests it"
+        return f"{self.spec.name}: {self.accuracy.in_words()} of {self.accuracy.images} test images"
+
+    @property
+    def top1(self) -> float:
+        """Share of the test images that it is right on; NaN where this process did not test."""
+        return self._top(1)
+
+    @property
+    def top3(self) -> float:
+        """The same for the three classes it finds likeliest; NaN for 3 classes and fewer."""
+        return self._top(3)
+
+    def _top(self, k: int) -> float:
+        found = None if self.accuracy is None else self.accuracy.top(k)
+        return math.nan if found is None else found
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """A row a step: `step`, `epoch` and the running mean of the `loss`."""
+        import pandas as pd
+
+        steps = range(1, len(self.losses) + 1)
+        epochs = [step / self.steps_an_epoch for step in steps]
+        return pd.DataFrame({"step": steps, "epoch": epochs, "loss": self.losses})
+
+    def report(self) -> dict[str, Any]:
+        tested = self.accuracy
+        return {
+            "model": self.spec.name,
+            "images": self.images,
+            "test_images": 0 if tested is None else tested.images,
+            "epochs": self.epochs,
+            **({} if tested is None else tested.as_dict()),
+            "out": str(self.path),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame([self.report()])
+
+    def figure(self) -> Figure:
+        """Draw the loss over the epochs."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(self.history["epoch"], self.history["loss"])
+        axes.set(xlabel="epoch", ylabel="loss, running mean", title=self.title)
+        return figure
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write report.json and history.csv."""
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "report.json").write_text(json.dumps(self.report(), indent=2) + "\n")
+        self.history.to_csv(place / "history.csv", index=False)
+
+
+def train(
+    model: str | Path | Spec,
+    data: str | Path,
+    *,
+    out: str | Path,
+    checkpoint: str | Path | None = None,
+    resolution: int | None = None,
+    epochs: float = 20.0,
+    batch: int = 128,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.05,
+    augment: str = "light",
+    autocast: str = "auto",
+    seed: int = 0,
+    train_device: str = "auto",
+    fused_attention: bool = False,
+    teacher: str | Path | None = None,
+    fresh: bool = False,
+    progress: ProgressOption = False,
+) -> TrainResult:
+    """Train a model, from the beginning or from a checkpoint, and test it.
+
+    An interrupted run goes on when the same call is made again; what is drawn follows from `seed`
+    alone, so the result is the same. Started by torchrun, all processes train one model.
+
+        run = vitprof.train("vit-micro-8", "digits", out="digits", epochs=40, augment="none")
+        run.top1, run.top3
+        run.plot("loss.png")
+        vitprof.evaluate("digits", "digits")
+
+    Args:
+        model: a name, a spec's JSON file, a Spec, or a folder with a model to start from.
+        data: "digits"; a folder or zip of class folders; an .npz with images and labels.
+        out: folder to write: spec.json, model.safetensors, report.json.
+        checkpoint: weights to start from.
+        resolution: scale images to so many pixels a side; None: the model's.
+        epochs: how often every image is seen.
+        batch: images a step, over all processes.
+        learning_rate: AdamW's, at its peak; then down a cosine.
+        weight_decay: AdamW's.
+        augment: "none", "light" (crop, flip, smooth labels) or "deit" (mixup, cutmix, erase too).
+        autocast: "bf16", "fp32", or "auto": bf16 where the device computes in it.
+        train_device: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is one.
+        fused_attention: train with PyTorch's fused attention.
+        teacher: folder of a model whose answers count as labels too.
+        fresh: begin anew where `out` holds a run.
+        progress: True for a bar on stderr, or a function (see progress.OnProgress).
+
+    Raises:
+        UserError: what was given is wrong, `out` holds something else, or the loss is no number.
+    """
+    from ..models import create_model, create_spec
+    from ..models.modules.fused_attention import with_fused_attention
+    from ..training.data.datasets import load_dataset
+    from ..training.distillation import DistillationLoss
+    from ..training.evaluate import evaluate
+    from ..training.fit import check_batch, check_fits, fitted_spec, read_teacher, refuse_texts
+    from ..training.loop import TrainingRun
+    from ..training.model_folder import normalisation_for, weights_of, write_model
+    from ..training.plan import TrainingPlan
+    from ..training.processes import joined_processes
+    from ..training.saved_run import SavedRun, train_to_end
+    from ..training.torch_device import find_torch_device
+    from .autocast import settled
+
+    device = find_torch_device(train_device)
+    plan = settled(
+        TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
+    )
+    folder = Path(out)
+    with joined_processes(device) as processes:
+        shown = progress if processes.is_first else False
+        spec: Any = create_spec(model)
+        refuse_texts(spec, "vitprof train")
+        with shown_progress(shown) as on_progress:
+            images = load_dataset(str(data), resolution or spec.resolution, on_progress)
+        check_batch(images, batch)
+        weights = weights_of(model, checkpoint)
+        if weights is None:
+            import torch
+
+            torch.manual_seed(seed)
+            spec = fitted_spec(spec, images.train)
+        made = create_model(spec, checkpoint=weights)
+        norm = normalisation_for(weights, images)
+        check_fits(made.spec, images.train, norm)
+        asked = {
+            "command": "train", "model": model, "checkpoint": checkpoint or "", "data": data,
+            "training": plan, "teacher": teacher or "", "fused_attention": fused_attention,
+        }  # fmt: skip
+        with processes.first_before_others():
+            saved = SavedRun(folder, asked, writes=processes.is_first, fresh=fresh)
+        taught = None if teacher is None else read_teacher(teacher, device, images, norm)
+        run = TrainingRun(
+            with_fused_attention(made) if fused_attention else made, images, norm, plan,
+            DistillationLoss(teacher=taught), device, processes,
+        )  # fmt: skip
+        with shown_progress(shown) as on_progress:
+            losses = train_to_end(run, saved, on_progress)
+            accuracy = (
+                evaluate(run.model, images.test, norm, on_progress=on_progress)
+                if processes.is_first
+                else None
+            )
+        result = TrainResult(
+            spec, folder, len(images.train), epochs, tuple(losses), run.steps_an_epoch, accuracy
+        )
+        if processes.is_first:
+            # Before the others leave: torchrun ends all where one fails on its way out.
+            write_model(run.model, folder, norm)
+            saved.finish(result.report())
+    return result
