@@ -15,7 +15,18 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from vitprof.errors import UserError
-from vitprof.models import Block, Spec
+from vitprof.models import (
+    AutoViTSpec,
+    Block,
+    EfficientViTSpec,
+    EfficientViTStage,
+    MBConvStage,
+    Spec,
+    TransformerStage,
+    ViTLayer,
+    ViTSpec,
+    create_model,
+)
 from vitprof.tables import Row, Setting
 
 # No timing decides a test: a first call may import for a second.
@@ -96,6 +107,72 @@ def failed_row() -> Callable[..., Row]:
         return Row(subject, verdict="failed", error=error, **others)
 
     return row
+
+
+@pytest.fixture(scope="session")
+def specs() -> dict[str, Spec]:
+    """Return a small model of each family whose modules can be removed."""
+    return {
+        "vit": ViTSpec(
+            embed=16, layers=(ViTLayer(2, 8, 8, 24), ViTLayer(2, 4, 6, 32), ViTLayer(4, 4, 4, 16)),
+            resolution=8, patch=2, classes=10, in_channels=1, name="small-vit",
+        ),
+        "autovit": AutoViTSpec(
+            mbconvs=(MBConvStage(8, 2, 1, 1), MBConvStage(12, 3, 2, 2)),
+            transformers=(
+                TransformerStage(12, 16, 3, 2, 6, 6, 24, 1),
+                TransformerStage(12, 20, 2, 2, 6, 6, 24, 2),
+            ),
+            pool_width=20, pool_expansion=2, stem_width=8, resolution=32, classes=5, in_channels=1,
+            name="small-autovit",
+        ),
+        "efficientvit": EfficientViTSpec(
+            stages=tuple(EfficientViTStage(*dims) for dims in ((16, 2, 2), (24, 1, 2), (24, 3, 2))),
+            resolution=128, classes=5, kernels=(3, 1), qk=4, name="small-efficientvit",
+        ),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def randomised() -> Callable[..., Any]:
+    """Return a model whose biases, norms and batch statistics are random, so none hides a fault."""
+    import torch
+    from torch import nn
+
+    def made(spec: Spec, seed: int = 0) -> nn.Module:
+        torch.manual_seed(seed)
+        model = create_model(spec)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.2 * torch.randn_like(parameter))
+            for module in model.modules():
+                if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
+                    module.running_mean.normal_(0, 0.3)
+                    module.running_var.uniform_(0.5, 2.0)
+        return model
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def check_inheritance() -> Callable[[Spec, Spec], None]:
+    """Check that what a subnet inherits has its model's names and shapes, within the supernet's."""
+    import torch
+    from vitprof.models.inheritance.inherited import inherited
+
+    def shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
+        with torch.device("meta"):
+            return {name: tuple(t.shape) for name, t in create_model(spec).state_dict().items()}
+
+    def check(supernet: Spec, subnet: Spec) -> None:
+        found = inherited(supernet, subnet)
+        of = shapes(supernet)
+        assert {name: part.shape for name, part in found.items()} == shapes(subnet)
+        for part in found.values():
+            for ranges, size in zip(part.dims, of[part.source], strict=True):
+                assert ranges[-1][1] <= size
+
+    return check
 
 
 @pytest.fixture

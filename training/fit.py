@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..models import Spec, create_model
+from ..models.families.registry import find_family
 from .data.images import Images, Normalisation
 from .data.texts import Texts
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def takes_texts(spec: Spec) -> bool:
-    return spec.family == "bert"
+    return find_family(spec.family).takes == "texts"
 
 
 def refuse_texts(spec: Spec, verb: str, remedy: str = "") -> None:

@@ -38,7 +38,7 @@ def _specs(draw: st.DrawFn) -> ViTSpec:
 
 
 @pytest.fixture(scope="session")
-def specs() -> st.SearchStrategy[ViTSpec]:
+def any_vits() -> st.SearchStrategy[ViTSpec]:
     return _specs()
 
 

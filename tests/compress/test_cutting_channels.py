@@ -1,4 +1,4 @@
-"""A VGG's channels: where they lie, and what a model without some of them computes."""
+"""What a VGG without some of its channels computes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import pytest
 import torch
 from vitprof.compress.cutting import cut, hold_at_zero, prunable_of, smaller_model
 from vitprof.compress.nvit.importance import Importance
-from vitprof.compress.optin.channels import MeanSquares
-from vitprof.models import create_spec
 
 from .conftest import VGG, randomised
 
@@ -38,16 +36,6 @@ def test_the_smaller_model_is_the_one_with_channels_at_zero(spec) -> None:
         assert (smaller(x) - model(x)).abs().max() > 0.01
 
 
-def test_names_and_widths_are_the_specs_own() -> None:
-    spec = create_spec("vgg16-bn")
-    structures = prunable_of(spec).structures(spec, True)
-    assert [s.units for s in structures] == list(spec.channels)
-    found = prunable_of(spec).with_units(spec, {"convs.2.channels": 96, "convs.12.channels": 32})
-    assert found.stages == ((64, 64), (96, 128), (256,) * 3, (512,) * 3, (512, 512, 32))
-    # The last map is 7 x 7, and each of its places is an input of the first dense layer.
-    assert structures[-1].parts[-1].index.shape == (512, 49)
-
-
 def test_a_channels_weights_leave_statistics_out() -> None:
     """A mean or a variance is no weight: it counts for no magnitude."""
     model = randomised(VGG)
@@ -66,12 +54,3 @@ def test_a_channels_weights_leave_statistics_out() -> None:
             + reader.weight.square().sum(dim=(0, 2, 3))
         )  # fmt: skip
     torch.testing.assert_close(before.of[first], expected)
-
-
-def test_the_error_of_a_map_is_the_mean_square_of_averages() -> None:
-    full = torch.tensor([[[1.0, 2.0]], [[3.0, 6.0]]])  # images x channels x places: averages 2, 4
-    variants = torch.stack([full, full + 1, full * torch.tensor([1.0, 0.0])])
-    torch.testing.assert_close(MeanSquares(full).errors(variants), torch.tensor([0.0, 1.0, 8.0]))
-    # What one image has more and another less is no error.
-    swapped = full.flip(0)[None]
-    torch.testing.assert_close(MeanSquares(full).errors(swapped), torch.zeros(1))

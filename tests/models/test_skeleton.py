@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
+import pytest
 import torch
 from vitprof.models import ViTLayer, ViTSpec, create_model
+from vitprof.models.removal import removable
 from vitprof.models.skeleton import skeleton
 
 TWO = ViTSpec(embed=8, layers=(ViTLayer(2, 4, 4, 8), ViTLayer(2, 4, 4, 8)), resolution=8, patch=4)
 
 
-def test_names_and_shapes_are_the_models(space) -> None:
-    for candidate in space.sample(np.random.default_rng(1), 6):
-        spec = space.spec(candidate)
+@pytest.mark.parametrize("family", ["vit", "autovit", "efficientvit"])
+def test_names_and_shapes_are_the_models(specs, family: str) -> None:
+    for spec in (specs[family], *(module.left for module in removable(specs[family]))):
         own, of = skeleton(spec).state_dict(), create_model(spec).state_dict()
         assert {n: t.shape for n, t in own.items()} == {n: t.shape for n, t in of.items()}
         assert all(tensor.is_meta for tensor in own.values())

@@ -1,0 +1,11 @@
+"""Weights are inherited within families that know how."""
+
+from __future__ import annotations
+
+from vitprof.models import create_spec
+from vitprof.models.inheritance.inherited import inherited
+
+
+def test_other_families_are_refused(refused) -> None:
+    with refused("'swin'"):
+        inherited(create_spec("swin-tiny"), create_spec("swin-tiny"))
