@@ -11,44 +11,77 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from .errors import UserError
+    from .errors import UnfinishedError, UserError
     from .models import Block, Spec, ViTSpec, create_model, create_spec
-    from .tables import LatencyTable, Prediction
+    from .profiler.plan import Plan
+    from .results import Result
+    from .tables import Prediction
+    from .verbs.bench import bench
+    from .verbs.bench_attention import bench_attention
+    from .verbs.breakdown import breakdown
+    from .verbs.build import build
+    from .verbs.devices import devices
     from .verbs.distill import distill
     from .verbs.evaluate import evaluate
+    from .verbs.latency_table import LatencyTable
+    from .verbs.measure import measure
+    from .verbs.plan import plan
     from .verbs.quantize import quantize
     from .verbs.train import train
+    from .verbs.validate import validate
 
 # Where each public name lives; imported when it is first asked for.
 _HOMES = {
     "Block": ".models",
-    "LatencyTable": ".tables",
+    "LatencyTable": ".verbs.latency_table",
+    "Plan": ".profiler.plan",
     "Prediction": ".tables",
+    "Result": ".results",
     "Spec": ".models",
+    "UnfinishedError": ".errors",
     "UserError": ".errors",
     "ViTSpec": ".models",
+    "bench": ".verbs.bench",
+    "bench_attention": ".verbs.bench_attention",
+    "breakdown": ".verbs.breakdown",
+    "build": ".verbs.build",
     "create_model": ".models",
     "create_spec": ".models",
+    "devices": ".verbs.devices",
     "distill": ".verbs.distill",
     "evaluate": ".verbs.evaluate",
+    "measure": ".verbs.measure",
+    "plan": ".verbs.plan",
     "quantize": ".verbs.quantize",
     "train": ".verbs.train",
+    "validate": ".verbs.validate",
 }
 
 __all__ = [
     "Block",
     "LatencyTable",
+    "Plan",
     "Prediction",
+    "Result",
     "Spec",
+    "UnfinishedError",
     "UserError",
     "ViTSpec",
     "__version__",
+    "bench",
+    "bench_attention",
+    "breakdown",
+    "build",
     "create_model",
     "create_spec",
+    "devices",
     "distill",
     "evaluate",
+    "measure",
+    "plan",
     "quantize",
     "train",
+    "validate",
 ]
 
 

@@ -42,3 +42,13 @@ def write_atomically(path: str | Path, data: str | bytes) -> None:
     """
     with replacing(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+def check_writable(path: Path) -> None:
+    """Raise UserError now, not after minutes of measuring, for a place that cannot be written."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the path of a file.")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(
+            f"{path} cannot be written: the folder {path.parent} is missing or not writable."
+        )

@@ -1,4 +1,4 @@
-"""The one exception a user may cause, and the 'did you mean' that goes into its sentence."""
+"""What a user may cause, and the 'did you mean' that goes into its sentence."""
 
 from __future__ import annotations
 
@@ -33,6 +33,18 @@ class MissingExtraError(UserError):
     def __init__(self, extra: str, why: str) -> None:
         self.extra = extra
         super().__init__(f"{why} pip install 'vitprof[{extra}]'.")
+
+
+class UnfinishedError(Exception):
+    """Long work cannot go on now; what is done is kept, and the same call goes on from there.
+
+    `done` and `missing` are numbers of its parts.
+    """
+
+    def __init__(self, message: str, *, done: int, missing: int) -> None:
+        super().__init__(message)
+        self.done = done
+        self.missing = missing
 
 
 LONGEST_LIST = 350

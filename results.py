@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 
 # Rows that a notebook shows before it cuts.
 MOST_ROWS = 60
+PICTURE_DPI = 130
 
 
 class Result:
@@ -24,6 +28,11 @@ class Result:
 
         @property
         def title(self) -> str: ...
+
+    def __init_subclass__(cls, **others: Any) -> None:
+        """Keep this class's repr where @dataclass would write one of its own."""
+        super().__init_subclass__(**others)
+        cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
 
     def report(self) -> dict[str, Any]:
         """Return the result as JSON values, with the keys that the command's --json prints."""
@@ -38,10 +47,16 @@ class Result:
         raise NotImplementedError(f"{type(self).__name__} has no picture")
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """Draw the picture; with a path (.png, .svg, .pdf) write it there too."""
+        """Draw the picture; with a path (.png, .svg, .pdf) write it there too.
+
+        Raises UserError when it cannot be written.
+        """
         made = self.figure()
         if path is not None:
-            made.savefig(Path(path))
+            try:
+                made.savefig(Path(path), dpi=PICTURE_DPI)
+            except (OSError, ValueError) as error:
+                raise UserError(f"the picture {path} cannot be written: {error}.") from None
         return made
 
     def __repr__(self) -> str:
@@ -52,3 +67,16 @@ class Result:
 
         table = self.to_frame().to_html(max_rows=MOST_ROWS, border=0, escape=True)
         return f"<p><b>{escape(self.title)}</b></p>{table}"
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: numbers rounded to six places, a NaN as None."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value

@@ -106,9 +106,10 @@ class Device:
             return "run vitprof measure on the machine that has it"
         if self.why_no_build_here(backend) is not None:
             return "run vitprof measure on the device itself"
+        trust = " --trust" if backend == "tensorrt" else ""  # its engines are programs
         return (
             f"build for it here (vitprof build --device {self.name} --out b.zip) and measure the "
-            "bundle there (vitprof measure --bundle b.zip)"
+            f"bundle there (vitprof measure --bundle b.zip{trust})"
         )
 
     def is_gpu(self, gpu: NvidiaGpu) -> bool:

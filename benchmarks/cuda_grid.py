@@ -39,7 +39,7 @@ def measure(device: Device, folder: Path, dtype: str, sparsity: str, graph: str)
     path = folder / f"{dtype}-{sparsity.replace(':', '')}-{graph}.csv"
     vitprof("measure", "--device", device.name, "--backend", "cuda", "--model", "deit-base",
             "--dtype", dtype, "--sparsity", sparsity, "--graph", graph, "--out", str(path),
-            *(("--models", "0") if sparsity == "2:4" else ()))  # fmt: skip
+            *(("--whole-models", "0") if sparsity == "2:4" else ()))  # fmt: skip
     return LatencyTable.read_csv(path)
 
 

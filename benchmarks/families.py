@@ -50,7 +50,7 @@ def main() -> None:
     columns = ("prediction", "MAPE", "bias", "worst", "±5 %", "±10 %", "τ", "models measured")
     for family in arguments.family or FAMILIES:
         lut = str(folder / f"{family}.csv")
-        measured = vitprof("measure", "--space", family, "--out", lut)
+        measured = vitprof("measure", "--family", family, "--out", lut)
         saved = folder / f"{family}.json"
         result = json.loads(saved.read_text()) if saved.exists() else vitprof(
             "validate", "--table", lut, "--samples", arguments.samples,

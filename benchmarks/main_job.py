@@ -50,8 +50,9 @@ def start_up(out: Path, repeats: int = 7) -> list[list[str]]:
             vitprof(*arguments)
             times.append(time.perf_counter() - started)
         code = (
-            "import sys; from vitprof.cli.main import main\n"
-            f"try: main({list(arguments)!r})\n"
+            "import runpy, sys\n"
+            f"sys.argv = ['vitprof', *{list(arguments)!r}]\n"
+            "try: runpy.run_module('vitprof', run_name='__main__')\n"
             "except SystemExit: pass\n"
             "print('torch' in sys.modules)"
         )

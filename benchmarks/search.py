@@ -383,7 +383,7 @@ def main() -> None:
     xxs, cifar = str(folder / "autovit-xxs.csv"), str(folder / "autovit-cifar.csv")
 
     def measured(space: str, lut: str) -> LatencyTable:
-        vitprof("measure", "--search-space", space, "--sessions", SESSIONS, "--out", lut)
+        vitprof("measure", "--space", space, "--sessions", SESSIONS, "--out", lut)
         return LatencyTable.read_csv(lut)
 
     study = Study(arguments, folder)

@@ -12,6 +12,7 @@ import click
 
 from ..notes import note
 from ..progress import OnProgress, shown_progress
+from ..results import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,19 +27,6 @@ json_option = click.option(
 def print_json(values: dict[str, Any]) -> None:
     """Print one object; a NaN, which JSON lacks, becomes null."""
     click.echo(json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it: numbers rounded to six places, a NaN as None."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    return value
 
 
 def note_doubtful(failed: Sequence[Row], unstable: Sequence[Row], most: int = 5) -> None:

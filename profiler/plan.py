@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..models import Block, Spec
+from ..results import Result
 from ..tables.row import Context
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..spaces.measuring_space import Space
+    from .refine import Refinement
 
 # What is compiled and run: a whole model, or a chain of blocks each feeding the next.
 Subject = Spec | tuple[Block, ...]
@@ -76,14 +84,18 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Result):
     """The points a table needs, each once, in the order of its rows.
 
     `search_space` is what they were taken from, as JSON values: it is kept in the table's header.
+    With a `refinement` further points are found while these are measured. `seed` is that of the
+    whole models and of the order of measuring.
     """
 
     points: Sequence[Point]
     search_space: Mapping[str, Any] | None = None
+    refinement: Refinement | None = None
+    seed: int = 0
 
     @classmethod
     def of_blocks(
@@ -112,3 +124,52 @@ class Plan:
         if not any(point.is_difference for point in points):
             raise UserError(f"{model.name} has no block that could be left out.")
         return cls([*points, Point(model, "in_model")])
+
+    def refined(self, space: Space, probes: Sequence[Block]) -> Plan:
+        """Return the plan with the blocks of a finer `space`, and with `probes`."""
+        assert self.refinement is not None, "only a plan with a refinement is refined"
+        own = set(self.refinement.space.blocks())
+        exact = [block for block in self.blocks if block not in own]
+        finer = Plan.of_blocks(
+            [*space.blocks(), *exact, *probes], self.refinement.context, self.models
+        )
+        return replace(self, points=finer.points)
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The blocks to measure."""
+        return [point.subject for point in self.points if isinstance(point.subject, Block)]
+
+    @property
+    def models(self) -> list[Spec]:
+        """The whole models that are measured beside them."""
+        return [point.subject for point in self.points if isinstance(point.subject, Spec)]
+
+    @property
+    def title(self) -> str:
+        """How many points of what kind there are."""
+        more = f", to be refined up to {self.refinement.points}" if self.refinement else ""
+        ops = ", ".join(f"{count} {op}" for op, count in self._ops().items())
+        return f"Plan of {len(self.blocks)} blocks ({ops}){more} and {len(self.models)} models"
+
+    def report(self) -> dict[str, Any]:
+        """Return the numbers of points as JSON values."""
+        return {"points": len(self.blocks), "models": len(self.models), "ops": self._ops()}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a point: its op ("model" for a whole one), name, context and work."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "op": point.subject.op if isinstance(point.subject, Block) else "model",
+                "name": str(point),
+                "context": point.context,
+                "macs": point.subject.macs,
+                "params": point.subject.params,
+            }
+            for point in self.points
+        )
+
+    def _ops(self) -> dict[str, int]:
+        return dict(Counter(block.op for block in self.blocks))

@@ -13,6 +13,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,10 @@ from ..models import Block
 from ..spaces.measuring_space import COUNTS, WIDTH_STEP, Slab, Space
 from ..tables import LatencyTable
 from ..tables.grids.grid import dims_array
+from ..tables.row import Context
+
+if TYPE_CHECKING:
+    from .plan import Plan
 
 # A gap whose probe is off by less than this (or less than the probe's own interval) needs no level.
 SMALLEST_ERROR = 0.02
@@ -55,6 +60,15 @@ class GapError:
     @property
     def matters(self) -> bool:
         return abs(self.error) > max(SMALLEST_ERROR, self.noise)
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """A space that is refined up to so many `points`, its blocks measured in `context`."""
+
+    space: Space
+    points: int
+    context: Context
 
 
 # Measures the space's grid and further blocks into one table; called again with more of both.
@@ -105,6 +119,27 @@ def with_level(space: Space, gap: Gap) -> Space:
 
 def _slab_of(space: Space, gap: Gap) -> Slab:
     return next(slab for slab in space.slabs if slab.key == gap.slab)
+
+
+def measure_plan(
+    plan: Plan,
+    measure: Callable[[Plan], LatencyTable],
+    on_step: Callable[[GapError], None] | None = None,
+) -> LatencyTable:
+    """Measure a plan with `measure`, again and again with more points where it is to be refined.
+
+    `on_step` is told of every gap that gets a level.
+    """
+    wanted = plan.refinement
+    if wanted is None:
+        return measure(plan)
+    return measure_refined(
+        wanted.space,
+        wanted.points,
+        lambda space, probes: measure(plan.refined(space, probes)),
+        plan.seed,
+        on_step,
+    )
 
 
 def measure_refined(

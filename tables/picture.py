@@ -21,13 +21,19 @@ def save_picture(figure: Figure, title: Setting | str, path: str | Path) -> None
     """
     import matplotlib.pyplot as plt
 
-    figure.suptitle(title if isinstance(title, str) else _in_words(title))
+    titled(figure, title)
     try:
         figure.savefig(path, dpi=130)
     except (OSError, ValueError) as error:
         raise UserError(f"the picture {path} cannot be written: {error}.") from None
     finally:
         plt.close(figure)
+
+
+def titled(figure: Figure, title: Setting | str) -> Figure:
+    """Return the figure with a title: a text, or the setting that all of it was measured under."""
+    figure.suptitle(title if isinstance(title, str) else _in_words(title))
+    return figure
 
 
 def _in_words(setting: Setting) -> str:

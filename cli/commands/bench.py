@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...errors import UserError
-from ..options.common import given_options, setting_options
-from ..output import giga, json_option, milliseconds, note, print_json, print_table, progress_bar
-from ..reports.bench_table import check_table, write_table
+from ..options.common import given_options, given_settings, setting_options
+from ..output import json_option, note, print_json
+from ..reports.bench_table import check_table, print_bench, write_table
 
 if TYPE_CHECKING:
     from ...tables.setting import PartialSetting
@@ -49,97 +47,22 @@ def bench(
 
     Several models are run interleaved, so that their ratio can be trusted.
     """
-    from ...models import create_spec
-    from ...profiler.bench_protocols import find_protocol
-    from ...profiler.measure import measure_models
-    from ...profiler.sampling.protocol import Protocol
-    from ...profiler.sampling.sampler import SamplingPlan
-    from ...profiler.target import open_target
+    from ...verbs.bench import bench as bench_models
 
     if out:
         check_table(out)
-    if protocol:
-        said = find_protocol(protocol)
-        wanted = replace(
-            wanted,
-            batch=_unless_given("batch", said.batch, wanted.batch),
-            threads=_unless_given("threads", said.threads, wanted.threads),
-        )
-        sessions = _unless_given("sessions", said.sessions, sessions)
-        runs = _unless_given("runs", said.runs, runs)
-        warmup = _unless_given("warmup", said.warmup_runs, warmup)
-    specs = [create_spec(model) for model in models]
-    sampling = SamplingPlan(
-        warmup_runs=warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, threads=wanted.threads
+    asked = {"sessions": sessions, "runs": runs, "warmup": warmup}
+    given: Any = {name: value for name, value in asked.items() if given_options({name})}
+    result = bench_models(
+        models, protocol=protocol, **given_settings(wanted), **given, progress=not as_json
     )
-    what = f"vitprof bench --model {' --model '.join(models)}"
-    with (
-        open_target(wanted, what) as target,
-        progress_bar(enabled=not as_json) as on_progress,
-    ):
-        rows = measure_models(
-            specs,
-            target,
-            protocol=Protocol(
-                sessions=sessions,
-                model_sessions=sessions,
-                extra_sessions=0,
-                model_extra_sessions=0,
-                sampling=sampling,
-            ),
-            on_progress=on_progress,
-        ).rows
-    for row, spec in zip(rows, specs, strict=True):
-        if row.verdict == "failed":
-            raise UserError(f"{spec.name or 'the model'} cannot be run here: {row.error}.")
-    results = [
-        {
-            "model": spec.name,
-            "latency_ms": row.latency_ms,
-            "low_ms": row.low_ms,
-            "high_ms": row.high_ms,
-            "images_per_s": 1e3 * wanted.batch / row.latency_ms,
-            "batch": wanted.batch,
-            "min_ms": row.min_ms,
-            "p90_ms": row.p90_ms,
-            "p99_ms": row.p99_ms,
-            "sessions": row.sessions,
-            "samples": row.samples,
-            "set_aside": row.set_aside,
-            "macs": spec.macs,
-            "params": spec.params,
-            "input": spec.blocks()[0].input_shape[-1],
-            "verdict": row.verdict,
-        }
-        for row, spec in zip(rows, specs, strict=True)
-    ]
     if out:
-        write_table(out, results, f"{target.setting.device} ({target.setting.backend})")
+        write_table(out, result.models, f"{result.setting.device} ({result.setting.backend})")
     if as_json:
-        print_json(results[0] if len(results) == 1 else {"results": results})
+        print_json(result.report())
     else:
-        print_table(
-            ("model", "ms", "95 % interval", "p90", "p99", "images/s", "GMAC/s", "verdict"),
-            [
-                (
-                    spec.name,
-                    milliseconds(row.latency_ms),
-                    f"{milliseconds(row.low_ms)} .. {milliseconds(row.high_ms)}",
-                    milliseconds(row.p90_ms),
-                    milliseconds(row.p99_ms),
-                    f"{1e3 * wanted.batch / row.latency_ms:.1f}",
-                    giga(wanted.batch * spec.macs / row.latency_ms * 1e3),
-                    row.verdict,
-                )
-                for row, spec in zip(rows, specs, strict=True)
-            ],
-        )
-    for row, spec in zip(rows, specs, strict=True):
+        print_bench(result)
+    for row, spec in zip(result.rows, result.specs, strict=True):
         if row.verdict != "stable":
             note(f"{row.verdict}: {spec.name}: {row.error}")
-    return int(any(row.verdict != "stable" for row in rows))
-
-
-def _unless_given(name: str, said: int | None, value: int) -> int:
-    """Return what the protocol says, unless the command line gave the option."""
-    return value if said is None or given_options({name}) else said
+    return int(any(row.verdict != "stable" for row in result.rows))

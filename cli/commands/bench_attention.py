@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ...errors import UserError
-from ..deployed_models import check_new
-from ..options.training import find_torch_device, step_bar, train_device_option
-from ..output import json_option, note, plain, print_json, print_table
+from ..options.training import train_device_option
+from ..output import json_option, note, print_json, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import torch
-
-    from ...models import ViTSpec
-    from ...profiler.attention.timing import Case, Compared
-
-LARGEST = 1_000_000
+    from ...verbs.bench_attention import AttentionResult
 
 
 @click.command(
@@ -57,160 +48,37 @@ def bench_attention(
 
     Both take turns, 5 untimed and 50 timed iterations each, as in the paper on Efficient-ViT.
     """
-    from ...models import ViTSpec, create_spec
-    from ...profiler.attention.report import where_it_pays
+    from ...verbs.bench_attention import bench_attention as time_attention
 
-    spec = create_spec(model)
-    if not isinstance(spec, ViTSpec):
-        raise UserError(f"{spec.name} is no ViT, whose attention could be fused.")
-    if any(spec.merges):
-        raise UserError(f"{spec.name} merges tokens, which needs the attention to be plain.")
-    device = find_torch_device(train_device)
-    wanted = list(_cases(spec, layers, batches, tokens, block_batch, dtypes, modes))
-    check_new(out)
-    results = _measured(spec, wanted, device, layers, warmup, runs, threads, as_json)
-    report = _write(results, spec, device, layers, threads, out)
+    result = time_attention(
+        model, layers=layers, batches=batches, tokens=tokens, block_batch=block_batch,
+        dtypes=dtypes, modes=modes, warmup=warmup, runs=runs, threads=threads,
+        train_device=train_device, out=out, progress=not as_json,
+    )  # fmt: skip
     if as_json:
-        print_json(report)
+        print_json(result.report() | {"out": str(out)})
     else:
-        _print(results)
-        for remark in where_it_pays(results):
+        _print(result)
+        for remark in result.where_it_pays:
             note(remark)
         note(f"written: {out}")
-    for one in results:
+    for one in result.cases:
         if one.error:
-            note(f"failed: {_words(one.case)}: {one.error}")
-    return int(any(one.error for one in results))
+            note(f"failed: {one.case.in_words}: {one.error}")
+    return int(any(one.error for one in result.cases))
 
 
-def _cases(
-    spec: ViTSpec, layers: int | None, batches: str, tokens: str, block_batch: int, dtypes: str,
-    modes: str,
-) -> Iterator[Case]:  # fmt: skip
-    from ...profiler.attention.timing import DTYPES, MODES, cases
-
-    if layers is not None and layers > len(spec.layers):
-        raise UserError(f"--layers {layers}: {spec.name} has {len(spec.layers)}.")
-    in_dtypes = _chosen("--dtypes", dtypes, tuple(DTYPES))
-    in_modes: Any = _chosen("--modes", modes, MODES)
-    of_model, of_block = _numbers("--batches", batches), _numbers("--tokens", tokens)
-    if not of_model and not of_block:
-        raise UserError("nothing is to be timed: --batches and --tokens are both none.")
-    yield from cases("model", in_modes, in_dtypes, of_model, [spec.tokens])
-    yield from cases("block", in_modes, in_dtypes, [block_batch], of_block)
-
-
-def _numbers(option: str, text: str) -> list[int]:
-    if text.strip() == "none":
-        return []
-    try:
-        found = [int(part) for part in text.split(",")]
-    except ValueError:
-        found = [0]
-    if not all(0 < number <= LARGEST for number in found):
-        raise UserError(f"{option} {text} is no list of whole numbers above 0, such as 16,32.")
-    return list(dict.fromkeys(found))
-
-
-def _chosen(option: str, text: str, known: tuple[str, ...]) -> list[str]:
-    from ...errors import did_you_mean
-
-    found = [part.strip() for part in text.split(",")]
-    for one in found:
-        if one not in known:
-            raise UserError(f"{option}: '{one}' is not known{did_you_mean(one, known)}.")
-    return list(dict.fromkeys(found))
-
-
-def _measured(
-    spec: ViTSpec, wanted: list[Case], device: torch.device, layers: int | None, warmup: int,
-    runs: int, threads: int, quiet: bool,
-) -> list[Compared]:  # fmt: skip
-    import torch
-
-    from ...profiler.attention.timing import compare_block, compare_model, with_layers
-    from ...profiler.target import kept_device, locked_device
-    from ...tables.setting import PartialSetting
-
-    keep = kept_device if device.type == "cpu" else locked_device
-    on_cpu = PartialSetting(threads=threads)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    found = []
-    short = with_layers(spec, layers)
-    try:
-        with keep(on_cpu, "vitprof bench-attention"), step_bar(not quiet) as show:
-            for nth, case in enumerate(wanted):
-
-                def on_run(done: int, total: int, case: Case = case) -> None:
-                    show("this case", done, total, _words(case))
-
-                found.append(
-                    compare_model(short, case, device, warmup, runs, on_run=on_run)
-                    if case.what == "model"
-                    else compare_block(
-                        spec.embed, spec.layers[0], case, device, warmup, runs, on_run=on_run
-                    )
-                )
-                show("cases", nth + 1, len(wanted), "")
-    finally:
-        torch.set_num_threads(before)
-    return found
-
-
-def _write(
-    results: list[Compared], spec: ViTSpec, device: torch.device, layers: int | None, threads: int,
-    out: Path,
-) -> dict[str, Any]:  # fmt: skip
-    import json
-
-    import torch
-
-    from ...atomic_write import write_atomically
-    from ...backends import cpu_facts
-    from ...profiler.attention.plot import plot_attention
-    from ...profiler.attention.report import to_csv, to_markdown, where_it_pays
-    from ...tables.picture import threads_in_words
-
-    on_gpu = device.type == "cuda"
-    name = torch.cuda.get_device_name(device) if on_gpu else str(cpu_facts()["cpu"])
-    of_layers = "" if layers is None else f", {layers} of its {len(spec.layers)} layers"
-    title = f"{name}: PyTorch, {spec.name or 'a ViT'}{of_layers}"
-    title += "" if on_gpu else f", {threads_in_words(threads)}"
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / "attention.csv", to_csv(results))
-    write_atomically(out / "attention.md", to_markdown(results, name))
-    plot_attention(results, title, out / "attention.png")
-    report = {
-        "device": name,
-        "torch": torch.__version__,
-        "threads": threads,
-        "model": spec.name,
-        "layers": layers or len(spec.layers),
-        "cases": [one.as_dict() for one in results],
-        "where_it_pays": where_it_pays(results),
-        "out": str(out),
-    }
-    write_atomically(out / "report.json", json.dumps(plain(report), indent=2) + "\n")
-    return report
-
-
-def _words(case: Case) -> str:
-    what = f"batch {case.batch}" if case.what == "model" else f"{case.tokens} tokens"
-    return f"{case.mode}, {case.dtype}, {what}"
-
-
-def _print(results: list[Compared]) -> None:
+def _print(result: AttentionResult) -> None:
     print_table(
         ("case", "fused ms", "plain ms", "plain / fused", "95 % interval"),
         [
             (
-                f"{one.case.what}: {_words(one.case)}",
+                f"{one.case.what}: {one.case.in_words}",
                 "-" if one.error else f"{one.fused_ms:.4g}",
                 "-" if one.error else f"{one.plain_ms:.4g}",
                 "-" if one.error else f"{one.speedup:.2f}",
                 "-" if one.error else f"{one.low:.2f} .. {one.high:.2f}",
             )
-            for one in results
+            for one in result.cases
         ],
     )

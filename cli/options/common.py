@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from ...atomic_write import check_writable  # noqa: F401 - commands import it with the other checks
 from ...errors import UserError
+
+if TYPE_CHECKING:
+    from ...tables.setting import PartialSetting
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -41,16 +44,6 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[match[2] or "s"]
 
 
-def check_writable(path: Path) -> None:
-    """Raise UserError now, not after minutes of measuring, for a place that cannot be written."""
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give the path of a file.")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UserError(
-            f"{path} cannot be written: the folder {path.parent} is missing or not writable."
-        )
-
-
 def check_picture(path: Path) -> None:
     """Raise UserError for a picture whose suffix is not one that can be drawn."""
     if path.suffix.lower() not in PICTURES:
@@ -66,6 +59,11 @@ def given_options(names: Iterable[str]) -> list[str]:
         if parameter.name in names
         and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
     ]
+
+
+def given_settings(wanted: PartialSetting) -> dict[str, Any]:
+    """Return those values of a setting that the command line gives, by name."""
+    return {name: value for name, value in wanted.as_dict().items() if given_options({name})}
 
 
 def grouped_options(

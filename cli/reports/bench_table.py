@@ -6,10 +6,14 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
 from ..options.common import check_writable
+from ..output import giga, milliseconds, print_table
+
+if TYPE_CHECKING:
+    from ...verbs.bench import BenchResult
 
 _ENDINGS = (".csv", ".md")
 
@@ -64,3 +68,23 @@ def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rows = [f"| {' | '.join(line)} |" for line in cells]
     rows.insert(1, "|---" + "|---:" * (len(header) - 1) + "|")
     return "\n".join(rows) + "\n"
+
+
+def print_bench(result: BenchResult) -> None:
+    """Print a line a model."""
+    print_table(
+        ("model", "ms", "95 % interval", "p90", "p99", "images/s", "GMAC/s", "verdict"),
+        [
+            (
+                one["model"],
+                milliseconds(one["latency_ms"]),
+                f"{milliseconds(one['low_ms'])} .. {milliseconds(one['high_ms'])}",
+                milliseconds(one["p90_ms"]),
+                milliseconds(one["p99_ms"]),
+                f"{one['images_per_s']:.1f}",
+                giga(one["images_per_s"] * one["macs"]),
+                one["verdict"],
+            )
+            for one in result.models
+        ],
+    )

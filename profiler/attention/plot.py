@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...tables.picture import save_picture
+from ...tables.picture import titled
 from .timing import Compared
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _STYLES = {"training": "o-", "inference": "s--"}
 
 
-def plot_attention(results: Sequence[Compared], title: str, path: str | Path) -> None:
-    """Draw plain / fused with its interval: whole models left, single blocks right, as far as had.
-
-    The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+def draw_attention(results: Sequence[Compared], title: str) -> Figure:
+    """Return plain / fused with its interval: whole models left, single blocks right, as had."""
+    from matplotlib.figure import Figure
 
     kinds = [
         (what, axis, words)
@@ -33,15 +27,14 @@ def plot_attention(results: Sequence[Compared], title: str, path: str | Path) ->
         )
         if any(one.case.what == what and not one.error for one in results)
     ]
-    figure, panels = plt.subplots(
-        1, max(len(kinds), 1), figsize=(6 * max(len(kinds), 1), 4.2), layout="constrained",
-        squeeze=False, sharey=True,
-    )  # fmt: skip
+    columns = max(len(kinds), 1)
+    figure = Figure(figsize=(6 * columns, 4.2), layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False, sharey=True)
     for axes, (what, axis, words) in zip(panels[0], kinds, strict=False):
         _draw(axes, [o for o in results if o.case.what == what and not o.error], axis)
         axes.set_xlabel(words)
     panels[0][0].set_ylabel("plain / fused (above 1: fusing pays)")
-    save_picture(figure, title, path)
+    return titled(figure, title)
 
 
 def _draw(axes: Axes, results: Sequence[Compared], axis: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +37,12 @@ class Case:
     dtype: str
     batch: int
     tokens: int
+
+    @property
+    def in_words(self) -> str:
+        """Return "training, bf16, batch 16"."""
+        size = f"batch {self.batch}" if self.what == "model" else f"{self.tokens} tokens"
+        return f"{self.mode}, {self.dtype}, {size}"
 
 
 @dataclass(frozen=True)
@@ -194,10 +200,3 @@ def cases(
             for batch in batches:
                 for mode in modes:
                     yield Case(what, mode, dtype, batch, length)
-
-
-def with_layers(spec: ViTSpec, count: int | None) -> ViTSpec:
-    """Return the model with its first `count` layers only, all of them for None."""
-    if count is None:
-        return spec
-    return replace(spec, layers=spec.layers[:count], merges=spec.merges[:count])

@@ -18,8 +18,7 @@ from ...progress import OnProgress, no_progress
 from ...tables.row import Verdict
 from ..measure import measure_models
 from ..sampling.clock import Clock
-from ..sampling.protocol import Protocol
-from ..sampling.sampler import SamplingPlan
+from ..sampling.protocol import fixed_protocol
 from ..target import Target
 from ..workshop import CannotBuildError, Workshop
 from .classes import CLASSES, COMPUTE_BOUND, MEMORY_BOUND, OTHER
@@ -156,20 +155,7 @@ def breakdown_models(
     Both take `sessions` fresh sessions of `runs` runs after `warmup` untimed ones, and medians of
     them. Raises UserError for a model that cannot be built, run or profiled here.
     """
-    sampling = SamplingPlan(
-        warmup_runs=warmup,
-        warmup_ms=0.0,
-        min_runs=runs,
-        max_runs=runs,
-        threads=target.setting.threads,
-    )
-    protocol = Protocol(
-        sessions=sessions,
-        model_sessions=sessions,
-        extra_sessions=0,
-        model_extra_sessions=0,
-        sampling=sampling,
-    )
+    protocol = fixed_protocol(sessions, warmup, runs, target.setting.threads)
     found: list[Breakdown] = []
     all_sessions = 2 * sessions * len(specs)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...tables import Setting
-from ...tables.picture import save_picture
+from ...tables.picture import titled
 from .breakdown import Breakdown
 from .classes import (
     CLASSES,
@@ -23,6 +22,7 @@ from .classes import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Blue computes, warm colours wait for memory.
 COLOURS = {
@@ -40,17 +40,12 @@ _DARK = (MATMUL, COPY)
 _LEAST_UPRIGHT, _LEAST_ACROSS = 1.6, 6.5
 
 
-def plot_breakdown(found: Sequence[Breakdown], setting: Setting, path: str | Path) -> None:
-    """Draw each model's shares into a file (png, svg, pdf by the suffix), the first on top.
+def draw_breakdown(found: Sequence[Breakdown], setting: Setting) -> Figure:
+    """Return the picture of each model's shares, the first on top."""
+    from matplotlib.figure import Figure
 
-    Raises UserError when it cannot be written.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(12, 1.9 + 0.85 * len(found)), layout="constrained")
+    figure = Figure(figsize=(12, 1.9 + 0.85 * len(found)), layout="constrained")
+    axes = figure.subplots()
     kinds = [*CLASSES, *([OTHER] if any(one.other_ops for one in found) else [])]
     for kind in kinds:
         _draw_class(axes, found, kind)
@@ -81,7 +76,7 @@ def plot_breakdown(found: Sequence[Breakdown], setting: Setting, path: str | Pat
     for text, kind in zip(legend.get_texts(), kinds, strict=True):
         if kind not in (*COMPUTE_BOUND, OTHER):
             text.set_color(COLOURS[COPY])
-    save_picture(figure, setting, path)
+    return titled(figure, setting)
 
 
 def _draw_class(axes: Axes, found: Sequence[Breakdown], kind: str) -> None:

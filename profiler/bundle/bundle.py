@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ...backends import find_device
 from ...closing import Closing
 from ...errors import UserError
 from ...models import Block, Spec
 from ...progress import OnProgress, no_progress
+from ...results import Result
 from ...tables import Setting
 from ...tables.setting import SETTING_COLUMNS
 from ..plan import Plan, Subject
 from ..sampling.reference import choose_references
-from ..target import Target
+from ..target import Target, kept_device, target_of
 from ..workshop import Artifact, CannotBuildError, Workshop
 from .manifest import Manifest, Stored
 from .reading import LONGEST_REASON, MOST_POINTS, read_manifest
@@ -33,33 +36,63 @@ from .zip_file import (
     new_zip,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # What a file of each backend's artifacts is called.
 _KINDS = {"onnxruntime": "onnx", "tensorrt": "engine", "coreml": "mlpackage"}
+# What an artifact of each backend does not contain, and so may be given anew where it is measured.
+_ONLY_RUN = {
+    "onnxruntime": ("threads", "provider"),
+    "coreml": ("provider",),
+    "tensorrt": ("cache",),
+}
 # Backends whose artifacts are programs. Of TensorRT NVIDIA says: to deserialize an engine from an
 # untrusted source is to run untrusted native code.
 PROGRAMS = ("tensorrt",)
 
 
 @dataclass(frozen=True)
-class Building:
+class BuildResult(Result):
     """What `build_bundle` made: `failed` are the points that could not be compiled, and why."""
 
     path: Path
     plan: Plan
+    setting: Setting
     failed: Mapping[str, str]
     seconds: float
     bytes: int
 
-    def as_dict(self) -> dict[str, Any]:
-        whole = sum(isinstance(point.subject, Spec) for point in self.plan.points)
+    @property
+    def title(self) -> str:
+        """What the bundle holds."""
+        return (
+            f"{self.path}: {len(self.plan.blocks)} blocks and {len(self.plan.models)} whole models "
+            f"for {find_device(self.setting.device).title}, built in {self.seconds:.0f} s, "
+            f"{self.bytes / 1e6:.1f} MB."
+        )
+
+    @property
+    def is_programs(self) -> bool:
+        """Whether to measure it is to run programs, which needs trust."""
+        return self.setting.backend in PROGRAMS
+
+    def report(self) -> dict[str, Any]:
+        """Return the bundle's size in bytes, its numbers of points, and the failed ones."""
         return {
+            "device": self.setting.device,
             "bundle": str(self.path),
-            "points": len(self.plan.points) - whole,
-            "models": whole,
+            "points": len(self.plan.blocks),
+            "models": len(self.plan.models),
             "failed": list(self.failed),
             "seconds": round(self.seconds, 2),
             "bytes": self.bytes,
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a point, with the reason where it could not be compiled."""
+        frame = self.plan.to_frame()
+        return frame.assign(error=[self.failed.get(name, "") for name in frame["name"]])
 
 
 def build_bundle(
@@ -68,7 +101,7 @@ def build_bundle(
     out: str | Path,
     *,
     on_progress: OnProgress = no_progress,
-) -> Building:
+) -> BuildResult:
     """Compile every part of every point, and the reference, into the zip at `out`.
 
     The file appears when all is done, whole or not at all. What cannot be compiled is in it with
@@ -81,7 +114,7 @@ def build_bundle(
     if len(plan.points) > MOST_POINTS:
         raise UserError(
             f"the plan has {len(plan.points)} points and a bundle holds {MOST_POINTS}; give fewer "
-            "(--points, --grid) or build several bundles."
+            "(`points`, `grid`) or build several bundles."
         )
     started = time.monotonic()
     reference = choose_references(plan, target.setting.batch).blocks
@@ -104,7 +137,8 @@ def build_bundle(
         text = Manifest(target.setting, built, plan, block, made).to_json().encode()
         _check_room(len(text), LARGEST_MANIFEST, "bytes of points")
         add(MANIFEST, text)
-    return Building(out, plan, failed, time.monotonic() - started, out.stat().st_size)
+    seconds = time.monotonic() - started
+    return BuildResult(out, plan, target.setting, failed, seconds, out.stat().st_size)
 
 
 def check_replaceable(out: Path) -> None:
@@ -112,7 +146,7 @@ def check_replaceable(out: Path) -> None:
     if out.exists() and not is_sealed(out):
         raise UserError(
             f"{out} exists and is no whole bundle of vitprof build, so it is not written over; "
-            "give another --out or remove it."
+            "give another `out` or remove it."
         )
 
 
@@ -185,13 +219,28 @@ class Bundle(Closing):
         """The version of vitprof that built it, and what its backend tells of itself there."""
         return {"vitprof": self._manifest.vitprof, **self._manifest.built}
 
+    def setting_with(self, given: Mapping[str, object]) -> Setting:
+        """Return its setting with what is `given`: the same, or what an artifact does not contain.
+
+        Raises UserError for anything that it was not built for.
+        """
+        own = self.setting
+        changed = {name: value for name, value in given.items() if value != getattr(own, name)}
+        for name, value in changed.items():
+            if name not in _ONLY_RUN.get(own.backend, ()):
+                raise UserError(
+                    f"{self.path} was built for {name} {getattr(own, name)}, not {value}; take "
+                    f"`{name}` away, or build a bundle for it."
+                )
+        return replace(own, **changed)  # type: ignore[arg-type]
+
     def check_trust(self) -> None:
         """Raise UserError where to measure it is to run programs that nobody vouches for."""
         if self.setting.backend in PROGRAMS and not self.trusted:
             raise UserError(
                 f"{self.path} holds {self.setting.backend} engines, which are programs: measuring "
                 "them runs what their builder wrote; if that is you or someone you trust, add "
-                "--trust."
+                "`trust`."
             )
 
     def artifact(self, subject: Subject) -> Artifact:
@@ -200,8 +249,8 @@ class Bundle(Closing):
         if subject not in self._manifest.artifacts:
             name = subject.name if isinstance(subject, Spec) else " + ".join(map(str, subject))
             raise UserError(
-                f"{self.path} has no artifact of {name[:200]}, which the table at --out is "
-                "measured by; give another --out, or --fresh."
+                f"{self.path} has no artifact of {name[:200]}, which the table at `out` is "
+                "measured by; give another `out`, or `fresh`."
             )
         stored = self._manifest.artifacts[subject]
         if isinstance(stored, str):
@@ -244,6 +293,27 @@ class Bundle(Closing):
         return data
 
 
+@contextmanager
+def open_bundle(
+    path: str | Path, given: Mapping[str, object], trusted: bool, purpose: str
+) -> Iterator[tuple[Bundle, Target]]:
+    """Yield a bundle and the device that it is measured on, kept from others.
+
+    `given` are fields of its setting, see `Bundle.setting_with`; `purpose` is what others are told
+    who want the device. Raises UserError for a bundle that is damaged or refused, for one of
+    another device than this machine has, and for programs that are not `trusted`.
+    """
+    with Bundle(path, trusted) as bundle:
+        setting = bundle.setting_with(given)
+        try:
+            target = target_of(setting)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+        bundle.check_trust()
+        with kept_device(setting, purpose):
+            yield bundle, target
+
+
 def _built_by(target: Target) -> dict[str, object]:
     """Return what built the artifacts; how they are run is in the setting."""
     facts = target.backend.environment(target.options)
@@ -263,5 +333,5 @@ def _check_room(count: int, most: int, of_what: str) -> None:
     if count > most:
         raise UserError(
             f"the plan makes {count} {of_what} and a bundle holds {most}; give fewer points "
-            "(--points, --grid) or build several bundles."
+            "(`points`, `grid`) or build several bundles."
         )

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ...errors import UnfinishedError
 from ...progress import OnProgress, no_progress
 from ...ray_connection import ray_connection, why_closed
 from ...tables import LatencyTable, Setting
@@ -37,21 +38,6 @@ from .worker import Chunk, OpenBackend, Report, open_here
 # in time are a point's sessions.
 CHUNKS_A_WORKER = 3
 SECONDS_BETWEEN_LOOKS = 3.0
-
-
-class FleetLostError(Exception):
-    """No node of the fleet is left; the text says what is missing and how to go on.
-
-    `done` and `missing` are numbers of the plan's points.
-    """
-
-    def __init__(self, done: int, missing: int, out: Path) -> None:
-        super().__init__(
-            f"no node of the fleet is left: {missing} of {done + missing} points are not measured; "
-            f"what is done is kept in {out}, and the same command goes on from there."
-        )
-        self.done = done
-        self.missing = missing
 
 
 class Fleet:
@@ -109,7 +95,7 @@ class Fleet:
     ) -> LatencyTable:
         """Measure the plan's points into the CSV at `out`, as `measure.measure_table` does here.
 
-        May be called again, with more points, while the fleet is open. Raises FleetLostError when
+        May be called again, with more points, while the fleet is open. Raises UnfinishedError when
         no node is left before all is measured: the file holds what was done, and the same call goes
         on from there.
         """
@@ -126,7 +112,13 @@ class Fleet:
                 on_progress(*progress(plan.points, journal, protocol))
         missing = len(run.lacking(plan.points))
         if missing:
-            raise FleetLostError(len(plan.points) - missing, missing, out)
+            raise UnfinishedError(
+                f"no node of the fleet is left: {missing} of {len(plan.points)} points are not "
+                f"measured; what is done is kept in {out}, and the same command goes on from "
+                "there.",
+                done=len(plan.points) - missing,
+                missing=missing,
+            )
         seconds = {"total": time.perf_counter() - started, **run.seconds}
         table = finished_table(plan, one.setting, protocol, journal, seconds, {"fleet": run.fleet})
         table.to_csv(out)

@@ -38,3 +38,20 @@ class Protocol:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def fixed_protocol(sessions: int, warmup: int, runs: int, threads: int) -> Protocol:
+    """Return the protocol of just so many sessions of whole models, and runs of each session.
+
+    `warmup` runs come before, untimed; `threads` are those of the runtime.
+    """
+    sampling = SamplingPlan(
+        warmup_runs=warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, threads=threads
+    )
+    return Protocol(
+        sessions=sessions,
+        model_sessions=sessions,
+        extra_sessions=0,
+        model_extra_sessions=0,
+        sampling=sampling,
+    )

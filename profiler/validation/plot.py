@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...tables import Setting
-from ...tables.picture import logarithmic, save_picture
-from .validate import Validation
+from ...tables.picture import logarithmic, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .validate import ValidationResult
 
 NAMES = {
     "table": "this table",
@@ -25,16 +25,12 @@ NAMES = {
 }
 
 
-def plot_validation(result: Validation, setting: Setting, path: str | Path) -> None:
-    """Draw the validation into a file (png, svg, pdf). Raises UserError when it cannot."""
-    import matplotlib
+def draw_validation(result: ValidationResult) -> Figure:
+    """Return the picture of a validation."""
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(13, 5.4), layout="constrained", width_ratios=(1, 1.1)
-    )
+    figure = Figure(figsize=(13, 5.4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     measured, predicted = np.array(result.measured_ms), np.array(result.predicted_ms)
     span = np.array([0.9 * measured.min(), 1.1 * measured.max()])
     left.fill_between(span, 0.95 * span, 1.05 * span, color="tab:green", alpha=0.2, label="±5 %")
@@ -57,10 +53,10 @@ def plot_validation(result: Validation, setting: Setting, path: str | Path) -> N
     logarithmic(left, measured.tolist(), predicted.tolist())
     left.legend(loc="upper left")
     _draw_rivals(right, result)
-    save_picture(figure, setting, path)
+    return titled(figure, result.setting)
 
 
-def _draw_rivals(axes: Axes, result: Validation) -> None:
+def _draw_rivals(axes: Axes, result: ValidationResult) -> None:
     measured = np.array(result.measured_ms)
     entries = [("table", result.predicted_ms, 0)]
     entries += [(name, r.predicted_ms, r.trained_on) for name, r in result.rivals.items()]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import UserError
 from ...models import Spec
 from ...progress import OnProgress, no_progress
-from ...tables import LatencyTable
+from ...results import Result
+from ...tables import LatencyTable, Setting
 from ...tables.comparison import rivals
 from ...tables.comparison.errors_of_prediction import PredictionErrors
 from ..measure import measure_models, typical_of_models
@@ -20,6 +22,11 @@ from ..sampling.protocol import Protocol
 from ..sampling.reference import References
 from ..target import Target
 from ..workshop import Workshop
+from .drawing import Draw
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Validation:
+class ValidationResult(Result):
     """What came of it; all latencies in milliseconds, one value a model.
 
     `measured_ms` is the first measurement, `again_ms` the second; `coverage` the share of models
@@ -54,11 +61,61 @@ class Validation:
     raw_noise_floor: PredictionErrors
     coverage: float
     rivals: Mapping[str, Rival]
+    setting: Setting
+
+    @property
+    def title(self) -> str:
+        """How far the table errs, and how far a second measurement does."""
+        return (
+            f"{len(self.models)} unseen models on {self.setting.device}: the table errs by "
+            f"{self.errors.mape:.2%}, a second measurement by {self.noise_floor.mape:.2%}; "
+            f"{self.coverage:.0%} lie in its 95 % interval"
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Return the errors of the table and its rivals as fractions."""
+        return {
+            "samples": len(self.models),
+            "table": self.errors.as_dict(),
+            "noise_floor": self.noise_floor.as_dict(),
+            "coverage": self.coverage,
+            "table_raw": self.raw_errors.as_dict(),
+            "noise_floor_raw": self.raw_noise_floor.as_dict(),
+            "rivals": {
+                name: {
+                    **rival.errors.as_dict(),
+                    "trained_on": rival.trained_on,
+                    "training_s": rival.training_s,
+                }
+                for name, rival in self.rivals.items()
+            },
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a model: measured twice, predicted, and what the rivals say, in ms."""
+        import pandas as pd
+
+        columns = {
+            "model": self.models,
+            "measured_ms": self.measured_ms,
+            "again_ms": self.again_ms,
+            "predicted_ms": self.predicted_ms,
+            "low_ms": self.low_ms,
+            "high_ms": self.high_ms,
+            **{f"{name}_ms": rival.predicted_ms for name, rival in self.rivals.items()},
+        }
+        return pd.DataFrame(columns)
+
+    def figure(self) -> Figure:
+        """Return predicted against measured, and the errors beside those of the rivals."""
+        from .plot import draw_validation
+
+        return draw_validation(self)
 
 
 def validate_table(
     table: LatencyTable,
-    sample: Callable[[random.Random, str], Spec],
+    sample: Draw,
     target: Target,
     *,
     samples: int = 50,
@@ -66,7 +123,7 @@ def validate_table(
     seed: int = 0,
     protocol: Protocol | None = None,
     on_progress: OnProgress = no_progress,
-) -> Validation:
+) -> ValidationResult:
     """Measure `samples` random models twice and compare; `sample(rng, name)` makes one.
 
     The linear rivals are fitted on the table's own whole models. The learned ones (MLP, forest,
@@ -113,7 +170,7 @@ def validate_table(
         np.array([p.low_ms for p in predictions]),
         np.array([p.high_ms for p in predictions]),
     )
-    return Validation(
+    return ValidationResult(
         [spec.name for spec in unseen],
         predicted.tolist(),
         low.tolist(),
@@ -126,11 +183,12 @@ def validate_table(
         PredictionErrors.of(first_raw, again_raw),
         float(np.mean((first >= low) & (first <= high))),
         _rivals(table, unseen, first, training, training_ms, training_s),
+        table.setting,
     )
 
 
 def _distinct(
-    sample: Callable[[random.Random, str], Spec],
+    sample: Draw,
     rng: random.Random,
     count: int,
     taken: Collection[object],

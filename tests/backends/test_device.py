@@ -137,3 +137,12 @@ def test_what_the_device_lacks_is_refused_with_what_it_has() -> None:
 
 def test_devices_are_hashable() -> None:
     assert len({find_device("cpu"), find_device("cpu"), find_device("t4")}) == 2
+
+
+@pytest.mark.parametrize(("name", "hint"), [("t4", "b.zip --trust)"), ("iphone13", "b.zip)")])
+def test_what_a_bundle_needs_to_be_measured_is_said(
+    name: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Device, "why_no_build_here", lambda self, backend=None: None)
+    monkeypatch.setattr(Device, "_why_elsewhere", lambda self: "it is not here")
+    assert f"vitprof measure --bundle {hint}" in str(find_device(name).why_not_here())

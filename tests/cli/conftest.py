@@ -73,7 +73,7 @@ def lut(tmp_path: Path) -> Path:
     return path
 
 
-SMALL = ("--model", "vit-micro-8", "--points", "24", "--sessions", "1", "--models", "3")
+SMALL = ("--model", "vit-micro-8", "--points", "24", "--sessions", "1", "--whole-models", "3")
 
 
 @pytest.fixture(scope="session")

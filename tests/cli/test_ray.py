@@ -15,7 +15,7 @@ from vitprof import ray_connection
 from vitprof.tables import LatencyTable
 
 FEW = (
-    "--model", "vit-micro-8", "--sessions", "1", "--models", "3",
+    "--model", "vit-micro-8", "--sessions", "1", "--whole-models", "3",
     "--grid", "embed=32,64;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64",
 )  # fmt: skip
 DONE = (0, 1)  # a busy machine may call points unstable

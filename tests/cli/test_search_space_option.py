@@ -1,4 +1,4 @@
-"""`measure --search-space` for real, on tiny spaces; what covers them, and what is refused."""
+"""`measure --space` for real, on tiny spaces; what covers them, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vitprof.cli.commands.validate import sampling
-from vitprof.cli.options.plan import PlanWanted
-from vitprof.models import Block, Spec
+from vitprof.models import Block
+from vitprof.profiler.validation.drawing import draw_for
 from vitprof.search.costs import CostModel
 from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space
 from vitprof.tables import LatencyTable, Row, Setting
+from vitprof.verbs.plan import plan as plan_of
 
 from .tiny_space import TINY_VITS
 
@@ -52,7 +52,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_measured_table_covers_its_space_and_validates(run, tmp_path: Path) -> None:
     file, out = written(tmp_path, TINY_VITS), tmp_path / "lut.csv"
-    measured = run("measure", "--search-space", file, "--sessions", "1", "--models", "3",
+    measured = run("measure", "--space", file, "--sessions", "1", "--whole-models", "3",
                    "--out", out, "--json")  # fmt: skip
     assert measured.code in (0, 1), measured.err  # a busy machine may call points unstable
     assert measured.json["models"] == 3
@@ -75,14 +75,14 @@ def test_autovits_of_other_strides_are_drawn_from_their_own_space(
     tmp_path: Path, setting: Setting
 ) -> None:
     """The family's own random models are of the paper's spaces, on 256 x 256."""
-    plan = PlanWanted(search_space=str(written(tmp_path, TINY_AUTOVITS))).planned().plan()
+    plan = plan_of(space=str(written(tmp_path, TINY_AUTOVITS)))
     blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
     rows = [Row(block, latency_ms=block.macs / 1e6) for block in blocks]
     table = LatencyTable(rows, setting, other={"search_space": plan.search_space})
     path = tmp_path / "lut.csv"
     table.to_csv(path)
     table = LatencyTable.read_csv(path)
-    sample = sampling(table, path, None, None)
+    sample = draw_for(table)
     specs = [sample(random.Random(seed), "one") for seed in range(30)]
     assert len({tuple(spec.blocks()) for spec in specs}) > 5
     for spec in specs:
@@ -93,10 +93,8 @@ def test_autovits_of_other_strides_are_drawn_from_their_own_space(
 
 @pytest.mark.parametrize("name", SEARCH_SPACES)
 def test_the_plan_of_every_named_space_covers_it(name: str, setting: Setting) -> None:
-    planned = PlanWanted(search_space=name, whole_models=2).planned()
-    plan = planned.plan()
-    blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
-    models = [point.subject for point in plan.points if isinstance(point.subject, Spec)]
+    plan = plan_of(space=name, whole_models=2)
+    blocks, models = plan.blocks, plan.models
     assert len(blocks) == len(set(blocks)) <= 300
     assert len(models) == 2
     space = find_search_space(name)
@@ -106,24 +104,27 @@ def test_the_plan_of_every_named_space_covers_it(name: str, setting: Setting) ->
         assert table.predict(model).ms > 0
 
 
-def test_points_thin_a_plan_out_or_leave_room_to_refine_it() -> None:
-    few = PlanWanted(search_space="autovit-xxs", points=200, whole_models=0).planned()
-    assert len(few.plan().points) <= 200
-    assert few.refine_to is None
-    more = PlanWanted(search_space="autovit-xxs", points=400, whole_models=0).planned()
-    assert (more.refine_to, len(more.plan().points) <= 300) == (400, True)
-
-
-def test_grid_sets_levels() -> None:
-    wanted = PlanWanted(search_space="autoformer-tiny", grid="mlp.mlp=600,960", whole_models=0)
-    levels = {b["mlp"] for b in wanted.planned().space.blocks() if b.op == "mlp"}
-    assert levels == {600, 960}
+def test_old_spellings_are_taken_with_a_note(run, tmp_path) -> None:
+    out = tmp_path / "lut.csv"
+    family = run("measure", "--space", "vitt", "--out", out)
+    assert "unknown search space 'vitt'" in family.err
+    family = run("measure", "--space", "vit", "--model", "swin-tiny", "--out", out)
+    assert family.code == 2
+    assert "--space vit is taken as --family vit" in family.err
+    assert "leave --family away" in family.err
+    searched = run("measure", "--search-space", "autovit-xsx", "--out", out)
+    assert searched.code == 2
+    assert "--search-space is now called --space" in searched.err
+    assert "did you mean" in searched.err
+    both = run("measure", "--search-space", "autovit-xxs", "--space", "vit", "--out", out)
+    assert (both.code, "take --family away" in both.err) == (2, True)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--space", "vit"), "--space"),
+        (("--family", "vit"), "--family"),
         (("--model", "deit-tiny", "--classes", "3"), "--model, --classes"),
         (("--merging",), "--merging"),
         (("--in-model", "deit-tiny"), "--in-model"),
@@ -131,7 +132,7 @@ def test_grid_sets_levels() -> None:
 )
 def test_what_else_says_what_to_measure_is_refused(run, tmp_path, arguments, words) -> None:
     out = tmp_path / "lut.csv"
-    answer = run("measure", "--search-space", "autovit-xxs", *arguments, "--out", out)
+    answer = run("measure", "--space", "autovit-xxs", *arguments, "--out", out)
     assert answer.code == 2
     assert answer.is_one_sentence
     assert f"take {words} away" in answer.err
@@ -139,7 +140,7 @@ def test_what_else_says_what_to_measure_is_refused(run, tmp_path, arguments, wor
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest(run, tmp_path) -> None:
-    answer = run("measure", "--search-space", "autovit-xsx", "--out", tmp_path / "lut.csv")
+    answer = run("measure", "--space", "autovit-xsx", "--out", tmp_path / "lut.csv")
     assert answer.code == 2
     assert answer.is_one_sentence
     assert "did you mean" in answer.err
@@ -147,12 +148,12 @@ def test_a_misspelt_name_is_answered_with_the_nearest(run, tmp_path) -> None:
 
 def test_validate_draws_from_a_named_space_and_refuses_what_is_not_covered(run, measured) -> None:
     path, _ = measured
-    answer = run("validate", "--table", path, "--search-space", "autovit-xxs", "--samples", "3")
+    answer = run("validate", "--table", path, "--space", "autovit-xxs", "--samples", "3")
     assert answer.code == 2
     assert answer.is_one_sentence
     assert "mobilevit" in answer.err
-    both = run("validate", "--table", path, "--search-space", "autovit-xxs", "--space", "vit")
-    assert (both.code, "take --space away" in both.err) == (2, True)
+    both = run("validate", "--table", path, "--space", "autovit-xxs", "--family", "vit")
+    assert (both.code, "take --family away" in both.err) == (2, True)
 
 
 @pytest.mark.parametrize("said", ['"autovit"', "[1]", "{}", '{"family": "vit", "embed": []}'])

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vitprof.cli.space_of_search import measuring_space
 from vitprof.models import Block, Spec
+from vitprof.search.covering import measuring_space
 from vitprof.spaces.named_spaces import search_space_from_dict
 from vitprof.spaces.search_space import SearchSpace
 from vitprof.tables import LatencyTable, Row, Setting

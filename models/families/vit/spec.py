@@ -7,7 +7,7 @@ here); Yang et al. 2021 (NViT, whose layers differ in heads, qk, v and mlp).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from ....errors import UserError
@@ -233,6 +233,12 @@ class ViTSpec(Spec):
             except UserError as error:
                 raise UserError(f"layers[{index}]: {error}") from None
         return cls(**{**record, "layers": tuple(layers)})
+
+    def with_layers(self, count: int) -> ViTSpec:
+        """Return the model with its first `count` layers only; UserError where it has fewer."""
+        if count > len(self.layers):
+            raise UserError(f"`layers` {count}: {self.name} has {len(self.layers)}.")
+        return replace(self, layers=self.layers[:count], merges=self.merges[:count])
 
     @property
     def depth(self) -> int:

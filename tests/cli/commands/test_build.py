@@ -27,10 +27,10 @@ DONE = (0, 1)  # a busy machine may call points unstable
 
 # One width of one layer shape: four blocks.
 FEW = (
-    "--model", "vit-micro-8", "--models", "0",
+    "--model", "vit-micro-8", "--whole-models", "0",
     "--grid", "embed=32;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64",
 )  # fmt: skip
-SPACE = ("--model", "vit-micro-8", "--points", "24", "--models", "3")
+SPACE = ("--model", "vit-micro-8", "--points", "24", "--whole-models", "3")
 SESSIONS = ("--sessions", "1")
 
 
@@ -253,7 +253,7 @@ def test_engines_are_measured_only_on_trust(
 
     few.write_bytes(with_manifest(few.read_bytes(), as_t4))
     opened = target.target_of(PartialSetting())
-    monkeypatch.setattr(target, "target_of", lambda _: opened)
+    monkeypatch.setattr(bundle_module, "target_of", lambda _: opened)
     path = tmp_path / "lut.csv"
     given = ("--trust",) if trust else ()
     answer = run("measure", "--bundle", few, *given, *SESSIONS, "--out", path)
@@ -365,10 +365,10 @@ def test_a_damaged_bundle_is_one_sentence(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (("--space", "vit"), ["--space"]),
+        (("--family", "vit"), ["--family"]),
         (("--model", "deit-tiny", "--grid", "embed=192"), ["--model, --grid"]),
         (("--points", "40"), ["--points"]),
-        (("--models", "8"), ["--models"]),
+        (("--whole-models", "8"), ["--whole-models"]),
         (("--context", "alone"), ["--context"]),
         (("--in-model", "deit-tiny"), ["--in-model"]),
         (("--tokens", "5", "--patch", "2", "--classes", "3"), ["--tokens", "--patch", "--classes"]),
@@ -399,7 +399,7 @@ def test_options_that_contradict_the_bundle_are_refused(
         (("--device", "t4", "--backend", "cuda"), ["backend 'cuda'", "nothing to build"]),
         (("--device", "cpy"), ["cpy", "did you mean 'cpu'"]),
         (("--device", "t4", "--dtype", "fp32"), ["fp32"]),
-        (("--space", "vitt"), ["vitt"]),
+        (("--family", "vitt"), ["vitt"]),
         (("--model", "deit-smal"), ["deit-smal"]),
         (("--points", "500"), ["--points 500", "94 blocks", "vitprof measure"]),
         (("--points", "3"), ["--points 3"]),

@@ -11,7 +11,7 @@ from vitprof.tables import LatencyTable
 
 # Two widths of one layer shape: eight blocks.
 FEW = (
-    "--model", "vit-micro-8", "--sessions", "1", "--models", "0",
+    "--model", "vit-micro-8", "--sessions", "1", "--whole-models", "0",
     "--grid", "embed=32,64;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64",
 )  # fmt: skip
 DONE = (0, 1)  # a busy machine may call points unstable
@@ -124,7 +124,7 @@ def test_every_block_of_a_model_is_measured_in_its_place(run, tmp_path) -> None:
 
 def test_over_its_budget_every_point_still_has_a_session(run, tmp_path) -> None:
     path = tmp_path / "short.csv"
-    answer = run("measure", *FEW, "--sessions", "9", "--budget", "0.001s", "--out", path, "--json")
+    answer = run("measure", *FEW, "--sessions", "9", "--time", "0.001s", "--out", path, "--json")
     assert answer.code in DONE
     assert [row.sessions for row in LatencyTable.read_csv(path).rows] == [1] * 8
 
@@ -149,11 +149,11 @@ def test_more_points_than_the_grid_has_are_probes_and_levels(run, tmp_path) -> N
         (("--in-model", "vit-micro-8", "--points", "9"), ["--points", "--in-model"]),
         (("--in-model", "vit-micro-8", "--model", "deit-tiny"), ["--model", "--in-model"]),
         (("--in-model", "vit-micro-8", "--grid", "embed=8"), ["--grid", "--in-model"]),
-        (("--budget", "soon"), ["'soon'", "60s, 2m or 1h"]),
-        (("--budget", "0s"), ["'0s'"]),
-        (("--budget", "-5"), ["-5"]),
-        (("--models", "-1"), ["--models", "-1"]),
-        (("--models", "many"), ["--models", "many"]),
+        (("--time", "soon"), ["'soon'", "60s, 2m or 1h"]),
+        (("--time", "0s"), ["'0s'"]),
+        (("--time", "-5"), ["-5"]),
+        (("--whole-models", "-1"), ["--whole-models", "-1"]),
+        (("--whole-models", "many"), ["--whole-models", "many"]),
         (("--points", "0"), ["--points", "0"]),
         (("--sessions", "0"), ["--sessions", "0"]),
         (("--seed", "x"), ["--seed", "x"]),

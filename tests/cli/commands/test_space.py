@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from vitprof.cli.space_of_search import measuring_space
 from vitprof.models import create_spec
+from vitprof.search.covering import measuring_space
 from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space
 from vitprof.tables import LatencyTable, Row, Setting
 

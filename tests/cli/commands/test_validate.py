@@ -87,7 +87,7 @@ def test_a_table_of_another_machine_is_refused(run, measured) -> None:
         (("--train", "-1"), ["--train", "-1"]),
         (("--sessions", "0"), ["--sessions", "0"]),
         (("--seed", "x"), ["--seed"]),
-        (("--space", "vitt"), ["vitt", "did you mean 'vit'"]),
+        (("--family", "vitt"), ["vitt", "did you mean 'vit'"]),
     ],
     ids=" ".join,
 )

@@ -22,7 +22,6 @@ from vitprof.profiler.attention.timing import (
     compare_block,
     compare_model,
     median_interval,
-    with_layers,
 )
 
 from ..conftest import ScriptedClock
@@ -134,11 +133,6 @@ def test_the_interval_of_a_median_covers_it_as_often_as_it_says() -> None:
 def test_cases_are_every_combination() -> None:
     found = list(cases("block", ("training", "inference"), ("fp32", "bf16"), [1, 2], [64, 128]))
     assert len(set(found)) == len(found) == 16
-
-
-def test_fewer_layers_are_the_first_ones() -> None:
-    assert with_layers(SPEC, 1).layers == SPEC.layers[:1]
-    assert with_layers(SPEC, None) is SPEC
 
 
 def block(tokens: int, speedup: float, low: float) -> Compared:

@@ -20,7 +20,7 @@ from vitprof.errors import UserError
 from vitprof.models import Block, ViTSpec
 from vitprof.profiler.bundle import bundle as bundle_module
 from vitprof.profiler.bundle import zip_file as bundle_zip
-from vitprof.profiler.bundle.bundle import Building, Bundle, build_bundle
+from vitprof.profiler.bundle.bundle import BuildResult, Bundle, build_bundle
 from vitprof.profiler.measure import measure_table
 from vitprof.profiler.plan import Plan, Subject
 from vitprof.profiler.target import Target
@@ -30,7 +30,7 @@ from vitprof.tables import LatencyTable, Setting
 Widths = Callable[..., Plan]
 NewBackend = Callable[..., Any]
 Refused = Callable[..., Any]
-Build = Callable[..., Building]
+Build = Callable[..., BuildResult]
 
 CPU = Setting("cpu", "onnxruntime", "CPUExecutionProvider")
 MANIFEST = "manifest.json"
@@ -60,7 +60,7 @@ def path(tmp_path: Path) -> Path:
 def build(path: Path, toy_setting: Setting, new_backend: NewBackend) -> Build:
     """Build a bundle on a scripted runtime."""
 
-    def run(plan: Plan, backend: Any = None, **others: Any) -> Building:
+    def run(plan: Plan, backend: Any = None, **others: Any) -> BuildResult:
         return build_bundle(plan, Target(backend or new_backend(), toy_setting), path, **others)
 
     return run
@@ -177,7 +177,7 @@ def test_what_cannot_be_compiled_is_a_failed_row_on_the_target(
     built = build(widths(8, 16, 24), new_backend(build_fault=fault))
     name = str(widths(16).points[0])
     assert list(built.failed) == [name]
-    assert built.as_dict()["failed"] == [name]
+    assert built.report()["failed"] == [name]
     table = measure(new_backend())
     assert [row.verdict for row in table.rows] == ["stable", "failed", "stable"]
     assert table.rows[1].error == "no kernel for [2Jthis"
@@ -315,7 +315,7 @@ def test_a_bundle_without_the_tables_reference_is_refused(
     build(widths(8))
     measure(new_backend(), protocol=protocol)
     build(widths(16))
-    with refused("b.zip", "has no artifact of mlp(embed=8, mlp=8", "--fresh"):
+    with refused("b.zip", "has no artifact of mlp(embed=8, mlp=8", "`fresh`"):
         measure(new_backend(), protocol=protocol)
 
 
@@ -520,9 +520,9 @@ def test_programs_are_given_to_no_runtime_unless_they_are_trusted(
     manifest["setting"] |= {"device": "t4", "backend": "tensorrt", "dtype": "fp16"}
     path.write_bytes(changed(small_bundle, **{MANIFEST: json.dumps(manifest).encode()}))
     with Bundle(path) as bundle:
-        with refused("b.zip", "engines, which are programs", "--trust"):
+        with refused("b.zip", "engines, which are programs", "`trust`"):
             bundle.check_trust()
-        with refused("--trust"):
+        with refused("`trust`"):
             bundle.artifact(subjects(bundle.plan)[0])
     with Bundle(path, trusted=True) as bundle:
         bundle.check_trust()

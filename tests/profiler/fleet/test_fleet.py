@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from vitprof.errors import UnfinishedError
 from vitprof.profiler.fleet import members as fleet_members
-from vitprof.profiler.fleet.fleet import Fleet, FleetLostError
+from vitprof.profiler.fleet.fleet import Fleet
 from vitprof.profiler.measure import measure_table
 from vitprof.profiler.target import Target
 from vitprof.ray_connection import ray_connection
@@ -221,7 +222,7 @@ def test_without_any_node_left_it_is_said_what_is_missing_and_the_same_call_goes
     def script(_: str) -> dict[str, Any]:
         return after(2, lambda: gates.wait("never"))
 
-    with open_fleet(script) as fleet, pytest.raises(FleetLostError) as lost:
+    with open_fleet(script) as fleet, pytest.raises(UnfinishedError) as lost:
         fleet.measure_table(widths(*WIDTHS), out, protocol=protocol, on_progress=kill_a)
     assert (lost.value.done, lost.value.missing) == (2, 22)
     assert "22 of 24 points are not measured" in str(lost.value)

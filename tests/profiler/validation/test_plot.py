@@ -9,14 +9,14 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from vitprof.profiler.validation.plot import NAMES, plot_validation
-from vitprof.profiler.validation.validate import Rival, Validation
+from vitprof.profiler.validation.plot import NAMES
+from vitprof.profiler.validation.validate import Rival, ValidationResult
 from vitprof.tables import Setting
 from vitprof.tables.comparison.errors_of_prediction import PredictionErrors
 
 
 @pytest.fixture(scope="module")
-def result() -> Validation:
+def result() -> ValidationResult:
     rng = np.random.default_rng(0)
     measured = np.geomspace(2, 40, 12)
 
@@ -30,7 +30,7 @@ def result() -> Validation:
         for values in [about(0.2)]
     }
     floor = PredictionErrors.of(measured, again)
-    return Validation(
+    return ValidationResult(
         [f"unseen-{n}" for n in range(12)],
         predicted.tolist(),
         (0.95 * predicted).tolist(),
@@ -43,16 +43,17 @@ def result() -> Validation:
         floor,
         0.95,
         rivals,
+        Setting("cpu", "onnxruntime", "CPUExecutionProvider"),
     )
 
 
 @pytest.mark.parametrize("rivals", [0, 3, 6])
 def test_both_panels_of_the_png_are_drawn(
-    rivals: int, result: Validation, setting: Setting, tmp_path: Path
+    rivals: int, result: ValidationResult, tmp_path: Path
 ) -> None:
     path = tmp_path / "validate.png"
     few = replace(result, rivals=dict(list(result.rivals.items())[:rivals]))
-    plot_validation(few, setting, path)
+    few.plot(path)
     image = matplotlib.image.imread(path)
     height, width = image.shape[:2]
     assert width > 1000
@@ -62,7 +63,7 @@ def test_both_panels_of_the_png_are_drawn(
 
 
 def test_a_perfect_second_measurement_can_be_drawn(
-    result: Validation, setting: Setting, tmp_path: Path
+    result: ValidationResult, tmp_path: Path
 ) -> None:
     same = PredictionErrors.of(result.measured_ms, result.measured_ms)
     perfect = replace(
@@ -73,27 +74,24 @@ def test_a_perfect_second_measurement_can_be_drawn(
         errors=same,
         noise_floor=same,
     )
-    plot_validation(perfect, setting, tmp_path / "perfect.png")
+    perfect.plot(tmp_path / "perfect.png")
     assert (tmp_path / "perfect.png").stat().st_size > 10_000
 
 
-def test_the_suffix_chooses_the_format(
-    result: Validation, setting: Setting, tmp_path: Path
-) -> None:
+def test_the_suffix_chooses_the_format(result: ValidationResult, tmp_path: Path) -> None:
     for suffix, start in (("svg", b"<?xml"), ("pdf", b"%PDF")):
         path = tmp_path / f"validate.{suffix}"
-        plot_validation(result, setting, path)
+        result.plot(path)
         assert path.read_bytes().startswith(start)
 
 
 @pytest.mark.parametrize("name", ["validate.xyz", "missing/validate.png"])
 def test_what_cannot_be_written_is_one_sentence(
     name: str,
-    result: Validation,
-    setting: Setting,
+    result: ValidationResult,
     tmp_path: Path,
     refused: Callable[..., object],
 ) -> None:
     with refused(name, "cannot be written"):
-        plot_validation(result, setting, tmp_path / name)
+        result.plot(tmp_path / name)
     assert list(tmp_path.iterdir()) == []

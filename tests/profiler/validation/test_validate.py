@@ -12,7 +12,7 @@ import pytest
 from vitprof.models import Spec, ViTSpec
 from vitprof.profiler.sampling.protocol import Protocol
 from vitprof.profiler.target import Target
-from vitprof.profiler.validation.validate import Validation, validate_table
+from vitprof.profiler.validation.validate import ValidationResult, validate_table
 from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.comparison import rivals
@@ -65,8 +65,8 @@ def machine(
 
 
 @pytest.fixture
-def validate(quick: Callable[..., Protocol]) -> Callable[..., Validation]:
-    def run(table: LatencyTable, backend: Any, **others: Any) -> Validation:
+def validate(quick: Callable[..., Protocol]) -> Callable[..., ValidationResult]:
+    def run(table: LatencyTable, backend: Any, **others: Any) -> ValidationResult:
         arguments = {"protocol": quick(sessions=1, model_sessions=2), "samples": 5} | others
         chosen = arguments.pop("sample", sample)
         return validate_table(table, chosen, Target(backend, table.setting), **arguments)
@@ -79,7 +79,7 @@ def with_models(table: LatencyTable, rows: Sequence[Row]) -> LatencyTable:
 
 
 def test_a_table_that_is_right_has_no_errors(
-    validate: Callable[..., Validation], table: LatencyTable, machine: Callable[..., Any]
+    validate: Callable[..., ValidationResult], table: LatencyTable, machine: Callable[..., Any]
 ) -> None:
     backend = machine()
     result = validate(table, backend)
@@ -96,7 +96,7 @@ def test_a_table_that_is_right_has_no_errors(
 
 
 def test_a_table_that_is_a_fifth_low_says_so(
-    validate: Callable[..., Validation], table: LatencyTable, machine: Callable[..., Any]
+    validate: Callable[..., ValidationResult], table: LatencyTable, machine: Callable[..., Any]
 ) -> None:
     result = validate(table, machine(lambda _: 1.25))
     for errors in (result.errors, result.raw_errors, result.rivals["naive_sum"].errors):
@@ -109,7 +109,7 @@ def test_a_table_that_is_a_fifth_low_says_so(
 
 
 def test_coverage_is_the_share_of_models_inside_their_interval(
-    validate: Callable[..., Validation], table: LatencyTable, machine: Callable[..., Any]
+    validate: Callable[..., ValidationResult], table: LatencyTable, machine: Callable[..., Any]
 ) -> None:
     rng = random.Random("validate 0")
     specs = [sample(rng, "any") for _ in range(5)]
@@ -125,7 +125,7 @@ def test_coverage_is_the_share_of_models_inside_their_interval(
 
 
 def test_the_noise_floor_is_how_far_the_second_measurement_differs(
-    validate: Callable[..., Validation], table: LatencyTable, machine: Callable[..., Any]
+    validate: Callable[..., ValidationResult], table: LatencyTable, machine: Callable[..., Any]
 ) -> None:
     backend = machine()
     advance = backend.clock.advance
@@ -141,7 +141,7 @@ def test_the_noise_floor_is_how_far_the_second_measurement_differs(
 
 
 def test_with_a_reference_both_measurements_are_at_the_tables_speed(
-    validate: Callable[..., Validation], table: LatencyTable, machine: Callable[..., Any]
+    validate: Callable[..., ValidationResult], table: LatencyTable, machine: Callable[..., Any]
 ) -> None:
     """The machine is slower than the table's, and slower again the second time."""
     reference = next(block for block in SPACE.blocks() if block.op == "attention")
@@ -160,7 +160,7 @@ def test_with_a_reference_both_measurements_are_at_the_tables_speed(
 
 
 def test_the_linear_rivals_are_fitted_on_the_tables_own_models(
-    validate: Callable[..., Validation],
+    validate: Callable[..., ValidationResult],
     table: LatencyTable,
     machine: Callable[..., Any],
     row_of: Callable[..., Row],
@@ -190,7 +190,7 @@ def test_the_linear_rivals_are_fitted_on_the_tables_own_models(
 @pytest.mark.parametrize("own", [0, 2])
 def test_with_too_few_models_of_its_own_there_is_no_line(
     own: int,
-    validate: Callable[..., Validation],
+    validate: Callable[..., ValidationResult],
     table: LatencyTable,
     machine: Callable[..., Any],
     row_of: Callable[..., Row],
@@ -201,7 +201,7 @@ def test_with_too_few_models_of_its_own_there_is_no_line(
 
 
 def test_the_learned_rivals_get_models_of_their_own(
-    validate: Callable[..., Validation],
+    validate: Callable[..., ValidationResult],
     table: LatencyTable,
     machine: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -231,7 +231,7 @@ def test_the_learned_rivals_get_models_of_their_own(
 
 
 def test_all_rivals_can_be_fitted_on_a_few_real_models(
-    validate: Callable[..., Validation], table: LatencyTable, machine: Callable[..., Any]
+    validate: Callable[..., ValidationResult], table: LatencyTable, machine: Callable[..., Any]
 ) -> None:
     result = validate(table, machine(), training_samples=3)
     assert set(LEARNED) <= set(result.rivals)
@@ -241,7 +241,7 @@ def test_all_rivals_can_be_fitted_on_a_few_real_models(
 
 
 def test_without_scikit_learn_training_is_refused_before_measuring(
-    validate: Callable[..., Validation],
+    validate: Callable[..., ValidationResult],
     table: LatencyTable,
     machine: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -259,7 +259,7 @@ def test_without_scikit_learn_training_is_refused_before_measuring(
 
 
 def test_no_unseen_model_is_one_of_the_tables_or_another_again(
-    validate: Callable[..., Validation],
+    validate: Callable[..., ValidationResult],
     table: LatencyTable,
     machine: Callable[..., Any],
     row_of: Callable[..., Row],
@@ -286,7 +286,7 @@ def test_no_unseen_model_is_one_of_the_tables_or_another_again(
 
 
 def test_the_same_seed_validates_the_same_models(
-    validate: Callable[..., Validation], table: LatencyTable, machine: Callable[..., Any]
+    validate: Callable[..., ValidationResult], table: LatencyTable, machine: Callable[..., Any]
 ) -> None:
     def seen(seed: int) -> Sequence[float]:
         return validate(table, machine(), seed=seed, samples=3).predicted_ms
@@ -296,7 +296,7 @@ def test_the_same_seed_validates_the_same_models(
 
 
 def test_a_range_too_small_for_so_many_models_is_refused_before_measuring(
-    validate: Callable[..., Validation],
+    validate: Callable[..., ValidationResult],
     table: LatencyTable,
     machine: Callable[..., Any],
     refused: Callable[..., Any],
@@ -309,7 +309,7 @@ def test_a_range_too_small_for_so_many_models_is_refused_before_measuring(
 
 
 def test_a_model_outside_the_table_is_refused_before_measuring(
-    validate: Callable[..., Validation],
+    validate: Callable[..., ValidationResult],
     table: LatencyTable,
     machine: Callable[..., Any],
     refused: Callable[..., Any],
@@ -329,7 +329,7 @@ def test_a_model_outside_the_table_is_refused_before_measuring(
 
 
 def test_a_model_that_cannot_be_run_is_one_sentence(
-    validate: Callable[..., Validation],
+    validate: Callable[..., ValidationResult],
     table: LatencyTable,
     machine: Callable[..., Any],
     refused: Callable[..., Any],

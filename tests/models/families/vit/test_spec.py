@@ -61,3 +61,11 @@ def test_wrong_values_are_refused(refused):
         ViTSpec(embed=8, layers=({"heads": 2},))  # type: ignore[arg-type]
     with refused("v=0"):
         ViTLayer(2, 3, 0, 4)
+
+
+def test_fewer_layers_are_the_first_ones(refused) -> None:
+    spec = ViTSpec.uniform(8, 3, 1, resolution=4, patch=2, merges=(1, 0, 0), name="three")
+    assert spec.with_layers(2).layers == spec.layers[:2]
+    assert spec.with_layers(2).merges == (1, 0)
+    with refused("`layers` 4", "three has 3"):
+        spec.with_layers(4)

@@ -1,0 +1,50 @@
+"""What `vitprof validate` prints, and its CSV of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..output import print_table
+
+if TYPE_CHECKING:
+    from ...profiler.validation.validate import ValidationResult
+
+
+def print_validation(result: ValidationResult) -> None:
+    """Print the table's errors beside those of its rivals and of a second measurement."""
+    from ...profiler.validation.plot import NAMES
+
+    lines = [("this table", result.errors, "")]
+    lines += [
+        (NAMES[name], rival.errors, f"{rival.trained_on}" if rival.trained_on else "-")
+        for name, rival in result.rivals.items()
+    ]
+    lines += [
+        ("noise floor: measured again", result.noise_floor, ""),
+        ("this table, not corrected for drift", result.raw_errors, ""),
+        ("noise floor, not corrected for drift", result.raw_noise_floor, ""),
+    ]
+    columns = ("prediction", "MAPE", "bias", "worst", "within 5 %", "within 10 %", "Kendall tau",
+               "models measured")  # fmt: skip
+    print_table(
+        columns,
+        [
+            (name, f"{e.mape:.2%}", f"{e.bias:+.2%}", f"{e.worst:.1%}", f"{e.within_5:.0%}",
+             f"{e.within_10:.0%}", f"{e.kendall_tau:.3f}", count)
+            for name, e, count in lines
+        ],
+    )  # fmt: skip
+    click.echo(
+        f"{result.coverage:.0%} of the {len(result.models)} measurements lie in the table's 95 % "
+        "interval."
+    )
+
+
+def write_models(result: ValidationResult, out: Path) -> None:
+    """Write a line a model as CSV."""
+    from ...atomic_write import write_atomically
+
+    write_atomically(out, result.to_frame().to_csv(index=False, float_format="%.6g"))

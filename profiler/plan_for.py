@@ -1,0 +1,76 @@
+"""From a space of blocks to the points that a table of it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import UserError, did_you_mean
+from ..models import Block, Spec
+from ..tables.row import Context
+from .plan import Plan
+from .refine import Refinement
+
+if TYPE_CHECKING:
+    from ..spaces.measuring_space import Space
+
+_CONTEXTS: dict[str, Context] = {"alone": "alone", "in_network": "in_network"}
+
+
+def plan_for_space(
+    space: Space,
+    *,
+    exact: Sequence[Block] = (),
+    points: int | None = None,
+    whole_models: int | None = None,
+    context: str = "alone",
+    seed: int = 0,
+) -> Plan:
+    """Return the plan of a space's blocks, of `exact` ones besides, and of whole models.
+
+    With fewer `points` than the space has blocks, levels are left out; with more, the plan is
+    refined while it is measured. `whole_models` None is the number that the space needs. Raises
+    UserError for too few points.
+    """
+    in_context = context_of(context)
+    refined = points is not None and points > space.points
+    if points and not refined:
+        space = space.limited_to(points)
+    count = space.models_to_fit if whole_models is None else whole_models
+    models = space.calibration_models(count, seed)
+    plan = Plan.of_blocks([*space.blocks(), *exact], in_context, models)
+    refinement = Refinement(space, points, in_context) if points and refined else None
+    return replace(plan, refinement=refinement, seed=seed)
+
+
+def family_space(
+    family: str | None = None,
+    model: Spec | None = None,
+    *,
+    resolution: int | None = None,
+    patch: int | None = None,
+    classes: int | None = None,
+) -> Space:
+    """Return the blocks of a family (by default the model's), or of `model` and all narrower.
+
+    Raises UserError for an unknown family, a model of another one, and for an image, patch and
+    classes that do not fit.
+    """
+    from ..spaces.measuring_spaces import space_class
+
+    name = family or (model.family if model else "vit")
+    kind = space_class(name)
+    if model is not None and model.family != name:
+        raise UserError(
+            f"{model.name or 'the model'} is of the family '{model.family}', and `family` is "
+            f"'{name}'; leave `family` away."
+        )
+    return kind.create(model, resolution=resolution, patch=patch, classes=classes)
+
+
+def context_of(name: str) -> Context:
+    """Return the context of that name in which the blocks of a space can be measured."""
+    if name not in _CONTEXTS:
+        raise UserError(f"unknown context '{name}'{did_you_mean(name, _CONTEXTS)}.")
+    return _CONTEXTS[name]

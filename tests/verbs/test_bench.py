@@ -1,0 +1,65 @@
+"""`vitprof.bench` and `vitprof.bench_attention`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import vitprof
+from vitprof.models import create_spec
+
+
+def test_models_are_measured_as_a_paper_does_but_for_what_is_given() -> None:
+    spec = create_spec("vit-micro-8")
+    result = vitprof.bench(
+        [spec, spec.with_layers(2)], protocol="efficientvit", sessions=1, runs=3, warmup=1
+    )
+    assert (result.setting.batch, result.setting.threads) == (16, 1)
+    frame = result.to_frame()
+    assert list(frame["batch"]) == [16, 16]
+    assert list(frame["images_per_s"]) == pytest.approx(list(16e3 / frame["latency_ms"]))
+    assert list(frame["macs"]) == [spec.macs, spec.with_layers(2).macs]
+    assert list(result.report()) == ["results"]
+    assert repr(result).startswith("2 models on cpu (onnxruntime, fp32, batch 16, 1 thread)")
+    assert "<table" in result._repr_html_()
+
+
+def test_one_model_is_one_report() -> None:
+    result = vitprof.bench("vit-micro-8", sessions=1, runs=3, warmup=0)
+    assert result.report()["model"] == "vit-micro-8"
+    assert result.report()["latency_ms"] == result.rows[0].latency_ms
+
+
+def test_an_unknown_protocol_is_refused(refused) -> None:
+    with refused("optim", "did you mean 'optin'"):
+        vitprof.bench("vit-micro-8", protocol="optim")
+
+
+def test_fused_attention_is_timed_and_saved(tmp_path: Path) -> None:
+    result = vitprof.bench_attention(
+        "vit-micro-8", layers=1, batches=[1], tokens=[16], dtypes="fp32", modes=["inference"],
+        warmup=0, runs=3, train_device="cpu",
+    )  # fmt: skip
+    assert [one.case.what for one in result.cases] == ["model", "block"]
+    assert len(result.to_frame()) == 2
+    assert "1 of its 4 layers" in result.title
+    result.save(tmp_path / "out")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["out"] == str(tmp_path / "out")
+    assert report["layers"] == 1
+    assert (tmp_path / "out" / "attention.png").stat().st_size > 1000
+
+
+def test_what_cannot_be_timed_is_refused(tmp_path: Path, refused) -> None:
+    with refused("`batches` and `tokens` are both none"):
+        vitprof.bench_attention("vit-micro-8", batches=[], tokens="none")
+    with refused("`layers` 9", "has 4"):
+        vitprof.bench_attention("vit-micro-8", layers=9)
+    with refused("is no ViT"):
+        vitprof.bench_attention("swin-tiny")
+    with refused("bf61", "did you mean 'bf16'"):
+        vitprof.bench_attention("vit-micro-8", dtypes=["bf61"])
+    (tmp_path / "notes.txt").touch()
+    with refused("is not empty"):
+        vitprof.bench_attention("vit-micro-8", out=tmp_path)

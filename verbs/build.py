@@ -1,0 +1,103 @@
+"""`vitprof.build`: plan -> compile -> bundle, to be measured on another machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..atomic_write import check_writable
+from ..errors import UserError
+from ..progress import ProgressOption, shown_progress
+
+if TYPE_CHECKING:
+    from ..profiler.bundle.bundle import BuildResult
+    from ..profiler.plan import Plan
+
+
+def build(
+    plan: Plan | str | None = None,
+    *,
+    out: str | os.PathLike[str] = "bundle.zip",
+    device: str = "cpu",
+    batch: int = 1,
+    threads: int = 1,
+    dtype: str | None = None,
+    backend: str | None = None,
+    provider: str | None = None,
+    sparsity: str = "dense",
+    cache: str = "warm",
+    graph: str = "none",
+    progress: ProgressOption = False,
+) -> BuildResult:
+    """Compile what measuring a table of a device needs, into one file.
+
+    It needs the device's compiler, not the device.
+
+    Args:
+        plan: What to measure: of `vitprof.plan`, or a family's name (default: "vit").
+        out: The bundle, a zip file.
+        device: Which device (`vitprof.devices`).
+        batch: Images a run.
+        threads: The runtime's threads.
+        dtype: fp32, fp16, bf16 or int8 (default: the device's own).
+        backend: What runs it (default: the device's own).
+        provider: How the backend runs (default: the backend's own).
+        sparsity: "dense" or "2:4".
+        cache: "warm" or "cold", of a GPU.
+        graph: "none" or "cuda_graph".
+        progress: Show a bar on stderr, or call this function.
+
+    Returns:
+        What is in the bundle, and which points could not be compiled.
+
+    Raises:
+        UserError: Nothing here builds for the device, or `out` holds something else.
+
+    Example:
+        >>> import vitprof
+        >>> plan = vitprof.plan("vit", points=40)
+        >>> vitprof.build(plan, device="t4", out="t4.zip").failed  # doctest: +SKIP
+        {}
+    """
+    from ..profiler.bundle.bundle import build_bundle, check_replaceable
+    from ..profiler.target import builder_of, warn_of_sparsity
+    from ..tables.setting import PartialSetting
+    from .plan import plan_of
+
+    points, out = plan_of(plan), Path(out)
+    if points.refinement is not None:
+        raise UserError(
+            f"`points` {points.refinement.points} is more than the "
+            f"{points.refinement.space.points} blocks of the grid, and where more are needed shows "
+            "only while measuring (vitprof measure); give fewer, or a finer `grid`."
+        )
+    check_writable(out)
+    check_replaceable(out)
+    setting = PartialSetting(
+        device=device,
+        backend=backend,
+        provider=provider,
+        batch=batch,
+        dtype=dtype,
+        threads=threads,
+        sparsity=sparsity,
+        cache=cache,
+        graph=graph,
+    )
+    _check_bundled(setting.device, setting.backend)
+    target = builder_of(setting)
+    warn_of_sparsity(setting)
+    with shown_progress(progress) as on_progress:
+        return build_bundle(points, target, out, on_progress=on_progress)
+
+
+def _check_bundled(device: str, backend: str | None) -> None:
+    """Raise UserError for a backend that compiles on the device itself."""
+    from ..backends import find_device
+
+    if (backend or find_device(device).backend) == "cuda":
+        raise UserError(
+            "backend 'cuda' compiles on the device itself, so there is nothing to build here; run "
+            f"vitprof measure --device {device} --backend cuda on the machine that has it."
+        )

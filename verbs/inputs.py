@@ -1,0 +1,36 @@
+"""What verbs take in several forms: models by name, file or Spec, tables by file or as such."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..models import Spec
+    from ..tables import LatencyTable
+
+Path = str | os.PathLike[str]
+
+
+def spec_of(model: Path | Spec) -> Spec:
+    """Return a Spec; a name, a spec's JSON file or a folder is read."""
+    from ..models import create_spec
+
+    return create_spec(os.fspath(model)) if isinstance(model, (str, os.PathLike)) else model
+
+
+def specs_of(models: Path | Spec | Sequence[Path | Spec]) -> list[Spec]:
+    """Return the Spec of each model; one alone is a list of one."""
+    if isinstance(models, (str, os.PathLike)) or not isinstance(models, Sequence):
+        return [spec_of(models)]
+    return [spec_of(model) for model in models]
+
+
+def table_of(table: Path | LatencyTable) -> LatencyTable:
+    """Return a table, read from its file where it is given so."""
+    if not isinstance(table, (str, os.PathLike)):
+        return table
+    from .latency_table import LatencyTable
+
+    return LatencyTable.read_csv(os.fspath(table))
