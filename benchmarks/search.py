@@ -1,7 +1,7 @@
 """Searching under a table: the coarse stage, and what a search finds: docs/results/search.md.
 
     vitprof supernet --space benchmarks/spaces/autovit-cifar.toml --data CIFAR_FOLDER \\
-        --validation 5000 --epochs 16 --precision fp32 --out supernet
+        --validation 5000 --epochs 16 --autocast fp32 --out supernet
     python benchmarks/search.py --supernet supernet --data CIFAR_FOLDER [--folder search-run]
 
 For each seed a search that only knows MACs comes first; then the table is measured, and its winner,

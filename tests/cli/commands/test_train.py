@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from vitprof.backends.machine import cpu_info
-from vitprof.verbs.autocast import suited_autocast
 
 QUICK = ("--data", "digits", "--epochs", "2", "--batch", "64", "--augment", "none",
          "--autocast", "fp32")  # fmt: skip
@@ -24,15 +22,6 @@ def spec(tmp_path_factory) -> Path:
         "patch": 2, "in_channels": 1, "classes": 10,
     }))  # fmt: skip
     return path
-
-
-@pytest.mark.parametrize(("there", "precision"), [(True, "bf16"), (False, "fp32")])
-def test_a_precision_is_taken_that_the_cpu_computes_in(monkeypatch, there, precision) -> None:
-    monkeypatch.setattr(cpu_info, "has_bf16_products", lambda: there)
-    device = torch.device("cpu")
-    assert suited_autocast(device, "auto") == precision
-    assert suited_autocast(device, "bf16") == "bf16"
-    assert suited_autocast(device, "fp32") == "fp32"
 
 
 def test_a_run_keeps_the_precision_that_it_took(run, spec, tmp_path, monkeypatch) -> None:
