@@ -9,11 +9,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ..errors import UserError
 from .block import Block
-from .checks import check_name, shown
+from .checks import (
+    check_known_fields,
+    check_name,
+    check_required_fields,
+    check_whole_number,
+    shown,
+)
 from .families.registry import family_names, find_family
 from .json_object import read_json_object
 
@@ -34,9 +40,30 @@ class Spec(ABC):
         """Return the blocks in the order they run."""
 
     @classmethod
-    @abstractmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> Spec:
+    def from_fields(cls, record: Mapping[str, Any]) -> Self:
         """Return the spec with these JSON fields; raises UserError naming the wrong one."""
+        own = dataclasses.fields(cls)
+        missing = dataclasses.MISSING
+        check_known_fields(record, [field.name for field in own])
+        check_required_fields(record, [one.name for one in own if one.default is missing])
+        return cls(**record)
+
+    def check_whole_numbers(self, most: int = 65536) -> None:
+        """Raise UserError for an int, or a list of them, that is not from 1 to `most`.
+
+        Of every field that is annotated `int` or `tuple[int, ...]`; a list is made a tuple. For
+        `__post_init__` of families whose fields have no ranges of their own.
+        """
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type == "int":
+                check_whole_number(field.name, value, 1, most)
+            elif field.type == "tuple[int, ...]":
+                if not isinstance(value, list | tuple) or not value:
+                    raise UserError(f"{field.name}={shown(value)} must be a list of numbers.")
+                for number in value:
+                    check_whole_number(f"a value of {field.name}", number, 1, most)
+                object.__setattr__(self, field.name, tuple(value))
 
     @property
     def macs(self) -> int:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vitprof.models import Spec, ViTSpec
+from vitprof.models import Block, Spec, ViTSpec
 
 GOOD = {"family": "vit", "embed": 12, "depth": 2, "heads": 3, "patch": 4, "resolution": 8}
 
@@ -174,3 +176,37 @@ def test_a_path_that_cannot_be_read(refused, path, words):
         Spec.from_json(path)
     with refused(*words):
         Spec.from_json(Path(path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainSpec(Spec):
+    """A family that has no checks of its own."""
+
+    family: ClassVar[str] = "plain"
+
+    widths: tuple[int, ...]
+    depth: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_whole_numbers()
+
+    def blocks(self) -> list[Block]:
+        return []
+
+
+def test_fields_of_a_family_without_checks_of_its_own_are_checked(refused) -> None:
+    spec = PlainSpec.from_fields({"widths": [1, 2], "name": "x"})
+    assert spec == PlainSpec(name="x", widths=(1, 2))
+    for record, word in (
+        ({}, "widths"),
+        ({"widths": [1], "width": 3}, "width"),
+        ({"widths": []}, "widths"),
+        ({"widths": 5}, "widths"),
+        ({"widths": [1, "2"]}, "widths"),
+        ({"widths": [0]}, "widths"),
+        ({"widths": [1], "depth": True}, "depth"),
+        ({"widths": [1], "depth": 10**9}, "depth"),
+    ):
+        with refused(word):
+            PlainSpec.from_fields(record)

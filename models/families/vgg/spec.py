@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ....errors import UserError
 from ...block import Block
-from ...checks import check_known_fields, check_required_fields, check_whole_number, shown
+from ...checks import check_whole_number, shown
 from ...spec import Spec
 from ..vit.spec import LARGEST_HEADS, LARGEST_RESOLUTION, LARGEST_WIDTH
 
@@ -57,13 +56,6 @@ class VggSpec(Spec):
                 f"the last map has a side of {self.last_side}, which is no multiple of "
                 f"pooled={self.pooled}."
             )
-
-    @classmethod
-    def from_fields(cls, record: Mapping[str, Any]) -> VggSpec:
-        """Return the spec with these JSON fields; raises UserError naming the wrong one."""
-        check_known_fields(record, [field.name for field in fields(cls)])
-        check_required_fields(record, ["stages"])
-        return cls(**record)
 
     @property
     def channels(self) -> tuple[int, ...]:
