@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..models import Spec, create_spec
@@ -26,9 +26,9 @@ def write_model(model: nn.Module, folder: Path, norm: Normalisation | None) -> N
     from safetensors.torch import save
 
     from ..atomic_write import write_atomically
+    from ..models.modules.spec_model import spec_of
 
     folder.mkdir(parents=True, exist_ok=True)
-    spec: Any = model.spec
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
@@ -38,7 +38,7 @@ def write_model(model: nn.Module, folder: Path, norm: Normalisation | None) -> N
             "image_mean": list(norm.mean), "image_std": list(norm.std), "rescale_factor": 1 / 255,
         }  # fmt: skip
         write_atomically(folder / PREPROCESSOR, json.dumps(record, indent=2) + "\n")
-    write_atomically(folder / SPEC, spec.to_json())
+    write_atomically(folder / SPEC, spec_of(model).to_json())
 
 
 def read_normalisation(folder: Path) -> Normalisation | None:

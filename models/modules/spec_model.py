@@ -28,3 +28,10 @@ class SpecModel(nn.Module, ABC):
 
         Running them one after another is running the model.
         """
+
+
+def spec_of(model: nn.Module) -> Spec:
+    """Return the spec of a whole model, or of what runs one and says whose it is."""
+    spec = model.spec
+    assert isinstance(spec, Spec), f"{type(model).__name__} is no model of a spec"
+    return spec

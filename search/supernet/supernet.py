@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from ...models import Spec, create_model
 from ...models.inheritance.inherited import inherited
 from ...models.inheritance.tensor_slices import taken
 from ...models.modules.classifier import mean_logits
+from ...models.modules.spec_model import SpecModel, spec_of
 from ...models.skeleton import skeleton
 
 # Modules that are kept to be run again, on the meta device: they hold no weights.
@@ -34,8 +34,7 @@ class Supernet(nn.Module):
 
     @property
     def spec(self) -> Spec:
-        spec: Any = self.model.spec
-        return spec
+        return spec_of(self.model)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of the largest model, (batch, classes)."""
@@ -59,7 +58,7 @@ class Supernet(nn.Module):
             self._subnets.popitem(last=False)
         return found
 
-    def extract(self, spec: Spec) -> nn.Module:
+    def extract(self, spec: Spec) -> SpecModel:
         """Return the subnet as a model of its own, with copies of the weights, in eval mode.
 
         Raises UserError where it does not fit into the supernet.
@@ -120,5 +119,5 @@ class _Heads(nn.Module):
 
 
 def _heads_of(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
-    forward_heads: Any = getattr(model, "forward_heads", None)
+    forward_heads = getattr(model, "forward_heads", None)
     return (model(images),) if forward_heads is None else forward_heads(images)
