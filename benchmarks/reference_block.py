@@ -83,9 +83,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out")
     arguments = parser.parse_args()
-    reference = choose_references(Plan.of_blocks(VitSpace().blocks())).blocks
-    assert isinstance(reference, tuple)
-    (chosen,) = reference
+    chosen = choose_references(Plan.of_blocks(VitSpace().blocks())).blocks
+    assert isinstance(chosen, Block)
     candidates = [
         Block.of("mlp", embed=192, mlp=768, tokens=197),
         Block.of("mlp", embed=384, mlp=1536, tokens=197),

@@ -389,7 +389,7 @@ def main() -> None:
     study = Study(arguments, folder)
     parts = {"searched": searched(study, lambda: measured(arguments.space, cifar))}
     tables = {"cifar": study.table, "xxs": measured("autovit-xxs", xxs)}
-    parts["session_sd"] = {name: table.other["session_sd"] for name, table in tables.items()}
+    parts["session_sd"] = {name: table.header.session_sd for name, table in tables.items()}
     parts["coarse"] = coarse(folder, xxs)
     parts["proxies"] = proxy_searches(folder, xxs, parts["coarse"]["limit_ms"])
     parts["xxs"] = fidelity_of(folder, xxs, arguments.samples)

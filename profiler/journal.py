@@ -10,17 +10,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
 from ..atomic_write import write_atomically
 from ..errors import UserError
-from ..tables.csv_format import as_written, encode_header, encode_row, read_table_file
+from ..tables.csv_format import as_written, columns_for, encode_row, encode_table, read_table_file
 from ..tables.difference import first_difference
+from ..tables.header import TableHeader
+from ..tables.references import References
 from ..tables.row import Row
-from ..tables.setting import Setting
 
 
 class MemoryJournal:
@@ -45,25 +45,27 @@ class Journal(MemoryJournal):
     It keeps rows as the file does, so that going on later computes the same from them.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any], setting: Setting) -> None:
+    def __init__(self, path: Path, header: TableHeader) -> None:
         super().__init__()
         self.path = path
-        self.header = dict(header)
-        self.previous: dict[str, Any] = {}
-        self.setting = setting
+        self.header = header
+        self._columns = columns_for(())
         self._file: FileIO | None = None
 
+    @property
+    def references(self) -> References:
+        """What tells the machine's speed in this run."""
+        return self.header.references or References()
+
     @classmethod
-    def open(
-        cls, path: str | Path, header: Mapping[str, Any], setting: Setting, fresh: bool = False
-    ) -> Journal:
-        """Start a journal, or go on with the one at `path`.
+    def open(cls, path: str | Path, header: TableHeader, fresh: bool = False) -> Journal:
+        """Start a journal, or go on with the one at `path`, whose rows keep their references.
 
         Raises UserError when what stands there is not a table, or a table measured otherwise
         (setting, machine, runtime or protocol differ): it is never written over unless `fresh`.
         """
         path = Path(path)
-        journal = cls(path, header, setting)
+        journal = cls(path, header)
         if not path.parent.is_dir():
             raise UserError(f"{path}: the folder {path.parent} does not exist; make it first.")
         try:
@@ -73,49 +75,48 @@ class Journal(MemoryJournal):
         if not empty:
             _refuse_while_another_measures(path)
         if empty or fresh:
-            text = encode_header({**journal.header, "state": "measuring"})
-            write_atomically(path, text)
+            journal._write([], {})
         else:
             journal._resume()
         return journal
 
     def _resume(self) -> None:
         file = read_table_file(self.path)
-        remedy = "; give another --out, or --fresh to measure it anew"
-        difference = file.setting.difference(self.setting)
+        remedy = "; give another `out`, or `fresh` to measure it anew"
+        before, now = file.header, self.header
+        difference = before.setting.difference(now.setting)
         if difference:
             raise UserError(f"{self.path} holds a table of another setting ({difference}){remedy}.")
         for part in ("environment", "protocol"):
-            difference = first_difference(file.header.get(part), self.header.get(part))
+            difference = first_difference(getattr(before, part), getattr(now, part))
             if difference:
                 raise UserError(
                     f"{self.path} was measured under another {part} ({difference}){remedy}."
                 )
-        difference = first_difference(file.header.get("built"), self.header.get("built"))
+        difference = first_difference(before.built, now.built)
         if difference:
             raise UserError(
                 f"{self.path} was measured from a bundle built otherwise, or from none "
                 f"({difference}){remedy}."
             )
-        self.previous = file.header
-        if "reference" in file.header:  # a resumed run keeps to the reference it began with
-            self.header["reference"] = file.header["reference"]
+        self.header = before.going_on(now, file.rows)
         for row in file.rows:
             if row.verdict == "partial":
                 self.partial.setdefault(row.key, []).append(row)
             else:
                 self.done[row.key] = row
-        if not file.measuring:
-            # A finished table is opened again to add points: it becomes a journal first.
-            rows = "".join(encode_row(row, self.setting) for row in file.rows)
-            text = encode_header({**file.header, "state": "measuring"}) + rows
-            write_atomically(self.path, text)
-        elif file.torn:
-            self._drop_torn_line(file.torn)
+        # Anew: a finished table that is opened again becomes a journal first, a torn line goes, and
+        # what another family's rows are to have stands in the header before the first of them.
+        self._write(file.rows, {"calibration": file.calibration} if file.calibration else {})
 
-    def _drop_torn_line(self, torn: bytes) -> None:
-        with self.path.open("r+b") as file:
-            file.truncate(self.path.stat().st_size - len(torn))
+    def _write(self, rows: Sequence[Row], calibration: Mapping[str, object]) -> None:
+        """Write the header and these rows; what is appended has the same columns."""
+        numbered = self.header.numbers_rows(rows)
+        if numbered:
+            self.header = self.header.listing(rows)
+        self._columns = columns_for(rows, numbered)
+        text = encode_table(self.header, rows, {**calibration, "state": "measuring"})
+        write_atomically(self.path, text)
 
     def __enter__(self) -> Journal:
         try:
@@ -144,7 +145,8 @@ class Journal(MemoryJournal):
 
     def _append(self, row: Row) -> None:
         assert self._file is not None, "a journal is written inside its with block"
-        line = encode_row(row, self.setting).encode()
+        references = tuple(self.header.readings)
+        line = encode_row(row, self.header.setting, self._columns, references).encode()
         size = self._file.seek(0, os.SEEK_END)
         try:
             if self._file.write(line) != len(line):
@@ -173,7 +175,7 @@ def _lock(file: FileIO, path: Path) -> None:
     except (BlockingIOError, PermissionError):
         raise UserError(
             f"another vitprof is measuring into {path} just now; wait for it, or give another "
-            "--out."
+            "`out`."
         ) from None
     except OSError:
         return  # a network file system that cannot lock: measuring without is better than not

@@ -13,14 +13,16 @@ from ..models import Spec
 from ..progress import OnProgress, no_progress
 from ..tables import LatencyTable, Row, Setting
 from ..tables.calibration.calibrate import calibrated
+from ..tables.header import TableHeader
+from ..tables.references import Drift, Readings, Reference, References
 from .journal import Journal, MemoryJournal
 from .place.environment import fingerprint, observed
-from .plan import Plan, Point, Subject
+from .plan import Plan, Point
 from .sampling.clock import Clock, SystemClock
-from .sampling.drift import Drift, corrected_sessions, drifts
+from .sampling.drift import corrected_sessions, drifts
 from .sampling.passes import Passes
 from .sampling.protocol import Protocol
-from .sampling.reference import NO_REFERENCES, References, choose_references
+from .sampling.reference import choose_references
 from .sampling.statistics import PRIOR_SESSION_SD, pooled_session_sd
 from .sampling.verdict import judged
 from .target import Target
@@ -50,15 +52,15 @@ def measure_table(
     protocol = with_threads(protocol or Protocol(), setting.threads)
     header = header_of(plan, setting, protocol, fingerprint(target), observed())
     if artifacts is not None:
-        if protocol.correct_drift:
-            chosen = choose_references(plan, setting.batch)
-            header |= chosen.with_block(artifacts.reference).to_header()
-        header["built"] = dict(artifacts.built)
-    journal = Journal.open(out, header, setting, fresh)
+        references = header.references
+        if protocol.correct_drift and references is not None:
+            references = references.with_block(artifacts.reference)
+        header = replace(header, references=references, built=dict(artifacts.built))
+    journal = Journal.open(out, header, fresh)
     passes = Passes(
         target,
         protocol,
-        references=References.from_header(journal.header),
+        references=journal.references,
         budget_s=budget_s,
         clock=clock or SystemClock(),
         on_progress=on_progress,
@@ -73,7 +75,7 @@ def measure_table(
             "warmup": passes.spent.warmup_s,
             "timed": passes.spent.timed_s,
         }
-    table = finished_table(plan, setting, protocol, journal, seconds)
+    table = finished_table(plan, protocol, journal, seconds)
     table.to_csv(out)
     return table
 
@@ -91,16 +93,17 @@ def measure_models(
     target: Target,
     *,
     protocol: Protocol | None = None,
-    reference: Subject | None = None,
-    typical_ms: float | None = None,
+    references: References | None = None,
+    typical_ms: Mapping[Reference | None, float] | None = None,
     on_progress: OnProgress = no_progress,
     clock: Clock | None = None,
     workshop: Workshop | None = None,
 ) -> ModelRows:
     """Measure whole models, interleaved, without a file; one row a spec, in their order.
 
-    With a `reference` their medians are brought to the speed at which it takes `typical_ms`
-    (by default what it typically took meanwhile). An open `workshop` keeps what was compiled.
+    With `references` their medians are brought to the speed at which each takes its `typical_ms`
+    (by default what it typically took meanwhile): those of a table, to compare with it. An
+    open `workshop` keeps what was compiled.
     """
     protocol = with_threads(protocol or Protocol(), target.setting.threads)
     points = [Point(spec, "in_model") for spec in dict.fromkeys(specs)]
@@ -108,19 +111,19 @@ def measure_models(
     passes = Passes(
         target,
         protocol,
-        references=References(models=reference),
+        references=references or References(),
         clock=clock or SystemClock(),
         on_progress=on_progress,
-        typical_ms=typical_ms,
+        typical_ms=typical_ms or {},
     )
     if workshop is not None:
         passes.run(points, journal, workshop)
     else:
         with Workshop(target) as own:
             passes.run(points, journal, own)
-    sharp = _sharpened(journal, protocol, passes.references, typical_ms)
+    sharp = _sharpened(journal, protocol, passes.typical_ms)
     rows = [sharp.rows[Point(spec, "in_model").key] for spec in specs]
-    return ModelRows(rows, sharp.drifts.get(reference))
+    return ModelRows(rows, sharp.drifts.get(passes.references.models))
 
 
 def header_of(
@@ -129,26 +132,23 @@ def header_of(
     protocol: Protocol,
     environment: Mapping[str, Any],
     seen: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> TableHeader:
     """Return what a journal says before its first row: `seen` is `environment.observed()`."""
-    references = choose_references(plan, setting.batch) if protocol.correct_drift else NO_REFERENCES
-    return {
-        "setting": setting.as_dict(),
-        "environment": dict(environment),
-        "protocol": protocol.as_dict(),
-        "observed": dict(seen),
-        "vitprof": __version__,
-        **references.to_header(),
-        **({"search_space": dict(plan.search_space)} if plan.search_space else {}),
-    }
-
-
-def typical_of_models(header: Mapping[str, Any]) -> float | None:
-    """Return what the whole models' reference typically took in a table; None where unknown."""
-    drift = header.get("model_drift", header.get("drift"))
-    typical = drift.get("typical_ms") if isinstance(drift, dict) else None
-    known = isinstance(typical, (int, float)) and not isinstance(typical, bool) and typical > 0
-    return float(typical) if known else None  # type: ignore[arg-type]
+    references = References()
+    if protocol.correct_drift:
+        chosen = choose_references(plan, setting.batch)
+        specs = [point.subject for point in plan.points if isinstance(point.subject, Spec)]
+        own = dict.fromkeys((spec.family for spec in specs), chosen.models)
+        references = replace(chosen, families=own)
+    return TableHeader(
+        setting,
+        dict(environment),
+        protocol.as_dict(),
+        observed=dict(seen),
+        vitprof=__version__,
+        references=references,
+        search_space=dict(plan.search_space) if plan.search_space else None,
+    )
 
 
 def with_threads(protocol: Protocol, threads: int) -> Protocol:
@@ -156,42 +156,40 @@ def with_threads(protocol: Protocol, threads: int) -> Protocol:
     return replace(protocol, sampling=replace(protocol.sampling, threads=threads))
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else 0.0
-
-
 @dataclass(frozen=True)
 class _Sharpened:
     """The rows as judged in the end; by reference, its drift and the rows' shared spread."""
 
     rows: dict[object, Row]
-    drifts: dict[Subject | None, Drift]
-    spreads: dict[Subject | None, float]
+    drifts: dict[Reference | None, Drift]
+    spreads: dict[Reference | None, float]
+
+    def readings(self, reference: Reference | None) -> Readings:
+        """Return the header's words on what one reference showed."""
+        drift = self.drifts.get(reference)
+        spread = self.spreads.get(reference, PRIOR_SESSION_SD)
+        return Readings(drift.rounded() if drift else None, round(spread, 5))
 
 
 def _sharpened(
-    journal: MemoryJournal,
-    protocol: Protocol,
-    references: References,
-    typical_ms: float | None = None,
+    journal: MemoryJournal, protocol: Protocol, typical_ms: Mapping[Reference | None, float]
 ) -> _Sharpened:
     """Judge every row again, now that the run's drift and common spread are known."""
-    drift_of = drifts(journal.done.values(), references)
+    drift_of = drifts(journal.done.values())
 
     def typical(row: Row) -> float | None:
-        drift = drift_of.get(references.of(row.subject))
-        return typical_ms or (drift.typical_ms if drift else None)
+        drift = drift_of.get(row.reference)
+        return typical_ms.get(row.reference) or (drift.typical_ms if drift else None)
 
-    sessions: dict[Subject | None, list[Sequence[float]]] = {}
+    sessions: dict[Reference | None, list[Sequence[float]]] = {}
     for row in journal.done.values():
         if row.verdict != "failed":
-            alike = sessions.setdefault(references.of(row.subject), [])
-            alike.append(corrected_sessions(row, typical(row)))
+            sessions.setdefault(row.reference, []).append(corrected_sessions(row, typical(row)))
     spreads = {reference: pooled_session_sd(alike) for reference, alike in sessions.items()}
     rows: dict[object, Row] = {
         key: row
         if row.verdict == "failed"
-        else judged(row, protocol, spreads[references.of(row.subject)], typical(row))
+        else judged(row, protocol, spreads[row.reference], typical(row))
         for key, row in journal.done.items()
     }
     return _Sharpened(rows, drift_of, spreads)
@@ -199,50 +197,26 @@ def _sharpened(
 
 def finished_table(
     plan: Plan,
-    setting: Setting,
     protocol: Protocol,
     journal: Journal,
     seconds: Mapping[str, float],
-    more: Mapping[str, Any] | None = None,
+    fleet: Sequence[Mapping[str, Any]] | None = None,
 ) -> LatencyTable:
     """Order the rows by the plan, sharpen their intervals, fit the line through whole models.
 
-    Every point of the plan is done. `more` are further entries of the header.
+    Every point of the plan is done. `seconds` are this run's, and `fleet` is what each node did.
     """
-    references = References.from_header(journal.header)
-    sharp = _sharpened(journal, protocol, references)
+    sharp = _sharpened(journal, protocol, {})
     rows = dict(sharp.rows)
     ordered = [rows.pop(point.key) for point in plan.points]
-    earlier = journal.previous.get("seconds")
-    before = earlier if isinstance(earlier, dict) else {}
-    header: dict[str, Any] = {
-        "observed": journal.header["observed"],
-        "vitprof": __version__,
-        **references.to_header(),
-        **_of_kind(sharp, references.blocks),
-        **(
-            {f"model_{name}": said for name, said in _of_kind(sharp, references.models).items()}
-            if references.models != references.blocks
-            else {}
-        ),
-        "seconds": {k: round(v + _number(before.get(k)), 2) for k, v in seconds.items()},
-        **{n: journal.previous[n] for n in ("fleet", "search_space") if n in journal.previous},
-        **{n: journal.header[n] for n in ("built", "search_space") if n in journal.header},
-        **(more or {}),
-    }
-    table = LatencyTable(
-        [*ordered, *rows.values()],
-        setting,
-        journal.header["environment"],
-        journal.header["protocol"],
-        source=str(journal.path),
-        other=header,
+    header, told = journal.header, journal.references
+    before = header.seconds or {}
+    every = dict.fromkeys([told.blocks, told.models, *sharp.drifts, *sharp.spreads])
+    header = replace(
+        header,
+        references=References(told.blocks, told.models),  # rows say which families have others
+        readings={reference: sharp.readings(reference) for reference in every},
+        seconds={kind: round(s + before.get(kind, 0.0), 2) for kind, s in seconds.items()},
+        fleet=header.fleet if fleet is None else tuple(fleet),
     )
-    return calibrated(table)
-
-
-def _of_kind(sharp: _Sharpened, reference: Subject | None) -> dict[str, Any]:
-    """Return the header's words on what one reference showed."""
-    drift = sharp.drifts.get(reference)
-    spread = sharp.spreads.get(reference, PRIOR_SESSION_SD)
-    return {"drift": drift.as_dict() if drift else None, "session_sd": round(spread, 5)}
+    return calibrated(LatencyTable([*ordered, *rows.values()], header, source=str(journal.path)))

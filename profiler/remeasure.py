@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..notes import note
 from ..progress import OnProgress, no_progress
-from .measure import ModelRows, measure_models, typical_of_models
-from .sampling.reference import References
+from .measure import ModelRows, measure_models
 from .target import Target, open_target_of
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ def measure_like(
     return measure_models(
         specs,
         target,
-        reference=References.from_header(table.other).models,
-        typical_ms=typical_of_models(table.other),
+        references=table.references,
+        typical_ms=table.header.typical_ms,
         on_progress=on_progress,
     )
 

@@ -22,6 +22,8 @@ from typing import Any, cast
 from ..errors import UserError
 from ..models import AXES, IMPORTED_AXES, Block, Spec, find_op
 from ..models.checks import shown
+from .header import TableHeader
+from .references import Reference
 from .row import CONTEXTS, VERDICTS, Context, Row, Verdict
 from .setting import SETTING_COLUMNS, Setting
 
@@ -56,27 +58,43 @@ MODEL_OP = "model"
 BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "int8-static": 1}
 
 
+# Which of the header's `references` a row has, where that does not follow from what it is.
+REFERENCE_COLUMN = "reference"
+
+
 @dataclass(frozen=True)
 class TableFile:
-    """A parsed file. `torn` is a last line that a crash cut short, empty otherwise.
+    """A parsed file; `calibration` is what its header says there, not yet read.
 
-    It stays undecoded: the cut may go through a character, and a lost page reads as zeros.
+    `measuring` tells that it is unfinished. `torn` is a last line that a crash cut short, empty
+    otherwise. It stays undecoded: the cut may go through a character, and a lost page reads as
+    zeros.
     """
 
-    header: dict[str, Any]
-    setting: Setting
+    header: TableHeader
     rows: list[Row]
+    calibration: object = None
+    measuring: bool = False
     torn: bytes = b""
-
-    @property
-    def measuring(self) -> bool:
-        return self.header.get("state") == "measuring"
 
 
 # --- writing -------------------------------------------------------------------------------------
 
 
-def columns_for(rows: Iterable[Row]) -> tuple[str, ...]:
+def encode_table(header: TableHeader, rows: Sequence[Row], closing: Mapping[str, Any]) -> str:
+    """Return the whole text of a table, or of a journal so far.
+
+    `closing` are the header's last entries: "state", and of a table its calibration and "rows".
+    """
+    numbered = header.numbers_rows(rows)
+    if numbered:
+        header = header.listing(rows)
+    columns = columns_for(rows, numbered)
+    lines = (encode_row(row, header.setting, columns, tuple(header.readings)) for row in rows)
+    return encode_header(header.as_dict(rows) | dict(closing), columns) + "".join(lines)
+
+
+def columns_for(rows: Iterable[Row], numbered: bool = False) -> tuple[str, ...]:
     """Return the columns that these rows need: axes of imported ops only where one is among them.
 
     An axis has its own column in every table, so a file of our own ops looks the same always.
@@ -87,7 +105,8 @@ def columns_for(rows: Iterable[Row]) -> tuple[str, ...]:
         if isinstance(row.subject, Block)
         for axis in row.subject.definition.axes
     }
-    return (*COLUMNS, *(axis for axis in IMPORTED_AXES if axis in used))
+    imported = (axis for axis in IMPORTED_AXES if axis in used)
+    return (*COLUMNS, *imported, *([REFERENCE_COLUMN] if numbered else []))
 
 
 def encode_header(header: Mapping[str, Any], columns: Sequence[str] = COLUMNS) -> str:
@@ -96,8 +115,13 @@ def encode_header(header: Mapping[str, Any], columns: Sequence[str] = COLUMNS) -
     return f"{MAGIC} {FORMAT_VERSION}\n# {text}\n{_line(columns)}"
 
 
-def encode_row(row: Row, setting: Setting, columns: Sequence[str] = COLUMNS) -> str:
-    """Return the row's line, with its newline."""
+def encode_row(
+    row: Row,
+    setting: Setting,
+    columns: Sequence[str] = COLUMNS,
+    references: Sequence[Reference | None] = (),
+) -> str:
+    """Return the row's line, with its newline; `references` are the header's list of them."""
     values: dict[str, Any] = dict(setting.as_dict())
     if isinstance(row.subject, Block):
         values |= {"op": row.subject.op, **row.subject.as_dict()}
@@ -119,6 +143,8 @@ def encode_row(row: Row, setting: Setting, columns: Sequence[str] = COLUMNS) -> 
         "error": _one_line(row.error),
         "measured_at": row.measured_at,
     }
+    if REFERENCE_COLUMN in columns:
+        values[REFERENCE_COLUMN] = 1 + references.index(row.reference)
     if isinstance(row.subject, Block) and not row.subject.definition.counted:
         values |= dict.fromkeys(("macs", "params", "bytes"), "")
     return _line([values.get(column, "") for column in columns])
@@ -166,21 +192,21 @@ def read_table_file(path: str | Path) -> TableFile:
     # A complete file ends with a newline, so nothing is left after the last one.
     whole, newline, torn = _read_bytes(path).rpartition(b"\n")
     lines = _decoded(path, whole + newline).split("\n")[:-1]
-    header = _parse_header(path, lines or [_decoded(path, torn)])
-    measuring = header.get("state") == "measuring"
+    said = _parse_header(path, lines or [_decoded(path, torn)])
+    measuring = said.get("state") == "measuring"
     if torn and not measuring:
         lines.append(_decoded(path, torn))
         torn = b""
-    setting = Setting.from_dict(_object(header, "setting", path), f"{path}, line 2")
+    header = TableHeader.from_dict(said, f"{path}, line 2")
     columns = _parse_columns(path, lines)
     rows = [
-        _parse_row(line, columns, setting, f"{path}, line {number}")
+        _parse_row(line, columns, header, f"{path}, line {number}")
         for number, line in enumerate(lines[3:], start=4)
         if line.strip()
     ]
     if not measuring:
-        _check_complete(path, header, rows)
-    return TableFile(header, setting, rows, torn)
+        _check_complete(path, said, rows)
+    return TableFile(header, rows, said.get("calibration"), measuring, torn)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -240,9 +266,6 @@ def _parse_header(path: Path, lines: list[str]) -> dict[str, Any]:
         ) from None
     if not isinstance(header, dict):
         raise UserError(f"{path}, line 2: the header is not a JSON object.")
-    for part in ("environment", "protocol"):
-        if not isinstance(header.get(part, {}), dict):
-            raise UserError(f"{path}, line 2: the header's '{part}' is not a JSON object.")
     return header
 
 
@@ -253,13 +276,6 @@ def _refuse(name: str) -> float:
 def _finite(text: str) -> float:
     value = float(text)
     return value if math.isfinite(value) else _refuse(text)
-
-
-def _object(header: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
-    value = header.get(name)
-    if not isinstance(value, dict):
-        raise UserError(f"{path}, line 2: the header lacks its '{name}'; the file is damaged.")
-    return value
 
 
 def _parse_columns(path: Path, lines: list[str]) -> list[str]:
@@ -282,7 +298,7 @@ def _fields(line: str, where: str) -> list[str]:
         raise UserError(f"{where}: not a line of CSV ({error}).") from None
 
 
-def _parse_row(line: str, columns: list[str], setting: Setting, where: str) -> Row:
+def _parse_row(line: str, columns: list[str], header: TableHeader, where: str) -> Row:
     fields = _fields(line, where)
     if len(fields) != len(columns):
         raise UserError(
@@ -290,7 +306,7 @@ def _parse_row(line: str, columns: list[str], setting: Setting, where: str) -> R
         )
     values = dict(zip(columns, fields, strict=True))
     subject = _parse_subject(values, where)
-    for name, wanted in setting.as_dict().items():
+    for name, wanted in header.setting.as_dict().items():
         if values[name] != str(wanted):
             raise UserError(
                 f"{where}: {name} is {shown(values[name])} but the table's header says "
@@ -326,6 +342,7 @@ def _parse_row(line: str, columns: list[str], setting: Setting, where: str) -> R
         ),
         error=values["error"],
         measured_at=values["measured_at"],
+        reference=_parse_reference(values, subject, header, where),
         **{name: _time(values, name, where) for name in TIME_COLUMNS},
     )
     _check_times(row, where)
@@ -350,6 +367,20 @@ def _parse_subject(values: Mapping[str, str], where: str) -> Block | Spec:
     except UserError as error:
         text = str(error)
         raise UserError(text if text.startswith(where) else f"{where}: {text}") from None
+
+
+def _parse_reference(
+    values: Mapping[str, str], subject: Block | Spec, header: TableHeader, where: str
+) -> Reference | None:
+    """Return what tells a row's speed: by its number, or else by whether it is a model."""
+    if not values.get(REFERENCE_COLUMN):
+        return header.references.of(subject) if header.references else None
+    number = _whole(values, REFERENCE_COLUMN, where)
+    if not 1 <= number <= len(header.readings):
+        raise UserError(
+            f"{where}: reference is {number}, but the header lists {len(header.readings)} of them."
+        )
+    return list(header.readings)[number - 1]
 
 
 def _whole(values: Mapping[str, str], name: str, where: str) -> int:

@@ -22,10 +22,10 @@ class Row:
     calibration is fitted on). `latency_ms` is the median over sessions of each session's median,
     `low_ms`..`high_ms` its 95 % interval. `session_ms` are the sessions' own raw medians, so that
     what a session's luck did stays visible, and `reference_ms` what the reference block took
-    meanwhile: where the header names a reference, latency_ms is of the medians corrected by it. A
-    failed row has `error` and no times. Verdict "partial" marks one session of a point that still
-    lacks others: it occurs only in an unfinished file. "imported" marks what another tool measured:
-    it has no interval and no sessions.
+    meanwhile: where there is a `reference`, latency_ms is of the medians corrected by it. A failed
+    row has `error` and no times. Verdict "partial" marks one session of a point that still lacks
+    others: it occurs only in an unfinished file. "imported" marks what another tool measured: it
+    has no interval and no sessions.
     """
 
     subject: Block | Spec
@@ -44,6 +44,7 @@ class Row:
     set_aside: int = 0
     error: str = ""
     measured_at: str = ""
+    reference: Block | Spec | None = None
 
     @property
     def sessions(self) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -19,11 +20,13 @@ from .calibration.calibration import (
     calibrations_from_header,
     header_of_calibrations,
 )
-from .csv_format import columns_for, encode_header, encode_row, read_table_file
+from .csv_format import encode_table, read_table_file
 from .grids.block_arrays import BlockArrays
 from .grids.grid import OpGrid, dims_array
 from .grids.op_grids import OpGrids
+from .header import TableHeader
 from .prediction import BlockPrediction, Prediction
+from .references import References
 from .row import Context, Row
 from .setting import Setting
 from .whole_layers import as_whole_layers
@@ -36,38 +39,37 @@ if TYPE_CHECKING:
 
 
 class LatencyTable:
-    """What blocks cost on one device: rows + Setting + environment.
+    """What blocks cost on one device: rows + header.
 
-    `environment` describes the machine (CPU or GPU name, clocks, runtime versions), `protocol` how
-    it was sampled. Every latency is in milliseconds for one run of `setting.batch` images.
+    The header holds the setting, the machine and how it was sampled; in place of it a Setting does,
+    with `environment` and `protocol`. Every latency is in milliseconds for one run of
+    `setting.batch` images.
     """
 
     def __init__(
         self,
         rows: Iterable[Row],
-        setting: Setting,
+        header: TableHeader | Setting,
         environment: Mapping[str, Any] | None = None,
         protocol: Mapping[str, Any] | None = None,
         *,
         source: str = "the table",
         unfinished: bool = False,
         calibrations: Mapping[str, Calibration] | None = None,
-        other: Mapping[str, Any] | None = None,
     ) -> None:
+        if isinstance(header, Setting):
+            header = TableHeader(header, environment or {}, protocol or {})
         self.rows = list(rows)
-        self.setting = setting
-        self.environment = dict(environment or {})
-        self.protocol = dict(protocol or {})
+        self.header = header
         self.source = source
         self.unfinished = unfinished
         self.calibrations = dict(calibrations or {})
-        self.other = dict(other or {})
         self._grids: dict[str, OpGrids] = {}
 
     # --- files -----------------------------------------------------------------------------------
 
     @classmethod
-    def read_csv(cls, path: str | Path, calibration: bool = True) -> LatencyTable:
+    def read_csv(cls, path: str | Path, calibration: bool = True) -> Self:
         """Read a table; a fault is a UserError with file, line and value. Executes nothing.
 
         An unfinished table (its measuring was interrupted) reads as what was done so far, with
@@ -76,18 +78,13 @@ class LatencyTable:
         """
         file = read_table_file(path)
         last = {row.key: row for row in file.rows if row.verdict != "partial"}
-        known = {"setting", "environment", "protocol", "calibration", "state", "rows"}
+        lines = file.calibration if calibration else None
         return cls(
             last.values(),
-            file.setting,
-            file.header.get("environment"),
-            file.header.get("protocol"),
+            file.header,
             source=str(path),
             unfinished=file.measuring,
-            calibrations=calibrations_from_header(file.header.get("calibration"), f"{path}, line 2")
-            if calibration
-            else None,
-            other={key: value for key, value in file.header.items() if key not in known},
+            calibrations=calibrations_from_header(lines, f"{path}, line 2"),
         )
 
     def to_csv(self, path: str | Path) -> None:
@@ -96,18 +93,12 @@ class LatencyTable:
 
     def to_text(self) -> str:
         """Return the file's text, see `csv_format`."""
-        header = {
-            "setting": self.setting.as_dict(),
-            "environment": self.environment,
-            "protocol": self.protocol,
-            **self.other,
+        closing = {
             "calibration": header_of_calibrations(self.calibrations),
             "state": "measuring" if self.unfinished else "complete",
             "rows": len(self.rows),
         }
-        columns = columns_for(self.rows)
-        rows = (encode_row(row, self.setting, columns) for row in self.rows)
-        return encode_header(header, columns) + "".join(rows)
+        return encode_table(self.header, self.rows, closing)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rows as the DataFrame that `pandas.read_csv(path, comment="#")` gives."""
@@ -118,6 +109,23 @@ class LatencyTable:
         return pd.read_csv(io.StringIO(self.to_text()), comment="#")
 
     # --- what it holds ---------------------------------------------------------------------------
+
+    @property
+    def setting(self) -> Setting:
+        return self.header.setting
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        return self.header.environment
+
+    @property
+    def protocol(self) -> Mapping[str, Any]:
+        return self.header.protocol
+
+    @property
+    def references(self) -> References:
+        """What told the machine's speed for blocks, and for whole models of each family."""
+        return (self.header.references or References()).kept_by(self.rows)
 
     @property
     def block_rows(self) -> list[Row]:
@@ -134,24 +142,18 @@ class LatencyTable:
             dict.fromkeys(row.subject.op for row in self.rows if isinstance(row.subject, Block))
         )
 
-    def with_rows(self, rows: Iterable[Row]) -> LatencyTable:
+    def with_rows(self, rows: Iterable[Row]) -> Self:
         """Return a table of other rows, measured in the same place; uncalibrated."""
         changed = self.with_calibrations({})
         changed.rows = list(rows)
         return changed
 
-    def with_calibrations(self, calibrations: Mapping[str, Calibration]) -> LatencyTable:
+    def with_calibrations(self, calibrations: Mapping[str, Calibration]) -> Self:
         """Return the same table with other lines through whole models, one a family of specs."""
-        return LatencyTable(
-            self.rows,
-            self.setting,
-            self.environment,
-            self.protocol,
-            source=self.source,
-            unfinished=self.unfinished,
-            calibrations=calibrations,
-            other=self.other,
-        )
+        changed = copy.copy(self)
+        changed.rows, changed._grids = list(self.rows), {}
+        changed.calibrations = dict(calibrations)
+        return changed
 
     @property
     def calibration(self) -> Calibration | None:
@@ -236,9 +238,9 @@ class LatencyTable:
         how = f"the sum of its blocks, each measured {where}"
         if missing:
             how = f"the sum of those of its blocks that the table has, each measured {where}"
-        imported = self.other.get("imported")
-        if isinstance(imported, dict):
-            how += f" by another tool (imported from {imported.get('tool')})"
+        if self.header.imported:
+            tools = dict.fromkeys(str(origin.get("tool")) for origin in self.header.imported)
+            how += f" by another tool (imported from {', '.join(tools)})"
         line = self.calibrations.get(spec.family) if calibrated else None
         offset = 0.0
         if line is not None:

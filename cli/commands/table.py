@@ -47,7 +47,7 @@ def info(path: Path, as_json: bool) -> int:
                 "verdicts": verdicts,
                 "unfinished": read.unfinished,
                 "ops": ops,
-                **read.other,
+                **read.header.entries(read.rows),
             }
         )
         return 0
@@ -59,9 +59,9 @@ def info(path: Path, as_json: bool) -> int:
         f"threads {setting.threads}"
     )
     click.echo("verdicts: " + ", ".join(f"{count} {name}" for name, count in verdicts.items()))
-    if "session_sd" in read.other:
+    if read.header.session_sd is not None:
         click.echo(
-            f"two sessions of one point differ by {100 * read.other['session_sd']:.1f} % "
+            f"two sessions of one point differ by {100 * read.header.session_sd:.1f} % "
             "(standard deviation)"
         )
     if read.unfinished:
@@ -119,7 +119,7 @@ def _exported(read: LatencyTable, file_format: str) -> str:
             "setting": read.setting.as_dict(),
             "environment": read.environment,
             "protocol": read.protocol,
-            **read.other,
+            **read.header.entries(read.rows),
         }
         return json.dumps({**header, "rows": rows}, indent=1) + "\n"
     if file_format == "markdown":
@@ -176,7 +176,7 @@ def import_(
                 "ops": ops,
                 "unknown": found.unknown,
                 "repeated": found.repeated,
-                **found.table.other,
+                **found.table.header.entries(),
             }
         )
     else:

@@ -17,6 +17,7 @@ def print_measured(table: LatencyTable, out: Path, as_json: bool) -> int:
     """Print what was measured; return the exit code."""
     from ...tables.calibration.calibration import header_of_calibrations
 
+    drift = table.header.of_blocks.drift
     failed = [row for row in table.rows if row.verdict == "failed"]
     unstable = [row for row in table.rows if row.verdict == "unstable"]
     if as_json:
@@ -28,9 +29,9 @@ def print_measured(table: LatencyTable, out: Path, as_json: bool) -> int:
                 "failed": [str(row.subject) for row in failed],
                 "unstable": [str(row.subject) for row in unstable],
                 "calibration": header_of_calibrations(table.calibrations),
-                "drift": table.other["drift"],
-                "session_sd": table.other["session_sd"],
-                "seconds": table.other["seconds"],
+                "drift": drift.as_dict() if drift else None,
+                "session_sd": table.header.session_sd,
+                "seconds": table.header.seconds,
             }
         )
     else:
@@ -57,19 +58,18 @@ def _print_summary(table: LatencyTable, out: Path) -> None:
             )
         )
     print_table(("op", "points", "ms", "GMAC/s"), rows)
-    seconds = table.other["seconds"]
+    seconds = table.header.seconds or {}
     click.echo(
         f"{out}: {len(table.block_rows)} blocks and {len(table.model_rows)} whole models in "
         f"{seconds['total']:.0f} s "
         f"({seconds['warmup'] + seconds['timed']:.0f} s in warm-up and timed runs); two sessions "
-        f"of one point differ by {100 * table.other['session_sd']:.1f} % (standard deviation)."
+        f"of one point differ by {100 * (table.header.session_sd or 0):.1f} % (standard deviation)."
     )
-    drift = table.other["drift"]
+    drift = table.header.of_blocks.drift
     if drift:
-        spread = (drift["p90_ms"] - drift["p10_ms"]) / drift["typical_ms"]
         click.echo(
-            f"The machine's speed wandered by {spread:.1%} meanwhile (a reference block, 10th to "
-            "90th percentile); latencies are corrected for it, raw medians are in session_ms."
+            f"The machine's speed wandered by {drift.spread:.1%} meanwhile (a reference block, "
+            "10th to 90th percentile); latencies are corrected for it, raw medians are in session_ms."
         )
     from ...tables.calibration.calibrate import in_words
 

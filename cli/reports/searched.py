@@ -152,7 +152,7 @@ def _within_limits(results: Results, best: Found) -> bool:
             continue
         table = results.tables[limit.table]
         ms = best.measured_ms[limit.table]
-        noise = NOISE_SD * float(table.other.get("session_sd") or 0.0)
+        noise = NOISE_SD * (table.header.session_sd or 0.0)
         if ms > limit.most * (1 + noise):
             note(
                 f"the winner takes {milliseconds(ms)} ms on the device, more than the limit of "

@@ -20,7 +20,7 @@ from ...results import Result
 from ...tables import Setting
 from ...tables.setting import SETTING_COLUMNS
 from ..plan import Plan, Subject
-from ..sampling.reference import choose_references
+from ..sampling.reference import choose_references, subject_of
 from ..target import Target, kept_device, target_of
 from ..workshop import Artifact, CannotBuildError, Workshop
 from .manifest import Manifest, Stored
@@ -118,7 +118,7 @@ def build_bundle(
         )
     started = time.monotonic()
     reference = choose_references(plan, target.setting.batch).blocks
-    block = reference[0] if isinstance(reference, tuple) else None
+    block = reference if isinstance(reference, Block) else None
     made: dict[Subject, Stored | str] = {}
     failed: dict[str, str] = {}
     with new_zip(out) as add:
@@ -131,8 +131,8 @@ def build_bundle(
                 if isinstance(one, str):
                     failed.setdefault(str(point), one)
             on_progress("building", nth, len(plan.points), "points")
-        if reference is not None and reference not in made:
-            made[reference] = compiler.compiled(reference)
+        if reference is not None and subject_of(reference) not in made:
+            made[subject_of(reference)] = compiler.compiled(subject_of(reference))
         built = _built_by(target)
         text = Manifest(target.setting, built, plan, block, made).to_json().encode()
         _check_room(len(text), LARGEST_MANIFEST, "bytes of points")

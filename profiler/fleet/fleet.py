@@ -29,7 +29,6 @@ from ..measure import finished_table, header_of, with_threads
 from ..plan import Plan, Point
 from ..sampling.passes import progress
 from ..sampling.protocol import Protocol
-from ..sampling.reference import References
 from ..sampling.sampler import groups_of
 from .members import Member, Members
 from .worker import Chunk, OpenBackend, Report, open_here
@@ -104,7 +103,7 @@ class Fleet:
         one = self._members.keep_alike(out, fresh)
         protocol = with_threads(protocol or Protocol(), one.setting.threads)
         header = header_of(plan, one.setting, protocol, one.environment, one.seen)
-        with Journal.open(out, header, one.setting, fresh) as journal:
+        with Journal.open(out, header, fresh) as journal:
             run = _Run(plan, journal, protocol, budget_s)
             on_progress(*progress(plan.points, journal, protocol))
             for member, report in self._reports(run):
@@ -120,7 +119,7 @@ class Fleet:
                 missing=missing,
             )
         seconds = {"total": time.perf_counter() - started, **run.seconds}
-        table = finished_table(plan, one.setting, protocol, journal, seconds, {"fleet": run.fleet})
+        table = finished_table(plan, protocol, journal, seconds, run.fleet)
         table.to_csv(out)
         return table
 
@@ -193,7 +192,7 @@ class _Run:
         self._plan = plan
         self._journal = journal
         self._protocol = protocol
-        self._references = References.from_header(journal.header)
+        self._references = journal.references
         self._ends = None if budget_s is None else time.monotonic() + budget_s
         self._shares: dict[str, _Share] = defaultdict(_Share)
         self._spent: Counter[str] = Counter(build=0, load=0, warmup=0, timed=0)
@@ -236,9 +235,8 @@ class _Run:
     @property
     def fleet(self) -> list[Any]:
         """What the table's header says of the nodes, those of earlier runs first."""
-        earlier = self._journal.previous.get("fleet")
         return [
-            *(earlier if isinstance(earlier, list) else []),
+            *self._journal.header.fleet,
             *(
                 {
                     "node": node,

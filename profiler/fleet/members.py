@@ -183,10 +183,10 @@ def last_words(error: Exception) -> str:
     return words if len(words) <= 300 else words[:300] + "…"
 
 
-def _environment_of(out: Path) -> dict[str, Any] | None:
+def _environment_of(out: Path) -> Mapping[str, Any] | None:
     """Return where the table at `out` was begun, None where it tells nothing."""
     if not out.is_file():
         return None
     with contextlib.suppress(UserError):  # what is wrong with it, the journal says
-        return read_table_file(out).header.get("environment")
+        return read_table_file(out).header.environment
     return None

@@ -15,6 +15,7 @@ from ... import __version__
 from ...backends import Backend, create_backend, find_device, measuring_hazards
 from ...errors import UserError
 from ...tables import Row, Setting
+from ...tables.references import NO_REFERENCES, References
 from ..journal import MemoryJournal
 from ..place.device_identity import device_identity
 from ..place.device_lock import device_lock
@@ -23,7 +24,6 @@ from ..plan import Point
 from ..sampling.clock import Clock, SystemClock
 from ..sampling.passes import Passes
 from ..sampling.protocol import Protocol
-from ..sampling.reference import NO_REFERENCES, References
 from ..target import Target
 from ..workshop import Workshop
 

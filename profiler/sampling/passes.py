@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,14 +13,14 @@ from ...backends import BackendError, Executable
 from ...models import Spec
 from ...progress import OnProgress, no_progress
 from ...tables import Row
+from ...tables.references import NO_REFERENCES, Drift, Reference, References
 from ..journal import MemoryJournal
 from ..plan import Point, Subject
 from ..target import Target
 from ..workshop import CannotBuildError, Workshop
 from .clock import Clock, SystemClock
-from .drift import Drift
 from .protocol import Protocol
-from .reference import NO_REFERENCES, References
+from .reference import subject_of
 from .sampler import SessionSamples, TimeSpent, groups_of, sample_group
 from .statistics import PRIOR_SESSION_SD
 from .verdict import failed_row, point_row, session_row
@@ -30,8 +30,8 @@ from .verdict import failed_row, point_row, session_row
 class Passes:
     """One run of measuring: what to use, and what it has cost so far.
 
-    `references` tell the machine's speed (none: no drift correction). `typical_ms` is what the one
-    for whole models takes at the speed that they are brought to; by default its own typical time.
+    `references` tell the machine's speed (none: no drift correction). `typical_ms` is what each
+    takes at the speed that its rows are brought to; by default its own typical time.
     `budget_s` ends the run after so many seconds, though never within the first pass.
     """
 
@@ -42,12 +42,12 @@ class Passes:
     clock: Clock = field(default_factory=SystemClock)
     on_progress: OnProgress = no_progress
     spent: TimeSpent = field(default_factory=TimeSpent)
-    typical_ms: float | None = None
+    typical_ms: Mapping[Reference | None, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.protocol.seed)  # noqa: S311 - an order, not a secret
         self._started = time.perf_counter()
-        self._open: dict[Subject, Executable] = {}
+        self._open: dict[Reference, Executable] = {}
 
     def run(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
         """Give every point its sessions, then more to those whose interval is still wide."""
@@ -79,7 +79,7 @@ class Passes:
                 executable.close()
             self._open.clear()
 
-    def _open_reference(self, reference: Subject | None, workshop: Workshop) -> None:
+    def _open_reference(self, reference: Reference | None, workshop: Workshop) -> None:
         """Open several sessions of the reference and keep the one of the middling speed.
 
         Sessions of one model differ by 1-3 % by luck. Every correction of this run is a ratio to
@@ -90,7 +90,7 @@ class Passes:
         candidates: list[Executable] = []
         try:
             for _ in range(self.protocol.reference_sessions):
-                candidates.append(workshop.fresh_session(reference))
+                candidates.append(workshop.fresh_session(subject_of(reference)))
             plan = replace(self.protocol.sampling, min_runs=6, max_runs=6, warmup_ms=0.0)
             group = dict(enumerate(candidates))
             samples = sample_group(group, plan, self.clock, self._rng, self.spent)
@@ -159,7 +159,7 @@ class Passes:
 
     def _by_reference(self, points: Iterable[Point]) -> list[list[Point]]:
         """Return the points apart by what tells their speed, which is read for a group at once."""
-        apart: dict[Subject | None, list[Point]] = {}
+        apart: dict[Reference | None, list[Point]] = {}
         for point in points:
             apart.setdefault(self.references.of(point.subject), []).append(point)
         return list(apart.values())
@@ -194,6 +194,7 @@ class Passes:
         for point in group:
             reasons = [broken[p.subject] for p in point.parts if p.subject in broken]
             row = failed_row(point, reasons[0]) if reasons else session_row(point, samples)
+            row = replace(row, reference=self.references.of(point.subject))
             if row.verdict == "failed":
                 # Once measured, a point is not lost to a session that fails later.
                 if point.key not in journal.done:
@@ -207,7 +208,7 @@ class Passes:
         self,
         sessions: dict[Subject, Executable],
         broken: dict[Subject, str],
-        reference: Subject | None,
+        reference: Reference | None,
     ) -> dict[Subject, SessionSamples]:
         """Sample interleaved; where one breaks while running, one by one, to find out which."""
         plan, clock, rng, spent = self.protocol.sampling, self.clock, self._rng, self.spent
@@ -231,17 +232,12 @@ class Passes:
 
     def _row(self, point: Point, journal: MemoryJournal) -> Row:
         reference = self.references.of(point.subject)
-        alike = (
-            row
-            for rows in journal.partial.values()
-            for row in rows
-            if self.references.of(row.subject) == reference
-        )
-        drift = Drift.over([ms for row in alike for ms in row.reference_ms])
-        typical = self.typical_ms or (drift.typical_ms if drift else None)
-        return point_row(
-            point, journal.partial[point.key], self.protocol, PRIOR_SESSION_SD, typical
-        )
+        sessions = (row for rows in journal.partial.values() for row in rows)
+        alike = (row for row in sessions if row.reference == reference)
+        drift = Drift.over(ms for row in alike for ms in row.reference_ms)
+        typical = self.typical_ms.get(reference) or (drift.typical_ms if drift else None)
+        row = point_row(point, journal.partial[point.key], self.protocol, PRIOR_SESSION_SD, typical)
+        return replace(row, reference=reference)
 
 
 def wanted_sessions(point: Point, protocol: Protocol) -> int:

@@ -11,53 +11,14 @@ one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from ...errors import UserError
 from ...models import Block, Spec
-from ...models.checks import shown
+from ...tables.references import Reference, References
 from ..plan import Plan, Subject
 
 # 19 MB of weights in fp32, and about 18 ms on one core of a server CPU.
 TOKENS = 197
 STANDARD = Block.of("mlp", embed=768, mlp=3072, tokens=TOKENS)
-
-
-@dataclass(frozen=True)
-class References:
-    """What is run in between to see how fast the machine is for blocks, and for whole models."""
-
-    blocks: Subject | None = None
-    models: Subject | None = None
-
-    def of(self, subject: Block | Spec) -> Subject | None:
-        """Return the reference that a point's latency is corrected by."""
-        return self.models if isinstance(subject, Spec) else self.blocks
-
-    def with_block(self, block: Block | None) -> References:
-        """Return them with another block, for models too where they had the same."""
-        blocks = (block,) if block else None
-        return References(blocks, blocks if self.models == self.blocks else self.models)
-
-    def to_header(self) -> dict[str, object]:
-        """Return the header's entries; one where whole models have the same as blocks."""
-        said = {"reference": _to_json(self.blocks)}
-        if self.models != self.blocks:
-            said["model_reference"] = _to_json(self.models)
-        return said
-
-    @classmethod
-    def from_header(cls, header: Mapping[str, Any]) -> References:
-        """Read `to_header`'s entries; raises UserError where they name nothing that can be run."""
-        blocks = _from_json(header.get("reference"))
-        if "model_reference" not in header:
-            return cls(blocks, blocks)
-        return cls(blocks, _from_json(header["model_reference"]))
-
-
-NO_REFERENCES = References()
 
 
 def choose_references(plan: Plan, batch: int = 1) -> References:
@@ -71,17 +32,17 @@ def choose_references(plan: Plan, batch: int = 1) -> References:
     """
     subjects = [point.subject for point in plan.points]
     if not subjects:
-        return NO_REFERENCES
+        return References()
     mlps = [one for one in subjects if isinstance(one, Block) and one.op == STANDARD.op]
     alike = [one for one in mlps if _is_like_standard(one, batch)]
     if alike:
-        chosen = (min(alike, key=lambda one: _unlike(one, batch)),)
+        chosen = min(alike, key=lambda one: _unlike(one, batch))
         return References(chosen, chosen)
     if mlps and 2 * max(one.params for one in mlps) < STANDARD.params:
-        chosen = (max(mlps, key=lambda one: (one.params, one.macs)),)
+        chosen = max(mlps, key=lambda one: (one.params, one.macs))
         return References(chosen, chosen)
     tokens = max(1, round(TOKENS / batch))
-    standard = (Block.of("mlp", **{**STANDARD.as_dict(), "tokens": tokens}),)
+    standard = Block.of("mlp", **{**STANDARD.as_dict(), "tokens": tokens})
     models = [one for one in subjects if isinstance(one, Spec)]
     if mlps or not models:
         return References(standard, standard)
@@ -100,21 +61,6 @@ def _is_like_standard(mlp: Block, batch: int) -> bool:
     return 0.5 <= macs <= 2 and 0.5 <= params <= 2
 
 
-def _to_json(reference: Subject | None) -> object:
-    """Return a block's dims and op, a model's fields, or None."""
-    if reference is None or isinstance(reference, Spec):
-        return reference.to_dict() if reference else None
-    (block,) = reference
-    return block.as_dict_with_op()
-
-
-def _from_json(said: object) -> Subject | None:
-    if not isinstance(said, dict):
-        return None
-    try:
-        return Spec.from_dict(said) if "family" in said else (Block.of(**said),)
-    except (TypeError, UserError):
-        raise UserError(
-            f"the table's header names {shown(said)} as the reference, which is no block and no "
-            "model; the file is damaged."
-        ) from None
+def subject_of(reference: Reference) -> Subject:
+    """Return what is compiled and run to read a reference."""
+    return (reference,) if isinstance(reference, Block) else reference

@@ -45,10 +45,7 @@ def _search_space_of(table: LatencyTable, space: str | SearchSpace | None) -> Se
     """
     if space is not None:
         return find_search_space(space) if isinstance(space, str) else space
-    said = table.other.get("search_space")
+    said = table.header.search_space
     if said is None:
         return None
-    source = f"the search space in the header of {table.source}"
-    if not isinstance(said, dict):
-        raise UserError(f"{source} is not one; name it with `space`.")
-    return search_space_from_dict(said, source)
+    return search_space_from_dict(said, f"the search space in the header of {table.source}")

@@ -17,9 +17,8 @@ from ...results import Result
 from ...tables import LatencyTable, Setting
 from ...tables.comparison import rivals
 from ...tables.comparison.errors_of_prediction import PredictionErrors
-from ..measure import measure_models, typical_of_models
+from ..measure import measure_models
 from ..sampling.protocol import Protocol
-from ..sampling.reference import References
 from ..target import Target
 from ..workshop import Workshop
 from .drawing import Draw
@@ -138,8 +137,6 @@ def validate_table(
     training = _distinct(sample, rng, training_samples, {*taken, *unseen}, "training")
     predictions = [table.predict(spec) for spec in unseen]  # refused before anything is measured
     protocol = protocol or Protocol(seed=seed)
-    reference = References.from_header(table.other).models
-    typical = typical_of_models(table.other)
     with Workshop(target) as workshop:
 
         def measure(stage: str, specs: Sequence[Spec]) -> tuple[np.ndarray, np.ndarray]:
@@ -147,8 +144,8 @@ def validate_table(
                 specs,
                 target,
                 protocol=protocol,
-                reference=reference,
-                typical_ms=typical,
+                references=table.references,
+                typical_ms=table.header.typical_ms,
                 on_progress=lambda _, done, total, detail: on_progress(stage, done, total, detail),
                 workshop=workshop,
             )

@@ -20,6 +20,7 @@ def calibrated(table: LatencyTable) -> LatencyTable:
     A family of which there are too few has none. A model that the blocks of the table do not cover
     is left out of the fit.
     """
+    references = table.references
     models: dict[str, list[LoneBlocks]] = {}
     sessions: dict[str, list[int]] = {}
     measured: dict[str, list[float]] = {}
@@ -34,13 +35,12 @@ def calibrated(table: LatencyTable) -> LatencyTable:
         models.setdefault(family, []).append(LoneBlocks.of((part.block, part.ms) for part in parts))
         measured.setdefault(family, []).append(row.latency_ms)
         sessions.setdefault(family, []).append(row.sessions)
-    spread = table.other.get("model_session_sd", table.other.get("session_sd"))
-    known = isinstance(spread, (int, float)) and not isinstance(spread, bool) and spread > 0
 
     def noise(family: str) -> float:
-        if not known:
+        showed = table.header.readings.get(references.models_of(family))
+        if showed is None or not showed.session_sd:
             return PRIOR_RESIDUAL_SD
-        return math.hypot(_sd_of_median(float(spread), sessions[family]), MISFIT_SD)  # type: ignore[arg-type]
+        return math.hypot(_sd_of_median(showed.session_sd, sessions[family]), MISFIT_SD)
 
     return table.with_calibrations(
         {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError, did_you_mean
+from ..header import TableHeader
 from ..setting import Setting
 from ..table import LatencyTable
 from . import neusight, nnmeter, nvit, ofa
@@ -76,7 +77,8 @@ def import_table(
         "devices_named": sorted(entries.devices),
         "unknown_keys": len(entries.unknown),
     }
-    table = LatencyTable(entries.rows(), setting, source=str(path), other={"imported": origin})
+    header = TableHeader(setting, imported=(origin,))
+    table = LatencyTable(entries.rows(), header, source=str(path))
     return Imported(table, entries.unknown, [str(block) for block in entries.repeated])
 
 

@@ -36,7 +36,7 @@ def test_two_nodes_measure_a_table_that_predicts(run, ray_nodes, tmp_path) -> No
     assert table.setting.provider == "CPUExecutionProvider"
     assert table.environment["machine"]["cpu"]
     nodes = {ray_nodes.id_of(name)[:8] for name in "ab"}
-    assert {share["node"] for share in table.other["fleet"]} <= nodes
+    assert {share["node"] for share in table.header.fleet} <= nodes
     ask = ("predict", "--table", path, "--model", "vit-micro-8", "--extrapolate", "--json")
     assert run(*ask).json["latency_ms"] > 0
     # What it says of the machine is what this machine says of itself.

@@ -13,6 +13,7 @@ from vitprof.profiler.validation.drawing import draw_for
 from vitprof.search.costs import CostModel
 from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space
 from vitprof.tables import LatencyTable, Row, Setting
+from vitprof.tables.header import TableHeader
 from vitprof.verbs.plan import plan as plan_of
 
 from .tiny_space import TINY_VITS
@@ -58,7 +59,7 @@ def test_a_measured_table_covers_its_space_and_validates(run, tmp_path: Path) ->
     assert measured.json["models"] == 3
     assert measured.json["points"] == 2 + 4 + 4 + 2
     table, space = LatencyTable.read_csv(out), find_search_space(str(file))
-    assert table.other["search_space"] == space.to_dict()
+    assert table.header.search_space == space.to_dict()
     found = np.concatenate(list(space.enumerate()))
     costs = CostModel(space, [table]).of(found)
     predicted = [table.predict(space.spec(one)).ms for one in found]
@@ -78,7 +79,7 @@ def test_autovits_of_other_strides_are_drawn_from_their_own_space(
     plan = plan_of(space=str(written(tmp_path, TINY_AUTOVITS)))
     blocks = [point.subject for point in plan.points if isinstance(point.subject, Block)]
     rows = [Row(block, latency_ms=block.macs / 1e6) for block in blocks]
-    table = LatencyTable(rows, setting, other={"search_space": plan.search_space})
+    table = LatencyTable(rows, TableHeader(setting, search_space=plan.search_space))
     path = tmp_path / "lut.csv"
     table.to_csv(path)
     table = LatencyTable.read_csv(path)

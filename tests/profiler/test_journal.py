@@ -17,19 +17,20 @@ from vitprof.errors import UserError
 from vitprof.models import Block, ViTSpec
 from vitprof.profiler.journal import Journal
 from vitprof.tables import LatencyTable, Row, Setting
+from vitprof.tables.header import TableHeader
 
 Mlp = Callable[..., Block]
 RowOf = Callable[..., Row]
 
 
 @pytest.fixture
-def header(setting: Setting) -> dict[str, Any]:
-    return {
-        "setting": setting.as_dict(),
-        "environment": {"machine": {"cpu": "toy", "l2_kib": 512}, "runtime": {"version": "1"}},
-        "protocol": {"sessions": 3, "sampling": {"warmup_runs": 2}},
-        "observed": {"governor": "powersave"},
-    }
+def header(setting: Setting) -> TableHeader:
+    return TableHeader(
+        setting,
+        {"machine": {"cpu": "toy", "l2_kib": 512}, "runtime": {"version": "1"}},
+        {"sessions": 3, "sampling": {"warmup_runs": 2}},
+        observed={"governor": "powersave"},
+    )
 
 
 @pytest.fixture
@@ -47,68 +48,68 @@ def partial(row: Row) -> Row:
     return replace(row, verdict="partial", session_ms=(row.latency_ms,))
 
 
-def append_all(path: Path, header: dict[str, Any], setting: Setting, rows: list[Row]) -> None:
-    with Journal.open(path, header, setting) as journal:
+def append_all(path: Path, header: TableHeader, rows: list[Row]) -> None:
+    with Journal.open(path, header) as journal:
         for row in rows:
             (journal.append_session if row.verdict == "partial" else journal.append_point)(row)
 
 
 def test_what_was_appended_is_taken_up_again(
-    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+    out: Path, header: TableHeader, rows: list[Row]
 ) -> None:
     begun = [partial(rows[3]), partial(rows[3]), partial(rows[0])]
-    append_all(out, header, setting, [*begun, *rows[:3]])
-    journal = Journal.open(out, header, setting)
+    append_all(out, header, [*begun, *rows[:3]])
+    journal = Journal.open(out, header)
     assert repr(journal.done) == repr({row.key: row for row in rows[:3]})
     assert repr(journal.partial[rows[3].key]) == repr(begun[:2])
-    assert journal.previous["observed"] == header["observed"]
+    assert journal.header == header
     assert LatencyTable.read_csv(out).unfinished
 
 
 def test_what_it_keeps_is_as_exact_as_the_file(
-    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+    out: Path, header: TableHeader, rows: list[Row]
 ) -> None:
     """Otherwise going on with a finished table would change its last digits."""
     third = 1 / 3
     point = replace(rows[0], latency_ms=third, low_ms=third / 2, session_ms=(third, 2 * third))
-    with Journal.open(out, header, setting) as journal:
+    with Journal.open(out, header) as journal:
         journal.append_session(partial(point))
         journal.append_point(point)
         kept = journal.done[point.key], journal.partial[point.key]
-    with Journal.open(out, header, setting) as journal:
+    with Journal.open(out, header) as journal:
         assert (journal.done[point.key], journal.partial.get(point.key, kept[1])) == kept
     assert kept[0].session_ms == (0.3333333, 0.6666667)
 
 
 def test_a_row_is_in_the_file_as_soon_as_it_is_appended(
-    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+    out: Path, header: TableHeader, rows: list[Row]
 ) -> None:
-    with Journal.open(out, header, setting) as journal:
+    with Journal.open(out, header) as journal:
         for done, row in enumerate(rows, start=1):
             journal.append_point(row)
             assert len(LatencyTable.read_csv(out).rows) == done
 
 
 def test_opening_again_leaves_every_byte_of_what_is_done(
-    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+    out: Path, header: TableHeader, rows: list[Row]
 ) -> None:
-    append_all(out, header, setting, rows[:2])
+    append_all(out, header, rows[:2])
     before = out.read_bytes()
-    append_all(out, header, setting, [])
+    append_all(out, header, [])
     assert out.read_bytes() == before
-    append_all(out, header, setting, rows[2:])
+    append_all(out, header, rows[2:])
     assert out.read_bytes().startswith(before)
 
 
 @pytest.mark.parametrize("lost", [1, 2, 20, 60])
 def test_a_torn_last_line_is_dropped(
-    lost: int, out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+    lost: int, out: Path, header: TableHeader, rows: list[Row]
 ) -> None:
-    append_all(out, header, setting, rows)
+    append_all(out, header, rows)
     whole = out.read_bytes()
     kept = whole[: whole.rstrip(b"\n").rindex(b"\n") + 1]
     out.write_bytes(whole[:-lost])
-    journal = Journal.open(out, header, setting)
+    journal = Journal.open(out, header)
     assert out.read_bytes() == kept
     assert list(journal.done) == [row.key for row in rows[:3]]
     with journal:
@@ -117,36 +118,34 @@ def test_a_torn_last_line_is_dropped(
 
 
 def test_a_line_torn_anywhere_even_inside_a_character_is_dropped(
-    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+    out: Path, header: TableHeader, rows: list[Row]
 ) -> None:
-    append_all(out, header, setting, rows[:3])
+    append_all(out, header, rows[:3])
     whole = out.read_bytes()
     start = whole.rstrip(b"\n").rindex(b"\n") + 1
     for length in range(start + 1, len(whole)):
         out.write_bytes(whole[:length])
-        Journal.open(out, header, setting)
+        Journal.open(out, header)
         assert out.read_bytes() == whole[:start]
 
 
 def test_a_tail_of_zeros_as_a_power_cut_leaves_it_is_dropped(
-    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+    out: Path, header: TableHeader, rows: list[Row]
 ) -> None:
-    append_all(out, header, setting, rows[:2])
+    append_all(out, header, rows[:2])
     whole = out.read_bytes()
     out.write_bytes(whole + bytes(100))
-    assert len(Journal.open(out, header, setting).done) == 2
+    assert len(Journal.open(out, header).done) == 2
     assert out.read_bytes() == whole
 
 
 def test_a_finished_table_becomes_a_journal_again_and_keeps_its_rows(
-    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+    out: Path, header: TableHeader, rows: list[Row]
 ) -> None:
-    parts = {"observed": header["observed"], "seconds": {"total": 3.0}}
-    table = LatencyTable(rows[:2], setting, header["environment"], header["protocol"], other=parts)
-    table.to_csv(out)
-    journal = Journal.open(out, header, setting)
+    LatencyTable(rows[:2], replace(header, seconds={"total": 3.0})).to_csv(out)
+    journal = Journal.open(out, header)
     assert list(journal.done) == [row.key for row in rows[:2]]
-    assert journal.previous["seconds"] == {"total": 3.0}
+    assert journal.header.seconds == {"total": 3.0}
     assert LatencyTable.read_csv(out).unfinished
     with journal:
         journal.append_point(rows[2])
@@ -155,12 +154,14 @@ def test_a_finished_table_becomes_a_journal_again_and_keeps_its_rows(
 
 @pytest.mark.parametrize("content", [None, b""], ids=["missing", "empty"])
 def test_a_missing_or_empty_file_is_begun(
-    content: bytes | None, out: Path, header: dict[str, Any], setting: Setting
+    content: bytes | None,
+    out: Path,
+    header: TableHeader,
 ) -> None:
     if content is not None:
         out.write_bytes(content)
-    journal = Journal.open(out, header, setting)
-    assert (journal.done, journal.partial, journal.previous) == ({}, {}, {})
+    journal = Journal.open(out, header)
+    assert (journal.done, journal.partial, journal.header) == ({}, {}, header)
     assert json.loads(out.read_text().splitlines()[1][2:])["state"] == "measuring"
 
 
@@ -180,18 +181,17 @@ def test_a_table_measured_otherwise_is_refused_and_untouched(
     words: list[str],
     finished: bool,
     out: Path,
-    header: dict[str, Any],
-    setting: Setting,
+    header: TableHeader,
     rows: list[Row],
     refused: Callable[..., object],
 ) -> None:
-    append_all(out, header, setting, rows)
+    append_all(out, header, rows)
     if finished:
         LatencyTable.read_csv(out).to_csv(out)
     before = out.read_bytes()
-    now = {part: header[part] | change.get(part, {}) for part in header}
-    with refused(str(out), "--fresh", *words):
-        Journal.open(out, now, Setting(**now["setting"]))
+    now = header.as_dict() | {part: header.as_dict()[part] | said for part, said in change.items()}
+    with refused(str(out), "`fresh`", *words):
+        Journal.open(out, TableHeader.from_dict(now, "now"))
     assert out.read_bytes() == before
 
 
@@ -199,35 +199,34 @@ def test_a_table_measured_otherwise_is_refused_and_untouched(
 def test_a_file_that_is_no_table_is_refused_and_untouched(
     content: bytes,
     out: Path,
-    header: dict[str, Any],
-    setting: Setting,
+    header: TableHeader,
     refused: Callable[..., object],
 ) -> None:
     out.write_bytes(content)
     with refused(str(out)):
-        Journal.open(out, header, setting)
+        Journal.open(out, header)
     assert out.read_bytes() == content
 
 
 def test_fresh_writes_over_a_table_measured_otherwise(
-    out: Path, header: dict[str, Any], setting: Setting, rows: list[Row]
+    out: Path, header: TableHeader, setting: Setting, rows: list[Row]
 ) -> None:
-    append_all(out, header, setting, rows)
+    append_all(out, header, rows)
     other = replace(setting, batch=8)
-    journal = Journal.open(out, header | {"setting": other.as_dict()}, other, fresh=True)
+    journal = Journal.open(out, replace(header, setting=other), fresh=True)
     assert journal.done == {}
     assert LatencyTable.read_csv(out).setting == other
     assert LatencyTable.read_csv(out).rows == []
 
 
 def test_a_missing_folder_and_a_folder_as_file_are_refused(
-    out: Path, header: dict[str, Any], setting: Setting, refused: Callable[..., object]
+    out: Path, header: TableHeader, refused: Callable[..., object]
 ) -> None:
     with refused("missing", "does not exist"):
-        Journal.open(out.parent / "missing" / "lut.csv", header, setting)
+        Journal.open(out.parent / "missing" / "lut.csv", header)
     for fresh in (False, True):
         with refused(str(out.parent), "directory"):
-            Journal.open(out.parent, header, setting, fresh=fresh)
+            Journal.open(out.parent, header, fresh=fresh)
 
 
 @pytest.fixture
@@ -240,32 +239,30 @@ def public_folder() -> Iterator[Path]:
 
 def test_an_unwritable_folder_is_refused(
     public_folder: Path,
-    header: dict[str, Any],
-    setting: Setting,
+    header: TableHeader,
     ordinary_user: None,
     refused: Callable[..., object],
 ) -> None:
     if public_folder.stat().st_uid == os.geteuid():
         public_folder.chmod(0o555)
     with refused("lut.csv", "cannot be written", "Permission denied"):
-        Journal.open(public_folder / "lut.csv", header, setting)
+        Journal.open(public_folder / "lut.csv", header)
     assert list(public_folder.iterdir()) == []
 
 
 def test_a_journal_that_may_not_be_written_is_refused(
     public_folder: Path,
-    header: dict[str, Any],
-    setting: Setting,
+    header: TableHeader,
     rows: list[Row],
     request: pytest.FixtureRequest,
     refused: Callable[..., object],
 ) -> None:
     path = public_folder / "lut.csv"
-    append_all(path, header, setting, rows[:1])
+    append_all(path, header, rows[:1])
     path.chmod(0o444)
     before = path.read_bytes()
     request.getfixturevalue("ordinary_user")
-    with refused("lut.csv", "cannot be written"), Journal.open(path, header, setting):
+    with refused("lut.csv", "cannot be written"), Journal.open(path, header):
         pass
     assert path.read_bytes() == before
 
@@ -274,13 +271,12 @@ def test_a_journal_that_may_not_be_written_is_refused(
 def test_a_write_that_fails_half_way_is_taken_back_and_reported(
     torn: bool,
     out: Path,
-    header: dict[str, Any],
-    setting: Setting,
+    header: TableHeader,
     rows: list[Row],
     monkeypatch: pytest.MonkeyPatch,
     refused: Callable[..., object],
 ) -> None:
-    with Journal.open(out, header, setting) as journal:
+    with Journal.open(out, header) as journal:
         journal.append_point(rows[0])
         whole = out.read_bytes()
 
@@ -298,13 +294,11 @@ def test_a_write_that_fails_half_way_is_taken_back_and_reported(
         assert out.read_bytes() == whole
 
 
-def test_the_reason_of_an_unreadable_place_is_a_sentence(
-    header: dict[str, Any], setting: Setting, out: Path
-) -> None:
+def test_the_reason_of_an_unreadable_place_is_a_sentence(header: TableHeader, out: Path) -> None:
     out.write_text("file")
     for place in (out / "lut.csv", out.parent / ("n" * 300)):
         with pytest.raises(UserError):
-            Journal.open(place, header, setting)
+            Journal.open(place, header)
 
 
 # --- the lock -------------------------------------------------------------------------------------
@@ -314,26 +308,25 @@ def test_the_reason_of_an_unreadable_place_is_a_sentence(
 def test_a_journal_that_is_being_written_is_refused_to_everybody_else(
     fresh: bool,
     out: Path,
-    header: dict[str, Any],
-    setting: Setting,
+    header: TableHeader,
     rows: list[Row],
     refused: Callable[..., object],
 ) -> None:
-    with Journal.open(out, header, setting) as journal:
+    with Journal.open(out, header) as journal:
         journal.append_point(rows[0])
         before = out.read_bytes()
-        with refused(str(out), "another vitprof is measuring", "--out"):
-            Journal.open(out, header, setting, fresh=fresh)
+        with refused(str(out), "another vitprof is measuring", "`out`"):
+            Journal.open(out, header, fresh=fresh)
         assert out.read_bytes() == before
         journal.append_point(rows[1])
     assert out.read_bytes().startswith(before)
-    assert list(Journal.open(out, header, setting).done) == [row.key for row in rows[:2]]
+    assert list(Journal.open(out, header).done) == [row.key for row in rows[:2]]
 
 
 def test_of_two_that_opened_only_the_first_to_write_may(
-    out: Path, header: dict[str, Any], setting: Setting, refused: Callable[..., object]
+    out: Path, header: TableHeader, refused: Callable[..., object]
 ) -> None:
-    first, second = Journal.open(out, header, setting), Journal.open(out, header, setting)
+    first, second = Journal.open(out, header), Journal.open(out, header)
     with first:
         with refused("another vitprof is measuring"), second:
             pass
@@ -343,11 +336,12 @@ def test_of_two_that_opened_only_the_first_to_write_may(
 
 
 def test_the_lock_goes_with_an_exception(
-    out: Path, header: dict[str, Any], setting: Setting
+    out: Path,
+    header: TableHeader,
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), Journal.open(out, header, setting):
+    with pytest.raises(KeyboardInterrupt), Journal.open(out, header):
         raise KeyboardInterrupt
-    with Journal.open(out, header, setting):
+    with Journal.open(out, header):
         pass
 
 
@@ -355,8 +349,7 @@ def test_the_lock_goes_with_an_exception(
 def test_where_the_file_system_cannot_lock_it_measures_without(
     number: int,
     out: Path,
-    header: dict[str, Any],
-    setting: Setting,
+    header: TableHeader,
     rows: list[Row],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -366,6 +359,6 @@ def test_where_the_file_system_cannot_lock_it_measures_without(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    append_all(out, header, setting, rows[:1])
-    append_all(out, header, setting, rows[1:])
+    append_all(out, header, rows[:1])
+    append_all(out, header, rows[1:])
     assert len(LatencyTable.read_csv(out).rows) == 4

@@ -304,8 +304,8 @@ def test_a_point_disturbed_throughout_is_unstable(
 def test_the_seconds_of_the_header_add_up_over_calls(
     measure: Callable[..., LatencyTable], new_backend: NewBackend, widths: Widths
 ) -> None:
-    first = measure(widths(8, 16), new_backend()).other["seconds"]
-    second = measure(widths(8, 16, 24), new_backend()).other["seconds"]
+    first = measure(widths(8, 16), new_backend()).header.seconds
+    second = measure(widths(8, 16, 24), new_backend()).header.seconds
     for part in ("warmup", "timed"):
         assert second[part] >= first[part]
     assert second["timed"] == pytest.approx(1.5 * first["timed"], rel=0.3)

@@ -149,6 +149,16 @@ def small_vit() -> Callable[..., ViTSpec]:
 
 
 @pytest.fixture(scope="session")
+def with_models(
+    vit_table: LatencyTable, small_vit: Callable[..., ViTSpec], row_of: Callable[..., Row]
+) -> LatencyTable:
+    """The table and six whole models, each 10 % dearer than its blocks."""
+    specs = [small_vit(16 + 3 * i, 1 + i, name=f"m{i}") for i in range(6)]
+    rows = [row_of(s, 1.1 * vit_table.predict(s).ms, context="in_model") for s in specs]
+    return LatencyTable([*vit_table.rows, *rows], vit_table.setting)
+
+
+@pytest.fixture(scope="session")
 def three_rows(
     mlp: Callable[..., Block], row_of: Callable[..., Row], failed_row: Callable[..., Row]
 ) -> list[Row]:

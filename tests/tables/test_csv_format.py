@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from vitprof.models import Block, ViTSpec
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.csv_format import COLUMNS, encode_header, encode_row, read_table_file
+from vitprof.tables.header import TableHeader
+from vitprof.tables.references import NO_REFERENCES, Readings
 
 
 def as_written(row: Row) -> str:
@@ -33,7 +35,10 @@ def test_written_rows_setting_and_header_are_read_back(
     setting = data.draw(settings_of_tables)
     environment = {"machine": {"cpu": data.draw(st.text(st.characters(codec="utf-8")))}}
     path = tmp_path_factory.mktemp("table") / "table.csv"
-    table = LatencyTable(rows, setting, environment, {"sessions": 3}, other={"session_sd": 0.01})
+    readings = {None: Readings(None, 0.01)}
+    header = TableHeader(setting, environment, {"sessions": 3}, references=NO_REFERENCES,
+                         readings=readings, unknown={"newer": [1, {"a": None}]})  # fmt: skip
+    table = LatencyTable(rows, header)
     table.to_csv(path)
 
     read = LatencyTable.read_csv(path)
@@ -42,7 +47,7 @@ def test_written_rows_setting_and_header_are_read_back(
     assert read.setting == setting
     assert read.environment == environment
     assert read.protocol == {"sessions": 3}
-    assert read.other == {"session_sd": 0.01}
+    assert read.header == header
     assert not read.unfinished
     assert read.to_text() == table.to_text()
 

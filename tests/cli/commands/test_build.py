@@ -84,7 +84,7 @@ def test_a_bundle_is_measured_into_a_table_like_any_other(
     assert table.setting == local.setting
     assert table.environment == local.environment
     assert list(pd.read_csv(path, comment="#")) == list(pd.read_csv(measured[0], comment="#"))
-    assert table.other["built"]["torch"] == table.environment["runtime"]["torch"]
+    assert table.header.built["torch"] == table.environment["runtime"]["torch"]
     assert run("predict", "--table", path, "--model", "vit-micro-8", "--json").code == 0
     before = path.read_text().splitlines()[3:]
     assert run("measure", "--bundle", bundle, *SESSIONS, "--out", path).code in DONE
@@ -116,7 +116,7 @@ def test_measuring_a_bundle_needs_no_torch(bundle: Path, tmp_path: Path) -> None
     table = LatencyTable.read_csv(tmp_path / "lut.csv")
     assert len(table.rows) == 27
     assert table.environment["runtime"]["torch"] is None
-    assert table.other["built"]["torch"] is not None
+    assert table.header.built["torch"] is not None
     refused = subprocess.run(
         [*command, "build", *FEW, "--out", str(tmp_path / "no.zip")],
         capture_output=True,

@@ -38,7 +38,7 @@ def test_whole_models_are_measured_beside_the_blocks_and_fitted(measured) -> Non
     assert table.calibration is not None
     assert table.calibration.models == 3
     assert answer.json["calibration"]["models"] == 3
-    assert table.other["reference"]["op"] == "mlp"
+    assert table.references.blocks.op == "mlp"
     assert answer.json["drift"]["typical_ms"] > 0
 
 

@@ -107,12 +107,12 @@ def test_a_bundle_is_measured_without_compiling_as_the_plan_would_be(
     local = measure_table(plan, target, tmp_path / "local.csv", protocol=protocol, clock=here.clock)
     assert [row.key for row in table.rows] == [row.key for row in local.rows]
     assert [row.session_ms for row in table.rows] == [row.session_ms for row in local.rows]
-    assert table.other["reference"] == local.other["reference"] is not None
+    assert table.references.blocks == local.references.blocks is not None
     assert table.environment == local.environment
-    assert table.other["built"]["version"] == "1.0"
-    assert "built" not in local.other
+    assert table.header.built["version"] == "1.0"
+    assert local.header.built is None
     read = LatencyTable.read_csv(out)
-    assert read.other["built"] == table.other["built"]
+    assert read.header.built == table.header.built
     assert read.setting == toy_setting
 
 
@@ -152,8 +152,8 @@ def test_the_reference_is_the_bundles_own(
     assert chosen != manifest["reference"]
     path.write_bytes(changed(path.read_bytes(), **{MANIFEST: json.dumps(manifest).encode()}))
     table = measure(new_backend(), protocol=quick(correct_drift=True))
-    assert table.other["reference"] == manifest["reference"]
-    assert measure(new_backend(), fresh=True).other["reference"] is None, "as the protocol says"
+    assert table.references.blocks.as_dict_with_op() == manifest["reference"]
+    assert measure(new_backend(), fresh=True).references.blocks is None, "as the protocol says"
 
 
 def test_equal_artifacts_are_stored_once(build: Build, path: Path) -> None:
@@ -279,7 +279,7 @@ def test_further_points_come_from_a_bundle_that_was_built_alike(
     build(widths(8, 24))
     assert len(measure(new_backend()).rows) == 3
     build(widths(8, 32), new_backend(version="2.0"))
-    with refused("lut.csv", "from a bundle built otherwise", "'1.0' and '2.0'", "--fresh"):
+    with refused("lut.csv", "from a bundle built otherwise", "'1.0' and '2.0'", "`fresh`"):
         measure(new_backend())
 
 

@@ -106,7 +106,7 @@ def after(sessions: int, then: Callable[[], None]) -> dict[str, Any]:
 
 def shares(table: LatencyTable) -> dict[str, int]:
     """Return the sessions that each node measured, by its short id."""
-    return {share["node"]: share["sessions"] for share in table.other["fleet"]}
+    return {share["node"]: share["sessions"] for share in table.header.fleet}
 
 
 def told(notes: list[str]) -> list[str]:
@@ -159,9 +159,9 @@ def test_nodes_share_the_points_and_the_table_is_like_one_measured_here(
     for row in table.rows:
         assert row.latency_ms == pytest.approx(0.5 + row.subject.params / 1e4, rel=0.04)
     assert table.setting == replace(SETTING, provider="scripted")
-    assert table.other["drift"]["typical_ms"] > 0
+    assert table.header.of_blocks.drift.typical_ms > 0
     assert set(shares(table)) == {cluster.id_of(name)[:8] for name in "ab"}
-    assert sum(share["sessions"] for share in table.other["fleet"]) == 3 * len(WIDTHS)
+    assert sum(share["sessions"] for share in table.header.fleet) == 3 * len(WIDTHS)
     assert told(notes) == []
     here = new_backend()
     again = measure_table(
@@ -169,7 +169,7 @@ def test_nodes_share_the_points_and_the_table_is_like_one_measured_here(
     )
     assert here.opened == []
     assert [row.key for row in again.rows] == [row.key for row in table.rows]
-    assert again.other["fleet"] == table.other["fleet"]
+    assert again.header.fleet == table.header.fleet
 
 
 def test_points_of_a_killed_node_go_to_the_others_none_twice_and_none_missing(

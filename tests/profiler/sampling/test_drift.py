@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from vitprof.models import Block
 from vitprof.profiler.plan import Point, Subject
-from vitprof.profiler.sampling.drift import Drift, corrected_sessions
+from vitprof.profiler.sampling.drift import corrected_sessions
 from vitprof.profiler.sampling.protocol import Protocol
 from vitprof.profiler.sampling.sampler import SamplingPlan, SessionSamples, sample_group
 from vitprof.profiler.sampling.verdict import point_row, session_row
 from vitprof.tables import Row
+from vitprof.tables.references import Drift
 
 Mlp = Callable[..., Block]
 

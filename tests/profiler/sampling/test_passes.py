@@ -17,6 +17,7 @@ from vitprof.profiler.sampling import passes
 from vitprof.profiler.sampling.protocol import Protocol
 from vitprof.profiler.target import Target
 from vitprof.tables import LatencyTable, Setting
+from vitprof.tables.references import References
 
 Widths = Callable[..., Plan]
 NewBackend = Callable[..., Any]
@@ -96,10 +97,10 @@ def test_a_wandering_speed_is_corrected_by_the_reference(
         assert sorted(row.session_ms) == pytest.approx([f * row.latency_ms for f in (0.8, 1, 1.2)])
         assert len(row.reference_ms) == 3
     assert all(row.reference_ms == () for row in raw.rows)
-    assert corrected.other["reference"] == {"op": "mlp", "embed": 8, "mlp": 48, "tokens": 2}
-    drift = corrected.other["drift"]
-    assert drift["p10_ms"] < drift["typical_ms"] < drift["p90_ms"]
-    assert raw.other["drift"] is None
+    assert corrected.references.blocks == Block.of("mlp", embed=8, mlp=48, tokens=2)
+    drift = corrected.header.of_blocks.drift
+    assert drift.p10_ms < drift.typical_ms < drift.p90_ms
+    assert raw.header.of_blocks.drift is None
 
 
 @pytest.mark.parametrize("stage", ["build_fault", "load_fault", "run_fault"])
@@ -156,8 +157,8 @@ def test_models_are_brought_to_the_speed_of_the_reference(
         [spec],
         Target(backend, toy_setting),
         protocol=quick(),
-        reference=(reference,),
-        typical_ms=1.0,
+        references=References(reference, reference),
+        typical_ms={reference: 1.0},
         clock=backend.clock,
     )
     assert measured.rows[0].session_ms == (10.0,) * 3
@@ -218,7 +219,7 @@ def test_a_disturbed_run_does_not_decide_which_session_is_middling(
         return [run_of(run) if isinstance(run, float) else run for run in script]
 
     table = measure(widths(8), new_backend(runs_of=runs), quick(correct_drift=True))
-    assert table.other["drift"]["p10_ms"] == 2.0
+    assert table.header.of_blocks.drift.p10_ms == 2.0
 
 
 @pytest.mark.parametrize("stage", ["load_fault", "run_fault"])
@@ -241,7 +242,7 @@ def test_a_session_of_the_reference_that_breaks_closes_them_all(
     assert all(executable.closed for executable in backend.opened)
     assert [row.verdict for row in table.rows] == ["stable", "stable"]
     assert [row.reference_ms for row in table.rows] == [(), ()]
-    assert table.other["drift"] is None
+    assert table.header.of_blocks.drift is None
 
 
 def test_a_reference_that_breaks_later_leaves_sessions_uncorrected(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from vitprof.models import Block, Spec, create_spec
 from vitprof.profiler.plan import Plan
-from vitprof.profiler.sampling.reference import STANDARD, References, choose_references
+from vitprof.profiler.sampling.reference import STANDARD, choose_references
 from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.tables.references import References
 
 Mlp = Callable[..., Block]
 M0, M5 = create_spec("efficientvit-m0"), create_spec("efficientvit-m5")
@@ -22,7 +22,7 @@ def chosen(*subjects: Block | Spec, batch: int = 1) -> References:
 
 
 def both(block: Block) -> References:
-    return References((block,), (block,))
+    return References(block, block)
 
 
 def attention(heads: int, embed: int = 384) -> Block:
@@ -55,7 +55,7 @@ def test_a_batch_makes_the_reference_of_fewer_tokens(mlp: Mlp) -> None:
 
 
 def test_models_without_mlps_are_followed_by_one_of_them() -> None:
-    assert chosen(attention(12, 768), M0, M5) == References((STANDARD,), M5)
+    assert chosen(attention(12, 768), M0, M5) == References(STANDARD, M5)
     assert chosen(attention(12, 768), M0, M5, batch=16).models == M0
 
 
@@ -64,12 +64,12 @@ def test_blocks_without_an_mlp_are_followed_by_the_standard_one_at_that_batch() 
     assert stem.op == "patch_embed"
     assert chosen(attention(12, 768), stem) == both(STANDARD)
     shared = chosen(stem, batch=16).blocks
-    assert isinstance(shared, tuple)
-    assert shared[0].op == "mlp"
-    assert 16 * shared[0].macs == pytest.approx(STANDARD.macs, rel=0.03)
+    assert isinstance(shared, Block)
+    assert shared.op == "mlp"
+    assert 16 * shared.macs == pytest.approx(STANDARD.macs, rel=0.03)
     endless = chosen(stem, batch=1000).blocks
-    assert isinstance(endless, tuple)
-    assert endless[0].as_dict()["tokens"] == 1
+    assert isinstance(endless, Block)
+    assert endless.as_dict()["tokens"] == 1
 
 
 def test_without_points_there_is_no_reference() -> None:
@@ -78,35 +78,11 @@ def test_without_points_there_is_no_reference() -> None:
 
 def test_a_bundles_block_takes_the_place_of_the_block_only(mlp: Mlp) -> None:
     assert both(STANDARD).with_block(mlp()) == both(mlp())
-    assert References((STANDARD,), M5).with_block(mlp()) == References((mlp(),), M5)
-    assert References((STANDARD,), M5).with_block(None) == References(None, M5)
+    assert References(STANDARD, M5).with_block(mlp()) == References(mlp(), M5)
+    assert References(STANDARD, M5).with_block(None) == References(None, M5)
 
 
 def test_a_point_has_the_reference_of_its_kind(mlp: Mlp) -> None:
-    references = References((STANDARD,), M5)
-    assert references.of(mlp()) == (STANDARD,)
+    references = References(STANDARD, M5)
+    assert references.of(mlp()) == STANDARD
     assert references.of(M0) == M5
-
-
-@pytest.mark.parametrize(
-    "references", [both(STANDARD), References((STANDARD,), M0), References()], ids=str
-)
-def test_a_header_says_what_the_references_are(references: References) -> None:
-    assert References.from_header(references.to_header()) == references
-    assert ("model_reference" in references.to_header()) == (references.models == M0)
-
-
-@pytest.mark.parametrize("header", [{}, {"reference": None}, {"reference": "mlp"}])
-def test_a_header_may_name_none(header: dict[str, Any]) -> None:
-    assert References.from_header(header) == References()
-
-
-@pytest.mark.parametrize("name", ["reference", "model_reference"])
-@pytest.mark.parametrize(
-    "damaged",
-    [{"embed": 3}, {"op": 5}, {"op": ["mlp"]}, {"op": "mlp"}, {"op": "mpl"}, {"family": "vit"}],
-    ids=str,
-)
-def test_a_damaged_header_is_one_sentence(damaged: dict[str, Any], name: str, refused: Any) -> None:
-    with refused():
-        References.from_header({name: damaged})

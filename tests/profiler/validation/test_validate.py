@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from vitprof.profiler.validation.validate import ValidationResult, validate_tabl
 from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.comparison import rivals
+from vitprof.tables.references import Drift, Readings, References
 
 SPACE = VitSpace(
     {
@@ -145,8 +147,12 @@ def test_with_a_reference_both_measurements_are_at_the_tables_speed(
 ) -> None:
     """The machine is slower than the table's, and slower again the second time."""
     reference = next(block for block in SPACE.blocks() if block.op == "attention")
-    table.other["reference"] = reference.as_dict_with_op()
-    table.other["drift"] = {"typical_ms": truth(reference.params)}
+    typical = truth(reference.params)
+    table.header = replace(
+        table.header,
+        references=References(reference, reference),
+        readings={reference: Readings(Drift(typical, typical, typical))},
+    )
     backend = machine()
     advance = backend.clock.advance
     backend.clock.advance = lambda ms, *others: advance(

@@ -120,16 +120,6 @@ def test_too_few_models_are_refused(refused: Callable[..., object]) -> None:
         )
 
 
-@pytest.fixture(scope="module")
-def with_models(
-    vit_table: LatencyTable, small_vit: Callable[..., ViTSpec], row_of: RowOf
-) -> LatencyTable:
-    """The table and six whole models, each 10 % dearer than its blocks."""
-    specs = [small_vit(16 + 3 * i, 1 + i, name=f"m{i}") for i in range(6)]
-    rows = [row_of(s, 1.1 * vit_table.predict(s).ms, context="in_model") for s in specs]
-    return LatencyTable([*vit_table.rows, *rows], vit_table.setting)
-
-
 def test_a_calibrated_table_predicts_whole_models(
     with_models: LatencyTable, vit_table: LatencyTable, small_vit: Callable[..., ViTSpec]
 ) -> None:

@@ -63,8 +63,8 @@ def test_every_entry_becomes_its_row(kind: str, file_of: FileOf, tmp_path: Path)
     assert {row.subject: row.latency_ms for row in again.rows} == pytest.approx(WANTED[kind])
     assert again.setting.device == "some-phone"
     assert again.setting.backend == "imported"
-    assert again.other["imported"]["file"] == file_of(kind).name
-    assert len(again.other["imported"]["sha256"]) == 64
+    assert again.header.imported[0]["file"] == file_of(kind).name
+    assert len(again.header.imported[0]["sha256"]) == 64
 
 
 def test_what_stands_there_twice_in_neusight_is_told(file_of: FileOf) -> None:
@@ -88,7 +88,7 @@ def test_unknown_keys_are_listed(file_of: FileOf) -> None:
     values = {"transffn_16_48_2_hard_swish_ln": 1.0, "transffn_16_48_2_relu_ln": 2.0, "x": 3}
     found = import_table("nnmeter", file_of("nnmeter", json.dumps(values)), "p")
     assert found.unknown == ["transffn_16_48_2_relu_ln", "x"]
-    assert found.table.other["imported"]["unknown_keys"] == 2
+    assert found.table.header.imported[0]["unknown_keys"] == 2
     text = (
         "Conv-input:8x8x3-output:4x4x8: {count: 1, mean: 1.0, std: 0, worst: 3}\nDense-1: {mean: 2}"
     )

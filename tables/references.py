@@ -1,0 +1,235 @@
+"""What told the machine's speed while a table was measured: a reference, and what it showed.
+
+Blocks have one and whole models may have another; a table that several families were measured
+into may have more of them, so each row knows its own (`Row.reference`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+from ..models import Block, Spec
+from ..models.checks import shown
+
+if TYPE_CHECKING:
+    from .row import Row
+
+Reference = Block | Spec
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A reference over a run: its typical time, and how far its 10th to 90th percentiles lie."""
+
+    typical_ms: float
+    p10_ms: float
+    p90_ms: float
+
+    @classmethod
+    def over(cls, reference_ms: Iterable[float]) -> Drift | None:
+        """Return the drift over all sessions' reference times; None without any."""
+        import numpy as np
+
+        known = [ms for ms in reference_ms if ms > 0]
+        if not known:
+            return None
+        p10, typical, p90 = np.percentile(known, [10, 50, 90])
+        return cls(float(typical), float(p10), float(p90))
+
+    @property
+    def spread(self) -> float:
+        """(p90 - p10) / typical, as a fraction."""
+        return (self.p90_ms - self.p10_ms) / self.typical_ms
+
+    def rounded(self) -> Drift:
+        """Return it as exact as the table's header keeps it."""
+        return Drift(**self.as_dict())
+
+    def as_dict(self) -> dict[str, float]:
+        """Return JSON values for the table's header."""
+        return {name: round(getattr(self, name), 6) for name in _DRIFT}
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> Drift | None:
+        """Read `as_dict`; None stays None. Raises UserError when damaged."""
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise UserError(f"{where} is {shown(value)}, not an object; the file is damaged.")
+        return cls(*(positive(value.get(name), f"{where}'s {name}") for name in _DRIFT))
+
+
+_DRIFT = ("typical_ms", "p10_ms", "p90_ms")
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What one reference showed over the rows it belongs to.
+
+    `session_sd` is how far two sessions of one point lie apart, as a relative standard deviation.
+    None where it is not known (yet).
+    """
+
+    drift: Drift | None = None
+    session_sd: float | None = None
+
+
+@dataclass(frozen=True)
+class References:
+    """What is run in between to see how fast the machine is: for blocks, and for whole models.
+
+    `families` are those whose whole models have another one than `models`. None: no correction.
+    """
+
+    blocks: Reference | None = None
+    models: Reference | None = None
+    families: Mapping[str, Reference | None] = field(default_factory=dict)
+
+    def of(self, subject: Block | Spec) -> Reference | None:
+        """Return the reference that a point's latency is corrected by."""
+        return self.models_of(subject.family) if isinstance(subject, Spec) else self.blocks
+
+    def models_of(self, family: str) -> Reference | None:
+        """Return the reference of a family's whole models."""
+        return self.families.get(family, self.models)
+
+    def with_block(self, block: Block | None) -> References:
+        """Return them with another block, for models too where they had the same."""
+
+        def moved(reference: Reference | None) -> Reference | None:
+            return block if reference == self.blocks else reference
+
+        families = {family: moved(own) for family, own in self.families.items()}
+        return References(block, moved(self.models), families)
+
+    def kept_by(self, rows: Iterable[Row]) -> References:
+        """Return them with each family's own, where some of its whole models are measured."""
+        own = {row.subject.family: row.reference for row in rows if isinstance(row.subject, Spec)}
+        return replace(self, families={**self.families, **own})
+
+    def going_on(self, chosen: References) -> References:
+        """Return what a resumed run uses: these, and what is `chosen` for further families.
+
+        Blocks keep to the one that the table began with. Whole models of a family that is new to
+        the table follow the blocks' where its plan chose so, and else have their own.
+        """
+        own: dict[str, Reference | None] = {}
+        for family, reference in chosen.families.items():
+            known = isinstance(self.models, Spec) and self.models.family == family
+            follows = self.blocks if reference == chosen.blocks else reference
+            own[family] = self.models if known else follows
+        return replace(self, families={f: one for f, one in own.items() if one != self.models})
+
+    @property
+    def differ_by_family(self) -> bool:
+        """Whether whole models of one family have another than those of another."""
+        return any(own != self.models for own in self.families.values())
+
+
+NO_REFERENCES = References()
+
+
+def reference_to_json(reference: Reference | None) -> object:
+    """Return a block's op and dims, a model's fields, or None."""
+    if isinstance(reference, Block):
+        return reference.as_dict_with_op()
+    return reference.to_dict() if reference else None
+
+
+def reference_from_json(value: object, where: str) -> Reference | None:
+    """Read `reference_to_json`; raises UserError where it names nothing that can be run."""
+    if value is None:
+        return None
+    try:
+        if not isinstance(value, dict):
+            raise TypeError
+        return Spec.from_dict(value) if "family" in value else Block.of(**value)
+    except (TypeError, UserError):
+        raise UserError(
+            f"{where} names {shown(value)}, which is no block and no model; the file is damaged."
+        ) from None
+
+
+def references_to_json(
+    references: References, readings: Mapping[Reference | None, Readings], numbered: bool
+) -> dict[str, object]:
+    """Return the header's entries on references; one where whole models have the same as blocks.
+
+    Where rows are `numbered`, as several families need it, a list of all is among them.
+    """
+    said: dict[str, object] = {"reference": reference_to_json(references.blocks)}
+    two = references.models != references.blocks
+    if two:
+        said["model_reference"] = reference_to_json(references.models)
+    said |= _readings_to_json(readings.get(references.blocks), "")
+    if numbered:
+        said["references"] = [
+            {"reference": reference_to_json(reference), **_readings_to_json(showed, "")}
+            for reference, showed in readings.items()
+        ]
+    elif two:
+        said |= _readings_to_json(readings.get(references.models), "model_")
+    return said
+
+
+def references_from_json(
+    said: Mapping[str, object], where: str
+) -> tuple[References | None, dict[Reference | None, Readings]]:
+    """Read `references_to_json`; None where nothing is said. Raises UserError when damaged."""
+    if not REFERENCE_KEYS & set(said):
+        return None, {}
+    blocks = reference_from_json(said.get("reference"), f"{where}'s reference")
+    models = blocks
+    if "model_reference" in said:
+        models = reference_from_json(said["model_reference"], f"{where}'s model_reference")
+    readings = {blocks: _readings_from_json(said, "", where)}
+    if "references" in said:
+        readings = {}
+        for one in _list(said["references"], f"{where}'s references"):
+            reference = reference_from_json(one.get("reference"), f"{where}'s references")
+            readings[reference] = _readings_from_json(one, "", f"{where}'s references")
+    elif models != blocks:
+        readings[models] = _readings_from_json(said, "model_", where)
+    return References(blocks, models), readings
+
+
+REFERENCE_KEYS = frozenset(
+    {"reference", "model_reference", "references", "drift", "session_sd", "model_drift"}
+    | {"model_session_sd"}
+)
+
+
+def _readings_to_json(showed: Readings | None, prefix: str) -> dict[str, object]:
+    if showed is None or showed == Readings():
+        return {}
+    drift = showed.drift.as_dict() if showed.drift else None
+    return {f"{prefix}drift": drift, f"{prefix}session_sd": showed.session_sd}
+
+
+def _readings_from_json(said: Mapping[str, object], prefix: str, where: str) -> Readings:
+    drift = Drift.from_json(said.get(f"{prefix}drift"), f"{where}'s {prefix}drift")
+    spread = said.get(f"{prefix}session_sd")
+    if spread is not None:
+        spread = positive(spread, f"{where}'s {prefix}session_sd", zero=True)
+    return Readings(drift, spread)
+
+
+def _list(value: object, where: str) -> Sequence[Mapping[str, object]]:
+    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return value
+    raise UserError(f"{where} are {shown(value)}, not a list of objects; the file is damaged.")
+
+
+def positive(value: object, where: str, zero: bool = False) -> float:
+    """Return a number above 0 (or 0 where `zero`); raises UserError otherwise."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = -1.0
+        if number > 0 or (zero and number == 0):
+            return number
+    raise UserError(f"{where} is {shown(value)}, not a number above 0; the file is damaged.")
