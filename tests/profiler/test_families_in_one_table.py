@@ -14,6 +14,7 @@ from vitprof.models import Block, Spec, ViTSpec, create_spec
 from vitprof.profiler.measure import measure_table
 from vitprof.profiler.plan import Plan
 from vitprof.profiler.sampling.reference import STANDARD
+from vitprof.profiler.target import Target
 from vitprof.tables import LatencyTable, Setting
 from vitprof.tables.references import References
 
@@ -59,9 +60,8 @@ def go_on(
         backend = new_backend(on_run=interrupt, runs_of=runs_of)
         protocol = quick(correct_drift=True, group=1)
         try:
-            return measure_table(
-                plan, backend, toy_setting, out, protocol=protocol, clock=backend.clock
-            )
+            target = Target(backend, toy_setting)
+            return measure_table(plan, target, out, protocol=protocol, clock=backend.clock)
         except KeyboardInterrupt:
             return None
 
