@@ -69,7 +69,8 @@ def _print_summary(table: LatencyTable, out: Path) -> None:
     if drift:
         click.echo(
             f"The machine's speed wandered by {drift.spread:.1%} meanwhile (a reference block, "
-            "10th to 90th percentile); latencies are corrected for it, raw medians are in session_ms."
+            "10th to 90th percentile); latencies are corrected for it, raw medians are in "
+            "session_ms."
         )
     from ...tables.calibration.calibrate import in_words
 
