@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .verbs.latency_table import LatencyTable
     from .verbs.measure import measure
     from .verbs.plan import plan
+    from .verbs.prune import prune
+    from .verbs.prune_heads import prune_heads
     from .verbs.quantize import quantize
     from .verbs.train import train
     from .verbs.validate import validate
@@ -52,6 +54,8 @@ _HOMES = {
     "evaluate": ".verbs.evaluate",
     "measure": ".verbs.measure",
     "plan": ".verbs.plan",
+    "prune": ".verbs.prune",
+    "prune_heads": ".verbs.prune_heads",
     "quantize": ".verbs.quantize",
     "train": ".verbs.train",
     "validate": ".verbs.validate",
@@ -79,6 +83,8 @@ __all__ = [
     "evaluate",
     "measure",
     "plan",
+    "prune",
+    "prune_heads",
     "quantize",
     "train",
     "validate",

@@ -22,23 +22,32 @@ class Groups:
     sizes: Mapping[Kind, int] = field(default_factory=lambda: dict(GROUPS))
 
     @classmethod
-    def of(cls, text: str | None, heads: int) -> Groups:
-        """Return what "heads=1,mlp=32" says, and the default for the others.
+    def of(
+        cls,
+        wanted: str | Mapping[str, int] | None,
+        heads: int,
+        usual: Mapping[Kind, int] | None = None,
+    ) -> Groups:
+        """Return what "heads=1,mlp=32" says, or a mapping, and the default for the others.
 
-        heads: those of the model's widest layer; with few of them they go one by one. Raises
-        UserError for an unknown kind or a size that is no whole number above 0.
+        heads: those of the model's widest layer; with few of them they go one by one. usual: other
+        defaults. Raises UserError for an unknown kind or a size that is no whole number above 0.
         """
-        sizes = {**GROUPS, "heads": GROUPS["heads"] if heads >= FEW_HEADS else 1}
-        for part in filter(None, (text or "").replace(" ", "").split(",")):
+        few = 1 if heads < FEW_HEADS else GROUPS["heads"]
+        sizes = {**GROUPS, "heads": few, **(usual or {})}
+        text = wanted or ""
+        if not isinstance(text, str):
+            text = ",".join(f"{kind}={size}" for kind, size in text.items())
+        for part in filter(None, text.replace(" ", "").split(",")):
             name, _, size = part.partition("=")
             kind = next((k for k in KINDS if k == name.lower()), None)
             if kind is None:
                 raise UserError(
-                    f"--groups: unknown structure '{name}'{did_you_mean(name, KINDS)}; they are "
+                    f"`groups`: unknown structure '{name}'{did_you_mean(name, KINDS)}; they are "
                     f"{', '.join(KINDS)}."
                 )
             if not size.isdecimal() or int(size) == 0:
-                raise UserError(f"--groups: {name}={size} is no size; write it as {name}=16.")
+                raise UserError(f"`groups`: {name}={size} is no size; write it as {name}=16.")
             sizes[kind] = int(size)
         return cls(sizes)
 

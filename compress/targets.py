@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from ..errors import UserError
 from ..models import Spec
 from ..models.checks import shown
 from ..models.structures.structure import KINDS, Kind
+from ..quantities import Quantity, count, target_of
 from ..tables import LatencyTable
 from .budget import Budget, Unit
 from .cutting import prunable_of
@@ -28,14 +28,17 @@ class Target:
     cost: float
 
 
-def parse_targets(text: str, full: float, unit: Unit = "latency") -> list[Target]:
-    """Return what "0.54x,0.39x", "12ms" or, of MACs and parameters, "0.5x" and "300M" mean.
+def parse_targets(
+    wanted: Quantity | Sequence[Quantity], full: float, unit: Unit = "latency"
+) -> list[Target]:
+    """Return what "0.54x,0.39x", "12ms", 12 or, of MACs and parameters, "0.5x" and "300M" mean.
 
     full: cost of the unpruned model. The largest comes first. Raises UserError for anything else, a
     target of 0, one at or above the unpruned model, and one that is given twice.
     """
+    several = [wanted] if isinstance(wanted, (str, int, float)) else wanted
     targets = []
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
+    for part in filter(None, (piece for one in several for piece in _pieces(one))):
         cost = _cost(part, full, unit)
         if not 0 < cost < full:
             raise UserError(
@@ -52,17 +55,14 @@ def parse_targets(text: str, full: float, unit: Unit = "latency") -> list[Target
     return targets
 
 
+def _pieces(target: Quantity) -> list[str]:
+    return [piece.strip() for piece in str(target).split(",")]
+
+
 def _cost(text: str, full: float, unit: Unit) -> float:
-    units = {"latency": {"ms": 1.0, "s": 1e3}, "macs": {"M": 1e6, "G": 1e9}}.get(
-        unit, {"k": 1e3, "M": 1e6}
-    )
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]+)", text)
-    if match and match[2] == "x":
-        return float(match[1]) * full
-    if match and match[2] in units:
-        return float(match[1]) * units[match[2]]
-    example = {"latency": "12ms", "macs": "300M", "params": "5M"}[unit]
-    raise UserError(f"{shown(text)} is no target; write it as 0.5x or {example}.")
+    if text.endswith("x"):
+        return target_of(text)[0] * full
+    return target_of(text)[0] if unit == "latency" else count(text)
 
 
 def amount(cost: float, unit: Unit) -> str:
@@ -111,7 +111,7 @@ def _check_covered(table: LatencyTable, spec: Spec) -> None:
         table.predict(spec)
     except UserError as error:
         # Nothing is pruned towards a guess.
-        reason = str(error).replace(", or accept a guess with --extrapolate", "")
+        reason = str(error).replace(", or accept a guess with `extrapolate`", "")
         raise UserError(f"{spec.name} cannot be pruned by this table: {reason}") from None
 
 
@@ -133,7 +133,7 @@ def check_reachable(
         if target.cost < reachable:
             raise UserError(
                 f"the target {target.text} ({amount(target.cost, budget.unit)}) is out of reach: "
-                "with the least widths everywhere that --groups and the table allow, "
+                "with the least widths everywhere that `groups` and the table allow, "
                 f"{spec.name} still takes {amount(reachable, budget.unit)} "
                 f"({math.ceil(1000 * reachable / full) / 1000:.3f}x); take that or more."
             )

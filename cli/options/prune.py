@@ -1,148 +1,110 @@
-"""Options of `vitprof prune`, by method."""
+"""Options of `vitprof prune`: what to come down to, and those of every method, as it tells them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from .common import grouped_options
-
-if TYPE_CHECKING:
-    from ...compress.optin.trajectory import Trajectory
+from ...compress.methods import TRAINING, all_methods
+from ...option_fields import OptionField, option_fields
+from .renamed import RenamedOption
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class NViTOptions:
-    """What only `--method nvit` takes."""
-
-    prune_epochs: float
-    prune_every: int
-    prune_learning_rate: float
-    alpha: float
-    tau: float
-    teacher: Path | None
-    eta: str
-    allocation: Any
-    no_head_alignment: bool
-    sparsity: str
-
-
-@dataclass(frozen=True)
-class OptinOptions:
-    """What only `--method optin` takes."""
-
-    score_images: int
-    logits_weight: float | None
-    temperature: float
-    aggregation: Any
-    trajectory_depth: int | None
-    units_at_once: int | None
-    order: Any
-    reconstruct: int
-    tokens: bool
-    tokens_only: bool
-    schedule: Any
-    random_merging: bool
-
-    def of_scores(self) -> dict[str, Any]:
-        """Return the options that scores depend on."""
-        names = (
-            "score_images", "logits_weight", "temperature", "aggregation", "trajectory_depth",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
-
-    def trajectory(self, weight: float | None = None) -> Trajectory:
-        """Return what the score adds up; weight: λ where the command line gives none."""
-        from ...compress.optin.trajectory import Trajectory
-
-        given = self.logits_weight
-        if given is None:
-            given = Trajectory.weight if weight is None else weight
-        return Trajectory(given, self.temperature, self.aggregation, self.trajectory_depth)
-
-
-@dataclass(frozen=True)
-class TargetOptions:
-    """What the model has to come down to: one of them."""
-
-    target_latency: str | None
-    target_macs: str | None
-    target_params: str | None
-
-
 def target_options(function: F) -> F:
-    """Add --target-latency, --target-macs and --target-params, as `wanted`."""
-    return grouped_options(function, "wanted", TargetOptions, (
-        click.option("--target-latency",
-                     help="What to come down to: 0.54x of the model's, 12ms; or several."),
-        click.option("--target-macs", help="The same in MACs: 0.5x, 300M."),
+    """Add --target, --target-macs and --target-params."""
+    decorated: Any = function
+    for option in (
         click.option("--target-params", help="The same in parameters: 0.5x, 5M."),
-    ))  # fmt: skip
+        click.option("--target-macs", help="The same in MACs: 0.5x, 300M."),
+        click.option("--target", cls=RenamedOption, old=["--target-latency"],
+                     help="What to come down to: 0.54x of the model's, 12ms; or several."),
+    ):  # fmt: skip
+        decorated = option(decorated)
+    return decorated
 
 
-def nvit_options(function: F) -> F:
-    """Add the options of `--method nvit`, as `nvit`."""
-    return grouped_options(function, "nvit", NViTOptions, (
-        click.option("--prune-epochs", default=1.0, show_default=True,
-                     type=click.FloatRange(0, min_open=True),
-                     help="nvit: how long it shrinks, before finetuning."),
-        click.option("--prune-every", default=10, show_default=True, type=click.IntRange(1),
-                     help="nvit: training steps between two removals."),
-        click.option("--prune-learning-rate", default=2e-4, show_default=True,
-                     type=click.FloatRange(0, min_open=True), help="nvit: while it shrinks."),
-        click.option("--alpha", default=1.0, show_default=True, type=click.FloatRange(0),
-                     help="nvit: weight of the distillation from the unpruned model; 0: none."),
-        click.option("--tau", default=3.0, show_default=True,
-                     type=click.FloatRange(0, min_open=True), help="nvit: its temperature."),
-        click.option("--teacher", type=click.Path(path_type=Path),
-                     help="nvit: folder of a model whose answers count as labels too."),
-        click.option("--eta", default="auto", show_default=True,
-                     help="nvit: what a share of latency is worth in shares of importance; 0: "
-                     "nothing; auto: the least that lets a group go."),
-        click.option("--allocation", default="global", show_default=True,
-                     type=click.Choice(("global", "uniform")),
-                     help="nvit: all structures compete, or all shrink alike."),
-        click.option("--no-head-alignment", is_flag=True,
-                     help="nvit: take QK and V dims from each head by itself."),
-        click.option("--sparsity", default="dense", show_default=True,
-                     type=click.Choice(("dense", "2:4")),
-                     help="nvit: 2:4 sets 2 of 4 weights to 0 after pruning, and keeps them so."),
-    ))  # fmt: skip
+def score_option(function: F) -> F:
+    """Add --score, one of those that some method has."""
+    methods = all_methods()
+    every = dict.fromkeys(score for method in methods for score in method.scores)
+    usual = ", ".join(f"{m.scores[0]} for {m.name}" for m in methods if m.scores)
+    return click.option(
+        "--score", type=click.Choice(tuple(every)), help=f"What importance is (default: {usual})."
+    )(function)
 
 
-def optin_options(function: F) -> F:
-    """Add the options of `--method optin`, as `optin`."""
-    return grouped_options(function, "optin", OptinOptions, (
-        click.option("--score-images", default=32, show_default=True, type=click.IntRange(1),
-                     help="optin: training images that units are scored on."),
-        click.option("--lambda", "logits_weight", type=click.FloatRange(0),
-                     help="optin: weight of the logits' error (default: 0.01; 1 for a VGG)."),
-        click.option("--temperature", default=4.0, show_default=True,
-                     type=click.FloatRange(0, min_open=True), help="optin: of the logits' error."),
-        click.option("--aggregation", default="sum", show_default=True,
-                     type=click.Choice(("sum", "mean")), help="optin: of the layers' errors."),
-        click.option("--trajectory-depth", type=click.IntRange(0),
-                     help="optin: how many later layers count (default: all)."),
-        click.option("--units-at-once", type=click.IntRange(1),
-                     help="optin: units scored side by side (default: as memory allows)."),
-        click.option("--order", default="both", show_default=True,
-                     type=click.Choice(("heads", "neurons", "both")),
-                     help="optin: what the search tries every number of."),
-        click.option("--reconstruct", default=512, show_default=True, type=click.IntRange(0),
-                     help="optin: images that last layers are fitted to; 0: they are not."),
-        click.option("--tokens", is_flag=True,
-                     help="optin: merge tokens too (ToMe), under the same target."),
-        click.option("--tokens-only", is_flag=True,
-                     help="optin: merge tokens, and leave heads and neurons."),
-        click.option("--schedule", default="trajectory", show_default=True,
-                     help="optin: how many tokens a layer merges: trajectory (by patches' scores), "
-                     "constant, decreasing; or, with --tokens-only, 8 or 8,8,6,4,2,0."),
-        click.option("--random-merging", is_flag=True,
-                     help="optin: tell the accuracy with tokens merged at random beside it."),
-    ))  # fmt: skip
+def method_options(function: F) -> F:
+    """Add every method's options; several methods may have one in common."""
+    decorated: Any = function
+    for name, having in reversed(_by_name().items()):
+        decorated = click.option(*_declaration(name, having), **_parameters(having))(decorated)
+    return decorated
+
+
+def given_method_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of methods, and of training, that the running command line gives."""
+    names, context = {*_by_name(), *TRAINING}, click.get_current_context()
+    return {
+        name: value
+        for name, value in given.items()
+        if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _by_name() -> dict[str, dict[str, OptionField]]:
+    """Return the options by name, each with the methods that have it."""
+    found: dict[str, dict[str, OptionField]] = {}
+    for method in all_methods():
+        for field in option_fields(method.Options):
+            found.setdefault(field.name, {})[method.name] = field
+    return found
+
+
+def _declaration(name: str, having: Mapping[str, OptionField]) -> Sequence[str]:
+    return dict.fromkeys([name, *(field.on_command_line for field in having.values())]).keys()  # type: ignore[return-value]
+
+
+def _parameters(having: Mapping[str, OptionField]) -> dict[str, Any]:
+    """Return what makes a click option of one field, or of several that have its name."""
+    fields = list(having.values())
+    first = fields[0]
+    text = "; ".join(
+        f"{' and '.join(m for m, f in having.items() if f.help == help_)}: {help_}"
+        for help_ in dict.fromkeys(field.help for field in fields)
+    )
+    if first.default is None and first.shown:
+        text += f" (default: {first.shown})"
+    alike = all((f.kind, f.choices, f.at_least, f.above) == (
+        first.kind, first.choices, first.at_least, first.above) for f in fields)  # fmt: skip
+    same_default = len({field.default for field in fields}) == 1
+    usual = ", ".join(f"{field.default} for {method}" for method, field in having.items())
+    return {
+        "help": f"{text}.",
+        "cls": RenamedOption,
+        "old": list(dict.fromkeys(old for field in fields for old in field.old)),
+        "default": first.default,
+        "show_default": usual if not same_default else first.default is not None,
+        **(_type(first) if alike else {"type": str}),
+    }
+
+
+def _type(field: OptionField) -> dict[str, Any]:
+    """Return what click takes for the field; a number or a word is read by the method."""
+    if field.kind is bool:
+        return {"is_flag": True, "show_default": False}
+    if field.kind is Path:
+        return {"type": click.Path(path_type=Path)}
+    if field.kind is str:
+        return {"type": click.Choice(field.choices) if field.choices else str}
+    if field.choices:
+        return {"type": str}
+    bounds: dict[str, Any] = {"min": field.at_least}
+    if field.above is not None:
+        bounds = {"min": field.above, "min_open": True}
+    return {"type": (click.IntRange if field.kind is int else click.FloatRange)(**bounds)}

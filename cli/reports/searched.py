@@ -169,9 +169,9 @@ def _write_best(results: Results, best: Found, quiet: bool) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "spec.json", best.spec.to_json())
         return {}
+    from ...profiler.deployed.onnx_file import onnx_of
     from ...training.evaluate import evaluate
     from ...training.model_folder import write_model
-    from .pruned import onnx_of
 
     model = results.judge.model(best.spec)
     with step_bar(not quiet) as show:

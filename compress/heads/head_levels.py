@@ -8,7 +8,7 @@ and V that make it and the columns of the projection that read it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from ...errors import UserError
 from ...models.structures.structure import Structure
 from ..cutting import keeping, prunable_of, smaller_model
+
+# Called with a smaller model, which it may change.
+Repair = Callable[[nn.Module], None]
 
 
 def head_norms(model: nn.Module, relative: bool = True) -> dict[str, Tensor]:
@@ -58,7 +61,7 @@ class Level:
 
 
 def levels(
-    model: nn.Module, counts: list[int], relative: bool = True, repair: Any = None
+    model: nn.Module, counts: list[int], relative: bool = True, repair: Repair | None = None
 ) -> Iterator[Level]:
     """Yield the model as it is, then after each level; the i-th takes counts[i] heads out.
 
@@ -71,8 +74,8 @@ def levels(
     yield level
     for number, count in enumerate(counts, 1):
         norms = head_norms(level.model, relative)
-        gone = _least(norms, count)
-        smaller = _without(level.model, gone)
+        gone = least(norms, count)
+        smaller = without(level.model, gone)
         if repair is not None:
             repair(smaller)
         level = Level(number, smaller, _count(smaller), tuple(gone), norms)
@@ -104,10 +107,17 @@ def even_counts(model: nn.Module, count: int) -> list[int]:
     if spare < count:
         raise UserError(
             f"{count} levels need as many heads to take out, and there are {spare} (each layer "
-            "keeps one); take fewer --levels."
+            "keeps one); take fewer `levels`."
         )
     going = max(round(0.8 * spare), count)
     return [going // count + (place < going % count) for place in range(count)]
+
+
+def repair_by(images: Tensor, base: nn.Module) -> Repair:
+    """Return what fits a smaller model's last layers to what `base` gives for images."""
+    from ..optin.reconstruction import reconstruct
+
+    return lambda smaller: reconstruct(smaller, base, images)
 
 
 def _heads(model: nn.Module) -> list[Structure]:
@@ -119,19 +129,26 @@ def _count(model: nn.Module) -> dict[str, int]:
     return {structure.name: structure.units for structure in _heads(model)}
 
 
-def _least(norms: dict[str, Tensor], count: int) -> list[tuple[str, int]]:
-    """Return the heads of least norm, one of each layer staying."""
-    # A layer's strongest head stays, so it does not compete.
+def least(
+    norms: Mapping[str, Tensor], count: int | None = None, floors: Mapping[str, int] | None = None
+) -> list[tuple[str, int]]:
+    """Return the heads of least norm, all that can go where no count is given.
+
+    floors: how many of each layer stay, one where it is not named.
+    """
+    # A layer's strongest heads stay, so they do not compete.
     competing = sorted(
-        (float(norm), name, place)
+        (float(of_layer[place]), name, place)
         for name, of_layer in norms.items()
-        for place, norm in enumerate(of_layer)
-        if place != int(of_layer.argmax())
+        for place in of_layer.argsort(descending=True, stable=True)[
+            (floors or {}).get(name, 1) :
+        ].tolist()
     )
     return [(name, place) for _, name, place in competing[:count]]
 
 
-def _without(model: nn.Module, gone: list[tuple[str, int]]) -> nn.Module:
+def without(model: nn.Module, gone: Collection[tuple[str, int]]) -> nn.Module:
+    """Return the model without these heads: (structure, place)."""
     staying = {
         structure.name: torch.tensor(
             [u for u in range(structure.units) if (structure.name, u) not in gone]

@@ -13,6 +13,7 @@ from .redistribution import Sensitivity, Width, by_kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TITLES: dict[Kind, str] = {
     "heads": "heads",
@@ -30,25 +31,27 @@ def plot_redistribution(
     setting: Setting,
     path: str | Path,
 ) -> None:
-    """Draw each kind's widths before (grey) and after (blue), and what a unit matters and costs.
+    """Write the picture of `draw_redistribution`; the suffix chooses the format (png, svg, pdf).
 
-    The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
+    Raises UserError when it cannot be written.
     """
-    import matplotlib
+    save_picture(draw_redistribution(shape, sensitivities), setting, path)
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+
+def draw_redistribution(shape: Sequence[Width], sensitivities: Sequence[Sensitivity]) -> Figure:
+    """Draw each kind's widths before (grey) and after (blue), and what a unit matters and costs."""
+    from matplotlib.figure import Figure
 
     # A CNN has channels alone, a transformer all the others.
     channels = any(width.kind == "channels" for width in shape)
     rows, columns = (1, 2) if channels else (2, 3)
-    size = (13, 4) if channels else (13, 7)
-    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained")
+    figure = Figure(figsize=(13, 4) if channels else (13, 7), layout="constrained")
+    axes = figure.subplots(rows, columns)
     kinds = [kind for kind in TITLES if (kind == "channels") == channels]
     for panel, kind in zip(axes.flat, kinds, strict=False):
         _draw_kind(panel, [width for width in shape if width.kind == kind], TITLES[kind])
     _draw_sensitivities(axes.flat[-1], sensitivities)
-    save_picture(figure, setting, path)
+    return figure
 
 
 def _draw_kind(axes: Axes, widths: Sequence[Width], title: str) -> None:

@@ -6,9 +6,7 @@ Nothing is trained. One scoring serves all targets.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,121 +14,87 @@ from torch import Tensor, nn
 from ...errors import UserError
 from ...models import Spec, ViTSpec, create_model
 from ...models.structures.structure import Structure
-from ...training.saved_run import SavedRun
+from ...training.distillation import DistillationLoss
 from ..budget import Budget
 from ..cutting import keeping, prunable_of, smaller_model, with_fixed_scale
-from ..groups import Groups
-from ..merging.token_schedule import Schedule, with_merges
+from ..merging.token_schedule import with_merges
 from ..merging.token_score import token_scores
 from ..nvit.importance import Importance
-from ..nvit.nvit import OnStep, Work
 from ..nvit.redistribution import Sensitivity, sensitivities
-from ..targets import Target, check_reachable, floors_of
+from ..run import PruningContext
+from ..targets import Target
 from .channel_reconstruction import reconstruct_channels
-from .mask_search import MaskSearch, Order
+from .channels import LOGITS_WEIGHT
+from .mask_search import MaskSearch
 from .reconstruction import reconstruct
-from .sample import Sample, check_enough
+from .sample import Sample
 from .saved_scores import saved_scores
 from .trajectory import logit_errors
-from .trajectory_score import Scoring
 from .walk import ONE_SHOT, walk_of
 
-# What goes: heads and neurons, tokens, or all of them under one budget.
-Parts = Literal["units", "tokens", "both"]
+if TYPE_CHECKING:
+    from .method import OptinOptions
+
 # Of the way down to a target in factors, the shares that units go where tokens go the rest.
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
-
-UnitScore = Literal["trajectory", "magnitude", "taylor", "random"]
-UNIT_SCORES: tuple[UnitScore, ...] = ("trajectory", "magnitude", "taylor", "random")
 # Training images that choose between models of several shares.
 CHECKED = 512
 # Halvings of a budget in another unit than the target's.
 HALVINGS = 24
 
 
-@dataclass(frozen=True)
-class OneShotPlan:
-    """How units are scored and chosen.
-
-    images: how many training images score them; order: of the mask search; reconstruct: how many
-    images last layers are fitted to (0: none); only: see `Pruner`.
-    """
-
-    score: UnitScore = "trajectory"
-    scoring: Scoring = field(default_factory=Scoring)
-    images: int = 32
-    order: Order = "both"
-    reconstruct: int = 512
-    groups: Groups = field(default_factory=Groups)
-    only: tuple[str, ...] = ()
-    seed: int = 0
-    parts: Parts = "units"
-    schedule: Schedule | tuple[int, ...] = "trajectory"
-
-
 class OptinRun:
     """Pruning one model to several targets: `score`, then `cut` for each of them.
 
-    budget: what targets are in; ranking: what the search counts in. `saved` keeps scores, so that a
-    run that was killed goes on. `remarks` are sentences for the user.
+    The context's `saved` keeps scores, so that a run that was killed goes on. `remarks` are
+    sentences for the user.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        work: Work,
-        targets: Sequence[Target],
-        budget: Budget,
-        ranking: Budget,
-        plan: OneShotPlan,
-        saved: SavedRun,
-    ) -> None:
-        self.model = with_fixed_scale(model).to(work.device).eval()
-        self.work, self.plan, self.saved = work, plan, saved
-        self.sample = Sample(work, plan.seed)
-        self.targets = sorted(targets, key=lambda target: -target.cost)
-        self.budget, self.ranking = budget, ranking
+    def __init__(self, context: PruningContext, options: OptinOptions) -> None:
+        self.context, self.options, self.goal = context, options, context.goal
+        self.model = with_fixed_scale(context.base).to(context.training.device).eval()
+        self.convolutions = prunable_of(self.spec).steps is not None
+        self.scoring = options.scoring(LOGITS_WEIGHT if self.convolutions else None)
+        self.schedule = options.schedule_of(self.spec) if options.parts != "units" else None
+        self.sample = Sample(context.training, context.seed)
         self.sensitivities: list[Sensitivity] = []
         self.scores: dict[str, Tensor] = {}
         self.of_patches: Tensor | None = None
         self.remarks: list[str] = []
-        if plan.parts != "units":
-            check_merges(self.spec)
-        self.floors = floors_of(self.spec, budget.table, plan.groups, plan.only, ONE_SHOT)
-        if plan.parts == "units":
-            check_reachable(self.spec, self.targets, budget, self.floors)
-        check_enough(work.data, max(plan.images, plan.reconstruct))
 
     @property
     def spec(self) -> Spec:
         """The unpruned model's."""
         return self.model.spec  # type: ignore[return-value]
 
-    def score(self, on_step: OnStep | None = None) -> None:
+    def score(self) -> None:
         """Score every head and neuron that may go, and every patch."""
-        if self.plan.parts != "tokens":
-            self._score_units(on_step)
+        parts, show = self.options.parts, self.context.on_progress
+        if parts != "tokens":
+            self.scores = self._scores_of_units()
             self.sensitivities = sensitivities(
-                self.spec, self.scores, Budget(self.budget.table), self.plan.groups.sizes,
-                self.floors,
+                self.spec, self.scores, Budget(self.goal.budget.table), self.goal.groups.sizes,
+                self.goal.floors,
             )  # fmt: skip
-        if self.plan.parts != "units" and self.plan.schedule == "trajectory":
+        if parts != "units" and self.schedule == "trajectory":
             self.of_patches = token_scores(
                 self.model,
-                self.sample.images(self.plan.images),
-                self.plan.scoring.trajectory,
-                None if on_step is None else lambda n, of: on_step("patches", n, of, "patches"),
+                self.sample.images(self.options.score_images),
+                self.scoring.trajectory,
+                lambda n, of: show("patches", n, of, "patches"),
             )
 
-    def _score_units(self, on_step: OnStep | None) -> None:
-        if self.plan.score != "trajectory":
-            self.scores = self._by_weights()
-            return
-        walk = walk_of(self.model, ONE_SHOT, self.plan.only)
-        self.scores = saved_scores(
-            walk, self.sample.inputs(self.plan.images), self.plan.scoring, self.saved,
-            None if on_step is None else lambda n, of: on_step("scoring", n, of, "units"),
-        )  # fmt: skip
+    def _scores_of_units(self) -> dict[str, Tensor]:
+        if self.context.score != "trajectory":
+            return self._by_weights()
+        show = self.context.on_progress
+        return saved_scores(
+            walk_of(self.model, ONE_SHOT, self.goal.only),
+            self.sample.inputs(self.options.score_images),
+            self.scoring,
+            self.context.saved,
+            lambda n, of: show("scoring", n, of, "units"),
+        )
 
     def cut(self, target: Target) -> nn.Module:
         """Return the model of the target: dense, smaller, its last layers fitted.
@@ -138,10 +102,10 @@ class OptinRun:
         Where units and tokens go, models with more of the one and of the other are made, and that
         one is taken whose logits are nearest to the unpruned model's.
         """
-        if self.plan.parts == "units":
+        if self.options.parts == "units":
             return self._without_units(target.cost)
-        full = float(self.budget.of([self.spec])[0])
-        shares = SHARES if self.plan.parts == "both" else (0.0,)
+        full = self.goal.full
+        shares = SHARES if self.options.parts == "both" else (0.0,)
         tried: list[tuple[float, nn.Module]] = []
         refusal: UserError | None = None
         for share in shares:
@@ -163,23 +127,24 @@ class OptinRun:
 
     def _merging(self, of_units: float, cost: float) -> nn.Module:
         """Return the model with units at a cost of `of_units`, and tokens merged down to `cost`."""
-        full = float(self.budget.of([self.spec])[0])
+        full = self.goal.full
         model = self.model if of_units >= full else self._without_units(of_units)
         spec: Any = model.spec
-        given = isinstance(self.plan.schedule, tuple)
-        if not given and float(self.budget.of([spec])[0]) <= cost:
+        assert self.schedule is not None
+        given = isinstance(self.schedule, tuple)
+        if not given and float(self.goal.budget.of([spec])[0]) <= cost:
             return model
         merging = with_merges(
-            spec, self.plan.schedule, cost, self.budget.of, self.of_patches, self._covers
+            spec, self.schedule, cost, self.goal.budget.of, self.of_patches, self._covers
         )
-        made = create_model(merging).to(self.work.device).eval()
+        made = create_model(merging).to(self.context.training.device).eval()
         made.load_state_dict(model.state_dict())
         return made
 
     def _covers(self, spec: Spec) -> bool:
         """Whether the table knows the model's latency, whatever the target is in."""
         try:
-            self.budget.table.predict_many([spec])
+            self.goal.budget.table.predict_many([spec])
         except UserError:
             return False
         return True
@@ -187,7 +152,7 @@ class OptinRun:
     def _distance(self, model: nn.Module) -> float:
         """Return how far the logits are from the unpruned model's, on images not scored on."""
         with torch.inference_mode():
-            parts = self.sample.inputs(CHECKED, self.plan.images).split(128)
+            parts = self.sample.inputs(CHECKED, self.options.score_images).split(128)
             errors = [len(x) * logit_errors(self.model(x), model(x)[None], 1.0)[0] for x in parts]
         return float(sum(errors)) / sum(len(x) for x in parts)
 
@@ -195,10 +160,10 @@ class OptinRun:
         staying = self._staying(cost)
         result = keeping(self.model, staying)
         smaller = smaller_model(self.model, result).eval()
-        if not self.plan.reconstruct:
+        if not self.options.reconstruct:
             return smaller
-        count = self.plan.reconstruct
-        if prunable_of(self.spec).steps is not None:
+        count = self.options.reconstruct
+        if self.convolutions:
             reconstruct_channels(smaller, self.model, self.sample.images(count), result.units)
         else:
             reconstruct(smaller, self.model, self.sample.inputs(count))
@@ -213,18 +178,19 @@ class OptinRun:
         Where the search counts in another unit, its budget is the largest that keeps the target.
         """
         search, prunable = self._search(), prunable_of(self.spec)
-        if self.ranking.unit == self.budget.unit:
-            return search.choose(target, self.plan.order)
+        ranking, order = self.context.ranking, self.options.order
+        if ranking.unit == self.goal.budget.unit:
+            return search.choose(target, order)
         low, high = (
-            float(self.ranking.of([spec])[0])
-            for spec in (prunable.with_units(self.spec, self.floors), self.spec)
+            float(ranking.of([spec])[0])
+            for spec in (prunable.with_units(self.spec, self.goal.floors), self.spec)
         )
-        found = search.choose(low, self.plan.order)
+        found = search.choose(low, order)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            tried = search.choose(middle, self.plan.order)
+            tried = search.choose(middle, order)
             widths = {name: len(units) for name, units in tried.items()}
-            if float(self.budget.of([prunable.with_units(self.spec, widths)])[0]) <= target:
+            if float(self.goal.budget.of([prunable.with_units(self.spec, widths)])[0]) <= target:
                 low, found = middle, tried
             else:
                 high = middle
@@ -236,22 +202,21 @@ class OptinRun:
         return MaskSearch.of(
             structures,
             self.scores,
-            self.plan.groups,
+            self.goal.groups,
             lambda widths: prunable.with_units(spec, widths),
-            self.ranking.of,
-            self.floors,
+            self.context.ranking.of,
+            self.goal.floors,
         )
 
     def _by_weights(self) -> dict[str, Tensor]:
         """Return magnitude, Taylor or random scores; Taylor's take gradients, but no step."""
-        score = self.plan.score
-        assert score != "trajectory"
-        importance = Importance(score, self.plan.seed)
+        score: Any = self.context.score
+        importance = Importance(score, self.context.seed)
         model = copy.deepcopy(self.model)
         if score == "taylor":
-            images, targets = self.sample.labelled(self.plan.images)
-            self.work.objective(model, images, targets).backward()
-        structures = [s for s in self._all_structures() if s.name in self.floors]
+            images, targets = self.sample.labelled(self.options.score_images)
+            DistillationLoss()(model, images, targets).backward()
+        structures = [s for s in self._all_structures() if s.name in self.goal.floors]
         importance.observe(structures, model)
         return importance.of
 

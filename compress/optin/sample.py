@@ -12,20 +12,21 @@ from ...errors import UserError
 from ...models.modules.words import Words
 from ...training.data.augment import Augmentation, augmented
 from ...training.data.texts import Texts
-from ...training.inputs import AnyDataset, model_inputs
-from ..nvit.nvit import Work
+from ...training.inputs import model_inputs
+from ..run import TrainingContext
+from ..subject import AnyData
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Images or texts of the training part in an order drawn from `seed`, on the work's device."""
+    """Images or texts of the training part in an order drawn from `seed`, on `of`'s device."""
 
-    work: Work
+    of: TrainingContext
     seed: int
 
     def inputs(self, count: int, first: int = 0) -> Tensor | Words:
         """Return `count` of them from place `first` on, as the model takes them."""
-        return model_inputs(self._taken(count, first), self.work.norm).to(self.work.device)
+        return model_inputs(self._taken(count, first), self.of.norm).to(self.of.device)
 
     def images(self, count: int) -> Tensor:
         """Return the first ones, n x channels x h x w; UserError for texts."""
@@ -39,24 +40,26 @@ class Sample:
         chosen = self._taken(count)
         labels, classes = torch.from_numpy(chosen.labels), len(chosen.classes)
         if isinstance(chosen, Texts):
-            return self.inputs(count), torch.eye(classes)[labels].to(self.work.device)
+            return self.inputs(count), torch.eye(classes)[labels].to(self.of.device)
         pixels, targets = augmented(
             torch.from_numpy(chosen.pixels), labels, classes, Augmentation(),
-            self.work.images()[1], torch.Generator(),
+            self.of.images()[1], torch.Generator(),
         )  # fmt: skip
-        return pixels.to(self.work.device), targets.to(self.work.device)
+        return pixels.to(self.of.device), targets.to(self.of.device)
 
     def _taken(self, count: int, first: int = 0) -> Any:
         generator = torch.Generator().manual_seed(self.seed)
-        order = torch.randperm(len(self.work.data.train), generator=generator)
-        return self.work.data.train.take(order[first : first + count].numpy())
+        order = torch.randperm(len(self.of.data.train), generator=generator)
+        data: Any = self.of.data
+        return data.train.take(order[first : first + count].numpy())
 
 
-def check_enough(data: AnyDataset, count: int) -> None:
+def check_enough(data: AnyData, count: int) -> None:
     """Raise UserError where the training part has fewer."""
     if count > len(data.train):
-        what = "texts" if isinstance(data.train, Texts) else "images"
+        train: Any = data.train
+        what = "texts" if isinstance(train, Texts) else "images"
         raise UserError(
-            f"{count} {what} are to be looked at, and {data.train.name} has {len(data.train)}; "
+            f"{count} {what} are to be looked at, and {train.name} has {len(train)}; "
             "take fewer."
         )

@@ -1,0 +1,159 @@
+"""OPTIN (Khaki et al. 2024) as one of the methods: scored once, chosen, cut; nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from ...errors import UserError
+from ...option_fields import changed_options
+from ..methods import Method, option
+from .options import ScoreOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ...models import Spec
+    from ..budget import Budget
+    from ..merging.token_schedule import Schedule
+    from ..run import PrunedRun, PruningContext
+    from ..subject import AnyData, Subject
+    from ..targets import Target
+
+# Options about tokens, and about heads, of which a CNN has none.
+_OF_TRANSFORMERS = {
+    "merge_tokens": "tokens", "merge_only": "tokens", "schedule": "tokens",
+    "random_merging": "tokens", "order": "heads",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OptinOptions(ScoreOptions):
+    """How units are scored and chosen, and whether tokens merge."""
+
+    score_images: int = option(32, "training images that units are scored on", at_least=1)
+    order: Literal["heads", "neurons", "both"] = option(
+        "both", "what the search tries every number of"
+    )
+    reconstruct: int = option(
+        512, "images that last layers are fitted to; 0: they are not", at_least=0
+    )
+    merge_tokens: bool = option(
+        False, "merge tokens too (ToMe), under the same target", old=("--tokens",)
+    )
+    merge_only: bool = option(
+        False, "merge tokens, and leave heads and neurons", old=("--tokens-only",)
+    )
+    schedule: str = option(
+        "trajectory",
+        "how many tokens a layer merges: trajectory (by patches' scores), constant, decreasing; "
+        "or, with --merge-only, 8 or 8,8,6,4,2,0",
+    )
+    random_merging: bool = option(False, "tell the accuracy with tokens merged at random beside it")
+
+    @property
+    def parts(self) -> Literal["units", "tokens", "both"]:
+        """What goes."""
+        if self.merge_only:
+            return "tokens"
+        return "both" if self.merge_tokens else "units"
+
+    def schedule_of(self, spec: Spec) -> Schedule | tuple[int, ...]:
+        """Return how many tokens each layer of a model merges, or the rule that says it."""
+        from ..merging.token_schedule import parse_schedule
+
+        return parse_schedule(self.schedule, spec)
+
+
+class Optin(Method[OptinOptions]):
+    name = "optin"
+    help = "in one shot, nothing is trained (Khaki et al. 2024)"
+    Options = OptinOptions
+    scores = ("trajectory", "taylor", "magnitude", "random")
+    kinds = ("heads", "mlp", "channels")
+
+    def variant(self, subject: Subject) -> Method[Any]:
+        if not subject.kind:
+            return self
+        from ..segmentation.method import SEGMENTATION
+
+        return SEGMENTATION
+
+    def check(self, options: OptinOptions, spec: Spec) -> None:
+        from ...training.fit import refuse_texts
+        from ..cutting import kinds_of
+        from .optin import check_merges
+
+        changed = changed_options(options)
+        if options.parts == "units":
+            for name in ("random_merging", "schedule"):
+                if name in changed:
+                    raise UserError(f"`{name}` goes with `merge_tokens` or `merge_only`.")
+        else:
+            refuse_texts(spec, "`merge_only`" if options.merge_only else "`merge_tokens`")
+        if "channels" in kinds_of(spec):
+            for name, what in _OF_TRANSFORMERS.items():
+                if name in changed:
+                    raise UserError(
+                        f"`{name}` is for transformers: {spec.name} is a CNN and has no {what}."
+                    )
+        if options.parts != "units":
+            is_fixed = isinstance(options.schedule_of(spec), tuple)
+            if is_fixed and not options.merge_only:
+                raise UserError(f"`schedule` {options.schedule} goes with `merge_only`.")
+            check_merges(spec)
+
+    def for_data(self, options: OptinOptions, data: AnyData) -> OptinOptions:
+        from .sample import check_enough
+
+        check_enough(data, max(options.score_images, options.reconstruct))
+        return options
+
+    def own_target(self, options: OptinOptions, spec: Spec, budget: Budget) -> Target | None:
+        """Return what a schedule of numbers comes to."""
+        from ..targets import Target
+
+        schedule = options.schedule_of(spec)
+        if not isinstance(schedule, tuple):
+            return None
+        merging: Any = replace(spec, merges=schedule)  # type: ignore[call-arg]
+        written = options.schedule.replace(",", "-")
+        return Target(f"merging-{written}", float(budget.of([merging])[0]))
+
+    def goes_by_units(self, options: OptinOptions) -> bool:
+        return options.parts == "units"
+
+    def asked(self, options: OptinOptions, goal: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what scores depend on: one scoring serves all targets."""
+        names = [field.name for field in fields(ScoreOptions) if field.name != "units_at_once"]
+        return {name: getattr(options, name) for name in names}
+
+    def run(self, context: PruningContext, options: OptinOptions) -> PrunedRun:
+        from ..run import PrunedRun
+        from .optin import OptinRun
+
+        if context.training.processes.count > 1:
+            raise UserError("`method` optin scores in one process; start it without torchrun.")
+        run = OptinRun(context, options)
+        run.score()
+        models = [run.cut(target) for target in context.goal.targets]
+        merged = models if options.random_merging else []
+        figures = [_merged_at_random(model, context) for model in merged]
+        return PrunedRun(run.model, models, run.sensitivities, run.remarks, figures)
+
+
+def _merged_at_random(model: nn.Module, context: PruningContext) -> dict[str, float | None]:
+    """Return the accuracy with as many tokens merged, but at random."""
+    from ...training.evaluate import evaluate
+    from ..merging.random_merging import merging_at_random
+
+    spec: Any = model.spec
+    if not any(spec.merges):
+        return {}
+    data, norm = context.training.images()
+    random = merging_at_random(model).to(context.training.device)
+    return {"random_merging_top1": evaluate(random, data.test, norm).top(1)}
+
+
+METHOD = Optin()

@@ -1,0 +1,74 @@
+"""OPTIN for segmentation (Khaki et al. 2024, Table 9): hidden neurons of a Mask2Former's Swin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UserError
+from ..methods import Method, option
+from ..optin.options import ScoreOptions
+
+if TYPE_CHECKING:
+    from ..run import PrunedRun, PruningContext
+    from ..subject import AnyData, Subject
+
+# Images that are looked at where nothing is said; each that is fitted to is a large one.
+SCORED, FITTED = 32, 64
+
+
+@dataclass(frozen=True)
+class SegmentationOptions(ScoreOptions):
+    """How neurons are scored and chosen; None: as many images as there are, up to 32 and 64."""
+
+    score_images: int | None = option(
+        None, "images that neurons are scored on", at_least=1, shown="up to 32"
+    )
+    reconstruct: int | None = option(
+        None, "images that last layers are fitted to; 0: they are not", at_least=0,
+        shown="up to 64",
+    )  # fmt: skip
+
+
+class SegmentationOptin(Method[SegmentationOptions]):
+    name = "optin"
+    help = "in one shot, nothing is trained (Khaki et al. 2024)"
+    Options = SegmentationOptions
+    scores = ("trajectory", "magnitude", "random")
+    kinds = ("mlp",)
+    weighs_cost = False
+
+    def variant(self, subject: Subject) -> Method[Any]:
+        return self
+
+    def score(self, wanted: str | None) -> str:
+        if wanted is not None and wanted not in self.scores:
+            raise UserError(
+                f"a Mask2Former has no `score` {wanted}; it has {', '.join(self.scores)}."
+            )
+        return super().score(wanted)
+
+    def for_data(self, options: SegmentationOptions, data: AnyData) -> SegmentationOptions:
+        images: Any = data.train
+        if options.score_images is None:
+            options = replace(options, score_images=min(SCORED, len(images)))
+        if options.reconstruct is None:
+            options = replace(options, reconstruct=min(FITTED, len(images)))
+        wanted = max(options.score_images or 0, options.reconstruct or 0)
+        if wanted > len(images):
+            raise UserError(
+                f"{wanted} images are to be looked at, and '{images.folder}' has {len(images)} "
+                "beside those kept for testing; take fewer."
+            )
+        return options
+
+    def run(self, context: PruningContext, options: SegmentationOptions) -> PrunedRun:
+        from ..run import PrunedRun
+        from .optin_segmentation import SegmentationRun
+
+        run = SegmentationRun(context, options)
+        run.score()
+        return PrunedRun(run.model, [run.cut(target) for target in context.goal.targets])
+
+
+SEGMENTATION = SegmentationOptin()
