@@ -129,7 +129,9 @@ class Method(ABC, Generic[OptionsT]):
         for name in given:
             if name not in known and name not in trains:
                 raise UserError(self._refusal(name, what, {*known, *trains}))
-        options: OptionsT = taken_options(self.Options, {n: v for n, v in given.items() if n in known})
+        options: OptionsT = taken_options(
+            self.Options, {n: v for n, v in given.items() if n in known}
+        )
         if self.training is None:
             return options, None
         return options, replace(self.training, **{n: given[n] for n in trains if n in given})
@@ -173,7 +175,11 @@ def _check_plugin(method: Method[Any]) -> None:
 
 
 PLUGINS: PluginGroup[Method[Any]] = PluginGroup(
-    "vitprof.methods", Method, "method", tuple(_BUILT_IN), _check_plugin
+    "vitprof.methods",
+    Method,  # type: ignore[type-abstract]
+    "method",
+    tuple(_BUILT_IN),
+    _check_plugin,
 )
 
 

@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..notes import note
 
 # Options that had another name in a run that an older vitprof began.
-RENAMED = {"precision": "autocast"}
+RENAMED = {"precision": "autocast", "budget": "credit"}
 MOST_NAMED = 3
 _UNSET: tuple[object, ...] = (None, "", False, 0, [])
 

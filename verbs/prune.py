@@ -108,7 +108,11 @@ def prune(
     own, plan = chosen.taken(options, subject.what)
     if credit != "latency" and not chosen.weighs_cost:
         raise UserError(f"`credit` says nothing about {subject.what}; leave it away.")
-    wanted: dict[Unit, Targets | None] = {"latency": target, "macs": target_macs, "params": target_params}
+    wanted: dict[Unit, Targets | None] = {
+        "latency": target,
+        "macs": target_macs,
+        "params": target_params,
+    }
     goal = _goal(chosen, own, subject.spec, read, wanted, groups, only)
     device = find_torch_device(train_device)
     with (

@@ -59,7 +59,7 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, images,
     import onnxruntime
 
     out = tmp_path / "out"
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.9x",
                  *ONE_SHOT, "--data", images, "--out", out, "--json")  # fmt: skip
     assert answer.code == 0, answer.err
     found = answer.json
@@ -114,15 +114,15 @@ def test_several_targets_without_masks_and_in_macs(run, model, table, images, tm
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (("--tokens",), "--tokens says nothing about a Mask2Former"),
+    (("--merge-tokens",), "--merge-tokens says nothing about a Mask2Former"),
     (("--order", "heads"), "--order says nothing"),
-    (("--budget", "macs"), "--budget says nothing"),
+    (("--credit", "macs"), "--credit says nothing"),
     (("--checkpoint", "x"), "--checkpoint says nothing"),
     (("--method", "nvit"), "pruned by --method optin"),
     (("--score", "taylor"), "has no --score taylor"),
     (("--epochs", "3"), "--epochs belongs to --method nvit"),
     (("--score-images", "9"), "take fewer"),
-    (("--target-latency", "0.01x"), "out of reach"),
+    (("--target", "0.01x"), "out of reach"),
     (("--resolution", "65"), "64 or 96"),
     (("--resolution", "96"), "resolution"),
     (("--only", "stages.7."), "nothing of m2f may shrink"),
@@ -133,7 +133,7 @@ def test_bad_input_is_one_sentence(run, model, table, images, tmp_path, argument
     given = ("--score-images", "2", "--reconstruct", "4") if "nvit" not in arguments else ()
     out = tmp_path / "out"
     answer = run("prune", "--model", model, "--table", table, "--method", "optin",
-                 "--target-latency", "0.9x", *given, "--data", images, *arguments,
+                 "--target", "0.9x", *given, "--data", images, *arguments,
                  "--out", out, "--json")  # fmt: skip
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err

@@ -114,7 +114,7 @@ def test_eval_is_what_transformers_say(run, model, data) -> None:
 
 def test_one_shot_writes_models_that_load_again(run, model, data, table, tmp_path) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x,0.6x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x,0.6x",
                  "--data", data, *ONE_SHOT, "--out", out, "--json")  # fmt: skip
     assert answer.code == 0, answer.err
     assert answer.json["base"]["top1"] > 0.95
@@ -139,7 +139,7 @@ def test_the_onnx_file_takes_filled_up_batches(run, model, data, table, tmp_path
     import onnxruntime
 
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.7x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.7x",
                  "--data", data, *ONE_SHOT, "--out", out)  # fmt: skip
     assert answer.code == 0, answer.err
     assert "F1" in answer.out
@@ -161,7 +161,7 @@ def test_the_onnx_file_takes_filled_up_batches(run, model, data, table, tmp_path
 
 def test_one_file_and_a_shorter_length(run, model, data, table, tmp_path) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x",
                  "--data", data / "train.tsv", "--sequence-length", "12", *ONE_SHOT, "--out", out,
                  "--json")  # fmt: skip
     assert answer.code == 0, answer.err
@@ -183,7 +183,7 @@ def test_a_tokenizer_json_is_taken_and_copied(run, model, data, table, tmp_path)
     )
     assert (plain["top1"], plain["f1"]) == (other["top1"], other["f1"])
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", folder, "--table", table, "--target-latency", "0.8x",
+    answer = run("prune", "--model", folder, "--table", table, "--target", "0.8x",
                  "--data", data, *ONE_SHOT, "--out", out, "--json")  # fmt: skip
     assert answer.code == 0, answer.err
     assert (out / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
@@ -191,18 +191,18 @@ def test_a_tokenizer_json_is_taken_and_copied(run, model, data, table, tmp_path)
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (("--method", "nvit"), "take --method optin"),
-    (("--tokens",), "--tokens takes models of images"),
-    (("--tokens-only",), "--tokens-only takes models of images"),
+    (("--merge-tokens",), "--merge-tokens takes models of images"),
+    (("--merge-only",), "--merge-only takes models of images"),
     (("--resolution", "224"), "--resolution is for models of images"),
     (("--sequence-length", "25"), "24 positions"),
     (("--score-images", "5000"), "5000 texts"),
-    (("--target-latency", "0.01x"), "out of reach"),
+    (("--target", "0.01x"), "out of reach"),
     (("--data", "none.tsv"), "does not exist"),
     (("--data", "digits"), "does not exist"),
 ], ids=str)  # fmt: skip
 def test_bad_input_is_one_sentence(run, model, data, table, tmp_path, arguments, words) -> None:
     given = ONE_SHOT[:2] if "nvit" in arguments else ONE_SHOT
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x",
                  "--data", data, *given, *arguments, "--out", tmp_path / "out",
                  "--json")  # fmt: skip
     assert answer.code == 2

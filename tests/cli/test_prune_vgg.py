@@ -92,8 +92,8 @@ def test_one_shot_writes_a_dense_vgg(run, model, table, tmp_path, score) -> None
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (("--method", "nvit"), "--method optin prunes"),
-    (("--method", "optin", "--tokens"), "--tokens is for transformers"),
-    (("--method", "optin", "--tokens-only"), "--tokens-only is for transformers"),
+    (("--method", "optin", "--merge-tokens"), "--merge-tokens is for transformers"),
+    (("--method", "optin", "--merge-only"), "--merge-only is for transformers"),
     (("--method", "optin", "--order", "heads"), "has no heads"),
     (("--method", "optin", "--groups", "chanels=4"), "did you mean 'channels'"),
     (("--method", "optin", "--only", "layers.1."), "may shrink"),

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from vitprof.compress.budget import Budget, Unit
+from vitprof.compress.goal import Goal
+from vitprof.compress.run import PruningContext, TrainingContext
+from vitprof.compress.targets import parse_targets
 from vitprof.models import Spec, SwinSpec, VggSpec, ViTSpec, create_model
 from vitprof.models.block import Block
+from vitprof.progress import OnProgress, no_progress
 from vitprof.tables import LatencyTable, Row, Setting
+from vitprof.training.plan import TrainingPlan
+from vitprof.training.saved_run import SavedRun
 
 VIT = ViTSpec.uniform(
     64, 3, 4, mlp=64, qk=32, v=32, resolution=16, patch=4, classes=5, name="small-vit"
@@ -67,3 +76,33 @@ def linear_table() -> LatencyTable:
 
     space = VitSpace.covering(VIT)
     return table_of(space.blocks(), lambda block: block.macs / 1e6 + 0.01)
+
+
+def context_of(
+    model: nn.Module,
+    training: TrainingContext,
+    folder: Path,
+    table: LatencyTable,
+    targets: str,
+    unit: Unit = "latency",
+    credit: Unit | None = None,
+    spec: Spec | None = None,
+    score: str = "",
+    seed: int = 0,
+    plan: TrainingPlan | None = None,
+    on_progress: OnProgress = no_progress,
+    two_four: Callable[[nn.Module], object] | None = None,
+    **goal: Any,
+) -> PruningContext:
+    """Return what a run of pruning is given; goal: groups, only, kinds, by_units of a `Goal`.
+
+    credit: what removing is credited with, the target's unit where it is not given; spec: whose
+    cost counts, where that is not the model's own.
+    """
+    whose: Any = spec or model.spec
+    budget = Budget(table, unit)
+    parsed = parse_targets(targets, float(budget.of([whose])[0]), unit)
+    return PruningContext(
+        model.eval(), Goal.of(whose, parsed, budget, **goal), Budget(table, credit or unit),
+        training, score, seed, SavedRun(folder, {"targets": targets}), plan, two_four, on_progress,
+    )  # fmt: skip

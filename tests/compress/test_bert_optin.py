@@ -9,26 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from vitprof.compress.budget import Budget
 from vitprof.compress.cutting import hold_at_zero, prunable_of
 from vitprof.compress.groups import Groups
-from vitprof.compress.nvit.nvit import NViTRun, PruningPlan, Work
-from vitprof.compress.optin.optin import UNIT_SCORES, OneShotPlan, OptinRun
+from vitprof.compress.nvit.method import METHOD as NVIT
+from vitprof.compress.nvit.method import NViTOptions
+from vitprof.compress.optin.method import METHOD, OptinOptions
+from vitprof.compress.optin.optin import OptinRun
 from vitprof.compress.optin.reconstruction import reconstruct
 from vitprof.compress.optin.trajectory import Manifold, logit_errors
 from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
 from vitprof.compress.optin.walk import walk_of
-from vitprof.compress.targets import parse_targets
+from vitprof.compress.run import TrainingContext
 from vitprof.models import BertSpec, create_model
 from vitprof.models.modules.words import Words
 from vitprof.spaces.bert_slabs import BertSpace
 from vitprof.training.data.texts import TextDataset, Texts
-from vitprof.training.distillation import DistillationLoss
 from vitprof.training.evaluate import evaluate
-from vitprof.training.loop import TrainingPlan
-from vitprof.training.saved_run import SavedRun
 
-from .conftest import randomised, table_of
+from .conftest import context_of, randomised, table_of
 
 BERT = BertSpec.uniform(
     32, 3, 4, mlp=64, vocab=80, positions=24, tokens=16, classes=3, name="small-bert"
@@ -178,32 +176,30 @@ def dataset(spec: BertSpec = BERT, count: int = 96) -> TextDataset:
     return TextDataset(texts, texts)
 
 
-def run_of(folder: Path, targets="0.8x", unit="macs", model=None, data=None, **plan) -> OptinRun:
+def run_of(
+    folder: Path, targets="0.8x", unit="macs", model=None, data=None, score="trajectory", seed=0,
+    **options,
+) -> OptinRun:  # fmt: skip
     model = model or randomised(BERT)
     spec = model.spec
     table = table_of(BertSpace.covering(spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
-    goal = Budget(table, unit)
-    return OptinRun(
-        model,
-        Work(data or dataset(spec), None, DistillationLoss()),
-        parse_targets(targets, float(goal.of([spec])[0]), unit),
-        goal,
-        goal,
-        OneShotPlan(**{"images": 8, "reconstruct": 0, "groups": GROUPS, **plan}),
-        SavedRun(folder, {"targets": targets}),
-    )
+    context = context_of(
+        model, TrainingContext(data or dataset(spec), None), folder, table, targets, unit,
+        groups=GROUPS, kinds=METHOD.kinds, score=score, seed=seed,
+    )  # fmt: skip
+    return OptinRun(context, OptinOptions(**{"score_images": 8, "reconstruct": 0, **options}))
 
 
 @pytest.mark.parametrize("target", ["0.8x", "0.6x"])
 def test_the_dense_model_is_the_masked_one(target, tmp_path) -> None:
     run = run_of(tmp_path / "out", target)
     run.score()
-    smaller = run.cut(run.targets[0])
-    assert smaller.spec.macs <= run.targets[0].cost < BERT.macs
+    smaller = run.cut(run.goal.targets[0])
+    assert smaller.spec.macs <= run.goal.targets[0].cost < BERT.macs
     masked = copy.deepcopy(run.model)
     structures = [s for s in prunable_of(BERT).structures(run.spec, True) if s.name in run.scores]
     gone = {s.name: torch.ones(s.units, dtype=torch.bool) for s in structures}
-    for name, units in run._staying(run.targets[0].cost).items():
+    for name, units in run._staying(run.goal.targets[0].cost).items():
         gone[name][units] = False
     assert any(flags.any() for flags in gone.values())
     hold_at_zero(masked, structures, gone)
@@ -213,13 +209,13 @@ def test_the_dense_model_is_the_masked_one(target, tmp_path) -> None:
         assert not torch.allclose(smaller(batch), run.model(batch), atol=1e-3)
 
 
-@pytest.mark.parametrize("score", UNIT_SCORES)
+@pytest.mark.parametrize("score", METHOD.scores)
 @pytest.mark.parametrize("unit", ["latency", "macs", "params"])
 def test_every_score_meets_the_target(score, unit, tmp_path) -> None:
     run = run_of(tmp_path / "out", "0.9x,0.8x", unit, score=score)
     run.score()
-    for target in run.targets:
-        cost = float(run.budget.of([run.cut(target).spec])[0])
+    for target in run.goal.targets:
+        cost = float(run.goal.budget.of([run.cut(target).spec])[0])
         assert 0.9 * target.cost < cost <= target.cost
 
 
@@ -228,7 +224,7 @@ def test_fitting_brings_the_logits_back_towards_the_full_models(tmp_path) -> Non
     fitted = run_of(tmp_path / "fitted", "0.7x", reconstruct=96)
     plain.score()
     fitted.scores = plain.scores
-    models = [run.cut(run.targets[0]) for run in (plain, fitted)]
+    models = [run.cut(run.goal.targets[0]) for run in (plain, fitted)]
     assert models[0].spec == models[1].spec
     x = fitted.sample.inputs(96)
     with torch.no_grad():
@@ -240,19 +236,14 @@ def test_a_table_of_other_lengths_is_refused(tmp_path, refused) -> None:
     long = BertSpec.uniform(32, 3, 4, mlp=64, vocab=80, positions=24, tokens=24, classes=3)
     run = run_of(tmp_path / "out", model=randomised(BERT))
     with refused("tokens=24"):
-        run.budget.table.predict(long)
+        run.goal.budget.table.predict(long)
 
 
-def test_merging_tokens_and_training_take_no_texts(tmp_path, refused) -> None:
-    with refused("no plain ViT"):
-        run_of(tmp_path / "tokens", parts="tokens")
-    run = run_of(tmp_path / "out")
-    nvit = NViTRun(
-        randomised(BERT), run.work, run.targets, run.budget, run.ranking,
-        PruningPlan(groups=GROUPS), TrainingPlan(), SavedRun(tmp_path / "nvit", {}),
-    )  # fmt: skip
-    with refused("--method optin"):
-        nvit.prune()
+def test_merging_tokens_and_training_take_no_texts(refused) -> None:
+    with refused("`merge_only` takes models of images"):
+        METHOD.check(OptinOptions(merge_only=True), BERT)
+    with refused("`method` optin"):
+        NVIT.check(NViTOptions(), BERT)
 
 
 # --- a model that knows something -----------------------------------------------------------------
@@ -303,11 +294,11 @@ def test_what_a_model_knows_outlives_pruning(trained, tmp_path) -> None:
     for seed in range(6):
         score = "trajectory" if seed == 0 else "random"
         run = run_of(
-            tmp_path / str(seed), "0.35x", model=trained, data=data, score=score, images=64,
+            tmp_path / str(seed), "0.35x", model=trained, data=data, score=score, score_images=64,
             seed=seed,
         )  # fmt: skip
         run.score()
-        found[score].append(evaluate(run.cut(run.targets[0]), data.test, None).top(1))
+        found[score].append(evaluate(run.cut(run.goal.targets[0]), data.test, None).top(1))
     assert found["trajectory"][0] > 0.9
     # On a task as easy as this units at random are lucky at times, though not on average.
     assert found["trajectory"][0] > np.mean(found["random"]), found

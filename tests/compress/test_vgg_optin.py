@@ -9,29 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from vitprof.compress.budget import Budget
 from vitprof.compress.cutting import hold_at_zero, prunable_of
 from vitprof.compress.groups import Groups
-from vitprof.compress.nvit.nvit import Work
 from vitprof.compress.optin.channel_reconstruction import reconstruct_channels
-from vitprof.compress.optin.channels import LOGITS_WEIGHT
 from vitprof.compress.optin.mask_search import MaskSearch
-from vitprof.compress.optin.optin import UNIT_SCORES, OneShotPlan, OptinRun
+from vitprof.compress.optin.method import METHOD, OptinOptions
+from vitprof.compress.optin.optin import OptinRun
 from vitprof.compress.optin.trajectory import Trajectory, logit_errors
 from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
 from vitprof.compress.optin.walk import walk_of
-from vitprof.compress.targets import parse_targets
+from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError
 from vitprof.models import VggSpec, create_model
 from vitprof.models.families.vgg.structures import vgg_structures, vgg_with_units
 from vitprof.spaces.vgg_slabs import VggSpace
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.data.images import Dataset, Images, Normalisation
-from vitprof.training.distillation import DistillationLoss
 from vitprof.training.evaluate import evaluate
-from vitprof.training.saved_run import SavedRun
 
-from .conftest import VGG, randomised, table_of
+from .conftest import VGG, context_of, randomised, table_of
 
 NORM = Normalisation((0.5,) * 3, (0.25,) * 3)
 DIGITS = VggSpec(
@@ -188,31 +184,33 @@ def test_floors_and_groups_of_channels_are_kept() -> None:
 # --- whole runs -----------------------------------------------------------------------------------
 
 
-def run_of(folder: Path, targets="0.7x", unit="macs", **plan) -> OptinRun:
-    generator = np.random.default_rng(0)
-    pixels = generator.integers(0, 256, (96, 3, 16, 16), dtype=np.uint8)
+def run_of(
+    folder: Path, targets="0.7x", unit="macs", model=None, training=None, score="trajectory",
+    **options,
+) -> OptinRun:  # fmt: skip
+    model = model or randomised(VGG)
+    table = table_of(VggSpace.covering(model.spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
+    context = context_of(
+        model, training or TrainingContext(noise(), NORM), folder, table, targets, unit,
+        groups=groups_of(4), kinds=METHOD.kinds, score=score,
+    )  # fmt: skip
+    return OptinRun(context, OptinOptions(**{"score_images": 8, "reconstruct": 0, **options}))
+
+
+def noise() -> Dataset:
+    pixels = np.random.default_rng(0).integers(0, 256, (96, 3, 16, 16), dtype=np.uint8)
     images = Images(pixels, np.arange(96) % 5, tuple("abcde"))
-    table = table_of(VggSpace.covering(VGG).blocks(), lambda block: block.macs / 1e6 + 0.01)
-    goal = Budget(table, unit)
-    return OptinRun(
-        randomised(VGG),
-        Work(Dataset(images, images), NORM, DistillationLoss()),
-        parse_targets(targets, float(goal.of([VGG])[0]), unit),
-        goal,
-        goal,
-        OneShotPlan(**{"images": 8, "reconstruct": 0, "groups": groups_of(4), **plan}),
-        SavedRun(folder, {"targets": targets}),
-    )
+    return Dataset(images, images)
 
 
 def test_the_dense_model_is_the_masked_one(tmp_path) -> None:
     run = run_of(tmp_path / "out")
     run.score()
-    smaller = run.cut(run.targets[0])
-    assert smaller.spec.macs <= run.targets[0].cost < VGG.macs
+    smaller = run.cut(run.goal.targets[0])
+    assert smaller.spec.macs <= run.goal.targets[0].cost < VGG.macs
     structures = prunable_of(VGG).structures(VGG, True)
     gone = {s.name: torch.ones(s.units, dtype=torch.bool) for s in structures}
-    for name, units in run._staying(run.targets[0].cost).items():
+    for name, units in run._staying(run.goal.targets[0].cost).items():
         gone[name][units] = False
     masked = copy.deepcopy(run.model)
     hold_at_zero(masked, structures, gone)
@@ -221,13 +219,13 @@ def test_the_dense_model_is_the_masked_one(tmp_path) -> None:
         torch.testing.assert_close(smaller(x), masked(x), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("score", UNIT_SCORES)
+@pytest.mark.parametrize("score", METHOD.scores)
 @pytest.mark.parametrize("unit", ["latency", "macs"])
 def test_every_score_meets_the_target(score, unit, tmp_path) -> None:
     run = run_of(tmp_path / "out", "0.8x,0.5x", unit, score=score)
     run.score()
-    for target in run.targets:
-        cost = float(run.budget.of([run.cut(target).spec])[0])
+    for target in run.goal.targets:
+        cost = float(run.goal.budget.of([run.cut(target).spec])[0])
         assert 0.7 * target.cost < cost <= target.cost
 
 
@@ -236,7 +234,7 @@ def test_fitting_brings_the_logits_back_towards_the_full_models(tmp_path) -> Non
     fitted = run_of(tmp_path / "fitted", reconstruct=64)
     plain.score()
     fitted.scores = plain.scores
-    models = [run.cut(run.targets[0]) for run in (plain, fitted)]
+    models = [run.cut(run.goal.targets[0]) for run in (plain, fitted)]
     assert models[0].spec == models[1].spec
     x = plain.sample.inputs(32, 64)  # not fitted to
     with torch.no_grad():
@@ -245,9 +243,9 @@ def test_fitting_brings_the_logits_back_towards_the_full_models(tmp_path) -> Non
     assert errors[1] < 0.7 * errors[0]
 
 
-def test_a_vgg_has_no_tokens(tmp_path) -> None:
-    with pytest.raises(UserError, match="no plain ViT"):
-        run_of(tmp_path / "out", parts="both")
+def test_a_vgg_has_no_tokens(refused) -> None:
+    with refused("`merge_tokens` is for transformers", "has no tokens"):
+        METHOD.check(OptinOptions(merge_tokens=True), VGG)
 
 
 def trained_on_digits() -> torch.nn.Module:
@@ -271,21 +269,15 @@ def test_a_trained_vgg_is_still_right_at_half_of_its_macs(tmp_path) -> None:
     data, model = load_dataset("digits"), trained_on_digits()
     before = evaluate(model, data.test, data.normalisation).top(1)
     assert before > 0.93
-    table = table_of(VggSpace.covering(DIGITS).blocks(), lambda block: block.macs / 1e6 + 0.01)
-    goal = Budget(table, "macs")
     right = []
     for reconstruct in (0, 512):
-        run = OptinRun(
-            model, Work(data, data.normalisation, DistillationLoss()),
-            parse_targets("0.5x", float(goal.of([DIGITS])[0]), "macs"), goal, goal,
-            OneShotPlan(
-                scoring=Scoring(Trajectory(LOGITS_WEIGHT)), groups=groups_of(4),
-                reconstruct=reconstruct,
-            ),
-            SavedRun(tmp_path / str(reconstruct), {}),
+        run = run_of(
+            tmp_path / str(reconstruct), "0.5x", model=model,
+            training=TrainingContext(data, data.normalisation), score_images=32,
+            reconstruct=reconstruct,
         )  # fmt: skip
         run.score()
-        smaller = run.cut(run.targets[0])
+        smaller = run.cut(run.goal.targets[0])
         assert smaller.spec.macs <= 0.5 * DIGITS.macs
         right.append(evaluate(smaller, data.test, data.normalisation).top(1))
     assert right[1] > max(before - 0.05, right[0] + 0.2)

@@ -63,7 +63,7 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, tmp_pat
     import onnxruntime
 
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.6x", *QUICK,
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.6x", *QUICK,
                  "--out", out, "--json")  # fmt: skip
     assert answer.code == 0, answer.err
     found = answer.json
@@ -89,7 +89,7 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, tmp_pat
 
 def test_several_targets_get_a_folder_each(run, model, table, tmp_path) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x,0.5x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x,0.5x",
                  *QUICK, "--out", out)  # fmt: skip
     assert answer.code == 0, answer.err
     assert "0.8x" in answer.out
@@ -103,7 +103,7 @@ def test_several_targets_get_a_folder_each(run, model, table, tmp_path) -> None:
 def test_two_four_lists_layers_with_reasons(run, model, table, tmp_path) -> None:
     out = tmp_path / "pruned"
     groups = "embed=16,heads=1,qk=8,v=16,mlp=16"
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.7x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.7x",
                  *QUICK[:-1], groups, "--sparsity", "2:4", "--out", out)  # fmt: skip
     assert answer.code == 0, answer.err
     lines = (out / "sparsity.csv").read_text().splitlines()
@@ -131,7 +131,7 @@ def test_an_engine_with_sparse_kernels_allowed_is_built_from_the_onnx_file(
     run, model, table, tmp_path
 ) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.7x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.7x",
                  *QUICK[:-1], "embed=16,heads=1,qk=8,v=16,mlp=16", "--sparsity", "2:4",
                  "--out", out)  # fmt: skip
     assert answer.code == 0, answer.err
@@ -146,7 +146,7 @@ def test_two_processes_prune_together(model, table, tmp_path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
          "-m", "vitprof", "prune", "--model", str(model), "--table", str(table),
-         "--target-latency", "0.8x,0.6x", *QUICK, "--out", str(out), "--json"],
+         "--target", "0.8x,0.6x", *QUICK, "--out", str(out), "--json"],
         check=False, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -162,7 +162,7 @@ def test_the_same_command_goes_on_and_a_finished_run_is_kept(
 ) -> None:
     from vitprof.training import loop
 
-    command = ("prune", "--model", model, "--table", table, "--target-latency", "0.6x", *QUICK)
+    command = ("prune", "--model", model, "--table", table, "--target", "0.6x", *QUICK)
     whole = run(*command, "--out", tmp_path / "whole", "--json")
     monkeypatch.setattr("vitprof.training.saved_run.SECONDS_BETWEEN", 0.0)
     step, out = loop.TrainingRun._step, tmp_path / "stopped"
@@ -182,18 +182,18 @@ def test_the_same_command_goes_on_and_a_finished_run_is_kept(
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ((), "give one of --target-latency"),
-    (("--target-latency", "0.5x", "--target-macs", "0.5x"), "not several"),
-    (("--target-latency", "0x"), "above 0 and below"),
-    (("--target-latency", "1.5x"), "above 0 and below"),
-    (("--target-latency", "0.001x"), "out of reach"),
-    (("--target-latency", "0.5x", "--device", "t4"), "t4"),
-    (("--target-latency", "0.5x", "--latency-batch", "8"), "batch"),
-    (("--target-latency", "0.5x", "--eta", "lots"), "--eta lots"),
-    (("--target-latency", "0.5x", "--groups", "hads=2"), "did you mean"),
-    (("--target-latency", "0.5x", "--groups", "heads=0"), "heads=0"),
-    (("--target-latency", "0.5x", "--only", "stages.2."), "may shrink"),
-    (("--target-latency", "0.5x", "--verify"), "another machine"),
+    ((), "give one of --target"),
+    (("--target", "0.5x", "--target-macs", "0.5x"), "not several"),
+    (("--target", "0x"), "above 0 and below"),
+    (("--target", "1.5x"), "above 0 and below"),
+    (("--target", "0.001x"), "out of reach"),
+    (("--target", "0.5x", "--require-device", "t4"), "t4"),
+    (("--target", "0.5x", "--require-batch", "8"), "batch"),
+    (("--target", "0.5x", "--eta", "lots"), "--eta lots"),
+    (("--target", "0.5x", "--groups", "hads=2"), "did you mean"),
+    (("--target", "0.5x", "--groups", "heads=0"), "heads=0"),
+    (("--target", "0.5x", "--only", "stages.2."), "may shrink"),
+    (("--target", "0.5x", "--verify"), "another machine"),
 ], ids=str)  # fmt: skip
 def test_bad_input_is_one_sentence_before_any_work(
     run, model, table, tmp_path, arguments, words
@@ -207,7 +207,7 @@ def test_bad_input_is_one_sentence_before_any_work(
 
 
 def test_a_loss_that_is_no_number_is_one_sentence(run, model, table, tmp_path) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.6x", *QUICK,
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.6x", *QUICK,
                  "--prune-learning-rate", "1e30", "--out", tmp_path / "out", "--json")  # fmt: skip
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
@@ -218,7 +218,7 @@ def test_a_table_of_another_resolution_is_refused(run, table, tmp_path) -> None:
     spec = replace(SPEC, resolution=16)
     write_model(create_model(spec), tmp_path / "large", load_dataset("digits").normalisation)
     answer = run("prune", "--model", tmp_path / "large", "--table", table, "--data", "digits",
-                 "--target-latency", "0.5x", "--out", tmp_path / "out")  # fmt: skip
+                 "--target", "0.5x", "--out", tmp_path / "out")  # fmt: skip
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert "resolution=16" in answer.err
@@ -234,7 +234,7 @@ def test_one_stage_of_a_swin(run, tmp_path) -> None:
     path = table_of(SwinSpace.covering(spec).blocks(), tmp_path / "swin.csv")
     out = tmp_path / "out"
     answer = run("prune", "--model", tmp_path / "swin", "--table", path,
-                 "--target-latency", "0.85x", *QUICK, "--only", "stages.1.", "--out", out,
+                 "--target", "0.85x", *QUICK, "--only", "stages.1.", "--out", out,
                  "--json")  # fmt: skip
     assert answer.code == 0, answer.err
     found = create_model(out, checkpoint=out).spec
@@ -248,7 +248,7 @@ def test_a_model_that_the_table_does_not_cover(run, table, tmp_path) -> None:
     spec = replace(SPEC, embed=48)
     write_model(create_model(spec), tmp_path / "wide", load_dataset("digits").normalisation)
     answer = run("prune", "--model", tmp_path / "wide", "--table", table, "--data", "digits",
-                 "--target-latency", "0.5x", "--out", tmp_path / "out")  # fmt: skip
+                 "--target", "0.5x", "--out", tmp_path / "out")  # fmt: skip
     assert answer.code == 2
     assert "embed=48" in answer.err
 
@@ -261,7 +261,7 @@ ONE_SHOT = (
 
 def test_one_shot_writes_what_training_writes(run, model, table, tmp_path) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x,0.7x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.9x,0.7x",
                  *ONE_SHOT, "--out", out, "--json")  # fmt: skip
     assert answer.code == 0, answer.err
     for each in answer.json["models"]:
@@ -279,12 +279,12 @@ def test_one_shot_writes_what_training_writes(run, model, table, tmp_path) -> No
     (("--alpha", "0"), "--alpha belongs to --method nvit"),
     (("--score", "hessian"), "has no --score hessian"),
     (("--score-images", "5000"), "take fewer"),
-    (("--target-latency", "0.01x"), "out of reach"),
+    (("--target", "0.01x"), "out of reach"),
 ], ids=str)  # fmt: skip
 def test_bad_input_of_one_shot_is_one_sentence(
     run, model, table, tmp_path, arguments, words
 ) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x",
                  *ONE_SHOT, *arguments, "--out", tmp_path / "out", "--json")  # fmt: skip
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
@@ -292,7 +292,7 @@ def test_bad_input_of_one_shot_is_one_sentence(
 
 
 def test_an_option_of_the_other_method_is_refused(run, model, table, tmp_path) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.8x", *QUICK,
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x", *QUICK,
                  "--lambda", "1", "--out", tmp_path / "out")  # fmt: skip
     assert answer.code == 2
     assert "--lambda belongs to --method optin" in answer.err
@@ -307,8 +307,8 @@ def merging_table(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("schedule", ["trajectory", "constant", "decreasing"])
 def test_tokens_go_instead_of_units(run, model, merging_table, tmp_path, schedule) -> None:
     out = tmp_path / "merged"
-    answer = run("prune", "--model", model, "--table", merging_table, "--target-latency", "0.9x",
-                 *ONE_SHOT, "--tokens-only", "--schedule", schedule, "--random-merging",
+    answer = run("prune", "--model", model, "--table", merging_table, "--target", "0.9x",
+                 *ONE_SHOT, "--merge-only", "--schedule", schedule, "--random-merging",
                  "--out", out, "--json")  # fmt: skip
     assert answer.code == 0, answer.err
     spec = json.loads((out / "spec.json").read_text())
@@ -322,8 +322,8 @@ def test_tokens_go_instead_of_units(run, model, merging_table, tmp_path, schedul
 
 def test_units_and_tokens_go_together(run, model, merging_table, tmp_path) -> None:
     out = tmp_path / "both"
-    answer = run("prune", "--model", model, "--table", merging_table, "--target-latency", "0.6x",
-                 *ONE_SHOT, "--tokens", "--out", out, "--json")  # fmt: skip
+    answer = run("prune", "--model", model, "--table", merging_table, "--target", "0.6x",
+                 *ONE_SHOT, "--merge-tokens", "--out", out, "--json")  # fmt: skip
     assert answer.code == 0, answer.err
     assert answer.json["predicted_ms"] <= answer.json["target_ms"]
     asked = run("predict", "--table", merging_table, "--model", out / "spec.json", "--json")
@@ -331,8 +331,8 @@ def test_units_and_tokens_go_together(run, model, merging_table, tmp_path) -> No
 
 
 def test_a_table_that_knows_no_merging_says_how_to_measure_one(run, model, table, tmp_path) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x",
-                 *ONE_SHOT, "--tokens-only", "--out", tmp_path / "out")  # fmt: skip
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.9x",
+                 *ONE_SHOT, "--merge-only", "--out", tmp_path / "out")  # fmt: skip
     assert answer.code == 2
     assert "vitprof measure --merging" in answer.err
 
@@ -348,22 +348,22 @@ def test_where_merging_costs_more_than_it_saves_that_is_said(
     ]  # fmt: skip
     table.with_rows(rows).to_csv(tmp_path / "slow.csv")
     answer = run("prune", "--model", model, "--table", tmp_path / "slow.csv",
-                 "--target-latency", "0.9x", *ONE_SHOT, "--tokens-only",
+                 "--target", "0.9x", *ONE_SHOT, "--merge-only",
                  "--out", tmp_path / "out")  # fmt: skip
     assert answer.code == 2
     assert "merging tokens does not pay here" in answer.err
 
 
 def test_random_merging_needs_merging(run, model, table, tmp_path) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target-latency", "0.9x",
+    answer = run("prune", "--model", model, "--table", table, "--target", "0.9x",
                  *ONE_SHOT, "--random-merging", "--out", tmp_path / "out")  # fmt: skip
     assert answer.code == 2
-    assert "--random-merging goes with --tokens" in answer.err
+    assert "--random-merging goes with --merge-tokens" in answer.err
 
 
 def test_a_schedule_of_numbers_needs_no_target(run, model, merging_table, tmp_path) -> None:
     out = tmp_path / "merged"
-    answer = run("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--tokens-only",
+    answer = run("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--merge-only",
                  "--schedule", "4,2", "--out", out, "--json")  # fmt: skip
     assert answer.code == 0, answer.err
     spec = json.loads((out / "spec.json").read_text())
@@ -372,14 +372,14 @@ def test_a_schedule_of_numbers_needs_no_target(run, model, merging_table, tmp_pa
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (("--tokens-only", "--schedule", "9"), "merges[0]=9 is more than half of the 17 tokens"),
-    (("--tokens-only", "--schedule", "5,9"), "merges[1]=9 is more than half of the 12 tokens"),
-    (("--tokens-only", "--schedule", "5,5,5"), "3 numbers for 2 layers"),
-    (("--tokens-only", "--schedule", "often"), "none of trajectory, constant, decreasing"),
-    (("--tokens", "--schedule", "4,2"), "goes with --tokens-only"),
-    (("--schedule", "constant"), "--schedule goes with --tokens"),
-    (("--tokens-only", "--schedule", "4,4", "--target-latency", "0.3x"), "still costs"),
-    (("--tokens-only",), "give one of --target-latency"),
+    (("--merge-only", "--schedule", "9"), "merges[0]=9 is more than half of the 17 tokens"),
+    (("--merge-only", "--schedule", "5,9"), "merges[1]=9 is more than half of the 12 tokens"),
+    (("--merge-only", "--schedule", "5,5,5"), "3 numbers for 2 layers"),
+    (("--merge-only", "--schedule", "often"), "none of trajectory, constant, decreasing"),
+    (("--merge-tokens", "--schedule", "4,2"), "goes with --merge-only"),
+    (("--schedule", "constant"), "--schedule goes with --merge-tokens"),
+    (("--merge-only", "--schedule", "4,4", "--target", "0.3x"), "still costs"),
+    (("--merge-only",), "give one of --target"),
 ], ids=str)  # fmt: skip
 def test_a_schedule_that_cannot_be_is_one_sentence(
     run, model, merging_table, tmp_path, arguments, words
@@ -393,29 +393,29 @@ def test_a_schedule_that_cannot_be_is_one_sentence(
 
 def test_a_target_that_was_out_of_reach_can_be_changed(run, model, merging_table, tmp_path) -> None:
     out = tmp_path / "out"
-    again = ("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--tokens-only",
+    again = ("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--merge-only",
              "--out", out)  # fmt: skip
-    refused = run(*again, "--target-latency", "0.3x")
+    refused = run(*again, "--target", "0.3x")
     assert refused.code == 2 and "still costs" in refused.err
-    assert run(*again, "--target-latency", "0.9x", "--json").code == 0
-    other = run(*again, "--target-latency", "0.9x", "--json")
+    assert run(*again, "--target", "0.9x", "--json").code == 0
+    other = run(*again, "--target", "0.9x", "--json")
     assert other.code == 2 and "finished run" in other.err
 
 
 def test_scores_of_a_run_that_stopped_serve_another_target(run, model, table, tmp_path) -> None:
     out = tmp_path / "out"
     again = ("prune", "--model", model, "--table", table, *ONE_SHOT, "--out", out)
-    assert run(*again, "--target-latency", "0.9x", "--json").code == 0
+    assert run(*again, "--target", "0.9x", "--json").code == 0
     (out / "report.json").unlink()  # as if it had been killed while it was testing
     torch.save({"scores": {"layers.0.heads": torch.zeros(2)}}, out / "state.pt")
-    stopped = run(*again, "--target-latency", "0.8x")
+    stopped = run(*again, "--target", "0.8x")
     assert stopped.code == 0 and "going on with the run" in stopped.err
     lines = (out / "sensitivity.csv").read_text().splitlines()
     assert lines[1].startswith("layers.0.heads,heads,2,0,")
 
 
 def test_too_few_images_leave_nothing_behind(run, model, table, tmp_path) -> None:
-    again = ("prune", "--model", model, "--table", table, "--target-latency", "0.9x", *ONE_SHOT,
+    again = ("prune", "--model", model, "--table", table, "--target", "0.9x", *ONE_SHOT,
              "--out", tmp_path / "out")  # fmt: skip
     assert run(*again, "--score-images", "9999").code == 2
     assert not (tmp_path / "out").exists()

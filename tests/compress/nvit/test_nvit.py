@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from vitprof.compress.budget import Budget
 from vitprof.compress.groups import Groups
-from vitprof.compress.nvit.nvit import NViTRun, PruningPlan, Work
+from vitprof.compress.nvit.method import METHOD, NViTOptions
+from vitprof.compress.nvit.nvit import NViTRun
 from vitprof.compress.nvit.redistribution import by_kind
-from vitprof.compress.targets import parse_targets
+from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError
 from vitprof.models import SwinSpec, ViTSpec, create_model
+from vitprof.progress import no_progress
 from vitprof.spaces.swin_slabs import SwinSpace
 from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.tables import LatencyTable
@@ -22,9 +23,8 @@ from vitprof.training.data.datasets import load_dataset
 from vitprof.training.distillation import DistillationLoss
 from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan
-from vitprof.training.saved_run import SavedRun
 
-from ..conftest import table_of
+from ..conftest import context_of, table_of
 
 SPEC = ViTSpec.uniform(
     32, 2, 2, mlp=64, resolution=8, patch=2, classes=10, in_channels=1, name="digits-vit"
@@ -62,21 +62,18 @@ Make = Callable[..., NViTRun]
 def make(trained, data, table, tmp_path) -> Make:
     def make(
         targets: str = "0.7x,0.5x", folder: Path | None = None, unit="latency", ranking="latency",
-        sparsify=None, training=TRAINING, **plan,
+        sparsify=None, training=TRAINING, groups=SMALL, only=(), score="hessian",
+        on_progress=no_progress, **options,
     ) -> NViTRun:  # fmt: skip
-        goal = Budget(table, unit)
         model = create_model(SPEC)
         model.load_state_dict(trained.state_dict())
-        return NViTRun(
-            model,
-            Work(data, data.normalisation, DistillationLoss(full=trained), sparsify=sparsify),
-            parse_targets(targets, float(goal.of([SPEC])[0]), unit),
-            goal,
-            Budget(table, ranking),
-            PruningPlan(**{"prune_epochs": 1.0, "every": 4, "groups": SMALL, **plan}),
-            training,
-            SavedRun(folder or tmp_path / "out", {"targets": targets}),
-        )
+        chosen = {"prune_epochs": 1.0, "prune_every": 4, **options}
+        context = context_of(
+            model, TrainingContext(data, data.normalisation), folder or tmp_path / "out", table,
+            targets, unit, ranking, groups=groups, only=only, kinds=METHOD.kinds, score=score,
+            plan=training, two_four=sparsify, on_progress=on_progress,
+        )  # fmt: skip
+        return NViTRun(context, NViTOptions(**chosen), DistillationLoss(full=trained))
 
     return make
 
@@ -84,13 +81,13 @@ def make(trained, data, table, tmp_path) -> Make:
 def test_every_target_gets_a_model_that_meets_it_and_works(make, data, table, trained) -> None:
     run = make()
     run.prune()
-    models = [run.finetune(target) for target in run.targets]
+    models = [run.finetune(target) for target in run.goal.targets]
     full = float(table.predict_many([SPEC])[0])
     base = evaluate(trained, data.test, data.normalisation).top(1)
     # The unpruned model is still what it was.
     for name, weight in run.model.state_dict().items():
         torch.testing.assert_close(weight, trained.state_dict()[name], rtol=0, atol=0)
-    for target, model in zip(run.targets, models, strict=True):
+    for target, model in zip(run.goal.targets, models, strict=True):
         cost = float(table.predict_many([model.spec])[0])
         assert 0.9 * target.cost < cost <= target.cost < full
         assert sum(p.numel() for p in model.parameters()) == model.spec.params
@@ -109,7 +106,7 @@ class KilledError(Exception):
 def test_a_run_that_was_killed_ends_as_if_it_had_not_been(make, tmp_path, monkeypatch, at) -> None:
     whole = make(folder=tmp_path / "whole")
     whole.prune()
-    expected = [whole.finetune(target) for target in whole.targets]
+    expected = [whole.finetune(target) for target in whole.goal.targets]
 
     def kill(what: str, done: int, total: int, words: str) -> None:
         if (what, done) == at:
@@ -117,13 +114,13 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(make, tmp_path, monkey
 
     monkeypatch.setattr("vitprof.training.saved_run.SECONDS_BETWEEN", 0.0)
     with pytest.raises(KilledError):
-        first = make(folder=tmp_path / "killed")
-        first.prune(kill)
-        for target in first.targets:
-            first.finetune(target, kill)
+        first = make(folder=tmp_path / "killed", on_progress=kill)
+        first.prune()
+        for target in first.goal.targets:
+            first.finetune(target)
     again = make(folder=tmp_path / "killed")
     again.prune()
-    found = [again.finetune(target) for target in again.targets]
+    found = [again.finetune(target) for target in again.goal.targets]
     for one, other in zip(expected, found, strict=True):
         assert one.spec == other.spec
         for name, weight in one.state_dict().items():
@@ -133,34 +130,35 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(make, tmp_path, monkey
 
 @pytest.mark.parametrize("plan", [
     {"score": "magnitude"}, {"score": "taylor"}, {"score": "random"}, {"eta": 0.0}, {"eta": 2.0},
-    {"aligned": False}, {"allocation": "uniform"}, {"ranking": "macs"}, {"ranking": "params"},
+    {"no_head_alignment": True}, {"allocation": "uniform"}, {"ranking": "macs"},
+    {"ranking": "params"},
 ], ids=str)  # fmt: skip
 def test_every_ablation_meets_its_target(make, table, plan) -> None:
     run = make("0.6x", **plan)
     run.prune()
-    model = run.finetune(run.targets[0])
-    assert float(table.predict_many([model.spec])[0]) <= run.targets[0].cost
+    model = run.finetune(run.goal.targets[0])
+    assert float(table.predict_many([model.spec])[0]) <= run.goal.targets[0].cost
 
 
 @pytest.mark.parametrize("every", [2, 1000])
 def test_all_shrunk_alike_is_as_alike_as_groups_allow(make, table, every) -> None:
     """In many small steps, and all at once."""
-    run = make("0.6x", allocation="uniform", every=every)
+    run = make("0.6x", allocation="uniform", prune_every=every)
     run.prune()
-    spec = run.finetune(run.targets[0]).spec
+    spec = run.finetune(run.goal.targets[0]).spec
     for kind in ("heads", "qk", "v", "mlp"):
         widths = [getattr(layer, kind) for layer in spec.layers]
         assert max(widths) - min(widths) <= SMALL.sizes[kind]
         assert max(widths) < getattr(SPEC.layers[0], kind) or kind == "heads"
-    assert 0.95 < float(table.predict_many([spec])[0]) / run.targets[0].cost <= 1
+    assert 0.95 < float(table.predict_many([spec])[0]) / run.goal.targets[0].cost <= 1
 
 
 @pytest.mark.parametrize("unit", ["macs", "params"])
 def test_a_budget_in_macs_or_parameters(make, unit) -> None:
     run = make("0.6x", unit=unit, ranking=unit)
     run.prune()
-    model = run.finetune(run.targets[0])
-    assert 0.8 < getattr(model.spec, unit) / run.targets[0].cost <= 1
+    model = run.finetune(run.goal.targets[0])
+    assert 0.8 < getattr(model.spec, unit) / run.goal.targets[0].cost <= 1
 
 
 def test_two_four_stays_through_finetuning(make) -> None:
@@ -172,20 +170,20 @@ def test_two_four_stays_through_finetuning(make) -> None:
         names[:] = prune_two_four(model)
 
     groups = Groups({"embed": 16, "heads": 1, "qk": 8, "v": 16, "mlp": 16})
-    run = make("0.7x", sparsify=sparsify, groups=groups)
+    run = make("0.7x", sparsify=sparsify, sparsity="2:4", groups=groups)
     run.prune()
-    model = run.finetune(run.targets[0])
+    model = run.finetune(run.goal.targets[0])
     assert names
     for name in names:
         assert is_two_four(model.get_submodule(name).weight)
 
 
 def test_without_alignment_the_surplus_stays_zero(make) -> None:
-    run = make("0.8x", aligned=False)
+    run = make("0.8x", no_head_alignment=True)
     run.prune()
     pruned = run.saved.load_model("pruned-0.8x")
     zeros = {n: w == 0 for n, w in pruned.named_parameters() if w.ndim > 1}
-    model = run.finetune(run.targets[0])
+    model = run.finetune(run.goal.targets[0])
     for name, weight in model.named_parameters():
         if name in zeros:
             assert (weight[zeros[name]] == 0).all()
@@ -197,9 +195,9 @@ def test_a_target_out_of_reach_names_the_smallest(make) -> None:
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("0x", "above 0 and below"), ("1x", "above 0 and below"), ("1.2x", "above 0 and below"),
-    ("99ms", "above 0 and below"), ("fast", "is no target"), ("", "no target"),
-    ("0.5x,0.50x", "are the same"), ("-1ms", "is no target"), ("nanx", "is no target"),
+    ("0x", "is not a target above 0"), ("1x", "above 0 and below"), ("1.2x", "above 0 and below"),
+    ("99ms", "above 0 and below"), ("fast", "is not a target"), ("", "no target"),
+    ("0.5x,0.50x", "are the same"), ("-1ms", "is not a target"), ("nanx", "is not a target"),
 ])  # fmt: skip
 def test_bad_targets(make, text, words) -> None:
     with pytest.raises(UserError, match=words):
@@ -215,7 +213,7 @@ def test_a_table_that_does_not_cover_the_model_is_refused(make, table) -> None:
 def test_only_some_structures_shrink(make) -> None:
     run = make("0.8x", only=("layers.1.",))
     run.prune()
-    spec = run.finetune(run.targets[0]).spec
+    spec = run.finetune(run.goal.targets[0]).spec
     assert (spec.embed, spec.layers[0]) == (SPEC.embed, SPEC.layers[0])
     assert spec.layers[1] != SPEC.layers[1]
     with pytest.raises(UserError, match="nothing of digits-vit may shrink"):
@@ -229,21 +227,16 @@ def test_one_stage_of_a_swin(data, tmp_path) -> None:
     )  # fmt: skip
     table = table_of(SwinSpace.covering(spec).blocks(), lambda block: block.macs / 1e6 + 0.01)
     torch.manual_seed(0)
-    goal = Budget(table)
-    run = NViTRun(
-        create_model(spec),
-        Work(data, data.normalisation, DistillationLoss()),
-        parse_targets("0.8x", float(goal.of([spec])[0])),
-        goal,
-        goal,
-        PruningPlan(prune_epochs=0.5, every=2, groups=SMALL, only=("stages.1.",)),
-        TRAINING,
-        SavedRun(tmp_path / "out", {}),
-    )
+    context = context_of(
+        create_model(spec), TrainingContext(data, data.normalisation), tmp_path / "out", table,
+        "0.8x", groups=SMALL, only=("stages.1.",), kinds=METHOD.kinds, score="hessian",
+        plan=TRAINING,
+    )  # fmt: skip
+    run = NViTRun(context, NViTOptions(prune_epochs=0.5, prune_every=2), DistillationLoss())
     run.prune()
-    found = run.finetune(run.targets[0])
+    found = run.finetune(run.goal.targets[0])
     assert found.spec.stages[0] == spec.stages[0]
     assert found.spec.stages[1] != spec.stages[1]
     cost = float(table.predict_many([found.spec])[0])
-    assert 0.9 * run.targets[0].cost < cost <= run.targets[0].cost
+    assert 0.9 * run.goal.targets[0].cost < cost <= run.goal.targets[0].cost
     evaluate(found, data.test, data.normalisation)

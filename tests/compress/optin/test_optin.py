@@ -8,20 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from vitprof.compress.budget import Budget
 from vitprof.compress.cutting import hold_at_zero, prunable_of
 from vitprof.compress.groups import Groups
-from vitprof.compress.nvit.nvit import Work
-from vitprof.compress.optin.optin import UNIT_SCORES, OneShotPlan, OptinRun
-from vitprof.compress.targets import parse_targets
+from vitprof.compress.optin.method import METHOD, OptinOptions
+from vitprof.compress.optin.optin import OptinRun
+from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError
+from vitprof.progress import no_progress
 from vitprof.spaces.swin_slabs import SwinSpace
 from vitprof.spaces.vit_slabs import VitSpace
 from vitprof.training.data.images import Dataset, Images, Normalisation
-from vitprof.training.distillation import DistillationLoss
-from vitprof.training.saved_run import SavedRun
 
-from ..conftest import DISTILLED, SWIN, VIT, randomised, table_of
+from ..conftest import DISTILLED, SWIN, VIT, context_of, randomised, table_of
 
 GROUPS = Groups({"embed": 16, "heads": 1, "qk": 8, "v": 8, "mlp": 8})
 SPECS = pytest.mark.parametrize("spec", [VIT, DISTILLED, SWIN], ids=lambda spec: spec.name)
@@ -42,30 +40,32 @@ def table_for(spec):
     return table_of(space.blocks(), lambda block: block.macs / 1e6 + 0.01)
 
 
-def run_of(spec, folder: Path, targets="0.8x", unit="macs", ranking=None, **plan) -> OptinRun:
-    goal = Budget(table_for(spec), unit)
-    data = dataset(spec)
-    return OptinRun(
-        randomised(spec),
-        Work(data, NORM, DistillationLoss()),
-        parse_targets(targets, float(goal.of([spec])[0]), unit),
-        goal,
-        Budget(goal.table, ranking or unit),
-        OneShotPlan(**{"images": 8, "reconstruct": 0, "groups": GROUPS, **plan}),
-        SavedRun(folder, {"targets": targets}),
-    )
+def run_of(
+    spec, folder: Path, targets="0.8x", unit="macs", ranking=None, table=None, only=(),
+    score="trajectory", on_progress=no_progress, **options,
+) -> OptinRun:  # fmt: skip
+    chosen = OptinOptions(**{"score_images": 8, "reconstruct": 0, **options})
+    context = context_of(
+        randomised(spec), TrainingContext(dataset(spec), NORM), folder, table or table_for(spec),
+        targets, unit, ranking, groups=GROUPS, only=only, score=score, kinds=METHOD.kinds,
+        by_units=METHOD.goes_by_units(chosen), on_progress=on_progress,
+    )  # fmt: skip
+    return OptinRun(context, chosen)
+
+
+PARTS = {"tokens": {"merge_only": True}, "both": {"merge_tokens": True}}
 
 
 @SPECS
 def test_the_dense_model_is_the_masked_one(spec, tmp_path) -> None:
     run = run_of(spec, tmp_path / "out")
     run.score()
-    smaller = run.cut(run.targets[0])
-    assert smaller.spec.macs <= run.targets[0].cost < spec.macs
+    smaller = run.cut(run.goal.targets[0])
+    assert smaller.spec.macs <= run.goal.targets[0].cost < spec.macs
     masked = copy.deepcopy(run.model)
     structures = [s for s in prunable_of(spec).structures(run.spec, True) if s.name in run.scores]
     gone = {s.name: torch.ones(s.units, dtype=torch.bool) for s in structures}
-    for name, units in run._staying(run.targets[0].cost).items():
+    for name, units in run._staying(run.goal.targets[0].cost).items():
         gone[name][units] = False
     hold_at_zero(masked, structures, gone)
     with torch.no_grad():
@@ -79,7 +79,7 @@ def test_fitting_brings_the_logits_back_towards_the_full_models(spec, tmp_path) 
     fitted = run_of(spec, tmp_path / "fitted", reconstruct=96)
     plain.score()
     fitted.scores = plain.scores
-    models = [run.cut(run.targets[0]) for run in (plain, fitted)]
+    models = [run.cut(run.goal.targets[0]) for run in (plain, fitted)]
     assert models[0].spec == models[1].spec
     x = fitted.sample.inputs(96)
     with torch.no_grad():
@@ -88,13 +88,13 @@ def test_fitting_brings_the_logits_back_towards_the_full_models(spec, tmp_path) 
     assert errors[1] < 0.8 * errors[0]
 
 
-@pytest.mark.parametrize("score", UNIT_SCORES)
+@pytest.mark.parametrize("score", METHOD.scores)
 @pytest.mark.parametrize(("unit", "ranking"), [("latency", "latency"), ("latency", "macs")])
 def test_every_score_and_ranking_meets_the_target(score, unit, ranking, tmp_path) -> None:
     run = run_of(VIT, tmp_path / "out", "0.8x,0.6x", unit, ranking, score=score)
     run.score()
-    for target in run.targets:
-        cost = float(run.budget.of([run.cut(target).spec])[0])
+    for target in run.goal.targets:
+        cost = float(run.goal.budget.of([run.cut(target).spec])[0])
         assert 0.9 * target.cost < cost <= target.cost
 
 
@@ -110,12 +110,15 @@ def test_a_run_that_was_killed_does_not_score_again(tmp_path, monkeypatch) -> No
         if done > total // 2:
             raise KilledError
 
-    stopped = run_of(VIT, tmp_path / "stopped")
     with pytest.raises(KilledError):
-        stopped.score(kill)
-    again = run_of(VIT, tmp_path / "stopped")
+        run_of(VIT, tmp_path / "stopped", on_progress=kill).score()
     seen = []
-    again.score(lambda what, done, total, words: seen.append(done))
+
+    def show(what: str, done: int, total: int, words: str) -> None:
+        seen.append(done)
+
+    again = run_of(VIT, tmp_path / "stopped", on_progress=show)
+    again.score()
     assert seen[0] > 4  # heads of the first layer, at least, were there
     for name, scores in whole.scores.items():
         torch.testing.assert_close(again.scores[name], scores, rtol=0, atol=0)
@@ -124,14 +127,14 @@ def test_a_run_that_was_killed_does_not_score_again(tmp_path, monkeypatch) -> No
 def test_one_stage_of_a_swin(tmp_path) -> None:
     run = run_of(SWIN, tmp_path / "out", "0.9x", only=("stages.1.",))
     run.score()
-    spec = run.cut(run.targets[0]).spec
+    spec = run.cut(run.goal.targets[0]).spec
     assert spec.stages[0] == SWIN.stages[0]
     assert spec.stages[1] != SWIN.stages[1]
 
 
-def test_more_images_than_there_are_are_refused(tmp_path) -> None:
+def test_more_images_than_there_are_are_refused() -> None:
     with pytest.raises(UserError, match="has 96; take fewer"):
-        run_of(VIT, tmp_path / "out", images=97)
+        METHOD.for_data(OptinOptions(score_images=97, reconstruct=0), dataset(VIT))
 
 
 def test_a_budget_below_one_head_and_one_group_a_layer_is_refused(tmp_path) -> None:
@@ -144,10 +147,10 @@ def test_a_budget_below_one_head_and_one_group_a_layer_is_refused(tmp_path) -> N
 @pytest.mark.parametrize("spec", [VIT, DISTILLED], ids=lambda spec: spec.name)
 def test_tokens_go_too(spec, parts, schedule, tmp_path) -> None:
     target = {"tokens": "0.95x", "both": "0.85x"}[parts]
-    run = run_of(spec, tmp_path / "out", target, "latency", parts=parts, schedule=schedule)
+    run = run_of(spec, tmp_path / "out", target, "latency", schedule=schedule, **PARTS[parts])
     run.score()
-    model = run.cut(run.targets[0])
-    assert run.budget.of([model.spec])[0] <= run.targets[0].cost
+    model = run.cut(run.goal.targets[0])
+    assert run.goal.budget.of([model.spec])[0] <= run.goal.targets[0].cost
     assert parts == "both" or any(model.spec.merges)
     assert parts == "both" or model.spec.layers == run.spec.layers
     with torch.no_grad():
@@ -158,24 +161,20 @@ def test_where_merging_does_not_pay_that_is_said(tmp_path) -> None:
     def slow_to_merge(block):
         return 50.0 if block.op == "bipartite_merging" else block.macs / 1e6 + 0.01
 
-    run = run_of(VIT, tmp_path / "out", "0.8x", "latency", parts="both")
-    run.budget = run.ranking = Budget(
-        table_of(VitSpace.covering(VIT).with_merging().blocks(), slow_to_merge)
-    )
+    slow = table_of(VitSpace.covering(VIT).with_merging().blocks(), slow_to_merge)
+    run = run_of(VIT, tmp_path / "out", "0.8x", "latency", table=slow, merge_tokens=True)
     run.score()
-    assert not any(run.cut(run.targets[0]).spec.merges)
+    assert not any(run.cut(run.goal.targets[0]).spec.merges)
     assert "no tokens are merged" in run.remarks[0]
-    alone = run_of(VIT, tmp_path / "alone", "0.8x", "latency", parts="tokens")
-    alone.budget = run.budget
+    alone = run_of(VIT, tmp_path / "alone", "0.8x", "latency", table=slow, merge_only=True)
     alone.score()
     with pytest.raises(UserError, match="does not pay"):
-        alone.cut(alone.targets[0])
+        alone.cut(alone.goal.targets[0])
 
 
 def test_a_table_without_merging_says_how_to_get_one(tmp_path) -> None:
-    run = run_of(VIT, tmp_path / "out", "0.8x", "latency", parts="tokens")
     plain = table_of(VitSpace.covering(VIT).blocks(), lambda block: block.macs / 1e6 + 0.01)
-    run.budget = Budget(plain)
+    run = run_of(VIT, tmp_path / "out", "0.8x", "latency", table=plain, merge_only=True)
     run.score()
     with pytest.raises(UserError, match="--merging"):
-        run.cut(run.targets[0])
+        run.cut(run.goal.targets[0])

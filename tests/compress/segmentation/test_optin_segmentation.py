@@ -11,23 +11,24 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from vitprof.compress.budget import Budget
 from vitprof.compress.groups import Groups
+from vitprof.compress.run import TrainingContext
 from vitprof.compress.segmentation.mask2former import (
     backbone_of,
     backbone_spec,
     load_mask2former,
+    with_backbone,
     write_mask2former,
 )
-from vitprof.compress.segmentation.optin_segmentation import SegmentationPlan, SegmentationRun
-from vitprof.compress.targets import Target
+from vitprof.compress.segmentation.method import SEGMENTATION, SegmentationOptions
+from vitprof.compress.segmentation.optin_segmentation import SegmentationRun
+from vitprof.compress.segmentation.subject import SegmentationData
 from vitprof.models import create_model, create_spec
 from vitprof.spaces.swin_slabs import SwinSpace
 from vitprof.training.data.images import Normalisation
 from vitprof.training.data.segmentation_images import find_segmentation_images
-from vitprof.training.saved_run import SavedRun
 
-from ..conftest import table_of
+from ..conftest import context_of, table_of
 
 torch.set_num_threads(1)  # quicker for models as small as these
 NORM = Normalisation((0.5,) * 3, (0.25,) * 3)
@@ -48,23 +49,32 @@ def images(tmp_path_factory) -> Any:
     for nth in range(4):
         pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{nth}.png")
-    return find_segmentation_images(folder)
+    found = find_segmentation_images(folder)
+    return SegmentationData(found, found, False)
 
 
 @pytest.fixture
 def make_run(folder, images, tmp_path):
-    def make(share: float, unit: Any = "latency", **plan: Any) -> SegmentationRun:
+    def make(
+        share: float, unit: Any = "latency", score="trajectory", only=(), **options: Any
+    ) -> SegmentationRun:
         spec = backbone_spec(folder)
         table = table_of(SwinSpace.covering(spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
-        budget = Budget(table, unit)
-        targets = [Target(f"{share}x", share * float(budget.of([spec])[0]))]
-        return SegmentationRun(
-            load_mask2former(folder), spec, images, NORM, targets, budget,
-            SegmentationPlan(**{"images": 2, "reconstruct": 0, "groups": GROUPS, **plan}),
-            SavedRun(tmp_path / "run", {}),
+        context = context_of(
+            load_mask2former(folder), TrainingContext(images, NORM), tmp_path / "run", table,
+            f"{share}x", unit, spec=spec, groups=GROUPS, only=only, kinds=SEGMENTATION.kinds,
+            score=score,
         )  # fmt: skip
+        chosen = SegmentationOptions(**{"score_images": 2, "reconstruct": 0, **options})
+        return SegmentationRun(context, chosen)
 
     return make
+
+
+def cut(run: SegmentationRun) -> tuple[Any, Any]:
+    """Return the first target's Mask2Former, and its backbone."""
+    swin = run.cut(run.goal.targets[0])
+    return with_backbone(run.model, swin), swin
 
 
 def masked_like(model: Any, run: SegmentationRun, staying: dict[str, torch.Tensor]) -> Any:
@@ -95,9 +105,9 @@ def test_dense_is_masked_and_the_target_is_kept(make_run, monkeypatch, unit) -> 
         return chosen
 
     monkeypatch.setattr(MaskSearch, "choose", noted)
-    dense, swin = run.cut(run.targets[0])
-    cost = float(run.budget.of([swin.spec])[0])
-    assert 0.97 * run.targets[0].cost < cost <= run.targets[0].cost
+    dense, swin = cut(run)
+    cost = float(run.goal.budget.of([swin.spec])[0])
+    assert 0.97 * run.goal.targets[0].cost < cost <= run.goal.targets[0].cost
     widths = [layer.mlp for stage in swin.spec.stages for layer in stage.layers]
     assert widths == [len(units) for units in chosen.values()]
     assert len({*widths}) > 1
@@ -119,7 +129,7 @@ def test_fitted_last_layers_come_nearer(make_run) -> None:
     for count in (0, 3):
         run = make_run(0.85, score="magnitude", reconstruct=count)
         run.score()
-        dense, swin = run.cut(run.targets[0])
+        dense, swin = cut(run)
         batch = run._images(4)
         with torch.inference_mode():
             distances.append(float((swin(batch) - run.swin(batch)).norm()))
@@ -133,27 +143,29 @@ def test_only_one_stage_shrinks_and_scores_are_kept(make_run) -> None:
     run = make_run(0.97, only=("stages.2.",))
     run.score()
     assert set(run.scores) == {"stages.2.layers.0.mlp", "stages.2.layers.1.mlp"}
-    _, swin = run.cut(run.targets[0])
+    _, swin = cut(run)
     assert swin.spec.stages[:2] == run.spec.stages[:2]
     assert swin.spec.stages[2] != run.spec.stages[2]
     again = make_run(0.97, only=("stages.2.",))
-    run.saved.save({"scores": {name: score + 1 for name, score in run.scores.items()}})
+    run.context.saved.save({"scores": {name: score + 1 for name, score in run.scores.items()}})
     again.score()
     for name, score in run.scores.items():
         torch.testing.assert_close(again.scores[name], score + 1)
 
 
-def test_targets_and_images_that_cannot_be(make_run, refused) -> None:
+def test_targets_and_images_that_cannot_be(make_run, images, refused) -> None:
     with refused("out of reach"):
         make_run(0.1)
     with refused("9 images", "take fewer"):
-        make_run(0.87, images=9)
+        SEGMENTATION.for_data(SegmentationOptions(score_images=9), images)
+    found = SEGMENTATION.for_data(SegmentationOptions(), images)
+    assert (found.score_images, found.reconstruct) == (4, 4)
 
 
 def test_a_pruned_folder_comes_back(make_run, folder, tmp_path) -> None:
     run = make_run(0.87, score="random")
     run.score()
-    dense, swin = run.cut(run.targets[0])
+    dense, swin = cut(run)
     out = tmp_path / "out"
     write_mask2former(dense, swin.spec, folder, out)
     assert {path.name for path in out.iterdir()} == {
