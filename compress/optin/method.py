@@ -81,8 +81,9 @@ class Optin(Method[OptinOptions]):
         return SEGMENTATION
 
     def check(self, options: OptinOptions, spec: Spec) -> None:
+        from ...models.families.registry import find_family
+        from ...models.structures.prunable import prunable_of
         from ...training.fit import refuse_texts
-        from ..cutting import kinds_of
         from .optin import check_merges
 
         changed = changed_options(options)
@@ -92,11 +93,12 @@ class Optin(Method[OptinOptions]):
                     raise UserError(f"`{name}` goes with `merge_tokens` or `merge_only`.")
         else:
             refuse_texts(spec, "`merge_only`" if options.merge_only else "`merge_tokens`")
-        if "channels" in kinds_of(spec):
+        if prunable_of(spec).steps is not None:
+            title = find_family(spec.family).title
             for name, what in _OF_TRANSFORMERS.items():
                 if name in changed:
                     raise UserError(
-                        f"`{name}` is for transformers: {spec.name} is a CNN and has no {what}."
+                        f"`{name}` is for transformers: {spec.name} is a {title} and has no {what}."
                     )
         if options.parts != "units":
             is_fixed = isinstance(options.schedule_of(spec), tuple)

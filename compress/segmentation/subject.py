@@ -67,8 +67,8 @@ class Segmenter(Subject):
         config = config_of(self.folder, PREPROCESSOR)
         zero_is_none = bool(config.get("do_reduce_labels", config.get("reduce_labels", False)))
         note(
-            f"{self.side} x {self.side} pixels; milliseconds, MACs and parameters are the backbone's: the "
-            "decoders are in no table and stay as they are."
+            f"{self.side} x {self.side} pixels; milliseconds, MACs and parameters are the "
+            "backbone's: the decoders are in no table and stay as they are."
         )
         return SegmentationData(images, tested, zero_is_none), norm
 
