@@ -184,7 +184,7 @@ def test_the_same_command_goes_on_and_a_finished_run_is_kept(
 @pytest.mark.parametrize(("arguments", "words"), [
     ((), "give one of --target"),
     (("--target", "0.5x", "--target-macs", "0.5x"), "not several"),
-    (("--target", "0x"), "above 0 and below"),
+    (("--target", "0x"), "not a target above 0"),
     (("--target", "1.5x"), "above 0 and below"),
     (("--target", "0.001x"), "out of reach"),
     (("--target", "0.5x", "--require-device", "t4"), "t4"),
