@@ -86,7 +86,7 @@ class PruneResult(Result):
         return self.models[-1]
 
     @property
-    def title(self) -> str:  # type: ignore[override]
+    def title(self) -> str:
         targets = ", ".join(str(model.target) for model in self.models)
         where = f"{self.setting.device}, {self.setting.backend}"
         return f"{self.base.spec.name} pruned by {self.method} to {targets} ({where})"

@@ -16,7 +16,7 @@ from ..options.data import (
 )
 from ..options.prune import given_method_options, method_options, score_option, target_options
 from ..options.renamed import RenamedOption
-from ..options.train import training_options
+from ..options.train import fresh_option, training_options
 from ..output import json_option, print_json
 
 
@@ -38,7 +38,7 @@ from ..output import json_option, print_json
 @resolution_option
 @sequence_length_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--fresh", is_flag=True, help="Begin anew where the folder holds a run.")
+@fresh_option
 @click.option("--verify", is_flag=True, help="Measure the results on this machine.")
 @click.option("--require-device", cls=RenamedOption, old=["--device"],
               help="Refuse a table of another device.")  # fmt: skip

@@ -66,13 +66,13 @@ class Segmenter(Subject):
             norm = Normalisation(MEAN, STD)
         config = config_of(self.folder, PREPROCESSOR)
         zero_is_none = bool(config.get("do_reduce_labels", config.get("reduce_labels", False)))
+        return SegmentationData(images, tested, zero_is_none), norm
+
+    def load(self) -> nn.Module:
         note(
             f"{self.side} x {self.side} pixels; milliseconds, MACs and parameters are the "
             "backbone's: the decoders are in no table and stay as they are."
         )
-        return SegmentationData(images, tested, zero_is_none), norm
-
-    def load(self) -> nn.Module:
         found: nn.Module = load_mask2former(self.folder)
         return found
 
