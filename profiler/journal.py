@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..atomic_write import write_atomically
 from ..errors import UserError
+from ..models import plugin_axes
 from ..tables.csv_format import as_written, columns_for, encode_row, encode_table, read_table_file
 from ..tables.difference import first_difference
 from ..tables.header import TableHeader
@@ -114,8 +115,10 @@ class Journal(MemoryJournal):
         numbered = self.header.numbers_rows(rows)
         if numbered:
             self.header = self.header.listing(rows)
-        self._columns = columns_for(rows, numbered)
-        text = encode_table(self.header, rows, {**calibration, "state": "measuring"})
+        more = plugin_axes()  # of ops that may be measured, but are in no row yet
+        self._columns = columns_for(rows, numbered, more)
+        closing = {**calibration, "state": "measuring"}
+        text = encode_table(self.header, rows, closing, more)
         write_atomically(self.path, text)
 
     def __enter__(self) -> Journal:

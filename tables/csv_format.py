@@ -81,7 +81,12 @@ class TableFile:
 # --- writing -------------------------------------------------------------------------------------
 
 
-def encode_table(header: TableHeader, rows: Sequence[Row], closing: Mapping[str, Any]) -> str:
+def encode_table(
+    header: TableHeader,
+    rows: Sequence[Row],
+    closing: Mapping[str, Any],
+    more_columns: Iterable[str] = (),
+) -> str:
     """Return the whole text of a table, or of a journal so far.
 
     `closing` are the header's last entries: "state", and of a table its calibration and "rows".
@@ -89,24 +94,37 @@ def encode_table(header: TableHeader, rows: Sequence[Row], closing: Mapping[str,
     numbered = header.numbers_rows(rows)
     if numbered:
         header = header.listing(rows)
-    columns = columns_for(rows, numbered)
+    columns = columns_for(rows, numbered, more_columns)
     lines = (encode_row(row, header.setting, columns, tuple(header.readings)) for row in rows)
     return encode_header(header.as_dict(rows) | dict(closing), columns) + "".join(lines)
 
 
-def columns_for(rows: Iterable[Row], numbered: bool = False) -> tuple[str, ...]:
+def columns_for(
+    rows: Iterable[Row], numbered: bool = False, more: Iterable[str] = ()
+) -> tuple[str, ...]:
     """Return the columns that these rows need: axes of imported ops only where one is among them.
 
-    An axis has its own column in every table, so a file of our own ops looks the same always.
+    An axis of ours has its own column in every table, so a file of our own ops looks the same
+    always. Those that only ops of other wheels have, and `more` of them that rows to come may have,
+    follow.
     """
-    used = {
+    used = dict.fromkeys(
         axis
         for row in rows
         if isinstance(row.subject, Block)
         for axis in row.subject.definition.axes
-    }
-    imported = (axis for axis in IMPORTED_AXES if axis in used)
-    return (*COLUMNS, *imported, *([REFERENCE_COLUMN] if numbered else []))
+        if axis not in AXES
+    )
+    imported = [axis for axis in IMPORTED_AXES if axis in used]
+    taken = {*COLUMNS, *IMPORTED_AXES, REFERENCE_COLUMN}
+    for axis in used:
+        if axis in taken and axis not in IMPORTED_AXES:
+            raise UserError(
+                f"an op of another wheel has the axis '{axis}', which is a column of every table; "
+                "the wheel has to call it otherwise."
+            )
+    others = [axis for axis in dict.fromkeys((*used, *more)) if axis not in taken]
+    return (*COLUMNS, *imported, *others, *([REFERENCE_COLUMN] if numbered else []))
 
 
 def encode_header(header: Mapping[str, Any], columns: Sequence[str] = COLUMNS) -> str:

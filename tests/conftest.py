@@ -34,6 +34,7 @@ settings.register_profile("vitprof", deadline=None)
 settings.load_profile("vitprof")
 
 NOBODY = 65534
+TOY_WHEEL = Path(__file__).parent / "models" / "families" / "toy_wheel"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -195,6 +196,20 @@ def install_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
             monkeypatch.delitem(sys.modules, name, raising=False)
             (site / f"{name}.py").write_text(text)
         monkeypatch.syspath_prepend(str(site))
+
+    return install
+
+
+@pytest.fixture
+def install_toy(install_wheel: Callable[..., None]) -> Callable[..., None]:
+    """Install the family "toy"; pairs of texts change its module first: (old, new)."""
+
+    def install(*changes: tuple[str, str], name: str = "toy") -> None:
+        modules = {path.stem: path.read_text() for path in TOY_WHEEL.glob("*.py")}
+        for old, new in changes:
+            assert old in modules["toy_family"]
+            modules["toy_family"] = modules["toy_family"].replace(old, new)
+        install_wheel("toy-vision", {"vitprof.families": {name: "toy_family:FAMILY"}}, **modules)
 
     return install
 

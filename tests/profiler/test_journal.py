@@ -362,3 +362,34 @@ def test_where_the_file_system_cannot_lock_it_measures_without(
     append_all(out, header, rows[:1])
     append_all(out, header, rows[1:])
     assert len(LatencyTable.read_csv(out).rows) == 4
+
+
+def test_an_op_of_another_wheel_has_columns_of_its_own_behind_all_others(
+    header: TableHeader, row_of: RowOf, install_toy: Callable[..., None], tmp_path: Path, mlp: Mlp
+) -> None:
+    install_toy()
+    dims = {"reach": 3, "out_channels": 8, "resolution": 16}
+    row = row_of(Block.of("toy_mixer", **dims), 1.25)
+    path = tmp_path / "lut.csv"
+    with Journal.open(path, header) as journal:
+        journal.append_point(row_of(mlp(16), 2.5))
+    with Journal.open(path, header) as journal:
+        journal.append_point(row)
+    with Journal.open(path, header) as journal:
+        assert [done.subject for done in journal.done.values()] == [mlp(16), row.subject]
+    table = LatencyTable(journal.done.values(), header)
+    table.to_csv(path)
+    columns = path.read_text().splitlines()[2].split(",")
+    assert columns[-1] == "reach"
+    read = LatencyTable.read_csv(path)
+    assert read.rows[-1].subject == row.subject
+    assert read.predict_block(row.subject).ms == pytest.approx(1.25)
+
+
+def test_a_wheels_axis_may_not_be_a_column_of_every_table(
+    header: TableHeader, row_of: RowOf, install_toy: Callable[..., None], tmp_path: Path, refused
+) -> None:
+    install_toy(('"reach"', '"error"'), ("reach=3", "error=3"))
+    block = Block.of("toy_mixer", error=3, out_channels=8, resolution=16)
+    with refused("the axis 'error'", "a column of every table"):
+        LatencyTable([row_of(block, 1.0)], header).to_csv(tmp_path / "lut.csv")
