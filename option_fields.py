@@ -39,8 +39,9 @@ def option(
 ) -> Any:
     """Return a dataclass field that is an option.
 
-    at_least, above: bounds of a number. spelling, old: what the command line calls it, where that
-    is not the field's name with hyphens, and names that it had before. shown: the default in words.
+    help: what it is, without a full stop; other options in backticks. at_least, above: bounds of a
+    number. spelling, old: what the command line calls it where that is not the field's name, and
+    names that it had before. shown: the default in words.
     """
     about = {
         "help": help, "at_least": at_least, "above": above, "spelling": spelling, "old": old,
@@ -67,10 +68,6 @@ class OptionField:
     spelling: str | None
     old: tuple[str, ...]
     shown: str | None
-
-    @property
-    def on_command_line(self) -> str:
-        return self.spelling or f"--{self.name.replace('_', '-')}"
 
     def taken(self, value: Any) -> Any:
         """Return the value in the field's type; raises UserError, naming it, for another one."""

@@ -23,7 +23,7 @@ from report import heading, publish, table
 METHODS = {
     "base": (),
     "nvit": (),
-    "macs": ("--budget", "macs"),
+    "macs": ("--credit", "macs"),
     "magnitude": ("--score", "magnitude"),
     "uniform": ("--allocation", "uniform"),
 }
@@ -47,7 +47,7 @@ def train(method: str, seed: int, lut: Path, arguments: argparse.Namespace) -> d
         epochs = float(arguments.prune_epochs) + float(arguments.epochs)
         return vitprof("train", *shared, "--epochs", str(epochs))
     return vitprof(
-        "prune", *shared, "--table", str(lut), "--target-latency", arguments.target,
+        "prune", *shared, "--table", str(lut), "--target", arguments.target,
         "--prune-epochs", arguments.prune_epochs, "--epochs", arguments.epochs,
         "--alpha", arguments.alpha, *METHODS[method],
     )  # fmt: skip

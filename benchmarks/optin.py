@@ -23,16 +23,17 @@ from fidelity import vitprof
 from report import heading, publish, table
 from vitprof import LatencyTable, create_model
 from vitprof.compress.budget import Budget
+from vitprof.compress.goal import Goal
 from vitprof.compress.groups import Groups
 from vitprof.compress.merging.random_merging import merging_at_random
-from vitprof.compress.nvit.nvit import Work
-from vitprof.compress.optin.optin import OneShotPlan, OptinRun
+from vitprof.compress.optin.method import METHOD, OptinOptions
+from vitprof.compress.optin.optin import OptinRun
 from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
 from vitprof.compress.optin.walk import walk_of
+from vitprof.compress.run import PruningContext, TrainingContext
 from vitprof.compress.targets import parse_targets
 from vitprof.errors import UserError
 from vitprof.training.data.datasets import load_dataset
-from vitprof.training.distillation import DistillationLoss
 from vitprof.training.evaluate import evaluate
 from vitprof.training.model_folder import read_normalisation, write_model
 from vitprof.training.saved_run import SavedRun
@@ -50,38 +51,37 @@ IMAGES = 32
 @dataclass(frozen=True)
 class Method:
     title: str
-    plan: OneShotPlan
+    options: OptinOptions
+    score: str = "trajectory"
     ranking: str | None = None
     random_too: bool = False
 
 
-def plan(**changed) -> OneShotPlan:
-    groups = Groups.of("heads=1,mlp=16", 3)
-    return replace(OneShotPlan(groups=groups, images=IMAGES), **changed)
+def options(**changed) -> OptinOptions:
+    return OptinOptions(**{"score_images": IMAGES, **changed})
 
 
-OPTIN = Method("OPTIN", plan(reconstruct=0))
-FITTED = Method("OPTIN, last layers fitted", plan())
-BY_MACS = Method("OPTIN, fitted, budgeted in MACs", plan(), "macs")
+UNFITTED = options(reconstruct=0)
+TOKENS = options(merge_only=True)
+OPTIN = Method("OPTIN", UNFITTED)
+FITTED = Method("OPTIN, last layers fitted", options())
+BY_MACS = Method("OPTIN, fitted, budgeted in MACs", options(), ranking="macs")
 METHODS = [
     OPTIN,
     FITTED,
-    *(
-        Method(score, plan(score=score, reconstruct=0))
-        for score in ("magnitude", "taylor", "random")
-    ),
-    *(Method(f"{score}, fitted", plan(score=score)) for score in ("magnitude", "taylor", "random")),
-    Method("tokens by trajectory", plan(parts="tokens"), random_too=True),
-    Method("tokens, constant (ToMe)", plan(parts="tokens", schedule="constant"), random_too=True),
-    Method("tokens, decreasing (ToMe)", plan(parts="tokens", schedule="decreasing")),
-    Method("OPTIN, fitted, and tokens", plan(parts="both")),
+    *(Method(score, UNFITTED, score) for score in ("magnitude", "taylor", "random")),
+    *(Method(f"{score}, fitted", options(), score) for score in ("magnitude", "taylor", "random")),
+    Method("tokens by trajectory", TOKENS, random_too=True),
+    Method("tokens, constant (ToMe)", replace(TOKENS, schedule="constant"), random_too=True),
+    Method("tokens, decreasing (ToMe)", replace(TOKENS, schedule="decreasing")),
+    Method("OPTIN, fitted, and tokens", options(merge_tokens=True)),
 ]
 
 
 def methods_at(unit: str, target: str) -> list[Method]:
     if (unit, target) in ALL_METHODS:
         return METHODS
-    return [method for method in METHODS if method.plan.parts == "units"]
+    return [method for method in METHODS if method.options.parts == "units"]
 
 
 class Study:
@@ -105,18 +105,23 @@ class Study:
 
     def run(self, method: Method, unit: str, target: str, seed: int = 0) -> OptinRun:
         """Return a run that is scored; of one score and seed only the first does the scoring."""
-        goal = Budget(self.table, unit)
-        how = method.plan
-        key = f"{how.score}-{how.parts}-{how.schedule}-{seed}"
-        run = OptinRun(
-            self.model(),
-            Work(self.data, self.norm, DistillationLoss()),
-            parse_targets(target, float(goal.of([self.model().spec])[0]), unit),
-            goal,
+        budget, how, model = Budget(self.table, unit), method.options, self.model()
+        key = f"{method.score}-{how.parts}-{how.schedule}-{seed}"
+        targets = parse_targets(target, float(budget.of([model.spec])[0]), unit)
+        groups = Groups.of("heads=1,mlp=16", 3)
+        context = PruningContext(
+            model,
+            Goal.of(
+                model.spec, targets, budget, groups, kinds=METHOD.kinds,
+                by_units=METHOD.goes_by_units(how),
+            ),
             Budget(self.table, method.ranking or unit),
-            replace(how, seed=seed),
+            TrainingContext(self.data, self.norm),
+            method.score,
+            seed,
             SavedRun(self.folder / "scores" / key, {"score": key}),
-        )
+        )  # fmt: skip
+        run = OptinRun(context, how)
         if key in self.known:
             run.scores, run.of_patches = self.known[key].scores, self.known[key].of_patches
             return run
@@ -132,7 +137,7 @@ class Study:
             return json.loads(known.read_text())
         try:
             run = self.run(method, unit, target, seed)
-            model = run.cut(run.targets[0])
+            model = run.cut(run.goal.targets[0])
         except UserError as error:
             return {"title": method.title, "refused": str(error)}
         spec = model.spec
@@ -141,7 +146,7 @@ class Study:
             "title": method.title,
             "top1": self.top1(model),
             "macs": spec.macs,
-            "target": run.targets[0].cost,
+            "target": run.goal.targets[0].cost,
             "predicted_ms": float(self.table.predict_many([spec])[0]),
             "folder": str(folder),
             "merges": list(getattr(spec, "merges", ())),

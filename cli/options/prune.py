@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,8 +67,12 @@ def _by_name() -> dict[str, dict[str, OptionField]]:
     return found
 
 
-def _declaration(name: str, having: Mapping[str, OptionField]) -> Sequence[str]:
-    return dict.fromkeys([name, *(field.on_command_line for field in having.values())]).keys()  # type: ignore[return-value]
+def _declaration(name: str, having: Mapping[str, OptionField]) -> list[str]:
+    return [name, *dict.fromkeys(_option(f.spelling or f.name) for f in having.values())]
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _parameters(having: Mapping[str, OptionField]) -> dict[str, Any]:
@@ -85,9 +90,9 @@ def _parameters(having: Mapping[str, OptionField]) -> dict[str, Any]:
     same_default = len({field.default for field in fields}) == 1
     usual = ", ".join(f"{field.default} for {method}" for method, field in having.items())
     return {
-        "help": f"{text}.",
+        "help": re.sub("`([a-z_]+)`", lambda match: _option(match[1]), f"{text}."),
         "cls": RenamedOption,
-        "old": list(dict.fromkeys(old for field in fields for old in field.old)),
+        "old": list(dict.fromkeys(_option(old) for field in fields for old in field.old)),
         "default": first.default,
         "show_default": usual if not same_default else first.default is not None,
         **(_type(first) if alike else {"type": str}),

@@ -40,15 +40,15 @@ class OptinOptions(ScoreOptions):
         512, "images that last layers are fitted to; 0: they are not", at_least=0
     )
     merge_tokens: bool = option(
-        False, "merge tokens too (ToMe), under the same target", old=("--tokens",)
+        False, "merge tokens too (ToMe), under the same target", old=("tokens",)
     )
     merge_only: bool = option(
-        False, "merge tokens, and leave heads and neurons", old=("--tokens-only",)
+        False, "merge tokens, and leave heads and neurons", old=("tokens_only",)
     )
     schedule: str = option(
         "trajectory",
         "how many tokens a layer merges: trajectory (by patches' scores), constant, decreasing; "
-        "or, with --merge-only, 8 or 8,8,6,4,2,0",
+        "or, with `merge_only`, 8 or 8,8,6,4,2,0",
     )
     random_merging: bool = option(False, "tell the accuracy with tokens merged at random beside it")
 
