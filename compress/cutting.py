@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models import Spec, create_model
+from ..models.modules.spec_model import spec_of
 from ..models.structures.prunable import prunable_of
 from ..models.structures.structure import Remaining, Structure, remaining, take
 
@@ -60,7 +61,7 @@ def cut(
 
 def keeping(model: nn.Module, staying: Mapping[str, Tensor]) -> Cut:
     """Return what is left of a model if of each structure named only these units stay."""
-    spec: Any = model.spec
+    spec = spec_of(model)
     structures = prunable_of(spec).structures(spec, True)
     gone = {s.name: torch.zeros(s.units, dtype=torch.bool) for s in structures}
     for name, units in staying.items():
@@ -112,7 +113,7 @@ def with_fixed_scale(model: nn.Module) -> nn.Module:
     NViT's heads keep the scale that they were trained with. Where the spec gives none, it becomes
     that of the first layer, and what another layer's differs by goes into its queries.
     """
-    spec: Any = model.spec
+    spec = spec_of(model)
     if getattr(spec, "attention_scale_dim", 0) is not None:
         return model
     structures = prunable_of(spec).structures(spec, True)
@@ -120,7 +121,8 @@ def with_fixed_scale(model: nn.Module) -> nn.Module:
     if not widths:
         return model
     scale_dim = next(iter(widths.values()))
-    fixed = create_model(replace(spec, attention_scale_dim=scale_dim))
+    changed: dict[str, Any] = {"attention_scale_dim": scale_dim}
+    fixed = create_model(replace(spec, **changed))
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     for s in structures:
         if s.kind == "qk" and s.units != scale_dim:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
+from ...models.modules.spec_model import spec_of
 from ...models.structures.structure import Structure
 from ..cutting import keeping, prunable_of, smaller_model
 
@@ -87,7 +87,7 @@ def check_counts(model: nn.Module, counts: list[int]) -> None:
     heads = _count(model)
     spare = sum(heads.values()) - len(heads)
     if not heads or spare < 1:
-        spec: Any = model.spec
+        spec = spec_of(model)
         raise UserError(f"{spec.name} has one head a layer at most: there is none to take out.")
     if sum(counts) > spare:
         raise UserError(
@@ -121,7 +121,7 @@ def repair_by(images: Tensor, base: nn.Module) -> Repair:
 
 
 def _heads(model: nn.Module) -> list[Structure]:
-    spec: Any = model.spec
+    spec = spec_of(model)
     return [s for s in prunable_of(spec).structures(spec, True) if s.kind == "heads"]
 
 

@@ -86,7 +86,9 @@ def _level(
     while low < high:
         middle = (low + high) // 2
         tried = without(model, going[:middle])
-        spec: Any = tried.spec
+        from ...models.modules.spec_model import spec_of
+
+        spec = spec_of(tried)
         if float(goal.budget.of([spec])[0]) <= target.cost:
             high = middle
         else:

@@ -6,7 +6,6 @@ Khaki et al. 2024 (OPTIN), appendix A.9.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 
 from ...errors import UserError
 from ...models import ViTSpec
+from ...models.modules.spec_model import spec_of
 from ..optin.trajectory import Trajectory, importance, logit_errors
 from ..optin.walk import Walk, walk_of
 
@@ -32,7 +32,7 @@ def token_scores(
     model: of a ViTSpec that merges nothing; images: n x channels x h x w. A patch is taken out of
     the sequence between a layer's attention and its MLP, where merging would take it.
     """
-    spec: Any = model.spec
+    spec = spec_of(model)
     if not isinstance(spec, ViTSpec) or any(spec.merges) or not all(x.heads for x in spec.layers):
         raise UserError(
             f"{spec.name} has no patches that could be merged layer by layer; it takes a ViT with "

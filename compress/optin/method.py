@@ -147,11 +147,11 @@ class Optin(Method[OptinOptions]):
 
 def _merged_at_random(model: nn.Module, context: PruningContext) -> dict[str, float | None]:
     """Return the accuracy with as many tokens merged, but at random."""
+    from ...models.modules.spec_model import spec_of
     from ...training.evaluate import evaluate
     from ..merging.random_merging import merging_at_random
 
-    spec: Any = model.spec
-    if not any(spec.merges):
+    if not any(getattr(spec_of(model), "merges", ())):
         return {}
     data, norm = context.training.images()
     random = merging_at_random(model).to(context.training.device)

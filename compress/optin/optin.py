@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import UserError
 from ...models import Spec, ViTSpec, create_model
+from ...models.modules.spec_model import spec_of
 from ...models.structures.structure import Structure
 from ...training.distillation import DistillationLoss
 from ..budget import Budget
@@ -119,8 +120,7 @@ class OptinRun:
             assert refusal is not None
             raise refusal
         best = min(tried, key=lambda pair: pair[0])[1]
-        spec: Any = best.spec
-        if not any(spec.merges):
+        if not any(getattr(spec_of(best), "merges", ())):
             why = f" ({refusal})" if refusal is not None else ""
             self.remarks.append(f"{target.text}: no tokens are merged; units alone do better{why}")
         return best
@@ -129,8 +129,9 @@ class OptinRun:
         """Return the model with units at a cost of `of_units`, and tokens merged down to `cost`."""
         full = self.goal.full
         model = self.model if of_units >= full else self._without_units(of_units)
-        spec: Any = model.spec
+        spec = spec_of(model)
         assert self.schedule is not None
+        assert isinstance(spec, ViTSpec)  # check_merges has seen to it
         given = isinstance(self.schedule, tuple)
         if not given and float(self.goal.budget.of([spec])[0]) <= cost:
             return model

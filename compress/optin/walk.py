@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
+from ...models.modules.spec_model import spec_of
 from ...models.modules.words import Words
 from ...models.structures.prunable import prunable_of
 from ...models.structures.structure import Kind, Structure
@@ -138,7 +139,7 @@ def walk_of(model: nn.Module, kinds: Sequence[Kind] = ONE_SHOT, only: tuple[str,
     kinds, only: the structures that are sources, by kind and by what their names begin with.
     Raises UserError, naming the module, where a step's units cannot be told apart.
     """
-    spec: Any = model.spec
+    spec = spec_of(model)
     prunable = prunable_of(spec)
     structures = [
         s

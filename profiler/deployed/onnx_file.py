@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...backends.onnx.export import EXPORTED_DTYPES, onnx_from_module
 from ...models.modules.folding import folded
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def onnx_of(model: nn.Module, table: LatencyTable) -> bytes:
     """Return the ONNX file of a model with a spec, at the table's batch and number format."""
-    spec: Any = model.spec
+    from ...models.modules.spec_model import spec_of
+
+    spec = spec_of(model)
     dtype = table.setting.dtype if table.setting.dtype in EXPORTED_DTYPES else "fp32"
     shape = (table.setting.batch, *spec.blocks()[0].input_shape)
     alone = folded(model.cpu().eval())
