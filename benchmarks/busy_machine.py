@@ -24,7 +24,7 @@ from vitprof.profiler.measure import measure_table
 from vitprof.profiler.plan import Plan
 from vitprof.profiler.target import Target
 from vitprof.profiler.workshop import Workshop
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable, Setting
 
 GRID = "embed=192,768;attention.heads=3,12;attention.qk=64;attention.v=64;mlp.mlp=768,3072"
@@ -72,7 +72,7 @@ def plain_medians(plan: Plan, runs: int = 30) -> dict[object, float]:
 def rows_of() -> list[list[str]]:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[0]})
-    plan = Plan.of_blocks(VitSpace().with_levels(GRID).blocks())
+    plan = Plan.of_blocks(ViTSlabs().with_levels(GRID).blocks())
     tables: dict[str, LatencyTable] = {}
     plain: dict[str, dict[object, float]] = {}
     where: dict[str, int | None] = {"quiet": None, "other core": cores[-1], "same core": cores[0]}

@@ -17,7 +17,7 @@ from vitprof.backends.tensorrt.backend import TensorRtBackend, sparsity_report
 from vitprof.backends.tensorrt.engine import engine_from_onnx
 from vitprof.backends.tensorrt.library import tensorrt_library
 from vitprof.models import Block, create_block
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.vit import ViTSlabs
 
 DEVICES = ("t4", "rtx3080")
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out")
     arguments = parser.parse_args()
-    blocks = VitSpace().blocks()
+    blocks = ViTSlabs().blocks()
     # The first build of a process loads the library's kernels, and would be the slowest.
     build_all(find_device(DEVICES[0]), "dense", blocks[:1])
     lines, failures = [], []

@@ -12,7 +12,8 @@ import numpy as np
 from report import heading, publish, table
 from scipy.interpolate import RegularGridInterpolator
 from vitprof.models import create_spec, find_op
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.profiler.spaces_of_table import grids_of
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.grids.block_arrays import BlockArrays
 
@@ -22,12 +23,12 @@ LAYERS = 12
 def stand_in() -> LatencyTable:
     """The default grid with made-up latencies: speed does not depend on them."""
     rng = np.random.default_rng(0)
-    rows = [Row(b, latency_ms=b.macs / 5e7 * rng.uniform(0.9, 1.1)) for b in VitSpace().blocks()]
+    rows = [Row(b, latency_ms=b.macs / 5e7 * rng.uniform(0.9, 1.1)) for b in ViTSlabs().blocks()]
     return LatencyTable(rows, Setting("cpu", "onnxruntime"))
 
 
 def random_widths(lut: LatencyTable, count: int) -> dict[str, np.ndarray]:
-    space, rng = VitSpace.of_table(lut), np.random.default_rng(1)
+    space, rng = ViTSlabs.of_grids(grids_of(lut)), np.random.default_rng(1)
     shape = {"embed": count}
     return {
         axis: rng.integers(*space.range_of(axis), size=shape.get(axis, (count, LAYERS)),

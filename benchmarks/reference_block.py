@@ -21,7 +21,7 @@ from vitprof.profiler.plan import Plan
 from vitprof.profiler.sampling.reference import choose_references
 from vitprof.profiler.target import Target
 from vitprof.profiler.workshop import Workshop
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import Setting
 
 CPU = Target(OnnxRuntimeBackend(), Setting("cpu", "onnxruntime"))
@@ -37,7 +37,7 @@ def milliseconds(run: Callable[[], object]) -> float:
 
 
 def sample(references: Sequence[Block]) -> list[Sampled]:
-    rng, space = random.Random(11), VitSpace()
+    rng, space = random.Random(11), ViTSlabs()
     models = [space.sample(rng, name=f"model-{i}") for i in range(MODELS)]
     found: list[Sampled] = []
     with Workshop(CPU) as workshop:
@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out")
     arguments = parser.parse_args()
-    chosen = choose_references(Plan.of_blocks(VitSpace().blocks())).blocks
+    chosen = choose_references(Plan.of_blocks(ViTSlabs().blocks())).blocks
     assert isinstance(chosen, Block)
     candidates = [
         Block.of("mlp", embed=192, mlp=768, tokens=197),

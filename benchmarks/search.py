@@ -40,7 +40,7 @@ from vitprof.search.objective import Objective
 from vitprof.search.problem import Problem
 from vitprof.search.supernet.folder import read_supernet, weights_digest
 from vitprof.search.supernet.recalibration import calibration_images
-from vitprof.spaces.named_spaces import find_search_space
+from vitprof.spaces.registry import find_search_space
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.data.held_out import some_of
 

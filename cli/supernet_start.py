@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..search.supernet.folder import SupernetRecord
-    from ..spaces.search_space import SearchSpace
+    from ..spaces.space import SearchSpace
     from ..training.data.images import Dataset, Images, Normalisation
 
 
@@ -49,7 +49,7 @@ def started(
     quiet: bool,
 ) -> Start:
     """Read space, images and weights; raises UserError where they do not go together."""
-    from ..spaces.named_spaces import find_search_space
+    from ..spaces.registry import find_search_space
     from ..training.data.held_out import default_held_out, digest, hold_out
     from ..training.data.images import Dataset
     from ..training.fit import check_batch, check_fits
@@ -70,7 +70,7 @@ def started(
 
 def fitted_space(space: SearchSpace, images: Images) -> SearchSpace:
     """Return the space with the images' classes and channels."""
-    from ..spaces.named_spaces import search_space_from_dict
+    from ..spaces.registry import search_space_from_dict
 
     fields = {"classes": len(images.classes), "in_channels": images.channels}
     return search_space_from_dict({**space.to_dict(), **fields}, f"the space '{space.name}'")

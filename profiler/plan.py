@@ -15,7 +15,7 @@ from ..tables.row import Context
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..spaces.measuring_space import Space
+    from ..spaces.slabs import MeasuringSpace
     from .refine import Refinement
 
 # What is compiled and run: a whole model, or a chain of blocks each feeding the next.
@@ -125,7 +125,7 @@ class Plan(Result):
             raise UserError(f"{model.name} has no block that could be left out.")
         return cls([*points, Point(model, "in_model")])
 
-    def refined(self, space: Space, probes: Sequence[Block]) -> Plan:
+    def refined(self, space: MeasuringSpace, probes: Sequence[Block]) -> Plan:
         """Return the plan with the blocks of a finer `space`, and with `probes`."""
         assert self.refinement is not None, "only a plan with a refinement is refined"
         own = set(self.refinement.space.blocks())

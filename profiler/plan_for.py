@@ -13,13 +13,13 @@ from .plan import Plan
 from .refine import Refinement
 
 if TYPE_CHECKING:
-    from ..spaces.measuring_space import Space
+    from ..spaces.slabs import MeasuringSpace
 
 _CONTEXTS: dict[str, Context] = {"alone": "alone", "in_network": "in_network"}
 
 
 def plan_for_space(
-    space: Space,
+    space: MeasuringSpace,
     *,
     exact: Sequence[Block] = (),
     points: int | None = None,
@@ -51,16 +51,16 @@ def family_space(
     resolution: int | None = None,
     patch: int | None = None,
     classes: int | None = None,
-) -> Space:
+) -> MeasuringSpace:
     """Return the blocks of a family (by default the model's), or of `model` and all narrower.
 
     Raises UserError for an unknown family, a model of another one, and for an image, patch and
     classes that do not fit.
     """
-    from ..spaces.measuring_spaces import space_class
+    from ..spaces.registry import slabs_class
 
     name = family or (model.family if model else "vit")
-    kind = space_class(name)
+    kind = slabs_class(name)
     if model is not None and model.family != name:
         raise UserError(
             f"{model.name or 'the model'} is of the family '{model.family}', and `family` is "

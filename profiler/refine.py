@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..models import Block
-from ..spaces.measuring_space import COUNTS, WIDTH_STEP, Slab, Space
+from ..spaces.slabs import COUNTS, WIDTH_STEP, MeasuringSpace, Slab
 from ..tables import LatencyTable
 from ..tables.grids.grid import dims_array
 from ..tables.row import Context
@@ -66,16 +66,16 @@ class GapError:
 class Refinement:
     """A space that is refined up to so many `points`, its blocks measured in `context`."""
 
-    space: Space
+    space: MeasuringSpace
     points: int
     context: Context
 
 
 # Measures the space's grid and further blocks into one table; called again with more of both.
-MeasureSpace = Callable[[Space, Sequence[Block]], LatencyTable]
+MeasureSpace = Callable[[MeasuringSpace, Sequence[Block]], LatencyTable]
 
 
-def find_gaps(space: Space, rng: random.Random) -> list[Gap]:
+def find_gaps(space: MeasuringSpace, rng: random.Random) -> list[Gap]:
     """Return every gap wide enough for a level, each with a probe at random other levels."""
     found = []
     for slab in space.slabs:
@@ -111,13 +111,13 @@ def gap_errors(table: LatencyTable, gaps: Iterable[Gap]) -> list[GapError]:
     return found
 
 
-def with_level(space: Space, gap: Gap) -> Space:
+def with_level(space: MeasuringSpace, gap: Gap) -> MeasuringSpace:
     """Return the space with the gap's middle as a level of its own."""
     slab = _slab_of(space, gap)
     return space.with_slab(slab.with_levels(gap.axis, [*slab.levels[gap.axis], gap.level]))
 
 
-def _slab_of(space: Space, gap: Gap) -> Slab:
+def _slab_of(space: MeasuringSpace, gap: Gap) -> Slab:
     return next(slab for slab in space.slabs if slab.key == gap.slab)
 
 
@@ -143,7 +143,7 @@ def measure_plan(
 
 
 def measure_refined(
-    space: Space,
+    space: MeasuringSpace,
     points: int,
     measure: MeasureSpace,
     seed: int = 0,
@@ -176,5 +176,5 @@ def measure_refined(
         space = refined
 
 
-def _size(space: Space, probes: Iterable[Gap]) -> int:
+def _size(space: MeasuringSpace, probes: Iterable[Gap]) -> int:
     return len({*space.blocks(), *(gap.probe for gap in probes)})

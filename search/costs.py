@@ -17,11 +17,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..models import Block
-from ..spaces.search_space import SearchSpace, Site
+from ..spaces.candidates import Candidates
+from ..spaces.space import SearchSpace, Site
 from ..tables import LatencyTable
-
-# Choices of one site's genes; each costs about a millisecond, once.
-LARGEST_SITE = 200_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,10 @@ class Costs:
 class KnownCosts(Protocol):
     """What says what candidates cost before any is evaluated."""
 
-    space: SearchSpace
+    @property
+    def space(self) -> Candidates:
+        """What candidates are of."""
+        ...
 
     def of(self, population: np.ndarray) -> Costs:
         """Return what n candidates cost."""
@@ -81,46 +82,22 @@ class CostModel:
         space = self.space
         positions = np.array([space.index[name] for name in site.genes])
         sizes = [int(space.sizes[position]) for position in positions]
-        if prod(sizes) > LARGEST_SITE:
-            raise UserError(
-                f"{site.name} of the space {space.name} has {prod(sizes)} choices, more than "
-                f"{LARGEST_SITE}; give fewer values for {', '.join(site.genes)}."
-            )
+        models = space.blocks_of_site(site)
         strides = np.array([prod(sizes[i + 1 :]) for i in range(len(sizes))], dtype=np.int64)
-        models = self._blocks_of(site, positions, sizes)
         there = [number for number, blocks in enumerate(models) if blocks]
         columns = np.zeros((len(models), len(self.tables) + 2))
-        parts = [models[number] for number in there]
-        for number, table in enumerate(self.tables):
-            columns[there, number] = self._ask(table, parts)
-        columns[there, -2] = [sum(block.params for block in blocks) for blocks in parts]
-        columns[there, -1] = [sum(block.macs for block in blocks) for blocks in parts]
+        columns[there] = self._columns([models[number] for number in there])
         optional = [int(p) for p in positions if space.genes[p].needs is not None]
         return _SiteCosts(site, positions, strides, optional, columns, models)
 
-    def _blocks_of(
-        self, site: Site, positions: np.ndarray, sizes: Sequence[int]
-    ) -> list[list[Block]]:
-        """Return the site's blocks for every choice of its genes; [] for choices no model has.
-
-        The other genes have the most of everything, so that the site is there.
-        """
-        space = self.space
-        found: list[list[Block]] = []
-        for choices in np.ndindex(*sizes):
-            candidate = (space.sizes - 1).copy()
-            candidate[positions] = choices
-            for (width, by), divides in space.divisions.items():
-                if by not in positions and not divides[candidate[width], candidate[by]]:
-                    candidate[by] = int(np.argmax(divides[candidate[width]]))
-                if width not in positions and not divides[candidate[width], candidate[by]]:
-                    candidate[width] = int(np.argmax(divides[:, candidate[by]]))
-            if not all(d[candidate[w], candidate[by]] for (w, by), d in space.divisions.items()):
-                found.append([])  # no candidate has such heads
-                continue
-            spec = space.spec(candidate)
-            found.append(space.blocks_by_site(spec).get(site.name, []))
-        return found
+    def _columns(self, parts: Sequence[Sequence[Block]]) -> np.ndarray:
+        """Return latencies, parameters and MACs of parts of models, parts x (tables + 2)."""
+        columns = np.zeros((len(parts), len(self.tables) + 2))
+        for number, table in enumerate(self.tables):
+            columns[:, number] = self._ask(table, parts)
+        columns[:, -2] = [sum(block.params for block in blocks) for blocks in parts]
+        columns[:, -1] = [sum(block.macs for block in blocks) for blocks in parts]
+        return columns
 
     def _ask(self, table: LatencyTable, parts: Sequence[Sequence[Block]]) -> np.ndarray:
         try:
@@ -133,14 +110,12 @@ class CostModel:
                 f"whole: vitprof measure --search-space {self.space.name} (or the file it is from)."
             ) from None
 
-    def blocks(self) -> list[Block]:
-        """Return every block that a candidate may have, each once, in the order they run."""
-        return list(dict.fromkeys(b for site in self._sites for part in site.models for b in part))
-
     def of(self, population: np.ndarray) -> Costs:
         """Return what n candidates cost."""
         total = np.zeros((len(population), len(self.tables) + 2))
         total[:, : len(self.tables)] = self._offsets
+        if not self._sites:
+            total += self._of_whole_models(population)
         for site in self._sites:
             found = site.columns[self._combination(site, population)]
             if site.optional:
@@ -152,6 +127,18 @@ class CostModel:
             total[:, -2].astype(np.int64),
             total[:, -1].astype(np.int64),
         )
+
+    def _of_whole_models(self, population: np.ndarray) -> np.ndarray:
+        keys = [row.tobytes() for row in population]
+        new = {key: row for key, row in zip(keys, population, strict=True) if key not in self._seen}
+        if new:
+            found = self._columns([self.space.spec(row).blocks() for row in new.values()])
+            self._seen.update(zip(new, found, strict=True))
+        return np.array([self._seen[key] for key in keys]).reshape(len(keys), len(self.tables) + 2)
+
+    @cached_property
+    def _seen(self) -> dict[bytes, np.ndarray]:
+        return {}
 
     def _combination(self, site: _SiteCosts, population: np.ndarray) -> np.ndarray:
         number = np.zeros(len(population), dtype=np.int64)
@@ -172,6 +159,12 @@ class CostModel:
         See models/peak_memory.py for what that is.
         """
         peak = np.zeros(len(population), dtype=np.int64)
+        if not self._sites:
+            from ..models.peak_memory import activation_bytes
+
+            for number, row in enumerate(population):
+                blocks = dict.fromkeys(self.space.spec(row).blocks())
+                peak[number] = max(activation_bytes(block, batch) for block in blocks)
         for site, columns in zip(self._sites, self._peaks(batch), strict=True):
             found = columns[self._combination(site, population)]
             if site.optional:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..spaces.search_space import SearchSpace
+from ..spaces.candidates import Candidates
 from .algorithms.dominance import front
 from .costs import Costs
 from .evaluation_log import EvaluationLog, Key, key_of
@@ -60,7 +60,7 @@ class Problem:
     found: dict[Key, float] = field(default_factory=dict)
 
     @property
-    def space(self) -> SearchSpace:
+    def space(self) -> Candidates:
         return self.limits.model.space
 
     def costs(self, population: np.ndarray) -> Costs:

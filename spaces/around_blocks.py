@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import log, prod
 
 from ..models import Block, Spec, find_op
-from .measuring_space import Slab, Space
+from .slabs import MeasuringSpace, Slab
 
 # About what a family's own space has; a table of as many takes minutes and not hours.
 MOST_POINTS = 300
@@ -21,8 +21,26 @@ MOST_POINTS = 300
 EFFICIENCY_VARIES = 0.05
 
 
+def slabs_around(blocks: Iterable[Block]) -> tuple[Slab, ...]:
+    """Return slabs whose levels are the values that occur in blocks of one kind.
+
+    Those are of one kind that are equal on the axes between whose values nothing is interpolated.
+    """
+    kinds: dict[tuple[str, tuple[tuple[str, int], ...]], list[Block]] = {}
+    for block in dict.fromkeys(blocks):
+        op = find_op(block.op)
+        frame = tuple((a, dim) for a, dim in block.dims if a in (*op.fixed, *op.joined))
+        kinds.setdefault((block.op, frame), []).append(block)
+    slabs = []
+    for (name, frame), alike in kinds.items():
+        axes = [axis for axis in find_op(name).axes if axis not in dict(frame)]
+        levels = {axis: tuple(sorted({block[axis] for block in alike})) for axis in axes}
+        slabs.append(Slab(name, dict(frame), levels))
+    return tuple(slabs)
+
+
 @dataclass(frozen=True)
-class BlocksSpace(Space):
+class BlocksSpace(MeasuringSpace):
     """The slabs around given blocks; `draw` returns a random model of a given name.
 
     to_fit: how many whole models the line from blocks to models is fitted on.
@@ -46,21 +64,10 @@ class BlocksSpace(Space):
     ) -> BlocksSpace:
         """Return the space whose slabs hold every one of the blocks between their levels.
 
-        Blocks of one kind (equal dims on the axes between whose values nothing is interpolated)
-        make a slab, whose levels are the values that occur. Where that makes more than
-        `most_points` points, inner levels are taken out.
+        Where that makes more than `most_points` points, inner levels are taken out.
         """
-        kinds: dict[tuple[str, tuple[tuple[str, int], ...]], list[Block]] = {}
-        for block in dict.fromkeys(blocks):
-            op = find_op(block.op)
-            frame = tuple((a, dim) for a, dim in block.dims if a in (*op.fixed, *op.joined))
-            kinds.setdefault((block.op, frame), []).append(block)
-        slabs = []
-        for (name, frame), alike in kinds.items():
-            axes = [axis for axis in find_op(name).axes if axis not in dict(frame)]
-            levels = {axis: tuple(sorted({block[axis] for block in alike})) for axis in axes}
-            slabs.append(Slab(name, dict(frame), levels))
-        space = cls(tuple(slabs), draw, to_fit)
+        slabs = slabs_around(blocks)
+        space = cls(slabs, draw, to_fit)
         ends = sum(prod(min(len(v), 2) for v in slab.levels.values()) for slab in slabs)
         return space.limited_to(max(most_points, ends))
 
@@ -105,6 +112,6 @@ class BlocksSpace(Space):
         return self.to_fit
 
     def calibration_models(self, count: int, seed: int = 0) -> list[Spec]:
-        """As `Space.calibration_models`, but equal models of a small space once."""
+        """As `MeasuringSpace.calibration_models`, but equal models of a small space once."""
         found = super().calibration_models(count, seed)
         return list({tuple(spec.blocks()): spec for spec in reversed(found)}.values())[::-1]

@@ -1,4 +1,4 @@
-"""Spaces of families whose models have stages: a slab for each op at each stage's map."""
+"""What is measured of families whose models have stages: a slab for each op at each map."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import Any, ClassVar, Self
 
 from ..errors import UserError
 from ..models import Block, Spec, find_op
-from ..tables import LatencyTable
-from .measuring_space import COUNTS, FamilySpace, Slab, fractions
+from .slabs import COUNTS, FamilySlabs, Grids, Slab, fractions
 
 # A model that a space's own choices do not allow is drawn again, so often at most.
 MOST_DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class StagedSpace(FamilySpace):
+class StagedSlabs(FamilySlabs):
     """A space that is nothing but its slabs."""
 
     own_slabs: tuple[Slab, ...]
@@ -53,7 +52,7 @@ class StagedSpace(FamilySpace):
         classes: int | None = None,
     ) -> Self:
         if patch is not None:
-            raise UserError(f"--patch is for plain ViTs; the space '{cls.name}' has none.")
+            raise UserError(f"`patch` is for plain ViTs; the family '{cls.name}' has none.")
         if spec is None:
             return cls(tuple(cls.default_slabs(resolution, classes)))
         changes = {"resolution": resolution, "classes": classes}
@@ -98,24 +97,24 @@ class StagedSpace(FamilySpace):
         return slab
 
     @classmethod
-    def of_table(cls, table: LatencyTable) -> Self:
-        """Return the space of every grid of the family's ops that the table has.
+    def of_grids(cls, grids: Grids) -> Self:
+        """Return the slabs of every grid of the family's ops.
 
-        Raises UserError where it has no block of an op that no model of the family is without.
+        Raises UserError where there is no block of an op that no model of the family is without.
         """
-        slabs = []
-        for op in cls.ops:
-            if op not in table.ops:
-                continue
-            for part in table.grids(op).parts:
-                spans = dict(zip(part.axes, part.levels, strict=True))
-                levels = {a: tuple(int(v) for v in spans[a]) for a in part.axes if a in cls.widths}
-                frame = {a: int(spans[a][-1]) for a in part.axes if a not in cls.widths}
-                slabs.append(Slab(op, frame, levels))
+        slabs = [
+            Slab(
+                op,
+                {axis: values[-1] for axis, values in levels.items() if axis not in cls.widths},
+                {axis: values for axis, values in levels.items() if axis in cls.widths},
+            )
+            for op in cls.ops
+            for levels in grids.by_op.get(op, ())
+        ]
         if not slabs or slabs[0].op != cls.ops[0]:
             raise UserError(
-                f"{table.source} has no '{cls.ops[0]}' block, which every model of the space "
-                f"'{cls.name}' has; measure one (vitprof measure --space {cls.name})."
+                f"{grids.source} has no '{cls.ops[0]}' block, which every model of the family "
+                f"'{cls.name}' has; measure one (`family` {cls.name})."
             )
         return cls(tuple(slabs))
 
@@ -136,9 +135,8 @@ class StagedSpace(FamilySpace):
         if not levels:
             where = ", ".join(f"{name}={dim}" for name, dim in frame.items())
             raise UserError(
-                f"the table has no '{op}' with {where}, which random models of the space "
-                f"'{self.name}' need; measure the whole space (vitprof measure --space "
-                f"{self.name})."
+                f"the table has no '{op}' with {where}, which random models of the family "
+                f"'{self.name}' need; measure all of it (`family` {self.name})."
             )
         return min(levels), max(levels)
 
@@ -159,8 +157,8 @@ class StagedSpace(FamilySpace):
             if spec is not None and all(map(self.covers, dict.fromkeys(spec.blocks()))):
                 return spec
         raise UserError(
-            f"no random model of the space '{self.name}' was found that the table covers; measure "
-            f"the whole space (vitprof measure --space {self.name})."
+            f"no random model of the family '{self.name}' was found that the table covers; measure "
+            f"all of it (`family` {self.name})."
         )
 
     @abstractmethod

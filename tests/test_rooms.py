@@ -14,9 +14,10 @@ BELOW = {
     "backends": set(),
     "tables": {"models"},
     "training": {"models"},
-    "profiler": {"models", "backends", "tables", "training"},
+    "spaces": {"models"},
+    "profiler": {"models", "backends", "tables", "training", "spaces"},
     "compress": {"models", "tables", "training"},
-    "search": {"models", "tables", "training", "compress"},
+    "search": {"models", "tables", "training", "spaces", "compress"},
 }
 
 

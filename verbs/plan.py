@@ -12,7 +12,7 @@ from .inputs import spec_of
 if TYPE_CHECKING:
     from ..models import Block, Spec
     from ..profiler.plan import Plan
-    from ..spaces.search_space import SearchSpace
+    from ..spaces.space import SearchSpace
 
 # Levels of axes: {"embed": [192, 384], "attention.heads": [1, 3]}, or "embed=192,384;...".
 Grid = Mapping[str, Sequence[int]] | str
@@ -69,7 +69,7 @@ def plan(
     """
     from ..profiler.plan import Plan
     from ..profiler.plan_for import family_space, plan_for_space
-    from ..spaces.measuring_spaces import blocks_of_variants, with_merging, with_variants
+    from ..spaces.registry import blocks_of_variants, with_merging, with_variants
 
     what: dict[str, object] = {
         "family": family,
@@ -135,12 +135,11 @@ def _plan_for_search_space(
     seed: int,
 ) -> Plan:
     from ..profiler.plan_for import plan_for_space
-    from ..search.covering import measuring_space
-    from ..spaces.named_spaces import find_search_space
+    from ..spaces.registry import find_search_space
 
     searched = find_search_space(space) if isinstance(space, str) else space
     found = plan_for_space(
-        measuring_space(searched).with_levels(levels),
+        searched.measured().with_levels(levels),
         points=points,
         whole_models=whole_models,
         context=context,

@@ -10,7 +10,7 @@ from ..progress import ProgressOption, shown_progress
 
 if TYPE_CHECKING:
     from ..profiler.validation.validate import ValidationResult
-    from ..spaces.search_space import SearchSpace
+    from ..spaces.space import SearchSpace
     from ..tables import LatencyTable
 
 

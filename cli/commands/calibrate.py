@@ -69,8 +69,8 @@ def calibrate(
 def _with_new_models(table: LatencyTable, count: int, seed: int, as_json: bool) -> LatencyTable:
     """Return the table with its whole models replaced by newly measured ones."""
     from ...profiler.remeasure import measure_like
+    from ...profiler.spaces_of_table import spaces_of_table
     from ...profiler.target import open_target_of
-    from ...spaces.measuring_spaces import spaces_of_table
 
     spaces = spaces_of_table(table)
     specs = [spec for space in spaces for spec in space.calibration_models(count, seed)]

@@ -113,7 +113,7 @@ def _chosen_specs(
     import random
 
     from ...models import create_spec, spec_names
-    from ...spaces.measuring_spaces import spaces_of_table
+    from ...profiler.spaces_of_table import spaces_of_table
 
     chosen = [create_spec(model) for model in models]
     if not models and not samples:

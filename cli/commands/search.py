@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...search.costs import CostModel
     from ...search.evaluators.subnet_evaluator import SubnetEvaluator
     from ...search.problem import Evaluator, Problem
-    from ...spaces.search_space import SearchSpace
+    from ...spaces.space import SearchSpace
     from ...training.data.images import Dataset
 
 
@@ -153,7 +153,7 @@ def _judge(
     train_device: str, quiet: bool,
 ) -> tuple[SubnetEvaluator | None, SearchSpace, Dataset | None]:  # fmt: skip
     """Return who judges subnets, if there is a supernet; the space; and the supernet's data."""
-    from ...spaces.named_spaces import find_search_space
+    from ...spaces.registry import find_search_space
 
     if supernet is None:
         if space is None:

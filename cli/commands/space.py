@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ...search.costs import CostModel, Costs
     from ...spaces.gene import Gene
-    from ...spaces.search_space import SearchSpace
+    from ...spaces.space import SearchSpace
 
 MOST_SAMPLES = 100_000
 
@@ -59,7 +59,7 @@ def space(
     if (sample is None) != (out is None):
         raise UserError("--sample N and --out FOLDER go together: give both, or none.")
     from ...search.costs import CostModel
-    from ...spaces.named_spaces import find_search_space
+    from ...spaces.registry import find_search_space
     from ...tables import LatencyTable
 
     found = find_search_space(name)
@@ -76,9 +76,9 @@ def space(
 
 
 def _list_spaces(as_json: bool) -> None:
-    from ...spaces.named_spaces import SEARCH_SPACES, find_search_space
+    from ...spaces.registry import find_search_space, search_space_names
 
-    spaces = [find_search_space(name) for name in SEARCH_SPACES]
+    spaces = [find_search_space(name) for name in search_space_names()]
     if as_json:
         print_json(
             {

@@ -24,7 +24,7 @@ from ..supernet_start import started
 if TYPE_CHECKING:
     from ...search.supernet.report import SubnetAccuracy
     from ...search.supernet.sharing import Sharing
-    from ...spaces.search_space import SearchSpace
+    from ...spaces.space import SearchSpace
 
 
 @click.command(

@@ -29,9 +29,11 @@ def family_and_space(
 
     --space named a family before there was --family, and --search-space a search space.
     """
-    from ...spaces.measuring_spaces import SPACES
+    from ...spaces.registry import families_with_spaces
 
-    if space in SPACES and family is None:
+    families = families_with_spaces()
+
+    if space in families and family is None:
         warn(
             f"--space {space} is taken as --family {space}; --space is for search spaces now "
             "(vitprof space)."
@@ -39,6 +41,6 @@ def family_and_space(
         family, space = space, None
     if old_space is None:
         return family, space
-    if old_space not in SPACES:  # of one that is called as a family, --space would be the family
+    if old_space not in families:  # of one that is called as a family, --space would be the family
         warn("--search-space is now called --space; the old name still works.")
     return family, space or old_space

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from ...errors import UserError
 from ...models import Spec
-from ...spaces.measuring_spaces import spaces_of_table
-from ...spaces.named_spaces import find_search_space, search_space_from_dict
-from ...spaces.search_space import SearchSpace
+from ...profiler.spaces_of_table import spaces_of_table
+from ...spaces.registry import find_search_space, search_space_from_dict
+from ...spaces.space import SearchSpace
 from ...tables import LatencyTable
 
 # Makes a random model of a given name.

@@ -6,16 +6,16 @@ distillation and quantization left behind. Nothing in it is trained any more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ...errors import UserError
-from ...models import Block, Spec
-from ...spaces.gene import Gene, Value
-from ...spaces.search_space import SearchSpace, Site
+from ...models import Spec
+from ...spaces.candidates import Candidates
+from ...spaces.gene import Gene
 from ..costs import Costs
 
 
@@ -46,7 +46,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class VariantSpace(SearchSpace):
+class VariantSpace(Candidates):
     """All models of the ladders in every precision, with every number of threads.
 
     Genes: "model" (numbered through the ladders), "precision" and "threads", by place from 1.
@@ -90,15 +90,9 @@ class VariantSpace(SearchSpace):
             self.threads[threads], ladder.specs[level],
         )  # fmt: skip
 
-    def build(self, values: Mapping[str, Value], name: str) -> Spec:
-        ladder, level = self._models[int(values["model"]) - 1]
-        return ladder.specs[level]
-
-    def sites(self) -> list[Site]:
-        return []
-
-    def blocks_by_site(self, spec: Spec) -> dict[str, list[Block]]:
-        return {}
+    def spec(self, candidate: np.ndarray, name: str = "subnet") -> Spec:
+        """Return the model that a candidate runs."""
+        return self.variant(candidate).spec
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -113,7 +107,7 @@ class VariantCosts:
     """What is known of variants before any is measured: parameters and MACs of their models."""
 
     def __init__(self, space: VariantSpace) -> None:
-        self.space: SearchSpace = space
+        self.space: Candidates = space
         self._variant = space.variant
         self.tables: list[Any] = []
 

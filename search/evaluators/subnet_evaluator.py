@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ...models import Spec
-from ...spaces.search_space import SearchSpace
+from ...spaces.space import SearchSpace
 from ...training.data.images import Images, Normalisation
 from ...training.evaluate import Accuracy, evaluate
 from ..supernet.onednn_cache import keep_primitives

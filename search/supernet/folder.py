@@ -21,7 +21,7 @@ from ...training.model_folder import SPEC, WEIGHTS, read_normalisation, write_mo
 from .supernet import Supernet
 
 if TYPE_CHECKING:
-    from ...spaces.search_space import SearchSpace
+    from ...spaces.space import SearchSpace
 
 RECORD = "supernet.json"
 FORMAT = 1
@@ -144,7 +144,7 @@ def are_alike(first: Spec, second: Spec) -> bool:
 
 
 def _record(fields: Mapping[str, Any], source: str) -> SupernetRecord:
-    from ...spaces.named_spaces import search_space_from_dict
+    from ...spaces.registry import search_space_from_dict
 
     try:
         check_known_fields(fields, _FIELDS)

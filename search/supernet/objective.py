@@ -21,7 +21,7 @@ from ...training.losses import (
 from .supernet import Supernet
 
 if TYPE_CHECKING:
-    from ...spaces.search_space import SearchSpace
+    from ...spaces.space import SearchSpace
 
 
 @dataclass(frozen=True)

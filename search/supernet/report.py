@@ -15,7 +15,7 @@ from .recalibration import recalibrate
 from .supernet import Supernet
 
 if TYPE_CHECKING:
-    from ...spaces.search_space import SearchSpace
+    from ...spaces.space import SearchSpace
 
 # The subnet between is the one of median size among so many.
 SAMPLED = 5

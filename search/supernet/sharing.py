@@ -11,7 +11,7 @@ from ...errors import UserError
 from ...models import Block
 
 if TYPE_CHECKING:
-    from ...spaces.search_space import SearchSpace, Site
+    from ...spaces.space import SearchSpace, Site
 
 # A place with more choices is not counted.
 MOST_COMBINATIONS = 200_000
@@ -49,7 +49,7 @@ class Sharing:
 
 
 def sharing(space: SearchSpace) -> Sharing | None:
-    """Return the sharing of the space's supernet, None for a space too large to be counted.
+    """Return the sharing of the space's supernet, None for one too large to be counted.
 
     Eq. 1 is E = 1/N · Σ w_shared / w_total,n over the N candidate blocks, w_shared being "the
     number of parameters inherited (shared) from the largest block". The paper leaves open what is
@@ -59,6 +59,8 @@ def sharing(space: SearchSpace) -> Sharing | None:
     A layer is a place of the model (`SearchSpace.sites`) and a block's position in it; blocks that
     differ only in the map they run on are one.
     """
+    if not space.sites():
+        return None
     layers: dict[tuple[str, int], list[int]] = {}
     for site in space.sites():
         candidates = _candidates(space, site)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from vitprof.cli.main import main
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 
 
@@ -52,7 +52,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def lut(tmp_path: Path) -> Path:
     """The default grid with 1 ms per 100 MMACs and 5 % intervals."""
     rows = []
-    for block in VitSpace().blocks():
+    for block in ViTSlabs().blocks():
         ms = block.macs / 1e8
         rows.append(
             Row(

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from vitprof.compress.segmentation.mask2former import load_mask2former
 from vitprof.models import create_model, create_spec
-from vitprof.spaces.swin_slabs import SwinSpace
+from vitprof.spaces.swin import SwinSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 
 torch.set_num_threads(1)  # quicker for models as small as these
@@ -30,7 +30,7 @@ def table(tmp_path_factory, model) -> Path:
     rows = [
         Row(block, latency_ms=ms, low_ms=ms, high_ms=ms, min_ms=ms, p10_ms=ms, p90_ms=ms,
             p99_ms=ms, session_ms=(ms,) * 3, samples=9)
-        for block in SwinSpace.covering(create_spec(model)).blocks()
+        for block in SwinSlabs.covering(create_spec(model)).blocks()
         for ms in [block.macs / 1e6 + 0.01]
     ]  # fmt: skip
     LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)
@@ -142,7 +142,7 @@ def test_bad_input_is_one_sentence(run, model, table, images, tmp_path, argument
 
 
 def test_a_table_can_be_planned_for_the_backbone(model) -> None:
-    space = SwinSpace.create(create_spec(model), resolution=96)
+    space = SwinSlabs.create(create_spec(model), resolution=96)
     assert "pooled_tokens_classifier" not in {slab.op for slab in space.slabs}
     drawn = space.calibration_models(2)
     assert drawn

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from vitprof.models import BertSpec, create_model, create_spec
-from vitprof.spaces.bert_slabs import BertSpace
+from vitprof.spaces.bert import BertSlabs
 from vitprof.training.data.texts import load_texts
 from vitprof.training.data.tokenizer import TextEncoder
 
@@ -88,7 +88,7 @@ def data(model) -> Path:
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> Path:
-    return table_of(BertSpace.covering(SPEC).blocks(), tmp_path_factory.mktemp("table") / "lut.csv")
+    return table_of(BertSlabs.covering(SPEC).blocks(), tmp_path_factory.mktemp("table") / "lut.csv")
 
 
 def test_eval_is_what_transformers_say(run, model, data) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from vitprof.models import VggSpec, create_model
-from vitprof.spaces.vgg_slabs import VggSpace
+from vitprof.spaces.vgg import VggSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
@@ -37,7 +37,7 @@ def table(tmp_path_factory) -> Path:
     rows = [
         Row(block, latency_ms=ms, low_ms=ms, high_ms=ms, min_ms=ms, p10_ms=ms, p90_ms=ms,
             p99_ms=ms, session_ms=(ms,) * 3, samples=9)
-        for block in VggSpace.covering(SPEC).blocks()
+        for block in VggSlabs.covering(SPEC).blocks()
         for ms in [block.macs / 1e6 + 0.01]
     ]  # fmt: skip
     LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)

@@ -11,7 +11,7 @@ import pytest
 from vitprof.models import Block
 from vitprof.profiler.validation.drawing import draw_for
 from vitprof.search.costs import CostModel
-from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space
+from vitprof.spaces.registry import find_search_space, search_space_names
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.header import TableHeader
 from vitprof.verbs.plan import plan as plan_of
@@ -92,7 +92,7 @@ def test_autovits_of_other_strides_are_drawn_from_their_own_space(
     CostModel(find_search_space(str(tmp_path / "mine.toml")), [table])
 
 
-@pytest.mark.parametrize("name", SEARCH_SPACES)
+@pytest.mark.parametrize("name", search_space_names())
 def test_the_plan_of_every_named_space_covers_it(name: str, setting: Setting) -> None:
     plan = plan_of(space=name, whole_models=2)
     blocks, models = plan.blocks, plan.models

@@ -72,9 +72,9 @@ def table_of(blocks: Sequence[Block], ms: Callable[[Block], float]) -> LatencyTa
 @pytest.fixture
 def linear_table() -> LatencyTable:
     """Of `VIT` and all that is narrower: 1 ms a MMAC and 0.01 ms a block."""
-    from vitprof.spaces.vit_slabs import VitSpace
+    from vitprof.spaces.vit import ViTSlabs
 
-    space = VitSpace.covering(VIT)
+    space = ViTSlabs.covering(VIT)
     return table_of(space.blocks(), lambda block: block.macs / 1e6 + 0.01)
 
 

@@ -22,7 +22,7 @@ from vitprof.compress.optin.walk import walk_of
 from vitprof.compress.run import TrainingContext
 from vitprof.models import BertSpec, create_model
 from vitprof.models.modules.words import Words
-from vitprof.spaces.bert_slabs import BertSpace
+from vitprof.spaces.bert import BertSlabs
 from vitprof.training.data.texts import TextDataset, Texts
 from vitprof.training.evaluate import evaluate
 
@@ -182,7 +182,7 @@ def run_of(
 ) -> OptinRun:  # fmt: skip
     model = model or randomised(BERT)
     spec = model.spec
-    table = table_of(BertSpace.covering(spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
+    table = table_of(BertSlabs.covering(spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
     context = context_of(
         model, TrainingContext(data or dataset(spec), None), folder, table, targets, unit,
         groups=GROUPS, kinds=METHOD.kinds, score=score, seed=seed,

@@ -22,7 +22,7 @@ from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError
 from vitprof.models import VggSpec, create_model
 from vitprof.models.families.vgg.structures import vgg_structures, vgg_with_units
-from vitprof.spaces.vgg_slabs import VggSpace
+from vitprof.spaces.vgg import VggSlabs
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.data.images import Dataset, Images, Normalisation
 from vitprof.training.evaluate import evaluate
@@ -189,7 +189,7 @@ def run_of(
     **options,
 ) -> OptinRun:  # fmt: skip
     model = model or randomised(VGG)
-    table = table_of(VggSpace.covering(model.spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
+    table = table_of(VggSlabs.covering(model.spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
     context = context_of(
         model, training or TrainingContext(noise(), NORM), folder, table, targets, unit,
         groups=groups_of(4), kinds=METHOD.kinds, score=score,

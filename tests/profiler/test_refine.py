@@ -25,7 +25,7 @@ from vitprof.profiler.refine import (
 )
 from vitprof.profiler.sampling.protocol import Protocol
 from vitprof.profiler.target import Target
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 
 Cost = Callable[[Block], float]
@@ -36,7 +36,7 @@ LEVELS = {
     "mlp": {"embed": (16, 64), "mlp": (64, 576)},
     "classifier": {"embed": (16, 64)},
 }
-SPACE = VitSpace(LEVELS, resolution=8, patch=4, in_channels=1, classes=10)
+SPACE = ViTSlabs(LEVELS, resolution=8, patch=4, in_channels=1, classes=10)
 GRID = len(SPACE.blocks())
 MLP_SLAB = next(slab.key for slab in SPACE.slabs if slab.op == "mlp")
 
@@ -56,11 +56,11 @@ class Device:
 
     def __init__(self, cost: Cost, row_of: Callable[..., Row], setting: Setting) -> None:
         self.cost, self.row_of, self.setting = cost, row_of, setting
-        self.spaces: list[VitSpace] = []
+        self.spaces: list[ViTSlabs] = []
         self.measured: set[Block] = set()
         self.half_width = 1e-3
 
-    def measure(self, space: VitSpace, probes: Sequence[Block]) -> LatencyTable:
+    def measure(self, space: ViTSlabs, probes: Sequence[Block]) -> LatencyTable:
         self.spaces.append(space)
         blocks = dict.fromkeys([*space.blocks(), *probes])
         self.measured |= set(blocks)
@@ -133,7 +133,7 @@ def test_a_gap_too_narrow_for_a_round_level_is_left(
     axis: str, levels: tuple[int, ...], middles: list[int]
 ) -> None:
     op = "attention" if axis == "heads" else "mlp"
-    space = VitSpace({**LEVELS, op: LEVELS[op] | {axis: levels}}, resolution=8, patch=4)
+    space = ViTSlabs({**LEVELS, op: LEVELS[op] | {axis: levels}}, resolution=8, patch=4)
     gaps = find_gaps(space, random.Random(0))
     assert [gap.level for gap in gaps if (gap.op, gap.axis) == (op, axis)] == middles
 
@@ -355,7 +355,7 @@ def test_a_refined_table_is_measured_into_one_file_each_block_once(
     )
     steps: list[GapError] = []
 
-    def measure(space: VitSpace, probes: Sequence[Block]) -> LatencyTable:
+    def measure(space: ViTSlabs, probes: Sequence[Block]) -> LatencyTable:
         plan = Plan.of_blocks([*space.blocks(), *probes])
         protocol = quick(sessions=1)
         return measure_table(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from vitprof.spaces.named_spaces import search_space_from_dict
-from vitprof.spaces.search_space import SearchSpace
+from vitprof.spaces.registry import search_space_from_dict
+from vitprof.spaces.space import SearchSpace
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.data.images import Dataset
 
-from .small_spaces import small_autovit_fixture, small_fixture  # noqa: F401
+from ..spaces.small_spaces import small_autovit_fixture, small_fixture  # noqa: F401
 
 torch.set_num_threads(1)  # quicker for models as small as these
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from vitprof.models import Block
 from vitprof.search.costs import CostModel
-from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space, search_space_from_dict
-from vitprof.spaces.search_space import SearchSpace
+from vitprof.spaces.registry import find_search_space, search_space_from_dict, search_space_names
+from vitprof.spaces.space import SearchSpace
 from vitprof.tables import LatencyTable
 
-from .small_spaces import SMALL, every, table_of
+from ..spaces.small_spaces import SMALL, every, table_of
 
 
 def drawn(space: SearchSpace, count: int, seed: int = 0) -> np.ndarray:
@@ -20,7 +20,7 @@ def drawn(space: SearchSpace, count: int, seed: int = 0) -> np.ndarray:
     return np.concatenate([ends, space.sample(np.random.default_rng(seed), count)])
 
 
-@pytest.mark.parametrize("name", SEARCH_SPACES)
+@pytest.mark.parametrize("name", search_space_names())
 def test_candidates_cost_what_their_specs_do(name: str) -> None:
     space = find_search_space(name)
     tables = [table_of(space), table_of(space, seed=1, models=4)]
@@ -56,7 +56,7 @@ def test_without_a_table_there_are_no_milliseconds(small: SearchSpace) -> None:
 
 
 def test_its_blocks_are_those_of_all_models(small: SearchSpace) -> None:
-    blocks = CostModel(small).blocks()
+    blocks = small.blocks()
     assert len(set(blocks)) == len(blocks)
     assert {b for row in every(small) for b in small.spec(row).blocks()} <= set(blocks)
 

@@ -9,9 +9,9 @@ import pytest
 from vitprof.errors import UserError
 from vitprof.search.costs import CostModel
 from vitprof.search.limits import Limit, Limits
-from vitprof.spaces.search_space import SearchSpace
+from vitprof.spaces.space import SearchSpace
 
-from .small_spaces import every, table_of
+from ..spaces.small_spaces import every, table_of
 
 
 @pytest.mark.parametrize(

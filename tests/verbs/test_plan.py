@@ -10,7 +10,7 @@ import vitprof
 from vitprof.models import Block, create_spec
 from vitprof.models.ablations import single_variants
 from vitprof.profiler.plan import Plan
-from vitprof.spaces.named_spaces import find_search_space
+from vitprof.spaces.registry import find_search_space
 from vitprof.tables import LatencyTable, Row, Setting
 
 

@@ -15,7 +15,7 @@ from vitprof.compress.methods import RESERVED, all_methods, find_method
 from vitprof.errors import UserError
 from vitprof.models import SwinSpec, ViTSpec, create_model
 from vitprof.option_fields import option_fields
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
@@ -45,7 +45,7 @@ def table() -> LatencyTable:
     rows = [
         Row(block, latency_ms=ms, low_ms=ms, high_ms=ms, min_ms=ms, p10_ms=ms, p90_ms=ms,
             p99_ms=ms, session_ms=(ms,) * 3, samples=9)
-        for block in dict.fromkeys(VitSpace.covering(SPEC).with_merging().blocks())
+        for block in dict.fromkeys(ViTSlabs.covering(SPEC).with_merging().blocks())
         for ms in [block.macs / 1e6 + 0.01]
     ]  # fmt: skip
     return LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider"))

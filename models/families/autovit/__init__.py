@@ -13,6 +13,7 @@ FAMILY = Family(
     ops=".ops:OPS",
     module=".model:AutoViT",
     blocks=".blocks:BLOCKS",
+    space="....spaces.autovit:AutoViTSpace",
     removable=".removable:removable_of_autovit",
     inherited=".inheritance:inherited_autovit",
     skeleton=".skeleton:autovit_skeleton",

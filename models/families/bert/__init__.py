@@ -14,6 +14,7 @@ FAMILY = Family(
     ops=".ops:OPS",
     module=".model:Bert",
     blocks=".blocks:BLOCKS",
+    space="....spaces.bert:BertSpace",
     hugging_face={
         "bert": ".hugging_face:bert_spec_from_config",
     },

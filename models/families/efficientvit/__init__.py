@@ -13,6 +13,7 @@ FAMILY = Family(
     ops=".ops:OPS",
     module=".model:EfficientViT",
     blocks=".blocks:BLOCKS",
+    space="....spaces.efficientvit:EfficientViTSpace",
     rename=".checkpoint_names:efficientvit_names",
     choices=".choices:CHOICES",
     removable=".removable:removable_of_efficientvit",

@@ -13,6 +13,7 @@ FAMILY = Family(
     ops=".ops:OPS",
     module=".model:SwinTransformer",
     blocks=".blocks:BLOCKS",
+    space="....spaces.swin:SwinSpace",
     hugging_face={
         "swin": ".hugging_face:swin_spec_from_config",
         "mask2former": ".mask2former:backbone_spec_from_config",

@@ -13,6 +13,7 @@ FAMILY = Family(
     ops=".ops:OPS",
     module=".model:Vgg",
     blocks=".blocks:BLOCKS",
+    space="....spaces.vgg:VggSpace",
     rename=".checkpoint_names:vgg_names",
     structures=".structures:vgg_structures",
     with_units=".structures:vgg_with_units",

@@ -13,6 +13,7 @@ FAMILY = Family(
     ops=".ops:OPS",
     module=".model:VisionTransformer",
     blocks=".blocks:BLOCKS",
+    space="....spaces.vit:ViTSpace",
     hugging_face={
         "vit": ".hugging_face:vit_spec_from_config",
         "deit": ".hugging_face:vit_spec_from_config",

@@ -20,8 +20,8 @@ from vitprof.backends.tensorrt.sparsity import sparsity_report
 from vitprof.backends.two_four import is_two_four, prune_two_four, weight_layers
 from vitprof.models import SwinSpec, ViTSpec, create_model
 from vitprof.models.block import Block
-from vitprof.spaces.swin_slabs import SwinSpace
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.swin import SwinSlabs
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
@@ -45,7 +45,7 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> Path:
-    return table_of(VitSpace.covering(SPEC).blocks(), tmp_path_factory.mktemp("table") / "lut.csv")
+    return table_of(ViTSlabs.covering(SPEC).blocks(), tmp_path_factory.mktemp("table") / "lut.csv")
 
 
 def table_of(blocks: Sequence[Block], path: Path) -> Path:
@@ -231,7 +231,7 @@ def test_one_stage_of_a_swin(run, tmp_path) -> None:
     )  # fmt: skip
     norm = load_dataset("digits").normalisation
     write_model(create_model(spec), tmp_path / "swin", norm)
-    path = table_of(SwinSpace.covering(spec).blocks(), tmp_path / "swin.csv")
+    path = table_of(SwinSlabs.covering(spec).blocks(), tmp_path / "swin.csv")
     out = tmp_path / "out"
     answer = run("prune", "--model", tmp_path / "swin", "--table", path,
                  "--target", "0.85x", *QUICK, "--only", "stages.1.", "--out", out,
@@ -300,7 +300,7 @@ def test_an_option_of_the_other_method_is_refused(run, model, table, tmp_path) -
 
 @pytest.fixture(scope="module")
 def merging_table(tmp_path_factory) -> Path:
-    space = VitSpace.covering(SPEC).with_merging()
+    space = ViTSlabs.covering(SPEC).with_merging()
     return table_of(space.blocks(), tmp_path_factory.mktemp("merging") / "lut.csv")
 
 

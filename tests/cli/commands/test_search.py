@@ -13,7 +13,7 @@ from vitprof.models import create_model, create_spec
 from vitprof.search.costs import CostModel
 from vitprof.search.evaluators import subnet_evaluator
 from vitprof.search.supernet.folder import read_supernet
-from vitprof.spaces.named_spaces import find_search_space
+from vitprof.spaces.registry import find_search_space
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.evaluate import evaluate

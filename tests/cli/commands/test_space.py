@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from vitprof.models import create_spec
-from vitprof.search.covering import measuring_space
-from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space
+from vitprof.spaces.registry import find_search_space, search_space_names
 from vitprof.tables import LatencyTable, Row, Setting
 
 from ..tiny_space import TINY_VITS
@@ -25,17 +24,17 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def table(file: Path, setting: Setting) -> LatencyTable:
-    blocks = measuring_space(find_search_space(str(file))).blocks()
+    blocks = find_search_space(str(file)).measured().blocks()
     return LatencyTable([Row(b, latency_ms=1 + b.macs / 1e6) for b in blocks], setting)
 
 
 def test_without_a_name_it_lists_the_known_spaces(run) -> None:
     answer = run("space")
     assert answer.code == 0
-    assert all(name in answer.out for name in SEARCH_SPACES)
+    assert all(name in answer.out for name in search_space_names())
     listed = run("space", "--json").json["spaces"]
-    assert [one["name"] for one in listed] == list(SEARCH_SPACES)
-    assert listed[0]["models"] == find_search_space(SEARCH_SPACES[0]).count()
+    assert [one["name"] for one in listed] == list(search_space_names())
+    assert listed[0]["models"] == find_search_space(search_space_names()[0]).count()
 
 
 def test_it_says_what_the_space_is(run, file, table, tmp_path) -> None:

@@ -16,8 +16,8 @@ from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError
 from vitprof.models import SwinSpec, ViTSpec, create_model
 from vitprof.progress import no_progress
-from vitprof.spaces.swin_slabs import SwinSpace
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.swin import SwinSlabs
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.distillation import DistillationLoss
@@ -40,7 +40,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def table() -> LatencyTable:
-    return table_of(VitSpace.covering(SPEC).blocks(), lambda block: block.macs / 1e6 + 0.01)
+    return table_of(ViTSlabs.covering(SPEC).blocks(), lambda block: block.macs / 1e6 + 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +225,7 @@ def test_one_stage_of_a_swin(data, tmp_path) -> None:
         32, [1, 2], [2, 4], mlp_ratio=2, patch=1, window=4, resolution=8, in_channels=1, classes=10,
         name="digits-swin",
     )  # fmt: skip
-    table = table_of(SwinSpace.covering(spec).blocks(), lambda block: block.macs / 1e6 + 0.01)
+    table = table_of(SwinSlabs.covering(spec).blocks(), lambda block: block.macs / 1e6 + 0.01)
     torch.manual_seed(0)
     context = context_of(
         create_model(spec), TrainingContext(data, data.normalisation), tmp_path / "out", table,

@@ -15,8 +15,8 @@ from vitprof.compress.optin.optin import OptinRun
 from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError
 from vitprof.progress import no_progress
-from vitprof.spaces.swin_slabs import SwinSpace
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.swin import SwinSlabs
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.training.data.images import Dataset, Images, Normalisation
 
 from ..conftest import DISTILLED, SWIN, VIT, context_of, randomised, table_of
@@ -36,7 +36,7 @@ def dataset(spec, count: int = 96) -> Dataset:
 
 def table_for(spec):
     swin = spec.family == "swin"
-    space = SwinSpace.covering(spec) if swin else VitSpace.covering(spec).with_merging()
+    space = SwinSlabs.covering(spec) if swin else ViTSlabs.covering(spec).with_merging()
     return table_of(space.blocks(), lambda block: block.macs / 1e6 + 0.01)
 
 
@@ -161,7 +161,7 @@ def test_where_merging_does_not_pay_that_is_said(tmp_path) -> None:
     def slow_to_merge(block):
         return 50.0 if block.op == "bipartite_merging" else block.macs / 1e6 + 0.01
 
-    slow = table_of(VitSpace.covering(VIT).with_merging().blocks(), slow_to_merge)
+    slow = table_of(ViTSlabs.covering(VIT).with_merging().blocks(), slow_to_merge)
     run = run_of(VIT, tmp_path / "out", "0.8x", "latency", table=slow, merge_tokens=True)
     run.score()
     assert not any(run.cut(run.goal.targets[0]).spec.merges)
@@ -173,7 +173,7 @@ def test_where_merging_does_not_pay_that_is_said(tmp_path) -> None:
 
 
 def test_a_table_without_merging_says_how_to_get_one(tmp_path) -> None:
-    plain = table_of(VitSpace.covering(VIT).blocks(), lambda block: block.macs / 1e6 + 0.01)
+    plain = table_of(ViTSlabs.covering(VIT).blocks(), lambda block: block.macs / 1e6 + 0.01)
     run = run_of(VIT, tmp_path / "out", "0.8x", "latency", table=plain, merge_only=True)
     run.score()
     with pytest.raises(UserError, match="--merging"):

@@ -24,7 +24,7 @@ from vitprof.compress.segmentation.method import SEGMENTATION, SegmentationOptio
 from vitprof.compress.segmentation.optin_segmentation import SegmentationRun
 from vitprof.compress.segmentation.subject import SegmentationData
 from vitprof.models import create_model, create_spec
-from vitprof.spaces.swin_slabs import SwinSpace
+from vitprof.spaces.swin import SwinSlabs
 from vitprof.training.data.images import Normalisation
 from vitprof.training.data.segmentation_images import find_segmentation_images
 
@@ -59,7 +59,7 @@ def make_run(folder, images, tmp_path):
         share: float, unit: Any = "latency", score="trajectory", only=(), **options: Any
     ) -> SegmentationRun:
         spec = backbone_spec(folder)
-        table = table_of(SwinSpace.covering(spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
+        table = table_of(SwinSlabs.covering(spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
         context = context_of(
             load_mask2former(folder), TrainingContext(images, NORM), tmp_path / "run", table,
             f"{share}x", unit, spec=spec, groups=GROUPS, only=only, kinds=SEGMENTATION.kinds,

@@ -8,7 +8,7 @@ import pytest
 from vitprof.models import Block, Spec, create_spec
 from vitprof.profiler.plan import Plan
 from vitprof.profiler.sampling.reference import STANDARD, choose_references
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables.references import References
 
 Mlp = Callable[..., Block]
@@ -60,7 +60,7 @@ def test_models_without_mlps_are_followed_by_one_of_them() -> None:
 
 
 def test_blocks_without_an_mlp_are_followed_by_the_standard_one_at_that_batch() -> None:
-    stem = VitSpace().blocks()[0]
+    stem = ViTSlabs().blocks()[0]
     assert stem.op == "patch_embed"
     assert chosen(attention(12, 768), stem) == both(STANDARD)
     shared = chosen(stem, batch=16).blocks

@@ -14,12 +14,12 @@ from vitprof.models import Spec, ViTSpec
 from vitprof.profiler.sampling.protocol import Protocol
 from vitprof.profiler.target import Target
 from vitprof.profiler.validation.validate import ValidationResult, validate_table
-from vitprof.spaces.vit_slabs import VitSpace
+from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.comparison import rivals
 from vitprof.tables.references import Drift, Readings, References
 
-SPACE = VitSpace(
+SPACE = ViTSlabs(
     {
         "patch_embed": {"embed": (16, 32)},
         "attention": {"embed": (16, 32), "heads": (1, 2), "qk": (8, 16), "v": (8, 16)},

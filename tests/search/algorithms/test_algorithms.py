@@ -15,7 +15,7 @@ from vitprof.search.evaluation_log import EvaluationLog, key_of
 from vitprof.search.limits import Limit, Limits
 from vitprof.search.objective import Objective
 from vitprof.search.problem import Problem
-from vitprof.spaces.named_spaces import find_search_space, search_space_from_dict
+from vitprof.spaces.registry import find_search_space, search_space_from_dict
 
 PLAN = SearchPlan(2000, "macs", EvolutionPlan(20, 12, 6))
 

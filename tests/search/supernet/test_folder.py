@@ -12,7 +12,7 @@ import torch
 from vitprof.models import create_model
 from vitprof.search.supernet.folder import SupernetRecord, read_supernet, write_supernet
 from vitprof.search.supernet.supernet import Supernet
-from vitprof.spaces.named_spaces import search_space_from_dict
+from vitprof.spaces.registry import search_space_from_dict
 from vitprof.training.data.held_out import digest, hold_out
 from vitprof.training.data.images import Dataset
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from vitprof.search.supernet import sharing as module
 from vitprof.search.supernet.sharing import sharing
-from vitprof.spaces.named_spaces import search_space_from_dict
+from vitprof.spaces.registry import search_space_from_dict
 
 VIT = {"family": "vit", "embed": [4, 8], "depth": [1, 2], "heads": [1, 2], "qk": 2,
        "mlp": [4, 8, 16], "resolution": 4, "patch": 2, "in_channels": 1, "classes": 3}  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vitprof.models import ViTLayer, ViTSpec
-from vitprof.spaces.measuring_spaces import SPACES, space_class
+from vitprof.spaces.registry import families_with_spaces, slabs_class
 from vitprof.tables import LatencyTable
 from vitprof.tables.grids.block_arrays import BlockArrays
 
@@ -87,9 +87,9 @@ def test_arrays_of_different_shapes_are_refused(
         BlockArrays.from_vit_widths(small_vit(), np.array([24, 24]), two, two, two, three)
 
 
-@pytest.mark.parametrize("family", SPACES)
+@pytest.mark.parametrize("family", families_with_spaces())
 def test_arrays_have_the_weights_of_their_blocks(family: str) -> None:
-    space, rng = space_class(family).create(), random.Random(0)
+    space, rng = slabs_class(family).create(), random.Random(0)
     specs = [space.sample(rng, str(n)) for n in range(12)]
     arrays = BlockArrays.from_specs(specs)
     in_all = sum(columns.params_read(op) for op, columns in arrays.ops.items())

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from vitprof.models import OPS, Block, create_block, create_spec
 from vitprof.models.families.autovit.model import AutoViT
-from vitprof.models.families.autovit.search_spaces import latency_table_modules
 from vitprof.models.families.autovit.spec import AutoViTSpec
 from vitprof.models.families.autovit.stages import MBConvStage, TransformerStage
+from vitprof.spaces.autovit import latency_table_modules
 
 
 def params_of(module: torch.nn.Module) -> int:

@@ -8,7 +8,6 @@ import json
 import pytest
 from vitprof.models import Block, Spec, create_spec
 from vitprof.models.families.autovit.known import autovit_of_table
-from vitprof.models.families.autovit.search_spaces import SEARCH_SPACES, latency_table_modules
 from vitprof.models.families.autovit.spec import AutoViTSpec
 from vitprof.models.families.autovit.stages import MBConvStage, TransformerStage
 
@@ -154,24 +153,3 @@ def test_three_transformer_stages_are_a_model_too():
     spec = autovit_of_table("three", *rows, 1000)
     assert len(spec.transformers) == 3
     assert spec.blocks()[-2]["resolution"] == 8
-
-
-@pytest.mark.parametrize("name", SEARCH_SPACES)
-def test_search_spaces_are_those_of_table_1(name):
-    space = SEARCH_SPACES[name]
-    one_stage = 2 * 4 * 3 * 2
-    assert space.size == 2 * 2 * (2 * 2) ** 3 * (one_stage**3 + one_stage**4)
-    smallest, largest = space.smallest(), space.largest()
-    assert (len(smallest.transformers), len(largest.transformers)) == (3, 4)
-    low, high = space.params
-    assert smallest.params < high
-    assert largest.params > low
-    for widths in (stage.widths for stage in (*space.mbconvs, *space.transformers)):
-        assert len(widths) == 2 and widths[0] < widths[1]
-
-
-def test_the_latency_table_has_the_papers_46_modules():
-    modules = latency_table_modules()
-    assert len(modules) == len(set(modules)) == 46
-    ops = [module.op for module in modules]
-    assert [ops.count(op) for op in ("conv", "mbconv", "mobilevit")] == [2, 4, 40]

@@ -1,16 +1,24 @@
-"""The Swin space: which widths a table of Swin Transformers covers."""
+"""Swin Transformers: which widths are measured, and which are searched."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
 
 from ..errors import UserError
-from ..models import Spec
+from ..models import Block, Spec
+from ..models.checks import check_known_fields
 from ..models.families.swin.spec import SwinSpec, SwinStage
 from ..models.families.vit.spec import ViTLayer
 from ..models.ops.codes import NO_YES, code
-from .measuring_space import Slab, width_in
-from .staged_slabs import StagedSpace, intersection
+from .gene import Value
+from .slabs import Slab, width_in
+from .space import SearchSpace, Site
+from .staged_slabs import StagedSlabs, intersection
+from .stages import stage_genes, stages_of
 
 RESOLUTION, PATCH, WINDOW, CLASSES, STAGES = 224, 4, 7, 1000, 4
 # Widths of the first stage, from half of Swin-T's to Swin-B's; each further stage has twice these.
@@ -23,7 +31,7 @@ MLP_RATIOS = (0.5, 2, 4)
 NO, YES = (code(NO_YES, answer, "shift") for answer in NO_YES)
 
 
-class SwinSpace(StagedSpace):
+class SwinSlabs(StagedSlabs):
     """Slabs of window attention, MLP and merging at every stage's map."""
 
     name = "swin"
@@ -36,9 +44,9 @@ class SwinSpace(StagedSpace):
         smallest = PATCH * 2 ** (STAGES - 1)
         if side % smallest or any((side // PATCH // 2**i) % WINDOW for i in range(STAGES)):
             raise UserError(
-                f"--resolution {side} does not fit Swin's patch {PATCH}, {STAGES} stages and "
-                f"window {WINDOW}; take a multiple of {smallest * WINDOW}, or give a spec with "
-                "--model."
+                f"`resolution` {side} does not fit Swin's patch {PATCH}, {STAGES} stages and "
+                f"window {WINDOW}; take a multiple of {smallest * WINDOW}, or give a `model` "
+                "of that size."
             )
         slabs = [
             Slab(
@@ -137,3 +145,92 @@ class SwinSpace(StagedSpace):
             in_channels=stem.frame["in_channels"],
             classes=classes,
         )
+
+
+# Of each stage; qk and v of a head are those of every Swin unless given.
+CHOICES = ("embed", "depth", "heads", "qk", "v", "mlp_ratio")
+HEAD_WIDTH = HEAD_WIDTHS[-1]
+# Depths of Swin-T to Swin-B, and fewer; widths and heads as far as the slabs reach.
+SWIN = {
+    "stage": [
+        {
+            "embed": [scale * width for width in EMBED],
+            "depth": depths,
+            "heads": [scale * heads for heads in range(HEADS[0], HEADS[-1] + 1)],
+            "mlp_ratio": [2, 3, 4],
+        }
+        for scale, depths in ((1, [1, 2]), (2, [1, 2]), (4, [2, 4, 6, 12, 18]), (8, [1, 2]))
+    ]
+}
+
+
+@dataclass(frozen=True)
+class SwinSpace(SearchSpace):
+    """Width, depth and heads of each stage, whose layers are alike; widths never shrink."""
+
+    family = "swin"
+    makes = SwinSpec
+
+    @classmethod
+    def known(cls) -> Mapping[str, Mapping[str, Any]]:
+        return {"swin": SWIN}
+
+    @classmethod
+    def slabs(cls) -> type[SwinSlabs]:
+        return SwinSlabs
+
+    @classmethod
+    def from_fields(cls, name: str, record: Mapping[str, Any]) -> Self:
+        """Return the space of a file's fields; raises UserError naming the wrong one."""
+        check_known_fields(record, ["stage", *cls.frame_fields()])
+        stages = stages_of(record, "stage")
+        genes = []
+        for number, stage in enumerate(stages, start=1):
+            qk = stage.get("qk", HEAD_WIDTH)
+            defaults = {"qk": qk, "v": [qk] if isinstance(qk, int) else qk}
+            genes += stage_genes({**defaults, **stage}, f"stage-{number}", CHOICES)
+        space = cls(
+            name,
+            tuple(genes),
+            never_shrink=tuple(f"stage-{n}.embed" for n in range(1, len(stages) + 1)),
+            frame=cls.framed(record),
+        )
+        for candidate in (space.smallest(), space.largest()):
+            space.spec(candidate)  # refuses what no Swin has
+        return space
+
+    @property
+    def stages(self) -> list[str]:
+        return [gene.block for gene in self.genes if gene.name.endswith(".embed")]
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {gene.name: list(gene.values) for gene in self.genes}
+        stages = [{c: values[f"{stage}.{c}"] for c in CHOICES} for stage in self.stages]
+        return {"family": self.family, "name": self.name, **self.frame_as_json(), "stage": stages}
+
+    def build(self, values: Mapping[str, Value], name: str) -> Spec:
+        stages = []
+        for stage in self.stages:
+            embed, depth, heads, qk, v = (int(values[f"{stage}.{c}"]) for c in CHOICES[:-1])
+            mlp = max(round(values[f"{stage}.mlp_ratio"] * embed), 1)
+            stages.append(SwinStage(embed, (ViTLayer(heads, qk, v, mlp),) * depth))
+        return SwinSpec(name=name, stages=tuple(stages), **dict(self.frame))
+
+    def sites(self) -> list[Site]:
+        stages = self.stages
+        found = [Site("embed", (f"{stages[0]}.embed",))]
+        for before, stage in pairwise(["", *stages]):
+            if before:
+                found.append(Site(f"{before} to {stage}", (f"{before}.embed", f"{stage}.embed")))
+            found.append(Site(stage, tuple(f"{stage}.{choice}" for choice in CHOICES)))
+        return [*found, Site("classifier", (f"{stages[-1]}.embed",))]
+
+    def blocks_by_site(self, spec: Spec) -> dict[str, list[Block]]:
+        assert isinstance(spec, SwinSpec)
+        blocks = iter(spec.blocks())
+        found = {"embed": [next(blocks)]}
+        for number, (name, stage) in enumerate(zip(self.stages, spec.stages, strict=True)):
+            if number:
+                found[f"{self.stages[number - 1]} to {name}"] = [next(blocks)]
+            found[name] = [next(blocks) for _ in range(2 * len(stage.layers))]
+        return {**found, "classifier": list(blocks)}  # a backbone has none

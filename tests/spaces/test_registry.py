@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vitprof.errors import UserError
-from vitprof.spaces.named_spaces import (
+from vitprof.spaces.registry import (
     LARGEST_FILE_BYTES,
-    SEARCH_SPACES,
     find_search_space,
     search_space_from_dict,
+    search_space_names,
 )
 
 from .small_spaces import SMALL
@@ -49,7 +49,7 @@ def edited(family: str, *path: Any, **changes: Any) -> dict[str, Any]:
     return fields
 
 
-@pytest.mark.parametrize("name", SEARCH_SPACES)
+@pytest.mark.parametrize("name", search_space_names())
 def test_every_name_has_a_space_that_its_fields_describe(name: str) -> None:
     space = find_search_space(name)
     assert space.name == name
@@ -95,13 +95,13 @@ def test_the_documented_files_are_spaces(tmp_path: Path) -> None:
         assert space.count() > 1000
         for row in space.sample(np.random.default_rng(0), 20):
             assert space.spec(row).macs > 0
-    assert families == ["vit", "autovit", "efficientvit"]
+    assert families == ["vit", "bert", "swin", "vgg", "autovit", "efficientvit"]
 
 
 # --- refused -------------------------------------------------------------------------------------
 
 BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
-    ({"family": "swin"}, ("family='swin'", "autovit, efficientvit, vit")),
+    ({"family": "resnet"}, ("family='resnet'", "vit, autovit, bert, efficientvit, vgg, swin")),
     ({}, ("family=None",)),
     ({"family": ["vit"]}, ("family=",)),
     (edited("vit", name=""), ("name",)),
@@ -149,6 +149,20 @@ BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (edited("efficientvit", kernels=5), ("kernels=5",)),
     (edited("efficientvit", v_ratio=10**400), ("v_ratio",)),
     (edited("efficientvit", qk=[1.5]), ("qk", "1.5")),
+    (edited("swin", stage=None), ("'stage'",)),
+    (edited("swin", embed=[16]), ("unknown field 'embed'",)),
+    (edited("swin", "stage", 0, heads=None), ("stage-1", "'heads' is missing")),
+    (edited("swin", "stage", 0, qk=[0]), ("stage-1.qk", "0")),
+    (edited("swin", "stage", 1, embed=[4]), ("no model", "shrink")),
+    (edited("swin", window=3), ("window=3",)),
+    (edited("bert", vocab=3), ("vocab=3",)),
+    (edited("bert", tokens=[8]), ("tokens=(8,)",)),
+    (edited("bert", tokens=17), ("tokens=17",)),
+    (edited("bert", mlp=None), ("one of mlp and mlp_ratio",)),
+    (edited("vgg", hidden=None), ("`dense`", "`hidden`")),
+    (edited("vgg", resolution=18), ("resolution=18",)),
+    (edited("vgg", "stage", 0, channels=[]), ("stage-1.channels has no choice",)),
+    (edited("vgg", "stage", 0, width=[4]), ("stage-1", "unknown field 'width'")),
 ]
 
 

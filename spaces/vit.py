@@ -1,36 +1,35 @@
-"""The ViT space: which widths a table of plain Vision Transformers covers."""
+"""Plain Vision Transformers: which widths are measured, and which are searched (AutoFormer's)."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..errors import UserError
 from ..models import Spec, ViTLayer, ViTSpec
-from ..tables import LatencyTable
-from ..tables.grids.grid import OpGrid
-from .measuring_space import WIDTH_STEP, FamilySpace, Slab, fractions, parse_tokens, width_in
+from .layered import LayeredSpace, Levels, layer_levels
+from .slabs import WIDTH_STEP, FamilySlabs, Grids, Slab, fractions, parse_tokens, width_in
 
-# Levels per op and axis. The ends are DeiT-Ti's and DeiT-B's widths, and what pruning leaves.
-# Latency is close to multilinear in the dims, so few levels suffice; see docs/fidelity.md.
-DEFAULT_LEVELS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "patch_embed": {"embed": (192, 384, 768)},
-    "attention": {
-        "embed": (192, 384, 576, 768),
-        "heads": (1, 3, 6, 12),
-        "qk": (16, 64),
-        "v": (16, 64),
-    },
-    # 3072 floats are a multiple of 4 KiB, where many caches alias: on CPUs it is slower than its
-    # neighbours, so it has one, and widths between are not interpolated from it.
-    "mlp": {"embed": (192, 384, 576, 768), "mlp": (192, 768, 1536, 2304, 3040, 3072)},
-    "classifier": {"embed": (192, 384, 768)},
+# The ends are DeiT-Ti's and DeiT-B's widths, and what pruning leaves. Latency is close to
+# multilinear in the dims, so few levels suffice; see docs/fidelity.md.
+WIDTHS = {
+    "embed": (192, 384, 576, 768),
+    "heads": (1, 3, 6, 12),
+    "qk": (16, 64),
+    "v": (16, 64),
+    "mlp": (192, 768, 1536, 2304, 3072),
 }
+# 3072 floats are a multiple of 4 KiB, where many caches alias: on CPUs it is slower than its
+# neighbours, so it has one, and widths between are not interpolated from it.
+BESIDE_SLOW_MLP = (3040,)
+ENDS: Levels = {"patch_embed": {"embed": (192, 384, 768)}, "classifier": {"embed": (192, 384, 768)}}
+DEFAULT_LEVELS = layer_levels(WIDTHS, ENDS, BESIDE_SLOW_MLP)
 
 
 @dataclass(frozen=True)
-class VitSpace(FamilySpace):
+class ViTSlabs(FamilySlabs):
     """Levels of every axis, and the fixed frame (image, patch, classes) around them.
 
     `tokens` are the sequence lengths at which attention and MLP are measured; by default the one
@@ -38,9 +37,7 @@ class VitSpace(FamilySpace):
     quarter of them: by default four lengths, attention that knows sizes, and the merging itself.
     """
 
-    levels: Mapping[str, Mapping[str, tuple[int, ...]]] = field(
-        default_factory=lambda: DEFAULT_LEVELS
-    )
+    levels: Levels = field(default_factory=lambda: DEFAULT_LEVELS)
     resolution: int = 224
     patch: int = 16
     in_channels: int = 3
@@ -60,15 +57,15 @@ class VitSpace(FamilySpace):
         resolution: int | None = None,
         patch: int | None = None,
         classes: int | None = None,
-    ) -> VitSpace:
+    ) -> ViTSlabs:
         space = cls() if spec is None else cls.covering(spec)
         return space.with_frame(resolution=resolution, patch=patch, classes=classes)
 
     @classmethod
-    def covering(cls, spec: Spec) -> VitSpace:
+    def covering(cls, spec: Spec) -> ViTSlabs:
         """Return the space of `spec` and everything narrower: what pruning it may leave."""
         if not isinstance(spec, ViTSpec):
-            raise UserError(f"{spec.name or 'the model'} is not a plain ViT; the space is 'vit'.")
+            raise UserError(f"{spec.name or 'the model'} is not a plain ViT; the family is 'vit'.")
         # 0 is the width of a half that is absent.
         widths = {
             name: sorted({getattr(layer, name) for layer in spec.layers} - {0})
@@ -101,15 +98,12 @@ class VitSpace(FamilySpace):
         )
 
     @classmethod
-    def of_table(cls, table: LatencyTable) -> VitSpace:
-        """Return the space that a table of ViT blocks covers, on its levels and in its frame."""
+    def of_grids(cls, grids: Grids) -> ViTSlabs:
+        """Return the space that grids of ViT blocks cover, on their levels and in their frame."""
         levels: dict[str, dict[str, tuple[int, ...]]] = {}
         frame: dict[str, dict[str, int]] = {}
         for op, axes in DEFAULT_LEVELS.items():
-            grid = _own_part(table, op)
-            spans = {
-                a: tuple(int(v) for v in lv) for a, lv in zip(grid.axes, grid.levels, strict=True)
-            }
+            spans = _own_grid(grids, op)
             levels[op] = {axis: spans[axis] for axis in axes}
             frame[op] = {axis: span[-1] for axis, span in spans.items() if axis not in axes}
         stem, head = frame["patch_embed"], frame["classifier"]
@@ -122,24 +116,23 @@ class VitSpace(FamilySpace):
             prefix=stem["prefix"],
             heads_of_classifier=head["heads"],
         )
-        if "bipartite_merging" not in table.ops:
+        if "bipartite_merging" not in grids.by_op:
             return space
-        merging = _own_part(table, "bipartite_merging")
-        lengths = tuple(int(length) for length in merging.levels[merging.axes.index("tokens")])
+        lengths = _own_grid(grids, "bipartite_merging")["tokens"]
         space = space.with_merging()
         return space if space.lengths == lengths else replace(space, tokens=lengths)
 
-    def with_frame(self, **values: int | None) -> VitSpace:
+    def with_frame(self, **values: int | None) -> ViTSlabs:
         """Return the space with these of its fields replaced; None keeps what is there."""
         return replace(self, **{k: v for k, v in values.items() if v is not None})  # type: ignore[arg-type]
 
-    def with_levels(self, text: str) -> VitSpace:
-        """As `Space.with_levels`; "tokens=..." sets the sequence lengths of both halves."""
+    def with_levels(self, text: str) -> ViTSlabs:
+        """As for any space; "tokens=..." sets the sequence lengths of both halves."""
         others, tokens = parse_tokens(text)
         return replace(super().with_levels(others), tokens=tokens or self.tokens)
 
-    def with_slab(self, slab: Slab) -> VitSpace:
-        """As `Space.with_slab`; the slabs of several sequence lengths change together."""
+    def with_slab(self, slab: Slab) -> ViTSlabs:
+        """As `MeasuringSpace.with_slab`; the slabs of several sequence lengths change together."""
         return replace(self, levels={**self.levels, slab.op: dict(slab.levels)})
 
     @property
@@ -185,7 +178,7 @@ class VitSpace(FamilySpace):
         patches = own - self.prefix
         return tuple(sorted({own - patches * quarters // 4 for quarters in range(4)}))
 
-    def with_merging(self) -> VitSpace:
+    def with_merging(self) -> ViTSlabs:
         """Return the space with models that merge tokens."""
         return replace(self, merging=True)
 
@@ -223,7 +216,7 @@ class VitSpace(FamilySpace):
         if low > high:
             raise UserError(
                 f"the ops share no value of {axis}: one is measured only from {low}, another only "
-                f"to {high}; measure both on a common range (vitprof measure --grid)."
+                f"to {high}; measure both on a common `grid`."
             )
         return low, high
 
@@ -283,14 +276,51 @@ class VitSpace(FamilySpace):
         return tuple(merges)
 
 
-def _own_part(table: LatencyTable, op: str) -> OpGrid:
+def _own_grid(grids: Grids, op: str) -> Mapping[str, tuple[int, ...]]:
     """Return the grid of an op that plain ViTs use: of the classifier's sequence length.
 
     Another family's blocks of the op may stand in the table too, at other lengths.
     """
-    length = int(table.grids("classifier").parts[-1].levels[-1][-1])
-    parts = table.grids(op).parts
-    if "tokens" in parts[-1].axes:
-        position = parts[-1].axes.index("tokens")
-        parts = [part for part in parts if length in part.levels[position]] or parts
-    return parts[-1]
+    length = grids.of("classifier")[-1]["tokens"][-1]
+    of_op = grids.of(op)
+    if "tokens" in of_op[-1]:
+        of_op = [levels for levels in of_op if length in levels["tokens"]] or of_op
+    return of_op[-1]
+
+
+def _autoformer(
+    embed: tuple[int, ...],
+    heads: tuple[int, ...],
+    ratios: tuple[float, ...],
+    depth: tuple[int, ...],
+) -> dict[str, Any]:
+    """Return a row of AutoFormer's table 1 (Chen et al. 2021).
+
+    There a head's Q, K and V are 64 wide each, so that the choices of their joint width are those
+    of the heads.
+    """
+    return {"embed": embed, "depth": depth, "heads": heads, "qk": 64, "mlp_ratio": ratios}
+
+
+AUTOFORMERS = {
+    "autoformer-tiny": _autoformer((192, 216, 240), (3, 4), (3.5, 4.0), (12, 13, 14)),
+    "autoformer-small": _autoformer((320, 384, 448), (5, 6, 7), (3.0, 3.5, 4.0), (12, 13, 14)),
+    "autoformer-base": _autoformer((528, 576, 624), (8, 9, 10), (3.0, 3.5, 4.0), (14, 15, 16)),
+}
+
+
+class ViTSpace(LayeredSpace):
+    """Plain ViTs, AutoFormer's among them."""
+
+    family = "vit"
+    makes = ViTSpec
+    not_in_frame = ("merges",)
+    ends = ("patch_embed", "classifier")
+
+    @classmethod
+    def known(cls) -> Mapping[str, Mapping[str, Any]]:
+        return AUTOFORMERS
+
+    @classmethod
+    def slabs(cls) -> type[ViTSlabs]:
+        return ViTSlabs

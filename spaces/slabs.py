@@ -1,4 +1,4 @@
-"""A space: which blocks a table of one family of models holds, and the models it then covers."""
+"""What is measured: grids of blocks (slabs), and the models that a table of them then covers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import ClassVar, Self
 from ..errors import UserError, did_you_mean
 from ..models import Block, Spec
 from ..models.checks import shown
-from ..tables import LatencyTable
 
 # Every sampled width is a multiple of this, as a pruned or searched model's would be.
 WIDTH_STEP = 8
@@ -45,8 +44,8 @@ class Slab:
         return replace(self, levels={**self.levels, axis: tuple(sorted(set(levels)))})
 
 
-class Space(ABC):
-    """The slabs of a family, and random models that they cover."""
+class MeasuringSpace(ABC):
+    """Slabs to measure, and random models that they cover."""
 
     name: ClassVar[str]
     # How many whole models the line from blocks to models is fitted on. Where a model takes
@@ -95,13 +94,13 @@ class Space(ABC):
             op, _, axis = name.strip().rpartition(".")
             ops = {slab.op for slab in space.slabs}
             if op and op not in ops:
-                raise UserError(f"--grid {shown(part)}: unknown op '{op}'{did_you_mean(op, ops)}.")
+                raise UserError(f"`grid` {shown(part)}: unknown op '{op}'{did_you_mean(op, ops)}.")
             of_op = [slab for slab in space.slabs if op in ("", slab.op)]
             owners = [slab for slab in of_op if axis in slab.levels]
             if not owners:
                 known = {axis for slab in of_op for axis in slab.levels}
                 raise UserError(
-                    f"--grid {shown(part)}: unknown axis '{axis}'{did_you_mean(axis, known)}."
+                    f"`grid` {shown(part)}: unknown axis '{axis}'{did_you_mean(axis, known)}."
                 )
             for slab in owners:
                 space = space.with_slab(slab.with_levels(axis, levels))
@@ -123,8 +122,8 @@ class Space(ABC):
             ]
             if not candidates:
                 raise UserError(
-                    f"--points {points} is too few: the ends of every axis alone make "
-                    f"{space.points} points; narrow the --grid or allow more."
+                    f"`points` {points} is too few: the ends of every axis alone make "
+                    f"{space.points} points; narrow the `grid` or allow more."
                 )
             *_, axis, level, number = min(candidates)
             slab = space.slabs[number]
@@ -156,8 +155,28 @@ class Space(ABC):
         ]  # fmt: skip
 
 
-class FamilySpace(Space):
-    """A space that a family of models has by itself, whatever is searched in it."""
+@dataclass(frozen=True)
+class Grids:
+    """Grids of blocks that stand in a table, by op: `levels` of every axis, small grids first.
+
+    source: what a message calls the table.
+    """
+
+    source: str
+    by_op: Mapping[str, Sequence[Mapping[str, tuple[int, ...]]]]
+
+    def of(self, op: str) -> Sequence[Mapping[str, tuple[int, ...]]]:
+        """Return the grids of an op; raises UserError where there is none."""
+        if op not in self.by_op:
+            raise UserError(
+                f"{self.source} has no '{op}' block, only {', '.join(self.by_op) or 'none'}; "
+                "measure one of a `family` that has it."
+            )
+        return self.by_op[op]
+
+
+class FamilySlabs(MeasuringSpace):
+    """What is measured of a family by itself, whatever is searched in it."""
 
     @classmethod
     @abstractmethod
@@ -169,15 +188,15 @@ class FamilySpace(Space):
         patch: int | None = None,
         classes: int | None = None,
     ) -> Self:
-        """Return the family's own space, or that of `spec` and everything narrower.
+        """Return the family's own slabs, or those of `spec` and everything narrower.
 
         Raises UserError where image, patch and classes do not fit.
         """
 
     @classmethod
     @abstractmethod
-    def of_table(cls, table: LatencyTable) -> Self:
-        """Return the space that a table covers; raises UserError where it lacks an op."""
+    def of_grids(cls, grids: Grids) -> Self:
+        """Return the slabs that grids hold; raises UserError where they lack an op."""
 
 
 def width_in(low: int, high: int, wanted: float, step: int = WIDTH_STEP) -> int:
@@ -204,21 +223,21 @@ def fractions(widths: Sequence[int], parts: Sequence[float]) -> tuple[int, ...]:
 
 
 def parse_levels(values: str, part: str) -> tuple[int, ...]:
-    """Return the whole numbers of "1,2,3", ascending; UserError naming the `part` of --grid."""
+    """Return the whole numbers of "1,2,3", ascending; UserError naming the `part` of a grid."""
     try:
         levels = tuple(sorted({int(value) for value in values.split(",")}))
     except ValueError:
         raise UserError(
-            f"--grid {shown(part)} is not AXIS=NUMBER,NUMBER,...; an example: "
-            '--grid "embed=192,384;attention.heads=1,3,6".'
+            f"`grid` {shown(part)} is not AXIS=NUMBER,NUMBER,...; an example: "
+            '`grid` "embed=192,384;attention.heads=1,3,6".'
         ) from None
     if levels[0] < 1:
-        raise UserError(f"--grid {shown(part)}: {levels[0]} is not a width; give numbers from 1.")
+        raise UserError(f"`grid` {shown(part)}: {levels[0]} is not a width; give numbers from 1.")
     return levels
 
 
 def parse_tokens(text: str) -> tuple[str, tuple[int, ...]]:
-    """Return what `Space.with_levels` takes without its "tokens=...", and those lengths, if any.
+    """Return what `with_levels` takes without its "tokens=...", and those lengths, if any.
 
     Raises UserError where one op alone is to have them.
     """
@@ -232,7 +251,7 @@ def parse_tokens(text: str) -> tuple[str, tuple[int, ...]]:
             continue
         if op:
             raise UserError(
-                f"--grid {shown(part)}: attention and mlp share their tokens; write tokens=..."
+                f"`grid` {shown(part)}: attention and mlp share their tokens; write tokens=..."
             )
         tokens = parse_levels(values, part)
     return ";".join(others), tokens

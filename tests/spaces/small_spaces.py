@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from vitprof.models import Block, Spec
-from vitprof.search.covering import measuring_space
-from vitprof.spaces.named_spaces import search_space_from_dict
-from vitprof.spaces.search_space import SearchSpace
+from vitprof.spaces.registry import search_space_from_dict
+from vitprof.spaces.space import SearchSpace
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.calibration.calibrate import calibrated
 
@@ -38,6 +37,24 @@ SMALL: dict[str, dict[str, Any]] = {
             {"embed": [16, 24, 48], "depth": 1, "heads": [2, 3, 4]},
             {"embed": [24, 32, 36], "depth": [1, 2], "heads": [3, 4]},
         ],
+    },
+    # Widths of the second stage that are less than some of the first.
+    "swin": {
+        "family": "swin", "resolution": 16, "classes": 3, "patch": 2, "window": 2,
+        "stage": [
+            {"embed": [8, 24], "depth": [1, 2], "heads": [1, 2], "qk": 4, "mlp_ratio": 1.5},
+            {"embed": [16, 32], "depth": 1, "heads": [2], "qk": [4, 8], "v": 8,
+             "mlp_ratio": [1, 2]},
+        ],
+    },
+    "bert": {
+        "family": "bert", "vocab": 64, "positions": 16, "tokens": 8, "embed": [16, 24],
+        "depth": [1, 2], "heads": [1, 2], "qk": 8, "mlp": [16, 32],
+    },
+    "vgg": {
+        "family": "vgg", "resolution": 16, "classes": 3, "pooled": 2, "hidden": [8, 16],
+        "dense": [1, 2],
+        "stage": [{"channels": [4, 8], "depth": [1, 2]}, {"channels": [4, 6], "depth": 1}],
     },
 }  # fmt: skip
 
@@ -74,7 +91,7 @@ def table_of(space: SearchSpace, seed: int = 0, models: int = 0) -> LatencyTable
             samples=30, context="in_model" if isinstance(subject, Spec) else "alone",
         )  # fmt: skip
 
-    measuring = measuring_space(space)
+    measuring = space.measured()
     rows = [row(block, cost(block)) for block in measuring.blocks()]
     specs = measuring.calibration_models(models) if models else []
     rows += [row(spec, 0.8 * sum(map(cost, spec.blocks())) + 0.5) for spec in specs]

@@ -1,18 +1,27 @@
-"""The EfficientViT space: which widths and choices a table of EfficientViTs covers."""
+"""EfficientViTs: which widths and choices are measured, and which are searched."""
 
 from __future__ import annotations
 
 import math
 import random
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
 
 from ..errors import UserError
-from ..models import Spec
+from ..models import Block, Spec
+from ..models.checks import check_known_fields
 from ..models.families.efficientvit.ops import ATTENTIONS, kernels_of
 from ..models.families.efficientvit.spec import EfficientViTSpec, EfficientViTStage
 from ..models.ops.codes import ACTIVATIONS, NORMS, choice
-from .measuring_space import WIDTH_STEP, Slab, width_in
-from .staged_slabs import StagedSpace
+from .gene import Gene, Value, choices_of
+from .slabs import WIDTH_STEP, Slab, width_in
+from .space import SearchSpace, Site
+from .staged_slabs import StagedSlabs
+from .stages import stage_genes, stages_of
 
 RESOLUTION, CLASSES = 224, 1000
 # Widths of the three stages from M0's to M5's, and the heads they have there.
@@ -35,7 +44,7 @@ V_RATIOS = (0.4, 1.2)
 FFN_RATIOS = (2, 4)
 
 
-class EfficientViTSpace(StagedSpace):
+class EfficientViTSlabs(StagedSlabs):
     """Slabs of every op at every stage's map, and of attention for each count of heads."""
 
     name = "efficientvit"
@@ -60,11 +69,11 @@ class EfficientViTSpace(StagedSpace):
         return list(found.values())
 
     @classmethod
-    def covering(cls, spec: Spec) -> EfficientViTSpace:
-        """As `StagedSpace.covering`, but heads have to divide every width."""
+    def covering(cls, spec: Spec) -> EfficientViTSlabs:
+        """As `StagedSlabs.covering`, but heads have to divide every width."""
         if not isinstance(spec, EfficientViTSpec):
             raise UserError(
-                f"{spec.name} is of the family '{spec.family}', not efficientvit; leave --space "
+                f"{spec.name} is of the family '{spec.family}', not efficientvit; leave `family` "
                 "away."
             )
         return super().covering(spec)
@@ -202,3 +211,126 @@ def _attention_slab(
 def _slab(op: str, dims: object, **levels: object) -> Slab:
     frame = {axis: dim for axis, dim in dict(dims).items() if axis not in levels}  # type: ignore[call-overload]
     return Slab(op, frame, {axis: tuple(sorted(set(v))) for axis, v in levels.items()})  # type: ignore[call-overload]
+
+
+CHOICES = ("embed", "depth", "heads")
+OF_MODEL = ("qk", "ffn_ratio")
+# The widths, depths and heads of M0 to M5 (Liu et al. 2023, table 1), QK and ratio around theirs.
+EFFICIENTVIT = {
+    "kernels": [5],
+    "qk": [8, 16, 24],
+    "ffn_ratio": [1.5, 2, 3],
+    "stage": [
+        {"embed": [64, 128, 192], "depth": [1, 2], "heads": [2, 3, 4]},
+        {"embed": [128, 144, 192, 240, 256, 288], "depth": [1, 2, 3], "heads": [2, 3, 4]},
+        {"embed": [192, 224, 320, 384], "depth": [2, 3, 4], "heads": [2, 3, 4]},
+    ],
+}
+
+
+@dataclass(frozen=True)
+class EfficientViTSpace(SearchSpace):
+    """Liu et al. 2023, table 1 and section 3: the dims that its six models differ in, and more.
+
+    Widths never shrink along the stages, and heads divide the width they share.
+    """
+
+    family = "efficientvit"
+    makes = EfficientViTSpec
+    not_in_frame = OF_MODEL
+
+    @classmethod
+    def known(cls) -> Mapping[str, Mapping[str, Any]]:
+        return {"efficientvit": EFFICIENTVIT}
+
+    @classmethod
+    def slabs(cls) -> type[EfficientViTSlabs]:
+        return EfficientViTSlabs
+
+    @classmethod
+    def from_fields(cls, name: str, record: Mapping[str, Any]) -> Self:
+        """Return the space of a file's fields; raises UserError naming the wrong one."""
+        check_known_fields(record, ["stage", *OF_MODEL, *cls.frame_fields()])
+        stages = stages_of(record, "stage")
+        genes = [
+            Gene.of("qk", choices_of(record, "qk", 16), "model"),
+            Gene.of("ffn_ratio", choices_of(record, "ffn_ratio", 2), "model", fractions=True),
+        ]
+        for number, stage in enumerate(stages, start=1):
+            genes += stage_genes(stage, f"stage-{number}", CHOICES)
+        numbers = range(1, len(stages) + 1)
+        space = cls(
+            name,
+            tuple(genes),
+            never_shrink=tuple(f"stage-{n}.embed" for n in numbers),
+            shared_out=tuple((f"stage-{n}.embed", f"stage-{n}.heads") for n in numbers),
+            frame=cls.framed(record),
+        )
+        for candidate in (space.smallest(), space.largest(), *space._with_each_first_width()):
+            space.spec(candidate)  # refuses what no EfficientViT has
+        return space
+
+    def _with_each_first_width(self) -> list[np.ndarray]:
+        """Return a candidate for each width of the first stage: the stem divides it once more."""
+        width, by = self.index["stage-1.embed"], self.index["stage-1.heads"]
+        made = []
+        for nth, divides in enumerate(self.divisions[width, by]):
+            if divides.any():
+                candidate = self.largest()
+                candidate[[width, by]] = nth, int(divides.argmax())
+                made.append(candidate)
+        return made
+
+    @property
+    def stages(self) -> list[str]:
+        return [gene.block for gene in self.genes if gene.name.endswith(".embed")]
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {gene.name: list(gene.values) for gene in self.genes}
+        return {
+            "family": self.family,
+            "name": self.name,
+            **self.frame_as_json(),
+            **{field: values[field] for field in OF_MODEL},
+            "stage": [{f: values[f"{stage}.{f}"] for f in CHOICES} for stage in self.stages],
+        }
+
+    def build(self, values: Mapping[str, Value], name: str) -> Spec:
+        return EfficientViTSpec(
+            name=name,
+            stages=tuple(
+                EfficientViTStage(*(int(values[f"{stage}.{f}"]) for f in CHOICES))
+                for stage in self.stages
+            ),
+            qk=int(values["qk"]),
+            ffn_ratio=values["ffn_ratio"],
+            **dict(self.frame),
+        )
+
+    def sites(self) -> list[Site]:
+        stages = self.stages
+        own = [
+            Site(stage, (*(f"{stage}.{field}" for field in CHOICES), *OF_MODEL)) for stage in stages
+        ]
+        between = [
+            Site(f"{a} to {b}", (f"{a}.embed", f"{b}.embed", "ffn_ratio"))
+            for a, b in pairwise(stages)
+        ]
+        found = [Site("stem", (f"{stages[0]}.embed",)), own[0]]
+        for step, stage in zip(between, own[1:], strict=True):
+            found += [step, stage]
+        return [*found, Site("classifier", (f"{stages[-1]}.embed",))]
+
+    def blocks_by_site(self, spec: Spec) -> dict[str, list[Block]]:
+        assert isinstance(spec, EfficientViTSpec)
+        blocks = iter(spec.blocks())
+        names = self.stages
+        found = {"stem": [next(blocks)]}
+        for number, (name, stage) in enumerate(zip(names, spec.stages, strict=True)):
+            ffn = len(spec.ffn_blocks(stage.embed, spec.sides[number]))
+            if number:
+                step = f"{names[number - 1]} to {name}"
+                found[step] = [next(blocks) for _ in range(2 * ffn + 1)]
+            layer = ffn * (spec.ffns_before + spec.ffns_after) + 1
+            found[name] = [next(blocks) for _ in range(layer * stage.depth)]
+        return {**found, "classifier": [next(blocks)]}

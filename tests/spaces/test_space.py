@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from vitprof.errors import UserError
 from vitprof.models import AutoViTSpec, EfficientViTSpec, Spec
-from vitprof.spaces.named_spaces import SEARCH_SPACES, find_search_space, search_space_from_dict
-from vitprof.spaces.search_space import SearchSpace
+from vitprof.models.families.swin.spec import SwinSpec
+from vitprof.spaces.registry import find_search_space, search_space_from_dict, search_space_names
+from vitprof.spaces.space import SearchSpace
 
 from .small_spaces import SMALL, every
 
-NAMED = {name: find_search_space(name) for name in SEARCH_SPACES}
+NAMED = {name: find_search_space(name) for name in search_space_names()}
 SMALL_SPACES = {
     family: search_space_from_dict({"name": "small", **fields}, "the test")
     for family, fields in SMALL.items()
@@ -31,7 +32,8 @@ def widths_of(spec: Spec) -> list[int]:
     if isinstance(spec, AutoViTSpec):
         stages = [*(s.width for s in spec.mbconvs), *(s.embed for s in spec.transformers)]
         return [spec.stem_width, *stages]
-    return [stage.embed for stage in spec.stages] if isinstance(spec, EfficientViTSpec) else []
+    staged = isinstance(spec, EfficientViTSpec | SwinSpec)
+    return [stage.embed for stage in spec.stages] if staged else []  # type: ignore[attr-defined]
 
 
 def all_models(space: SearchSpace) -> set[Spec]:
@@ -156,7 +158,7 @@ def test_values_of_no_model_are_refused(refused, small_autovit: SearchSpace) -> 
 # --- the ends ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", ["vit", "autovit"])
+@pytest.mark.parametrize("family", ["vit", "autovit", "swin", "bert", "vgg"])
 def test_the_ends_are_those_of_all_models(family: str) -> None:
     space = SMALL_SPACES[family]
     specs = [space.spec(row) for row in every(space)]

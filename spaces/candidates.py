@@ -1,20 +1,19 @@
-"""A search space as data: genes, the rule that joins them, and the spec that each choice makes."""
+"""Every combination of choices: genes, the rules that join them, and rows of their indices."""
 
 from __future__ import annotations
 
 import itertools
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
-from ..models import Block, Spec
+from ..models import Spec
 from ..models.checks import shown
 from .gene import Gene, Value
 from .never_shrinking import NeverShrinking
@@ -24,19 +23,8 @@ MOST_TRIES = 50
 
 
 @dataclass(frozen=True)
-class Site:
-    """A place in a model: what stands there depends on these genes alone.
-
-    In `SearchSpace.sites(spec)` it goes by this name; a model in which it is absent has none.
-    """
-
-    name: str
-    genes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SearchSpace(ABC):
-    """Every model that a choice for each gene makes.
+class Candidates(ABC):
+    """What a search chooses from: a value for each gene, and the spec that these stand for.
 
     A candidate is a row of indices into the genes' values, in the order of `genes`; populations
     are arrays of n such rows, int16. Genes that have no meaning in a candidate (of a layer that it
@@ -46,30 +34,10 @@ class SearchSpace(ABC):
     the number of heads that share the channels.
     """
 
-    family: ClassVar[str]
-
     name: str
     genes: tuple[Gene, ...]
     never_shrink: tuple[str, ...] = ()
     shared_out: tuple[tuple[str, str], ...] = ()
-
-    # --- what a family says ----------------------------------------------------------------------
-
-    @abstractmethod
-    def build(self, values: Mapping[str, Value], name: str) -> Spec:
-        """Return the spec of these values, one a gene; UserError where they do not go together."""
-
-    @abstractmethod
-    def sites(self) -> list[Site]:
-        """Return every place of the space's models, in the order they run."""
-
-    @abstractmethod
-    def blocks_by_site(self, spec: Spec) -> dict[str, list[Block]]:
-        """Return the blocks of a model of the space, by site; together they are all its blocks."""
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a space file says, as JSON values."""
 
     # --- candidates and specs --------------------------------------------------------------------
 
@@ -109,36 +77,16 @@ class SearchSpace(ABC):
             raise UserError(f"{shown(dict(values))} breaks the rule of {self.name} on widths.")
         return candidate
 
+    @abstractmethod
     def spec(self, candidate: np.ndarray, name: str = "subnet") -> Spec:
         """Return the model of a candidate."""
-        return self.build(self._all_values(candidate), name)
 
-    def _all_values(self, candidate: np.ndarray) -> dict[str, Value]:
+    def all_values(self, candidate: np.ndarray) -> dict[str, Value]:
+        """Return the value of each gene, also of those that have no meaning in the candidate."""
         return {
             gene.name: gene.values[int(choice)]
             for gene, choice in zip(self.genes, candidate, strict=True)
         }
-
-    def random_spec(self, rng: random.Random, name: str) -> Spec:
-        """Return a random model that leans, by a random degree, to the smallest or the largest.
-
-        Plain samples of many genes have all nearly the same averages: a line fitted on them says
-        little of what a search finds at the ends, and any predictor would look good on them.
-        """
-        numbers = np.random.default_rng(rng.getrandbits(64))
-        end = self.largest() if numbers.random() < 0.5 else self.smallest()
-        degree = numbers.random()
-        drawn = self._drawn(numbers, 1)
-
-        def lean(parents: np.ndarray) -> np.ndarray:
-            return np.where(numbers.random(parents.shape) < degree, end, parents)
-
-        (made,) = self._until_allowed(drawn, lean, self.canonical(drawn))
-        return self.spec(made, name)
-
-    def supernet_spec(self) -> Spec:
-        """Return the model with the most of everything, which holds every other."""
-        return self.spec(self.sizes - 1, f"{self.name}-supernet")
 
     def largest(self) -> np.ndarray:
         """Return the candidate with the most of everything that the rule on widths allows."""

@@ -1,15 +1,22 @@
-"""The VGG space: which channels a table of VGGs with batch norms covers."""
+"""VGGs with batch norms: which channels are measured, and which are searched."""
 
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
 
 from ..errors import UserError
-from ..models import Spec
+from ..models import Block, Spec
+from ..models.checks import check_known_fields
 from ..models.families.vgg.spec import VggSpec
-from .measuring_space import Slab, fractions, width_in
-from .staged_slabs import StagedSpace, intersection
+from .gene import Gene, Value, choices_of
+from .slabs import Slab, fractions, width_in
+from .space import SearchSpace, Site
+from .staged_slabs import StagedSlabs, intersection
+from .stages import stage_genes, stages_of
 
 RESOLUTION, CLASSES = 224, 1000
 # Simonyan & Zisserman 2015, table 1: the widths of all its VGGs, whose stages differ in length.
@@ -26,7 +33,7 @@ CHANNEL_STEP = 16
 DEEPEST = 4
 
 
-class VggSpace(StagedSpace):
+class VggSlabs(StagedSlabs):
     """Slabs of convolutions at every map, with and without pooling, and of the dense layers."""
 
     name = "vgg"
@@ -39,7 +46,7 @@ class VggSpace(StagedSpace):
         side = resolution or RESOLUTION
         if side % 2 ** len(WIDTHS):
             raise UserError(
-                f"--resolution {side} cannot be halved {len(WIDTHS)} times, as a VGG does; take a "
+                f"`resolution` {side} cannot be halved {len(WIDTHS)} times, as a VGG does; take a "
                 f"multiple of {2 ** len(WIDTHS)}."
             )
         pooled = POOLED if (side >> len(WIDTHS)) % POOLED == 0 else 1
@@ -58,11 +65,11 @@ class VggSpace(StagedSpace):
         return list(found.values())
 
     @classmethod
-    def covering(cls, spec: Spec) -> VggSpace:
-        """As `StagedSpace.covering`, down to an eighth of every convolution's channels."""
+    def covering(cls, spec: Spec) -> VggSlabs:
+        """As `StagedSlabs.covering`, down to an eighth of every convolution's channels."""
         if not isinstance(spec, VggSpec):
             raise UserError(
-                f"{spec.name} is of the family '{spec.family}', not vgg; leave --space away."
+                f"{spec.name} is of the family '{spec.family}', not vgg; leave `family` away."
             )
         found: dict[object, Slab] = {}
         for place, block in enumerate(spec.blocks()):
@@ -141,3 +148,86 @@ def _join(slabs: dict[object, Slab], slab: Slab) -> None:
         for axis, known in slabs[slab.key].levels.items():
             levels[axis] = tuple(sorted({*known, *levels[axis]}))
     slabs[slab.key] = Slab(slab.op, slab.frame, levels)
+
+
+CHOICES = ("channels", "depth")
+# The levels of every stage, and the depths of VGG-11 to VGG-19.
+VGG: dict[str, Any] = {
+    "hidden": [2048, 4096],
+    "dense": [1, 2],
+    "stage": [{"channels": fractions([width], PARTS), "depth": [1, 2, 3, 4]} for width in WIDTHS],
+}
+
+
+@dataclass(frozen=True)
+class VggSpace(SearchSpace):
+    """Channels and depth of each stage, whose convolutions are alike, and the dense layers.
+
+    `hidden` is the width of the dense layers before the classifier, `dense` their number; without
+    `hidden` there are none.
+    """
+
+    family = "vgg"
+    makes = VggSpec
+    not_in_frame = ("hidden",)
+
+    @classmethod
+    def known(cls) -> Mapping[str, Mapping[str, Any]]:
+        return {"vgg": VGG}
+
+    @classmethod
+    def slabs(cls) -> type[VggSlabs]:
+        return VggSlabs
+
+    @classmethod
+    def from_fields(cls, name: str, record: Mapping[str, Any]) -> Self:
+        """Return the space of a file's fields; raises UserError naming the wrong one."""
+        check_known_fields(record, ["stage", "hidden", "dense", *cls.frame_fields()])
+        genes = []
+        for number, stage in enumerate(stages_of(record, "stage"), start=1):
+            genes += stage_genes(stage, f"stage-{number}", CHOICES)
+        if "hidden" in record:
+            dense = Gene.of("dense", choices_of(record, "dense", [1]), "dense", deepens=True)
+            genes += [Gene.of("hidden", choices_of(record, "hidden"), "dense"), dense]
+        elif "dense" in record:
+            raise UserError("`dense` counts the dense layers; give their width, `hidden`, too.")
+        space = cls(name, tuple(genes), frame=cls.framed(record))
+        for candidate in (space.smallest(), space.largest()):
+            space.spec(candidate)  # refuses what no VGG has
+        return space
+
+    @property
+    def stages(self) -> list[str]:
+        return [gene.block for gene in self.genes if gene.name.endswith(".channels")]
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {gene.name: list(gene.values) for gene in self.genes}
+        stages = [{c: values[f"{stage}.{c}"] for c in CHOICES} for stage in self.stages]
+        dense = {name: of for name, of in values.items() if name in ("hidden", "dense")}
+        fields = {**self.frame_as_json(), **dense, "stage": stages}
+        return {"family": self.family, "name": self.name, **fields}
+
+    def build(self, values: Mapping[str, Value], name: str) -> Spec:
+        stages = tuple(
+            (int(values[f"{stage}.channels"]),) * int(values[f"{stage}.depth"])
+            for stage in self.stages
+        )
+        hidden = (int(values.get("hidden", 0)),) * int(values.get("dense", 0))
+        return VggSpec(name=name, stages=stages, hidden=hidden, **dict(self.frame))
+
+    def sites(self) -> list[Site]:
+        found = []
+        for before, stage in pairwise(["", *self.stages]):
+            own = (f"{stage}.channels", f"{stage}.depth")
+            found.append(Site(stage, (f"{before}.channels", *own) if before else own))
+        dense = tuple(name for name in ("hidden", "dense") if name in self.index)
+        return [*found, Site("classifier", (f"{self.stages[-1]}.channels", *dense))]
+
+    def blocks_by_site(self, spec: Spec) -> dict[str, list[Block]]:
+        assert isinstance(spec, VggSpec)
+        blocks = iter(spec.blocks())
+        found = {
+            name: [next(blocks) for _ in stage]
+            for name, stage in zip(self.stages, spec.stages, strict=True)
+        }
+        return {**found, "classifier": list(blocks)}  # with the pooling and the dense layers

@@ -10,15 +10,16 @@ from vitprof.compress.cutting import prunable_of
 from vitprof.errors import UserError
 from vitprof.models import Block, Spec, create_spec, spec_names
 from vitprof.models.ablations import single_variants
-from vitprof.models.families.autovit.search_spaces import latency_table_modules
 from vitprof.profiler.refine import find_gaps
-from vitprof.spaces.measuring_space import Space
-from vitprof.spaces.measuring_spaces import SPACES, space_class, spaces_of_table, with_variants
-from vitprof.spaces.staged_slabs import StagedSpace
+from vitprof.profiler.spaces_of_table import spaces_of_table
+from vitprof.spaces.autovit import latency_table_modules
+from vitprof.spaces.registry import families_with_spaces, slabs_class, with_variants
+from vitprof.spaces.slabs import MeasuringSpace
+from vitprof.spaces.staged_slabs import StagedSlabs
 from vitprof.tables import LatencyTable, Row, Setting, merge
 from vitprof.tables.calibration.calibrate import calibrated
 
-STAGED = [name for name in SPACES if name != "vit"]
+STAGED = [name for name in families_with_spaces() if name != "vit"]
 TableOf = Callable[..., LatencyTable]
 
 
@@ -29,7 +30,7 @@ def table_of(row_of: Callable[..., Row], setting: Setting) -> TableOf:
     def cost(block: Block) -> float:
         return 0.01 + block.macs / 1e8 + block.params / 1e9
 
-    def table(*spaces: Space, models: int = 0) -> LatencyTable:
+    def table(*spaces: MeasuringSpace, models: int = 0) -> LatencyTable:
         blocks = dict.fromkeys(block for space in spaces for block in space.blocks())
         specs = [spec for space in spaces for spec in space.calibration_models(models)]
         rows = [row_of(block, cost(block)) for block in blocks]
@@ -45,7 +46,7 @@ def of_family(family: str) -> list[Spec]:
 
 @pytest.mark.parametrize("name", STAGED)
 def test_the_default_table_predicts_the_known_models(name: str, table_of: TableOf) -> None:
-    table = table_of(space_class(name).create())
+    table = table_of(slabs_class(name).create())
     for spec in of_family(name):
         # Wider heads than any Swin's, and VGGs of smaller images; see below.
         if "revit" not in spec.name and "cifar" not in spec.name:
@@ -55,12 +56,12 @@ def test_the_default_table_predicts_the_known_models(name: str, table_of: TableO
 @pytest.mark.parametrize("name", ["swin-tiny-revit", "swin-small-revit", "swin-base-revit"])
 def test_a_revit_stage_is_predicted_by_a_table_of_its_own(name: str, table_of: TableOf) -> None:
     spec = create_spec(name)
-    table = table_of(space_class("swin").create(spec))
+    table = table_of(slabs_class("swin").create(spec))
     assert table.predict(spec).extrapolated == []
 
 
 def test_the_table_of_small_images_predicts_vggs_for_cifar(table_of: TableOf) -> None:
-    table = table_of(space_class("vgg").create(resolution=32, classes=10))
+    table = table_of(slabs_class("vgg").create(resolution=32, classes=10))
     for spec in of_family("vgg"):
         if "cifar" in spec.name:
             assert table.predict(spec).extrapolated == []
@@ -68,7 +69,7 @@ def test_the_table_of_small_images_predicts_vggs_for_cifar(table_of: TableOf) ->
 
 def test_a_pruned_vgg_is_predicted_by_its_models_table(table_of: TableOf) -> None:
     spec = create_spec("vgg16-bn-cifar")
-    table = table_of(space_class("vgg").create(spec))
+    table = table_of(slabs_class("vgg").create(spec))
     narrow = {f"convs.{n}.channels": -(-width // 8) for n, width in enumerate(spec.channels)}
     uneven = {name: least * (1 + n % 4) for n, (name, least) in enumerate(narrow.items())}
     for units in (narrow, uneven):
@@ -79,7 +80,7 @@ def test_a_pruned_vgg_is_predicted_by_its_models_table(table_of: TableOf) -> Non
 
 @pytest.mark.parametrize("name", STAGED)
 def test_random_models_are_predicted_and_differ(name: str, table_of: TableOf) -> None:
-    space = space_class(name).create()
+    space = slabs_class(name).create()
     table = table_of(space)
     rng = random.Random(1)
     specs = [space.sample(rng, f"r{i}") for i in range(25)]
@@ -92,7 +93,7 @@ def test_random_models_are_predicted_and_differ(name: str, table_of: TableOf) ->
 
 @pytest.mark.parametrize("name", STAGED)
 def test_the_space_of_a_table_samples_what_the_table_covers(name: str, table_of: TableOf) -> None:
-    table = table_of(space_class(name).create())
+    table = table_of(slabs_class(name).create())
     (space,) = [s for s in spaces_of_table(table) if s.name == name]
     rng = random.Random(2)
     for i in range(5):
@@ -102,21 +103,21 @@ def test_the_space_of_a_table_samples_what_the_table_covers(name: str, table_of:
 @pytest.mark.parametrize("name", STAGED)
 def test_the_space_of_one_model_covers_it(name: str, table_of: TableOf) -> None:
     spec = of_family(name)[0]
-    space = space_class(name).create(spec)
-    assert len(space.blocks()) < len(space_class(name).create().blocks())
+    space = slabs_class(name).create(spec)
+    assert len(space.blocks()) < len(slabs_class(name).create().blocks())
     assert table_of(space).predict(spec).extrapolated == []
 
 
 @pytest.mark.parametrize("name", STAGED)
 def test_gaps_have_probes_that_are_blocks(name: str) -> None:
-    space = space_class(name).create()
+    space = slabs_class(name).create()
     gaps = find_gaps(space, random.Random(0))
     assert gaps
-    assert all(isinstance(space, StagedSpace) and space.covers(gap.probe) for gap in gaps)
+    assert all(isinstance(space, StagedSlabs) and space.covers(gap.probe) for gap in gaps)
 
 
 def test_autovits_plan_has_the_papers_46_modules() -> None:
-    blocks = space_class("autovit").create().blocks()
+    blocks = slabs_class("autovit").create().blocks()
     modules = latency_table_modules()
     assert len(set(modules)) == 46
     assert blocks[:46] == modules
@@ -125,7 +126,7 @@ def test_autovits_plan_has_the_papers_46_modules() -> None:
 
 def test_another_image_has_other_maps() -> None:
     for name, side in (("efficientvit", 384), ("swin", 448), ("autovit", 512), ("vgg", 96)):
-        space = space_class(name).create(resolution=side, classes=10)
+        space = slabs_class(name).create(resolution=side, classes=10)
         stem = space.blocks()[0]
         assert stem["resolution"] == side
         assert space.sample(random.Random(0)).blocks()[0]["resolution"] == side
@@ -138,17 +139,17 @@ def test_an_image_that_strides_do_not_divide_is_refused(
     name: str, side: int, refused: Callable[..., object]
 ) -> None:
     with refused(str(side)):
-        space_class(name).create(resolution=side)
+        slabs_class(name).create(resolution=side)
 
 
 def test_patches_are_plain_vits(refused: Callable[..., object]) -> None:
-    with refused("--patch"):
-        space_class("swin").create(patch=8)
+    with refused("`patch`"):
+        slabs_class("swin").create(patch=8)
 
 
 def test_variants_are_covered_when_asked_for(table_of: TableOf) -> None:
     spec = create_spec("efficientvit-m4")
-    space = space_class("efficientvit").create()
+    space = slabs_class("efficientvit").create()
     plain = table_of(space)
     with pytest.raises(UserError, match="is not in the table"):
         for variant in single_variants(spec):
@@ -159,10 +160,10 @@ def test_variants_are_covered_when_asked_for(table_of: TableOf) -> None:
 
 
 def test_variants_of_another_family_are_refused(refused: Callable[..., object]) -> None:
-    with refused("deit-tiny", "--space vit"):
-        with_variants(space_class("swin").create(), create_spec("deit-tiny"))
+    with refused("deit-tiny", "`family` vit"):
+        with_variants(slabs_class("swin").create(), create_spec("deit-tiny"))
     with refused("swin-tiny", "not listed"):
-        with_variants(space_class("swin").create(), create_spec("swin-tiny"))
+        with_variants(slabs_class("swin").create(), create_spec("swin-tiny"))
 
 
 # --- several families in one table ----------------------------------------------------------------
@@ -170,7 +171,7 @@ def test_variants_of_another_family_are_refused(refused: Callable[..., object]) 
 
 def test_a_table_holds_several_families_each_with_its_line(table_of: TableOf) -> None:
     names = ("vit", "swin")
-    spaces = [space_class(name).create() for name in names]
+    spaces = [slabs_class(name).create() for name in names]
     table = calibrated(table_of(*spaces, models=4))
     assert list(table.calibrations) == list(names)
     assert table.calibration is None, "there is not one line"
@@ -187,7 +188,7 @@ def test_a_table_holds_several_families_each_with_its_line(table_of: TableOf) ->
 
 
 def test_lines_survive_the_file(table_of: TableOf, tmp_path) -> None:
-    spaces = [space_class(name).create() for name in ("swin", "vit")]
+    spaces = [slabs_class(name).create() for name in ("swin", "vit")]
     table = calibrated(table_of(*spaces, models=3))
     table.to_csv(tmp_path / "both.csv")
     read = LatencyTable.read_csv(tmp_path / "both.csv")
@@ -198,8 +199,8 @@ def test_lines_survive_the_file(table_of: TableOf, tmp_path) -> None:
 
 
 def test_a_family_without_a_line_is_the_sum_of_its_blocks(table_of: TableOf) -> None:
-    table = calibrated(table_of(space_class("vit").create(), models=3))
-    swin = table_of(space_class("swin").create())
+    table = calibrated(table_of(slabs_class("vit").create(), models=3))
+    swin = table_of(slabs_class("swin").create())
     merged = merge.merge_tables([table, swin])
     spec = create_spec("swin-tiny")
     assert merged.predict(spec).ms == pytest.approx(swin.predict(spec).ms)
@@ -207,4 +208,4 @@ def test_a_family_without_a_line_is_the_sum_of_its_blocks(table_of: TableOf) -> 
 
 def test_an_unknown_space_names_the_nearest(refused: Callable[..., object]) -> None:
     with refused("swim", "did you mean 'swin'"):
-        space_class("swim")
+        slabs_class("swim")

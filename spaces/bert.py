@@ -1,4 +1,4 @@
-"""The BERT space: which widths and sequence lengths a table of text classifiers covers."""
+"""BERTs: which widths and sequence lengths are measured, and which are searched."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ from typing import Any, Self
 
 from ..errors import UserError
 from ..models import BertSpec, Spec, ViTLayer
-from ..tables import LatencyTable
-from .measuring_space import WIDTH_STEP, Slab, fractions, parse_tokens, width_in
-from .staged_slabs import StagedSpace, intersection
+from .layered import LayeredSpace, Levels, layer_levels
+from .slabs import WIDTH_STEP, Grids, Slab, fractions, parse_tokens, width_in
+from .staged_slabs import StagedSlabs, intersection
 
 # BERT-tiny's to BERT-large's widths, and what pruning leaves of their heads and neurons; all have
-# heads of 64. 3072 floats have a level of their own for the reason that vit_space.py gives.
-DEFAULT_LEVELS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "text_embedding": {"embed": (128, 512, 1024)},
-    "attention": {
-        "embed": (128, 256, 512, 768, 1024),
-        "heads": (1, 4, 12, 16),
-        "qk": (64,),
-        "v": (64,),
-    },
-    "mlp": {"embed": (128, 256, 512, 768, 1024), "mlp": (128, 512, 1536, 3040, 3072, 4096)},
-    "text_classifier": {"embed": (128, 256, 512, 768, 1024)},
+# heads of 64.
+WIDTHS = {
+    "embed": (128, 256, 512, 768, 1024),
+    "heads": (1, 4, 12, 16),
+    "qk": (64,),
+    "v": (64,),
+    "mlp": (128, 512, 1536, 3072, 4096),
 }
+ENDS: Levels = {
+    "text_embedding": {"embed": (128, 512, 1024)},
+    "text_classifier": {"embed": WIDTHS["embed"]},
+}
+# Why 3072 floats have a neighbour: see vit.py.
+DEFAULT_LEVELS = layer_levels(WIDTHS, ENDS, beside=(3040,))
 # GLUE's sequences are cut to 128; attention grows with the square, so two levels are too few.
 DEFAULT_TOKENS = (32, 64, 128)
 VOCAB, POSITIONS, TYPES, CLASSES = 30_522, 512, 2, 2
 DEPTHS = (2, 12)
 
 
-class BertSpace(StagedSpace):
+class BertSlabs(StagedSlabs):
     """Slabs of embedding, attention, MLP and classifier at every sequence length.
 
     Between two lengths a table interpolates, so the slabs of one op keep the same levels.
@@ -53,10 +55,10 @@ class BertSpace(StagedSpace):
         patch: int | None = None,
         classes: int | None = None,
     ) -> Self:
-        for option, value in (("--resolution", resolution), ("--patch", patch)):
+        for option, value in (("resolution", resolution), ("patch", patch)):
             if value is not None:
                 raise UserError(
-                    f"{option} is for models of images; the space '{cls.name}' has --tokens."
+                    f"`{option}` is for models of images; the family '{cls.name}' has `tokens`."
                 )
         if spec is None:
             return cls(tuple(cls.default_slabs(None, classes)))
@@ -78,7 +80,7 @@ class BertSpace(StagedSpace):
         Lengths are a quarter of its tokens, half of them and all.
         """
         if not isinstance(spec, BertSpec):
-            raise UserError(f"{spec.name} is no BERT; the space is '{cls.name}'.")
+            raise UserError(f"{spec.name} is no BERT; the family is '{cls.name}'.")
         widths = {
             name: sorted({getattr(layer, name) for layer in spec.layers} - {0})
             for name in ("heads", "qk", "v", "mlp")
@@ -107,18 +109,16 @@ class BertSpace(StagedSpace):
         return cls(tuple(_at_lengths(levels, frames, lengths)))
 
     @classmethod
-    def of_table(cls, table: LatencyTable) -> Self:
-        """As `StagedSpace.of_table`, with every sequence length of a grid."""
-        found = super().of_table(table)
+    def of_grids(cls, grids: Grids) -> Self:
+        """As `StagedSlabs.of_grids`, with every sequence length of a grid."""
         slabs: dict[Any, Slab] = {}
-        for slab in found.own_slabs:
-            for part in table.grids(slab.op).parts:
-                spans = dict(zip(part.axes, part.levels, strict=True))
+        for slab in super().of_grids(grids).own_slabs:
+            for spans in grids.of(slab.op):
                 others = {a: n for a, n in slab.frame.items() if a != "tokens"}
-                if all(int(spans[axis][-1]) == value for axis, value in others.items()):
-                    levels = {a: tuple(int(v) for v in spans[a]) for a in slab.levels}
+                if all(spans[axis][-1] == value for axis, value in others.items()):
+                    levels = {axis: spans[axis] for axis in slab.levels}
                     for tokens in spans["tokens"]:
-                        own = Slab(slab.op, {**others, "tokens": int(tokens)}, levels)
+                        own = Slab(slab.op, {**others, "tokens": tokens}, levels)
                         # Grids come small ones first: the largest of a length counts.
                         slabs[own.key] = own
         return cls(tuple(slabs.values()))
@@ -129,7 +129,7 @@ class BertSpace(StagedSpace):
         return tuple(sorted({slab.frame["tokens"] for slab in self.own_slabs}))
 
     def with_levels(self, text: str) -> Self:
-        """As `Space.with_levels`; "tokens=..." sets the sequence lengths of every op."""
+        """As `MeasuringSpace.with_levels`; "tokens=..." sets the sequence lengths of every op."""
         others, tokens = parse_tokens(text)
         space = super().with_levels(others)
         if not tokens:
@@ -151,7 +151,7 @@ class BertSpace(StagedSpace):
         )
 
     def with_slab(self, slab: Slab) -> Self:
-        """As `Space.with_slab`; the slabs of several sequence lengths change together."""
+        """As `MeasuringSpace.with_slab`; the slabs of several sequence lengths change together."""
         wider = tuple(replace(s, levels=slab.levels) if s.op == slab.op else s for s in self.slabs)
         return replace(self, own_slabs=wider)
 
@@ -200,7 +200,7 @@ class BertSpace(StagedSpace):
 
 
 def _at_lengths(
-    levels: Mapping[str, Mapping[str, tuple[int, ...]]],
+    levels: Levels,
     frames: Mapping[str, Mapping[str, int]],
     lengths: tuple[int, ...] | list[int],
 ) -> list[Slab]:
@@ -209,3 +209,29 @@ def _at_lengths(
         for op, axes in levels.items()
         for length in lengths
     ]
+
+
+# Turc et al. 2019: their miniatures have 2 to 12 layers and these widths up to 768.
+BERT = {
+    "embed": WIDTHS["embed"],
+    "depth": (2, 4, 6, 8, 10, 12),
+    "heads": (1, 2, 4, 8, 12, 16),
+    "qk": 64,
+    "mlp_ratio": (1, 2, 4),
+}
+
+
+class BertSpace(LayeredSpace):
+    """Text classifiers; all sequences have the length that `tokens` says."""
+
+    family = "bert"
+    makes = BertSpec
+    ends = ("text_embedding", "text_classifier")
+
+    @classmethod
+    def known(cls) -> Mapping[str, Mapping[str, Any]]:
+        return {"bert": BERT}
+
+    @classmethod
+    def slabs(cls) -> type[BertSlabs]:
+        return BertSlabs
