@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..errors import UserError
 from .checks import shown
@@ -11,6 +12,7 @@ from .ops import Op, find_op
 
 # Far above any real layer; stops a typo or a hostile file from asking for terabytes.
 LARGEST_DIM = 1_000_000
+KEPT_BLOCKS = 65_536
 
 
 @dataclass(frozen=True)
@@ -30,29 +32,10 @@ class Block:
         Raises UserError for an unknown op, a missing or unknown dim, a value that is not a whole
         number from 1 to LARGEST_DIM, and dims that do not go together.
         """
-        definition = find_op(op)
-        unknown = set(dims) - set(definition.axes)
-        missing = [axis for axis in definition.axes if axis not in dims]
-        if unknown or missing:
-            wrong = f"has no dim '{min(unknown)}'" if unknown else f"lacks its dim '{missing[0]}'"
-            raise UserError(
-                f"a block of op '{op}' {wrong}; its dims are {', '.join(definition.axes)}."
-            )
-        for axis, value in dims.items():
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int)
-                or not 0 < value <= LARGEST_DIM
-            ):
-                raise UserError(
-                    f"{axis}={shown(value)} of op '{op}' must be a whole number "
-                    f"from 1 to {LARGEST_DIM}."
-                )
         try:
-            definition.check(dims)
-        except UserError as error:
-            raise UserError(f"a block of op '{op}': {error}") from None
-        return cls(op, tuple((axis, dims[axis]) for axis in definition.axes))
+            return _known(op, **dims)
+        except TypeError:  # a value without a hash, which is no number either
+            return _checked(op, **dims)
 
     def __getitem__(self, axis: str) -> int:
         return dict(self.dims)[axis]
@@ -100,6 +83,30 @@ class Block:
         """Least memory traffic of one run in bytes: weights, input and output, each moved once."""
         activations = _product(self.input_shape) + _product(self.output_shape)
         return bytes_per_value * (self.params_read + batch * activations)
+
+
+def _checked(op: str, **dims: int) -> Block:
+    definition = find_op(op)
+    unknown = set(dims) - set(definition.axes)
+    missing = [axis for axis in definition.axes if axis not in dims]
+    if unknown or missing:
+        wrong = f"has no dim '{min(unknown)}'" if unknown else f"lacks its dim '{missing[0]}'"
+        raise UserError(f"a block of op '{op}' {wrong}; its dims are {', '.join(definition.axes)}.")
+    for axis, value in dims.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_DIM:
+            raise UserError(
+                f"{axis}={shown(value)} of op '{op}' must be a whole number "
+                f"from 1 to {LARGEST_DIM}."
+            )
+    try:
+        definition.check(dims)
+    except UserError as error:
+        raise UserError(f"a block of op '{op}': {error}") from None
+    return Block(op, tuple((axis, dims[axis]) for axis in definition.axes))
+
+
+# Models share most of their blocks, and a search asks of many models. 1 is not True here.
+_known = lru_cache(maxsize=KEPT_BLOCKS, typed=True)(_checked)
 
 
 def _product(shape: tuple[int, ...]) -> int:

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,8 +22,10 @@ from .calibration.calibration import (
     header_of_calibrations,
 )
 from .csv_format import encode_table, read_table_file
-from .grids.block_arrays import BlockArrays
+from .grids.alike_specs import alike_specs
+from .grids.block_arrays import BlockArrays, OpColumns
 from .grids.grid import OpGrid, dims_array
+from .grids.listed_blocks import ListedBlocks
 from .grids.op_grids import OpGrids
 from .header import TableHeader
 from .prediction import BlockPrediction, Prediction
@@ -33,6 +36,8 @@ from .whole_layers import as_whole_layers
 
 # Half-widths of 95 % intervals over standard deviations.
 NORMAL_95 = 1.959964
+# So many models' blocks are held in memory at once.
+LISTED_AT_ONCE = 10_000
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +141,7 @@ class LatencyTable:
         """Whole models measured beside the blocks."""
         return [row for row in self.rows if row.is_model]
 
-    @property
+    @cached_property
     def ops(self) -> list[str]:
         return list(
             dict.fromkeys(row.subject.op for row in self.rows if isinstance(row.subject, Block))
@@ -144,15 +149,18 @@ class LatencyTable:
 
     def with_rows(self, rows: Iterable[Row]) -> Self:
         """Return a table of other rows, measured in the same place; uncalibrated."""
-        changed = self.with_calibrations({})
-        changed.rows = list(rows)
-        return changed
+        return self._changed(rows=list(rows), calibrations={})
 
     def with_calibrations(self, calibrations: Mapping[str, Calibration]) -> Self:
         """Return the same table with other lines through whole models, one a family of specs."""
+        return self._changed(rows=list(self.rows), calibrations=dict(calibrations))
+
+    def _changed(self, **attributes: Any) -> Self:
         changed = copy.copy(self)
-        changed.rows, changed._grids = list(self.rows), {}
-        changed.calibrations = dict(calibrations)
+        known = {"_grids": {}, **attributes}
+        changed.__dict__ |= known
+        for derived in ("ops", "_holds_layers"):
+            changed.__dict__.pop(derived, None)
         return changed
 
     @property
@@ -274,18 +282,23 @@ class LatencyTable:
         """
         if not isinstance(specs, BlockArrays):
             return self._predict_families(specs, extrapolate)
-        arrays = specs
-        line = self.calibrations.get(arrays.family)
-        total = np.zeros(arrays.count)
-        for op, columns in arrays.ops.items():
-            of_op = np.zeros(arrays.count)
-            self.grids(op).add_up(columns, of_op, extrapolate)
-            if line is not None:
-                of_op *= line.factor(op)
-                of_op += line.block_ms(op) * columns.counts()
-                of_op += line.per_mparam_ms / 1e6 * columns.params_read(op)
-            total += of_op
-        return total if line is None else total + line.offset_ms
+        total = np.zeros(specs.count)
+        for op, columns in specs.ops.items():
+            total += self._of_op(op, columns, specs.count, specs.family, extrapolate)
+        return total + self.offset_ms(specs.family)
+
+    def _of_op(
+        self, op: str, columns: OpColumns, count: int, family: str, extrapolate: bool
+    ) -> np.ndarray:
+        """Return what the blocks of one op add to each of `count` whole models."""
+        ms = np.zeros(count)
+        self.grids(op).add_up(columns, ms, extrapolate)
+        line = self.calibrations.get(family)
+        if line is not None:
+            ms *= line.factor(op)
+            ms += line.block_ms(op) * columns.counts()
+            ms += line.per_mparam_ms / 1e6 * columns.params_read(op)
+        return ms
 
     def parts_ms(
         self, parts: Sequence[Sequence[Block]], family: str, extrapolate: bool = False
@@ -294,9 +307,11 @@ class LatencyTable:
 
         A whole is the sum of its parts and `offset_ms(family)`. Raises UserError as predict does.
         """
-        held = [self._as_held(blocks) for blocks in parts]
-        arrays = BlockArrays.from_blocks(held, family)
-        return self.predict_many(arrays, extrapolate) - self.offset_ms(family)
+        listed = ListedBlocks.of([self._as_held(blocks) for blocks in parts])
+        ms = np.zeros(len(listed.blocks))
+        for op, positions, columns in listed.by_op():
+            ms[positions] = self._of_op(op, columns, len(positions), family, extrapolate)
+        return listed.sums(ms)
 
     def offset_ms(self, family: str) -> float:
         """Return what a whole model of this family takes beside the sum of its parts."""
@@ -306,17 +321,24 @@ class LatencyTable:
     def _predict_families(self, specs: Sequence[Spec], extrapolate: bool) -> np.ndarray:
         """Return the milliseconds of each spec; each family has its own line."""
         total = np.zeros(len(specs))
-        for family in dict.fromkeys(spec.family for spec in specs):
-            positions = [i for i, spec in enumerate(specs) if spec.family == family]
-            blocks = [self._as_held(specs[i].blocks()) for i in positions]
-            arrays = BlockArrays.from_blocks(blocks, family)
-            total[positions] = self.predict_many(arrays, extrapolate)
+        for positions, arrays in alike_specs(specs):
+            if arrays is not None and not self._holds_layers:
+                total[positions] = self.predict_many(arrays, extrapolate)
+                continue
+            for start in range(0, len(positions), LISTED_AT_ONCE):
+                part = positions[start : start + LISTED_AT_ONCE]
+                family = specs[part[0]].family
+                blocks = [specs[i].blocks() for i in part]
+                total[part] = self.parts_ms(blocks, family, extrapolate) + self.offset_ms(family)
         return total
 
     def _as_held(self, blocks: Sequence[Block]) -> Sequence[Block]:
         """Return a model's blocks as the table holds them: an imported one may hold layers."""
-        whole = "layer" in self.ops and not {"attention", "mlp"} & set(self.ops)
-        return as_whole_layers(blocks) if whole else blocks
+        return as_whole_layers(blocks) if self._holds_layers else blocks
+
+    @cached_property
+    def _holds_layers(self) -> bool:
+        return "layer" in self.ops and not {"attention", "mlp"} & set(self.ops)
 
     def _lacks(self, model: str, missing: Sequence[Block], partial: bool) -> str:
         """Return the sentence that says which ops the table lacks."""

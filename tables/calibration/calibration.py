@@ -20,6 +20,7 @@ import numpy as np
 from ...errors import UserError
 from ...models import Block
 from ...models.checks import shown
+from .student import student_quantile
 
 # What is believed before any whole model was measured, so that eight noisy ones cannot tilt the
 # fit far: one factor for all ops is 1 within some per cent, an op's own departs little from it, and
@@ -105,13 +106,11 @@ class Calibration:
         The model's own scatter about the fit and the fit's uncertainty; or that of the blocks (the
         standard deviation of their sum) where it is larger: the scatter holds it already.
         """
-        from scipy.stats import t as student
-
         ms = self.latency(lone)
         direction = _features([lone], list(self.factors))[0] / ms
         fit = float(direction @ np.asarray(self.covariance) @ direction)
         variance = self.residual_sd**2 + fit
-        wide = float(student.ppf(0.975, self.dof))
+        wide = student_quantile(0.975, self.dof)
         return ms * wide * math.sqrt(max(variance, (blocks_sd_ms / ms) ** 2))
 
     def as_dict(self) -> dict[str, Any]:

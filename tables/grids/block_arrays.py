@@ -66,12 +66,13 @@ class BlockArrays:
     @classmethod
     def from_blocks(cls, models: Sequence[Sequence[Block]], family: str = "vit") -> BlockArrays:
         """Return the arrays of models of one family given as their blocks."""
-        by_op: dict[str, list[list[tuple[int, ...]]]] = {}
+        by_op: dict[str, dict[int, list[list[int]]]] = {}
         for index, blocks in enumerate(models):
             for block in blocks:
-                of_op = by_op.setdefault(block.op, [[] for _ in models])
-                of_op[index].append(tuple(value for _, value in block.dims))
-        return cls(len(models), {op: _padded(op, rows) for op, rows in by_op.items()}, family)
+                of_model = by_op.setdefault(block.op, {}).setdefault(index, [])
+                of_model.append([value for _, value in block.dims])
+        count = len(models)
+        return cls(count, {op: _padded(op, rows, count) for op, rows in by_op.items()}, family)
 
     @classmethod
     def from_vit_widths(
@@ -97,18 +98,21 @@ class BlockArrays:
                 )
         tokens = np.full((1, 1), frame.tokens)
         stem, head = frame.blocks()[0], frame.blocks()[-1]
-        return cls(
-            n,
-            {
-                "patch_embed": OpColumns(_constants(stem.as_dict()) | {"embed": wide}),
-                "attention": OpColumns(
-                    {"embed": wide, "heads": heads, "qk": qk, "v": v, "tokens": tokens},
-                    _present(heads),
-                ),
-                "mlp": OpColumns({"embed": wide, "mlp": mlp, "tokens": tokens}, _present(mlp)),
-                "classifier": OpColumns(_constants(head.as_dict()) | {"embed": wide}),
-            },
-        )
+        ops = {
+            "patch_embed": OpColumns(_constants(stem.as_dict()) | {"embed": wide}),
+            "attention": OpColumns(
+                {"embed": wide, "heads": heads, "qk": qk, "v": v, "tokens": tokens},
+                _present(heads),
+            ),
+            "mlp": OpColumns({"embed": wide, "mlp": mlp, "tokens": tokens}, _present(mlp)),
+            "classifier": OpColumns(_constants(head.as_dict()) | {"embed": wide}),
+        }
+        absent = [
+            op
+            for op, columns in ops.items()
+            if columns.present is not None and not columns.present.any()
+        ]
+        return cls(n, {op: columns for op, columns in ops.items() if op not in absent})
 
 
 def _constants(dims: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -120,15 +124,15 @@ def _present(widths: np.ndarray) -> np.ndarray | None:
     return None if present.all() else present
 
 
-def _padded(op: str, rows: Sequence[Sequence[tuple[int, ...]]]) -> OpColumns:
+def _padded(op: str, rows: Mapping[int, Sequence[Sequence[int]]], count: int) -> OpColumns:
+    """Return the columns of an op, given by model its blocks' dims."""
     axes = find_op(op).axes
-    most = max(len(row) for row in rows)
-    dims = np.zeros((len(rows), most, len(axes)), dtype=np.int64)
-    present = np.zeros((len(rows), most), dtype=bool)
-    for i, row in enumerate(rows):
-        if row:
-            dims[i, : len(row)] = row
-            present[i, : len(row)] = True
+    most = max(map(len, rows.values()))
+    dims = np.zeros((count, most, len(axes)), dtype=np.int64)
+    present = np.zeros((count, most), dtype=bool)
+    for i, row in rows.items():
+        dims[i, : len(row)] = row
+        present[i, : len(row)] = True
     columns = {axis: dims[:, :, position] for position, axis in enumerate(axes)}
     return OpColumns(columns, None if present.all() else present)
 

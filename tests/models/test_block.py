@@ -41,3 +41,11 @@ def test_wrong_dims_and_ops_are_named(refused):
 def test_axes_are_those_of_all_ops_once():
     assert len(AXES) == len(set(AXES))
     assert set(AXES) == {axis for op in OPS.values() for axis in op.axes}
+
+
+def test_what_was_once_taken_is_not_taken_in_another_type(refused):
+    """Blocks are kept by their dims, and True, 1 and 1.0 are one key of a dict."""
+    assert Block.of("mlp", embed=1, mlp=1, tokens=1) is Block.of("mlp", embed=1, mlp=1, tokens=1)
+    for wrong in (True, 1.0, [1], None):
+        with refused("embed", "whole number"):
+            Block.of("mlp", embed=wrong, mlp=1, tokens=1)
