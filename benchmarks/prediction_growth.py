@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from report import heading, publish, table
 from vitprof.models import Spec
-from vitprof.spaces.measuring_spaces import space_class
+from vitprof.spaces.registry import slabs_class
 from vitprof.tables import LatencyTable, Row, Setting
 
 COUNTS = (1_000, 10_000, 100_000)
@@ -21,12 +21,12 @@ FAMILIES = "vit,efficientvit,autovit,swin,bert,vgg"
 
 def stand_in(family: str) -> LatencyTable:
     """The family's default grid with made-up latencies: speed does not depend on them."""
-    rows = [Row(b, latency_ms=0.01 + b.macs / 5e7) for b in space_class(family).create().blocks()]
+    rows = [Row(b, latency_ms=0.01 + b.macs / 5e7) for b in slabs_class(family).create().blocks()]
     return LatencyTable(rows, Setting("cpu", "onnxruntime"))
 
 
 def random_specs(family: str, count: int) -> list[Spec]:
-    space, rng = space_class(family).create(), random.Random(1)
+    space, rng = slabs_class(family).create(), random.Random(1)
     return [space.sample(rng, f"random-{n}") for n in range(count)]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vitprof.errors import UserError
 from vitprof.models import Block, Spec, ViTLayer, ViTSpec
-from vitprof.spaces.measuring_spaces import space_class
+from vitprof.spaces.registry import slabs_class
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.calibration.calibrate import calibrated
 from vitprof.tables.grids.listed_blocks import ListedBlocks
@@ -42,7 +42,7 @@ def test_plain_vits_at_once_are_each_by_itself(table: LatencyTable, specs: list[
 
 @pytest.mark.parametrize("family", ["efficientvit", "swin", "bert", "vgg"])
 def test_other_families_at_once_are_each_by_itself(family: str, setting: Setting) -> None:
-    space = space_class(family).create()
+    space = slabs_class(family).create()
     rng = random.Random(3)
     models = [space.sample(rng, f"model-{n}") for n in range(12)]
     rows = [Row(block, latency_ms=0.01 + block.macs / 1e8) for block in space.blocks()]
@@ -61,7 +61,7 @@ def test_other_families_at_once_are_each_by_itself(family: str, setting: Setting
 def test_families_may_be_mixed_and_keep_their_order(
     vit_rows: list[Row], small_vit: Callable[..., ViTSpec], setting: Setting
 ) -> None:
-    space = space_class("vgg").create()
+    space = slabs_class("vgg").create()
     others = [Row(block, latency_ms=0.01 + block.macs / 1e8) for block in space.blocks()]
     table = LatencyTable([*vit_rows, *others], setting)
     rng = random.Random(5)
