@@ -6,20 +6,20 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, ClassVar, Self
 
 from ..errors import UserError
-from ..models import Block, Spec, find_op
+from ..models import Spec, find_op
 from .around_blocks import slabs_around
+from .drawn_slabs import DrawnSlabs
 from .gene import Gene, Value
 from .slabs import WIDTH_STEP, Grids, Slab, width_in
 from .space import SearchSpace
-from .staged_slabs import StagedSlabs
 
 
 @dataclass(frozen=True)
-class GeneSlabs(StagedSlabs):
+class GeneSlabs(DrawnSlabs):
     """Grids around the blocks of a family's own search space, and models from within them."""
 
     space: SearchSpace
@@ -51,36 +51,53 @@ class GeneSlabs(StagedSlabs):
         return found.with_slabs(slabs_around(replace(spec, **changed).blocks()))
 
     @classmethod
+    def covering(cls, spec: Spec) -> Self:
+        return cls.create(spec)
+
+    @classmethod
     def of_grids(cls, grids: Grids) -> Self:
         """Return every grid of the family's ops, and models of the image and classes they have."""
-        own = cls._of_frame({})
-        blocks = own.space.supernet_spec().blocks()
-        frame = cls._frame_in(grids, (blocks[0], blocks[-1]), own.space)
+        spec = cls.kind.from_fields(cls.name, {}).supernet_spec()
         slabs = []
-        for op in dict.fromkeys(block.op for block in blocks):
+        for op in dict.fromkeys(block.op for block in spec.blocks()):
             fixed = {*find_op(op).fixed, *find_op(op).joined}
             for levels in grids.of(op):
                 at = {axis: values[-1] for axis, values in levels.items() if axis in fixed}
                 of = {axis: values for axis, values in levels.items() if axis not in fixed}
                 slabs.append(Slab(op, at, of))
-        return replace(cls._of_frame(frame), own_slabs=tuple(slabs))
+        for frame in cls._frames_in(grids, spec):
+            try:
+                found = cls(tuple(slabs), cls.kind.from_fields(cls.name, frame))
+            except UserError:
+                continue  # an image of this size is no model's
+            smallest = found.space.spec(found.space.smallest())
+            if all(map(found.covers, smallest.blocks())):
+                return found
+        raise UserError(
+            f"{grids.source} has blocks of the family '{cls.name}', but covers no whole model; "
+            f"measure all of it (`family` {cls.name})."
+        )
+
+    @classmethod
+    def _frames_in(cls, grids: Grids, spec: Spec) -> Iterator[dict[str, Any]]:
+        """Yield what a table may say of fields that are the same for all models, the likely first.
+
+        These are fields by whose name a stem or a classifier has an axis: resolution and classes.
+        """
+        fields: dict[str, list[int]] = {}
+        blocks = spec.blocks()
+        for block in (blocks[0], blocks[-1]):
+            for axis, own in block.dims:
+                if axis in cls.kind.frame_fields():
+                    found = {n for levels in grids.of(block.op) for n in levels[axis]}
+                    fields[axis] = [*({own} & found), *sorted(found - {own}, reverse=True)]
+        for values in product(*fields.values()):
+            yield dict(zip(fields, values, strict=True))
 
     @classmethod
     def _of_frame(cls, frame: dict[str, Any]) -> Self:
         space = cls.kind.from_fields(cls.name, frame)
         return cls(space.measured().own_slabs, space)
-
-    @classmethod
-    def _frame_in(cls, grids: Grids, ends: tuple[Block, ...], space: SearchSpace) -> dict[str, Any]:
-        """Return the fields of all models that a table's stem and classifier say otherwise."""
-        fields = cls.kind.frame_fields() | dict(space.frame)
-        found = {}
-        for block in ends:
-            for levels in grids.of(block.op)[-1:]:
-                for axis, values in levels.items():
-                    if axis in fields and fields[axis] == block[axis] != values[-1]:
-                        found[axis] = values[-1]
-        return found
 
     def draw(self, rng: random.Random, name: str) -> Spec:
         """Return a random model, whose numbers lie between a gene's choices where they may.

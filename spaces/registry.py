@@ -13,9 +13,9 @@ from ..models.ablations import single_variants
 from ..models.checks import check_name, shown
 from ..models.families.registry import families_with, find_of
 from ..models.json_object import read_json_object
+from .drawn_slabs import DrawnSlabs
 from .slabs import FamilySlabs, MeasuringSpace
 from .space import SearchSpace
-from .staged_slabs import StagedSlabs
 
 LARGEST_FILE_BYTES = 1_000_000
 # In the folder of a supernet: what says its space, with the classes and channels of its images.
@@ -48,7 +48,7 @@ def with_variants(space: MeasuringSpace, spec: Spec) -> MeasuringSpace:
 
     Raises UserError for a model of another family, or one whose family has no variants.
     """
-    if not isinstance(space, StagedSlabs) or spec.family != space.name:
+    if not isinstance(space, DrawnSlabs) or spec.family != space.name:
         raise UserError(
             f"{spec.name} of the `ablations` is of the family '{spec.family}', and what is "
             f"measured of '{space.name}'; give `family` {spec.family}."
