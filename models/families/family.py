@@ -11,7 +11,7 @@ from ...errors import UserError
 from ...plugins import API_VERSION, in_short
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Family:
     """One family. Places are "module:name", imported when used: reading a spec needs no torch.
 
@@ -45,7 +45,7 @@ class Family:
     blocks: str
     takes: Literal["images", "texts"] = "images"
     space: str | None = None
-    hugging_face: Mapping[str, str] = field(default_factory=dict, hash=False)
+    hugging_face: Mapping[str, str] = field(default_factory=dict)
     rename: str | None = None
     of_checkpoint: str | None = None
     choices: str | None = None

@@ -68,6 +68,7 @@ FAMILY = Family(
     ops=":OPS",
     module="toy_modules:Toy",
     blocks="toy_modules:BLOCKS",
+    space="toy_space:ToySpace",
     hugging_face={"toy": ":spec_from_config"},
     rename="toy_modules:with_bare_names",
 )
