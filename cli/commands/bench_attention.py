@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ..options.training import train_device_option
-from ..output import json_option, note, print_json, print_table
-
-if TYPE_CHECKING:
-    from ...verbs.bench_attention import AttentionResult
+from ..output import json_option, note, print_json
+from ..reports.attention import print_attention
 
 
 @click.command(
@@ -58,7 +55,7 @@ def bench_attention(
     if as_json:
         print_json(result.report() | {"out": str(out)})
     else:
-        _print(result)
+        print_attention(result)
         for remark in result.where_it_pays:
             note(remark)
         note(f"written: {out}")
@@ -66,19 +63,3 @@ def bench_attention(
         if one.error:
             note(f"failed: {one.case.in_words}: {one.error}")
     return int(any(one.error for one in result.cases))
-
-
-def _print(result: AttentionResult) -> None:
-    print_table(
-        ("case", "fused ms", "plain ms", "plain / fused", "95 % interval"),
-        [
-            (
-                f"{one.case.what}: {one.case.in_words}",
-                "-" if one.error else f"{one.fused_ms:.4g}",
-                "-" if one.error else f"{one.plain_ms:.4g}",
-                "-" if one.error else f"{one.speedup:.2f}",
-                "-" if one.error else f"{one.low:.2f} .. {one.high:.2f}",
-            )
-            for one in result.cases
-        ],
-    )
