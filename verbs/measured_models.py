@@ -41,7 +41,7 @@ class MeasuredModels(Result):
 
         return pd.DataFrame(
             {
-                "model": row.name,
+                "model": predicted.model,
                 "predicted_ms": predicted.ms,
                 "measured_ms": row.latency_ms,
                 "low_ms": row.low_ms,

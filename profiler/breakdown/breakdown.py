@@ -84,7 +84,7 @@ class Breakdown:
         if not self.net_ms > 0:
             raise UserError(
                 f"the profile of {self.model or 'the model'} shows no time in any node, for its "
-                "clock counts whole microseconds; give a larger --batch."
+                "clock counts whole microseconds; give a larger `batch`."
             )
 
     @cached_property

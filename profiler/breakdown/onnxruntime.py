@@ -166,5 +166,5 @@ def _number(event: dict[str, Any], name: str) -> float:
 def _unreadable(why: str) -> UserError:
     return UserError(
         f"the profile that ONNX Runtime wrote cannot be read: {why}; run the command again, with "
-        "fewer --runs if it stays so."
+        "fewer `runs` if it stays so."
     )

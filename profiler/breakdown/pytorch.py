@@ -145,7 +145,7 @@ def profiles_from_events(events: Sequence[Any]) -> list[Profile]:
     if not runs:
         raise UserError(
             "PyTorch's profiler recorded no run of the model; run the command again, with fewer "
-            "--runs if it stays so."
+            "`runs` if it stays so."
         )
     return [
         Profile(

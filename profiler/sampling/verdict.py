@@ -50,7 +50,7 @@ def session_row(point: Point, samples: Mapping[Subject, SessionSamples]) -> Row:
         return failed_row(
             point,
             f"with and without it, the network takes the same time ({median:+.3g} ms): the block "
-            "is smaller than the noise; measure it alone (--context alone)",
+            "is smaller than the noise; measure it alone (context alone)",
         )
     ordered = {name: value if value > 0 else math.nan for name, value in totals.items()}
     return Row(
@@ -110,7 +110,7 @@ def judged(row: Row, protocol: Protocol, shared_sd: float, typical_ms: float | N
         seen = f"its {len(medians)} sessions differ by {differ:.0f} %"
         if len(medians) == 1:
             seen = f"it has one session, and sessions here differ by {100 * shared_sd:.0f} %"
-        causes.append(f"{seen}: measure it with more --sessions on a quiet machine")
+        causes.append(f"{seen}: measure it with more sessions on a quiet machine")
     if row.set_aside > row.samples:
         causes.append(
             f"{row.set_aside} of {row.set_aside + row.samples} runs were disturbed by other "

@@ -42,6 +42,7 @@ def test_a_table_measures_models_beside_its_predictions(table) -> None:
     assert list(frame.columns) == [
         "model", "predicted_ms", "measured_ms", "low_ms", "high_ms", "error", "verdict",
     ]  # fmt: skip
+    assert list(frame["model"]) == ["vit-micro-8"] * 3
     assert frame["measured_ms"][0] == frame["measured_ms"][1], "a model is measured once"
     assert frame["predicted_ms"][0] == table.predict(spec).ms
     assert frame["error"][2] == pytest.approx(

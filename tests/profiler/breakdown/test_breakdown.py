@@ -185,7 +185,7 @@ def test_runs_of_different_nodes_have_no_median(refused) -> None:
 
 
 def test_a_profile_without_any_time_is_refused(refused) -> None:
-    with refused("the profile of toy shows no time", "--batch"):
+    with refused("the profile of toy shows no time", "`batch`"):
         Breakdown("toy", 1.0, 1.0, 1.0, Profile(1.0, (node("Gemm", MATMUL, 0.0),)))
 
 

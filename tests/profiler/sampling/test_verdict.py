@@ -124,7 +124,7 @@ def test_a_difference_that_is_not_above_0_is_a_failed_row_with_words(
     row = LatencyTable.read_csv(out).rows[0]
     assert row.verdict == "failed"
     assert math.isnan(row.latency_ms)
-    for words in ("with and without it", "smaller than the noise", "--context alone"):
+    for words in ("with and without it", "smaller than the noise", "context alone"):
         assert words in row.error
     assert "\n" not in row.error
 
