@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from .verbs.bench_attention import bench_attention
     from .verbs.breakdown import breakdown
     from .verbs.build import build
+    from .verbs.choose import choose
     from .verbs.devices import devices
     from .verbs.distill import distill
     from .verbs.evaluate import evaluate
+    from .verbs.impact import impact
     from .verbs.latency_table import LatencyTable
     from .verbs.measure import measure
     from .verbs.plan import plan
     from .verbs.prune import prune
     from .verbs.prune_heads import prune_heads
     from .verbs.quantize import quantize
+    from .verbs.search_models import search_models
+    from .verbs.supernet import supernet
     from .verbs.train import train
     from .verbs.validate import validate
 
@@ -47,16 +51,20 @@ _HOMES = {
     "bench_attention": ".verbs.bench_attention",
     "breakdown": ".verbs.breakdown",
     "build": ".verbs.build",
+    "choose": ".verbs.choose",
     "create_model": ".models",
     "create_spec": ".models",
     "devices": ".verbs.devices",
     "distill": ".verbs.distill",
     "evaluate": ".verbs.evaluate",
+    "impact": ".verbs.impact",
     "measure": ".verbs.measure",
     "plan": ".verbs.plan",
     "prune": ".verbs.prune",
     "prune_heads": ".verbs.prune_heads",
     "quantize": ".verbs.quantize",
+    "search_models": ".verbs.search_models",
+    "supernet": ".verbs.supernet",
     "train": ".verbs.train",
     "validate": ".verbs.validate",
 }
@@ -76,16 +84,20 @@ __all__ = [
     "bench_attention",
     "breakdown",
     "build",
+    "choose",
     "create_model",
     "create_spec",
     "devices",
     "distill",
     "evaluate",
+    "impact",
     "measure",
     "plan",
     "prune",
     "prune_heads",
     "quantize",
+    "search_models",
+    "supernet",
     "train",
     "validate",
 ]

@@ -4,45 +4,20 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from vitprof.cli.options.choice import PRECISIONS, ladder_of
-from vitprof.search.deployments.deployments import VariantCosts, VariantSpace
-from vitprof.search.deployments.guided import SHARE, Outlook, guided_search
-from vitprof.search.deployments.score import (
-    Measured,
-    MeasuredLimits,
-    Score,
-    figure_of,
-    keeps_limits,
-)
-from vitprof.search.evaluation_log import Key, key_of
+from vitprof.search.deployments.choices import DTYPES
+from vitprof.search.deployments.evaluator import DeploymentEvaluator
+from vitprof.search.deployments.guided import guided_search, most_evaluations
+from vitprof.search.deployments.ladder import ladder_of
+from vitprof.search.deployments.score import Measured, MeasuredLimits, Score, evaluated
+from vitprof.search.deployments.space import DeploymentCosts, DeploymentSpace
+from vitprof.search.goal import SearchGoal
 from vitprof.search.limits import Limits
-from vitprof.search.objective import Objective
-from vitprof.search.problem import Problem
+from vitprof.search.problem import SearchProblem
 
 WEIGHTS = (Score(), Score(0.0, 0.0), Score(1.0, 100.0), Score(0.1, 0.0))
-
-
-class Replay:
-    """An evaluator that looks up what was measured."""
-
-    measures = "score in points"
-
-    def __init__(
-        self, space: VariantSpace, found: dict[str, Measured], limits: MeasuredLimits, score: Score
-    ) -> None:
-        self.space, self.found, self.limits, self.score = space, found, limits, score
-        self.asked: dict[Key, Measured] = {}
-
-    def evaluate(self, population: np.ndarray) -> Iterator[tuple[int, float]]:
-        for position, row in enumerate(population):
-            measured = self.found[self.space.variant(row).name]
-            self.asked[key_of(row)] = measured
-            yield position, figure_of(measured, self.score, self.limits)
 
 
 @dataclass(frozen=True)
@@ -78,26 +53,24 @@ def ask(folder: Path, parts: list[tuple[str, ...]], count: int, seed: int = 0) -
     best, none, shares, lost, asked = 0, 0, [], [], 0
     while asked < count:
         ladders = [ladder_of(folder / name).ladder for name in parts[asked % len(parts)]]
-        space = VariantSpace.of(ladders, PRECISIONS, (1, 2))
-        mine = {
-            space.variant(row).name: found[space.variant(row).name]
-            for rows in space.enumerate() for row in rows
-        }  # fmt: skip
+        space = DeploymentSpace.of(ladders, DTYPES, (1, 2))
+        everyone = [space.deployment(row) for rows in space.enumerate() for row in rows]
+        mine = {one.name: found[one.name] for one in everyone}
         limits, score = question(rng, mine)
-        top = max(figure_of(one, score, limits) for one in mine.values())
-        if not keeps_limits(top):
+        top = max((evaluated(one, score, limits) for one in mine.values()), key=lambda e: e.rank)
+        if not top.keeps_limits:
             continue
         asked += 1
-        machine = Replay(space, mine, limits, score)
-        problem = Problem(Limits((), VariantCosts(space)), Objective(), machine)
-        outlook = Outlook(lambda machine=machine: machine.asked, score, limits)
-        guided_search(problem, outlook, int(SHARE * space.count()))
-        got = max(problem.found.values())
-        shares.append(len(machine.asked) / space.count())
-        best += got >= top
-        none += not keeps_limits(got)
-        if keeps_limits(got) and got < top:
-            lost.append(top - got)
+        replay = DeploymentEvaluator(space, lambda one: found[one.name], score, limits)
+        costs = DeploymentCosts(space)
+        problem = SearchProblem(space, costs, Limits(), SearchGoal(), replay)
+        guided_search(problem, most_evaluations(space.count()))
+        got = max(problem.found.values(), key=lambda e: e.rank)
+        shares.append(len(replay.measured) / space.count())
+        best += got.rank >= top.rank
+        none += not got.keeps_limits
+        if got.keeps_limits and got.rank < top.rank:
+            lost.append(top.figure - got.figure)
     return Answers(count, best, max(shares), lost, none)
 
 

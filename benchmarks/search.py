@@ -28,16 +28,16 @@ from vitprof import LatencyTable
 from vitprof.profiler.deployed.process_memory import peak_resident_bytes
 from vitprof.profiler.remeasure import verified_ms
 from vitprof.ray_connection import local_ray
-from vitprof.search.algorithms.algorithms import SearchPlan, search
-from vitprof.search.algorithms.coarse import coarse_stage
-from vitprof.search.algorithms.evolution import EvolutionPlan
+from vitprof.search.algorithms.coarse_stage import coarse_stage
+from vitprof.search.algorithms.registry import run_search
 from vitprof.search.costs import CostModel
 from vitprof.search.evaluation_log import EvaluationLog, key_of
 from vitprof.search.evaluators.ray_evaluator import RayEvaluator
 from vitprof.search.evaluators.subnet_evaluator import CALIBRATION_IMAGES, SubnetEvaluator
+from vitprof.search.goal import SearchGoal
 from vitprof.search.limits import Limit, Limits
-from vitprof.search.objective import Objective
-from vitprof.search.problem import Problem
+from vitprof.search.plan import SearchPlan
+from vitprof.search.problem import SearchProblem
 from vitprof.search.supernet.folder import read_supernet, weights_digest
 from vitprof.search.supernet.recalibration import calibration_images
 from vitprof.spaces.registry import find_search_space
@@ -64,9 +64,9 @@ def coarse_alone(path: str) -> None:
     prepared = time.perf_counter()
     typical = float(np.median(costs.of(costs.space.sample(np.random.default_rng(1), 10_000))
                               .latency_ms))  # fmt: skip
-    limits = Limits((Limit("ms", typical), Limit("params", 1.8e6)), costs)
+    limits = Limits((Limit("ms", typical), Limit("params", 1.8e6)))
     began = time.perf_counter()
-    found = coarse_stage(limits, np.random.default_rng(0), CANDIDATES)
+    found = coarse_stage(costs.space, costs, limits, np.random.default_rng(0), CANDIDATES)
     seconds = time.perf_counter() - began
     # One by one, by the table's own answer: the same milliseconds.
     some = costs.space.sample(np.random.default_rng(2), 200)
@@ -152,8 +152,7 @@ class Study:
         }  # fmt: skip
         self.costs = CostModel(self.space)
         self.workers = arguments.workers
-        evolution = EvolutionPlan(generations=arguments.generations)
-        self.plan = SearchPlan(evolution=evolution)
+        self.plan = SearchPlan(generations=arguments.generations)
 
     def use(self, table: LatencyTable) -> None:
         self.table = table
@@ -161,16 +160,18 @@ class Study:
 
     def search(self, limit: Limit, seed: int, ray) -> np.ndarray:
         problem = self._problem(limit, "validation", ray)
-        search(problem, "coarse-to-fine", self.plan, seed)
+        run_search(problem, "coarse-to-fine", self.plan, seed)
         return problem.best()
 
     def figures(self, population: np.ndarray, part: str, ray) -> np.ndarray:
         return self._problem(None, part, ray).evaluate(population)
 
-    def _problem(self, limit: Limit | None, part: str, ray) -> Problem:
-        limits = Limits(() if limit is None else (limit,), self.costs)
+    def _problem(self, limit: Limit | None, part: str, ray) -> SearchProblem:
+        limits = Limits(() if limit is None else (limit,))
         evaluator = RayEvaluator(self.judges[part], ray)
-        return Problem(limits, Objective(), evaluator, self.logs[part])
+        return SearchProblem(
+            self.space, self.costs, limits, SearchGoal(), evaluator, self.logs[part]
+        )
 
     def random_at(self, limit_ms: float, seed: int) -> np.ndarray:
         """Return 50 different random models between nine tenths of the limit and the limit."""

@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import UserError
 from ..models import Block
-from ..spaces.candidates import Candidates
 from ..spaces.space import SearchSpace, Site
 from ..tables import LatencyTable
+from ..tables.grids.grid import OutsideTableError
+
+if TYPE_CHECKING:
+    from .limits import Limit
 
 
 @dataclass(frozen=True)
@@ -36,21 +39,22 @@ class Costs:
     def __getitem__(self, chosen: np.ndarray | slice) -> Costs:
         return Costs(self.latency_ms[chosen], self.params[chosen], self.macs[chosen])
 
+    def amount(self, limit: Limit) -> np.ndarray:
+        """Return what is limited: a table's milliseconds, parameters or MACs."""
+        if limit.unit == "ms":
+            return self.latency_ms[:, limit.table]
+        return {"params": self.params, "macs": self.macs}[limit.unit]
+
 
 class KnownCosts(Protocol):
     """What says what candidates cost before any is evaluated."""
-
-    @property
-    def space(self) -> Candidates:
-        """What candidates are of."""
-        ...
 
     def of(self, population: np.ndarray) -> Costs:
         """Return what n candidates cost."""
         ...
 
-    def peak_bytes(self, population: np.ndarray, batch: int = 1) -> np.ndarray:
-        """Return the bytes that each of n candidates holds at most."""
+    def amounts(self, population: np.ndarray, limits: Sequence[Limit]) -> np.ndarray:
+        """Return how much of each limited thing n candidates cost, n x limits."""
         ...
 
 
@@ -69,12 +73,16 @@ class _SiteCosts:
 class CostModel:
     """The costs of a space's candidates under some tables (which may be none).
 
-    Raises UserError where a table does not cover the space.
+    batch: images that are in memory at once; by default the first table's. Raises UserError where a
+    table does not cover the space.
     """
 
-    def __init__(self, space: SearchSpace, tables: Sequence[LatencyTable] = ()) -> None:
+    def __init__(
+        self, space: SearchSpace, tables: Sequence[LatencyTable] = (), batch: int | None = None
+    ) -> None:
         self.space = space
         self.tables = list(tables)
+        self.batch = batch or (self.tables[0].setting.batch if self.tables else 1)
         self._offsets = [table.offset_ms(space.family) for table in self.tables]
         self._sites = [self._site(site) for site in space.sites()]
 
@@ -103,11 +111,11 @@ class CostModel:
         try:
             return table.parts_ms(parts, self.space.family)
         except UserError as error:
-            # Nothing is searched for by a guess.
-            reason = str(error).replace(", or accept a guess with --extrapolate", "")
+            # Nothing is searched for by a guess, so that remedy is not named.
+            reason = f"{error.fact}." if isinstance(error, OutsideTableError) else str(error)
             raise UserError(
-                f"the search space {self.space.name} is not covered: {reason} Or measure it as a "
-                f"whole: vitprof measure --search-space {self.space.name} (or the file it is from)."
+                f"the search space {self.space.name} is not covered: {reason} Measure it as a "
+                f"whole: vitprof measure `space` {self.space.name} (or the file it is from)."
             ) from None
 
     def of(self, population: np.ndarray) -> Costs:
@@ -127,6 +135,15 @@ class CostModel:
             total[:, -2].astype(np.int64),
             total[:, -1].astype(np.int64),
         )
+
+    def amounts(self, population: np.ndarray, limits: Sequence[Limit]) -> np.ndarray:
+        """Return how much of each limited thing n candidates cost, n x limits."""
+        found = self.of(population)
+        columns = [
+            self.peak_bytes(population) if limit.unit == "bytes" else found.amount(limit)
+            for limit in limits
+        ]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(population), 0))
 
     def _of_whole_models(self, population: np.ndarray) -> np.ndarray:
         keys = [row.tobytes() for row in population]
@@ -153,40 +170,39 @@ class CostModel:
                 absent |= population[:, other] < least
         return absent
 
-    def peak_bytes(self, population: np.ndarray, batch: int = 1) -> np.ndarray:
+    def peak_bytes(self, population: np.ndarray) -> np.ndarray:
         """Return the peak memory of n candidates in bytes: all weights, and what one block needs.
 
         See models/peak_memory.py for what that is.
         """
         peak = np.zeros(len(population), dtype=np.int64)
         if not self._sites:
-            from ..models.peak_memory import activation_bytes
-
-            for number, row in enumerate(population):
-                blocks = dict.fromkeys(self.space.spec(row).blocks())
-                peak[number] = max(activation_bytes(block, batch) for block in blocks)
-        for site, columns in zip(self._sites, self._peaks(batch), strict=True):
+            peak[:] = [self._most_alive(self.space.spec(row).blocks()) for row in population]
+        for site, columns in zip(self._sites, self._peaks, strict=True):
             found = columns[self._combination(site, population)]
             if site.optional:
                 found[self._absent(site, population)] = 0
             np.maximum(peak, found, out=peak)
         return peak + 4 * self.of(population).params
 
-    def _peaks(self, batch: int) -> list[np.ndarray]:
-        if batch not in self._peaks_by_batch:
-            from ..models.peak_memory import activation_bytes
+    @cached_property
+    def _peaks(self) -> list[np.ndarray]:
+        return [
+            np.array([self._most_alive(blocks) for blocks in site.models], dtype=np.int64)
+            for site in self._sites
+        ]
 
-            blocks = {b for site in self._sites for blocks in site.models for b in blocks}
-            bytes_of = {block: activation_bytes(block, batch) for block in blocks}
-            self._peaks_by_batch[batch] = [
-                np.array(
-                    [max((bytes_of[b] for b in blocks), default=0) for blocks in site.models],
-                    dtype=np.int64,
-                )
-                for site in self._sites
-            ]
-        return self._peaks_by_batch[batch]
+    def _most_alive(self, blocks: Sequence[Block]) -> int:
+        """Return the bytes that the worst of the blocks needs; 0 where there is none."""
+        return max(map(self._alive, dict.fromkeys(blocks)), default=0)
+
+    def _alive(self, block: Block) -> int:
+        from ..models.peak_memory import activation_bytes
+
+        if block not in self._bytes_of:
+            self._bytes_of[block] = activation_bytes(block, self.batch)
+        return self._bytes_of[block]
 
     @cached_property
-    def _peaks_by_batch(self) -> dict[int, list[np.ndarray]]:
+    def _bytes_of(self) -> dict[Block, int]:
         return {}

@@ -82,18 +82,18 @@ class EvaluationLog:
 
     def _check(self, before: Mapping[str, Any], header: Mapping[str, Any]) -> None:
         if before.get(FORMAT) != VERSION:
-            raise UserError(f"{self.path} is no log of a search; give another --out.")
+            raise UserError(f"{self.path} is no log of a search; give another `out`.")
         if not isinstance(before.get("seed"), int):
             raise UserError(
                 f"{self.path} does not say with which seed it was begun, so going on would not "
-                "repeat it; give another --out."
+                "repeat it; give another `out`."
             )
         differing = sorted(k for k in {**before, **header} if before.get(k) != header.get(k))
         if differing:
             key = differing[0]
             raise UserError(
                 f"{self.path} is of a search with another {key} ({shown(before.get(key))}, now "
-                f"{shown(header.get(key))}); repeat its options to go on, or give another --out."
+                f"{shown(header.get(key))}); repeat its options to go on, or give another `out`."
             )
 
 
@@ -101,7 +101,7 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
-        raise UserError(f"{where} is no JSON; the log is damaged, give another --out.") from None
+        raise UserError(f"{where} is no JSON; the log is damaged, give another `out`.") from None
     if not isinstance(record, dict):
         raise UserError(f"{where}: {shown(record)} is no record of a search's log.")
     return record

@@ -12,13 +12,15 @@ import numpy as np
 
 from ..models import Spec
 from ..spaces.gene import Value
-from .problem import Problem
+from .costs import CostModel
+from .problem import SearchProblem
 
 
 @dataclass(frozen=True)
 class Found:
     """One model: `figure` is the evaluator's, `latency_ms` has one value a table.
 
+    values: the choice of each gene. accuracy: from 0 to 1, where that is what was judged.
     measured_ms: as `latency_ms`, where it was measured; NaN where not.
     """
 
@@ -28,7 +30,20 @@ class Found:
     figure: float
     latency_ms: tuple[float, ...]
     peak_bytes: int
+    accuracy: float | None = None
     measured_ms: tuple[float, ...] = field(default=())
+
+    @property
+    def params(self) -> int:
+        return self.spec.params
+
+    @property
+    def macs(self) -> int:
+        return self.spec.macs
+
+    def named(self, name: str) -> Found:
+        """Return the same under another name."""
+        return replace(self, name=name, spec=replace(self.spec, name=name))
 
     def with_measured(self, table: int, ms: float) -> Found:
         """Return the same with what it took on the device of that table."""
@@ -51,22 +66,26 @@ class Found:
         }
 
 
-def found_models(problem: Problem, population: np.ndarray, prefix: str) -> list[Found]:
+def found_models(
+    problem: SearchProblem, costs: CostModel, population: np.ndarray, prefix: str
+) -> list[Found]:
     """Return the models of candidates that the problem has evaluated, named prefix-1, -2, …"""
-    costs = problem.costs(population)
-    peaks = problem.limits.model.peak_bytes(population, problem.limits.batch)
+    latencies = costs.of(population).latency_ms
+    peaks = costs.peak_bytes(population)
     figures = problem.evaluate(population)
     made = []
     for i, candidate in enumerate(population):
         name = f"{prefix}-{i + 1}"
+        figure = float(figures[i])
         made.append(
             Found(
                 name,
                 problem.space.spec(candidate, name),
                 problem.space.values_of(candidate),
-                float(figures[i]),
-                tuple(costs.latency_ms[i].tolist()),
+                figure,
+                tuple(latencies[i].tolist()),
                 int(peaks[i]),
+                figure if problem.evaluator.is_accuracy else None,
             )
         )
     return made

@@ -12,7 +12,12 @@ from ..errors import UserError
 from ..notes import note
 
 # Options that had another name in a run that an older vitprof began.
-RENAMED = {"precision": "autocast", "budget": "credit"}
+RENAMED = {
+    "precision": "autocast",
+    "budget": "credit",
+    "min_top1": "min_accuracy",
+    "variants": "models",
+}
 MOST_NAMED = 3
 _UNSET: tuple[object, ...] = (None, "", False, 0, [])
 

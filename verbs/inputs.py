@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..models import Spec
+    from ..spaces.space import SearchSpace
     from ..tables import LatencyTable
 
 Path = str | os.PathLike[str]
@@ -34,3 +35,12 @@ def table_of(table: Path | LatencyTable) -> LatencyTable:
     from .latency_table import LatencyTable
 
     return LatencyTable.read_csv(os.fspath(table))
+
+
+def space_of(space: Path | SearchSpace) -> SearchSpace:
+    """Return a search space; a name, a file or a supernet's folder is read."""
+    if not isinstance(space, (str, os.PathLike)):
+        return space
+    from ..spaces.registry import find_search_space
+
+    return find_search_space(os.fspath(space))

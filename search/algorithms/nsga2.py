@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
-from ..problem import Problem
-from .evolution import EvolutionPlan, part_of
+from ...errors import MissingExtraError
+from ..plan import SearchPlan
+from ..problem import SearchProblem
+from .coarse_to_fine import first_generation, part_of
 
 # What a model that exceeds a limit has for goals: pymoo asks for them, but ranks it behind all
 # that keep the limits.
 WORST = 1e12
 
 
-def evolve_front(
-    problem: Problem, seeds: np.ndarray, rng: np.random.Generator, plan: EvolutionPlan
-) -> None:
-    """Spread a population along the front of the objective's two goals (Deb et al. 2002).
+def nsga2(problem: SearchProblem, rng: np.random.Generator, plan: SearchPlan) -> None:
+    """Spread a population along the front of the goal's two figures (Deb et al. 2002).
 
     Children are the space's own crossings and mutations; limits are constraints. Raises UserError
     without pymoo.
@@ -31,10 +30,9 @@ def evolve_front(
         from pymoo.core.problem import Problem as PymooProblem
         from pymoo.optimize import minimize
     except ImportError:
-        raise UserError(
-            "NSGA-II needs pymoo, which is not installed: pip install 'vitprof[search]'."
-        ) from None
+        raise MissingExtraError("search", "NSGA-II needs pymoo, which is not installed:") from None
     space = problem.space
+    seeds = first_generation(problem, rng, plan)
     turn = iter(range(1, plan.generations + 2))
 
     class Goals(PymooProblem):
@@ -45,9 +43,9 @@ def evolve_front(
         def _evaluate(self, x: np.ndarray, out: dict[str, Any], *_: Any, **__: Any) -> None:
             population = x.astype(np.int16)
             accuracy = problem.evaluate(population, part_of(plan, next(turn)))
-            goals = problem.objective.goals(accuracy, problem.costs(population))
+            goals = problem.goal.goals(accuracy, problem.costs.of(population))
             out["F"] = np.where(np.isnan(goals), WORST, goals)
-            out["G"] = problem.limits.excess(population)[:, None]
+            out["G"] = problem.limits.excess(problem.costs, population)[:, None]
 
     class Crossed(Crossover):
         def __init__(self) -> None:
@@ -64,7 +62,7 @@ def evolve_front(
 
         def _do(self, _: Any, x: np.ndarray, **__: Any) -> np.ndarray:
             parents = x.astype(np.int16)
-            changed = space.mutated(parents, rng, plan.depth_chance, plan.block_chance)
+            changed = space.mutated(parents, rng, plan.depth_mutation, plan.mutation)
             # As in the fine stage: of a generation some are crossed only, the others mutated.
             crossed_only = rng.random((len(parents), 1)) < plan.crossover
             return np.where(crossed_only, parents, changed)

@@ -1,8 +1,8 @@
-"""Finding the best variant from few measurements: what is measured foretells what is not.
+"""Finding the best deployment from few measurements: what is measured predicts what is not.
 
 A Gaussian process for each figure (accuracy, latency, memory) over what is known beforehand: the
-model's MACs and parameters, its ladder, precision and threads. The variant with the best outlook is
-measured next (Srinivas et al. 2010, eq. 6: mean plus a multiple of the deviation), until none is
+model's MACs and parameters, its ladder, precision and threads. The deployment with the best outlook
+is measured next (Srinivas et al. 2010, eq. 6: mean plus a multiple of the deviation), until none is
 left whose outlook beats the best one measured, or the evaluations are used up.
 """
 
@@ -10,47 +10,38 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
-from ..evaluation_log import Key, key_of
-from ..problem import Part, Problem
-from .deployments import Variant, VariantSpace
-from .score import Measured, MeasuredLimits, Score, figure_of, keeps_limits
+from ...errors import MissingExtraError
+from ..evaluation_log import key_of
+from ..problem import Evaluation, Part, SearchProblem
+from .evaluator import DeploymentEvaluator
+from .ladder import Ladder
+from .score import Measured, evaluated
+from .space import Deployment, DeploymentSpace
 
 # How many deviations an outlook lies above the mean. With one the search stopped too early: of 60
 # random questions about measured variants (benchmarks/choice_questions.py) it missed 18, now 6.
 HOPE = 2.0
-# The share of all variants that is measured at most, unless told otherwise.
+# The share of all deployments that is measured at most, unless told otherwise.
 SHARE = 0.3
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What a search that foretells needs: what was measured so far, and how it is scored."""
+def guided_search(problem: SearchProblem, evaluations: int | None = None) -> None:
+    """Evaluate at most so many deployments (by default `most_evaluations`), the best first.
 
-    measured: Callable[[], Mapping[Key, Measured]]
-    score: Score
-    limits: MeasuredLimits
-
-
-def guided_search(problem: Problem, outlook: Outlook, evaluations: int | None = None) -> None:
-    """Evaluate at most so many variants (by default SHARE of all, five at least), the best first.
-
-    Raises UserError without scikit-learn.
+    The problem's space is a DeploymentSpace and its evaluator a DeploymentEvaluator. Raises
+    UserError without scikit-learn.
     """
-    space = problem.space
-    assert isinstance(space, VariantSpace)
+    space, evaluator = problem.space, problem.evaluator
+    assert isinstance(space, DeploymentSpace)
+    assert isinstance(evaluator, DeploymentEvaluator)
     everyone = np.concatenate(list(space.enumerate()))
-    everyone = everyone[problem.limits.kept(everyone)]
+    everyone = everyone[problem.kept(everyone)]
     if not len(everyone):
         return
-    most = evaluations or max(math.floor(SHARE * len(everyone)), 5)
-    most = min(most, len(everyone))
+    most = min(evaluations or most_evaluations(len(everyone)), len(everyone))
     features = _features(space, everyone)
 
     def evaluate(positions: list[int]) -> None:
@@ -60,16 +51,20 @@ def guided_search(problem: Problem, outlook: Outlook, evaluations: int | None = 
     evaluate(_first(space, everyone, min(most, 3 + len(space.ladders))))
     while len(problem.found) < most:
         known = np.array([key_of(row) in problem.found for row in everyone])
-        hoped = _hoped(outlook, features, everyone, known)
-        hoped[known] = -np.inf
-        best = max(problem.found.values())
-        position = int(hoped.argmax())
-        if keeps_limits(best) and hoped[position] <= best:
+        hoped = _hoped(evaluator, features, everyone, known)
+        best = max(problem.found.values(), key=lambda one: one.rank)
+        position = max(np.flatnonzero(~known).tolist(), key=lambda at: hoped[at].rank)
+        if best.keeps_limits and hoped[position].rank <= best.rank:
             return
         evaluate([position])
 
 
-def _first(space: VariantSpace, everyone: np.ndarray, count: int) -> list[int]:
+def most_evaluations(deployments: int) -> int:
+    """Return how many of so many deployments are measured unless told otherwise, five at least."""
+    return max(math.floor(SHARE * deployments), min(5, deployments))
+
+
+def _first(space: DeploymentSpace, everyone: np.ndarray, count: int) -> list[int]:
     """Return what is measured whatever it is: ends of the ladders, then each precision once.
 
     Every precision and number of threads is seen, and every ladder's largest and smallest model.
@@ -84,76 +79,74 @@ def _first(space: VariantSpace, everyone: np.ndarray, count: int) -> list[int]:
     ]
     places: dict[tuple[str, str, int], int] = {}
     for position, row in enumerate(everyone):
-        variant = space.variant(row)
-        places[variant.model, variant.precision, variant.threads] = position
+        one = space.deployment(row)
+        places[one.model, one.precision, one.threads] = position
     # What limits leave out is replaced by what they leave in.
     chosen = [places[one] for one in dict.fromkeys(wanted) if one in places]
     chosen += [position for position in range(len(everyone)) if position not in chosen]
     return chosen[:count]
 
 
-def _features(space: VariantSpace, everyone: np.ndarray) -> np.ndarray:
-    """Return what is known of each variant beforehand, n x features, each from 0 to about 1."""
+def _features(space: DeploymentSpace, everyone: np.ndarray) -> np.ndarray:
+    """Return what is known of each deployment beforehand, n x features, each from 0 to about 1."""
     rows = []
     for candidate in everyone:
-        variant = space.variant(candidate)
-        depth = max(len(_ladder(space, variant).models) - 1, 1)
+        deployment = space.deployment(candidate)
+        depth = max(len(_ladder(space, deployment).models) - 1, 1)
         rows.append([
-            math.log(variant.spec.macs), math.log(variant.spec.params), variant.level / depth,
-            *(float(variant.ladder == ladder.name) for ladder in space.ladders),
-            *(float(variant.precision == precision) for precision in space.precisions),
-            math.log(variant.threads),
+            math.log(deployment.spec.macs), math.log(deployment.spec.params),
+            deployment.level / depth,
+            *(float(deployment.ladder == ladder.name) for ladder in space.ladders),
+            *(float(deployment.precision == precision) for precision in space.precisions),
+            math.log(deployment.threads),
         ])  # fmt: skip
     found = np.array(rows)
     spread = found.max(axis=0) - found.min(axis=0)
     return (found - found.min(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
-def _ladder(space: VariantSpace, variant: Variant) -> Any:
-    return next(ladder for ladder in space.ladders if ladder.name == variant.ladder)
+def _ladder(space: DeploymentSpace, deployment: Deployment) -> Ladder:
+    return next(ladder for ladder in space.ladders if ladder.name == deployment.ladder)
 
 
 def _hoped(
-    outlook: Outlook, features: np.ndarray, everyone: np.ndarray, known: np.ndarray
-) -> np.ndarray:
-    """Return the figure that each variant may well have."""
-    measured = outlook.measured()
-    seen = [measured[key_of(row)] for row in everyone[known]]
+    evaluator: DeploymentEvaluator, features: np.ndarray, everyone: np.ndarray, known: np.ndarray
+) -> list[Evaluation]:
+    """Return what each deployment may well come to."""
+    seen = [evaluator.measured[key_of(row)] for row in everyone[known]]
     columns = {
         "accuracy": np.array([one.accuracy for one in seen]),
         "latency_ms": np.log([one.latency_ms for one in seen]),
         "memory_bytes": np.log([one.memory_bytes for one in seen]),
         "cpu_percent": np.log([one.cpu_percent for one in seen]),
     }
-    foretold = {
-        name: _foretold(features[known], values, features) for name, values in columns.items()
+    predicted = {
+        name: _predicted(features[known], values, features) for name, values in columns.items()
     }
     hopes = []
     for place in range(len(everyone)):
         # Accuracy may be higher, all else lower than the mean says.
-        accuracy, doubt = (part[place] for part in foretold["accuracy"])
+        accuracy, doubt = (part[place] for part in predicted["accuracy"])
         lower = {
-            name: math.exp(foretold[name][0][place] - HOPE * foretold[name][1][place])
+            name: math.exp(predicted[name][0][place] - HOPE * predicted[name][1][place])
             for name in ("latency_ms", "memory_bytes", "cpu_percent")
         }
-        hopes.append(figure_of(
-            Measured(min(accuracy + HOPE * doubt, 1.0), **lower), outlook.score, outlook.limits
-        ))  # fmt: skip
-    return np.array(hopes)
+        hoped = Measured(min(accuracy + HOPE * doubt, 1.0), **lower)
+        hopes.append(evaluated(hoped, evaluator.score, evaluator.limits))
+    return hopes
 
 
-def _foretold(
+def _predicted(
     seen: np.ndarray, values: np.ndarray, everyone: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean and the deviation of every variant's figure."""
+    """Return the mean and the deviation of every deployment's figure."""
     try:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
     except ImportError:
-        raise UserError(
-            "the guided search needs scikit-learn, which is not installed: "
-            "pip install 'vitprof[validate]'; or take --algorithm random."
+        raise MissingExtraError(
+            "validate", "the guided search needs scikit-learn, which is not installed:"
         ) from None
     if np.ptp(values) < 1e-9:
         return np.full(len(everyone), values[0]), np.zeros(len(everyone))

@@ -1,4 +1,4 @@
-"""How good a variant is by what was measured of it, and whether it keeps the limits.
+"""How good a deployment is by what was measured of it, and whether it keeps the limits.
 
 score = accuracy (%) - 0.1 · latency - memory (GB): Efficient Vision Transformers: Once-Train
 Optimization, section III.D.4. There latencies are of 10,000 test images, in seconds, and so they
@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..problem import Evaluation
+
 IMAGES = 10_000
 GB = 1e9
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of a variant. accuracy: from 0 to 1; latency_ms: of one image.
+    """What was measured of a deployment. accuracy: from 0 to 1; latency_ms: of one image.
 
     memory_bytes: peak resident set of the process; cpu_percent: of one core, while it runs.
     """
@@ -69,15 +71,6 @@ class MeasuredLimits:
         return found
 
 
-# What exceeds a limit comes behind all that keep them, and the less it does the further ahead.
-OUTSIDE = -1e6
-
-
-def figure_of(measured: Measured, score: Score, limits: MeasuredLimits) -> float:
-    """Return the score of what keeps the limits; below OUTSIDE what does not, by its worst one."""
-    excess = limits.excess(measured)
-    return OUTSIDE * (1 + max(excess.values())) if excess else score.of(measured)
-
-
-def keeps_limits(figure: float) -> bool:
-    return figure > OUTSIDE
+def evaluated(measured: Measured, score: Score, limits: MeasuredLimits) -> Evaluation:
+    """Return the score, and by what share the worst limit is exceeded."""
+    return Evaluation(score.of(measured), max(limits.excess(measured).values(), default=0.0))

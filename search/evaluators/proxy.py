@@ -6,23 +6,25 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...errors import UserError
-from ..costs import CostModel
+from ..choices import PROXIES, check_choice
+from ..costs import KnownCosts
+from ..problem import Evaluation
 
-PROXIES = {"macs": "MACs", "params": "parameters"}
+_NAMES = {"macs": "MACs", "params": "parameters"}
 
 
 class ProxyEvaluator:
     """Judges candidates by their MACs or parameters, in millions; no accuracy is measured."""
 
-    def __init__(self, costs: CostModel, proxy: str) -> None:
-        if proxy not in PROXIES:
-            raise UserError(f"unknown proxy '{proxy}'; take one of {', '.join(PROXIES)}.")
+    is_accuracy = False
+
+    def __init__(self, costs: KnownCosts, proxy: str) -> None:
+        check_choice("proxy", proxy, PROXIES)
         self.costs = costs
         self.proxy = proxy
-        self.measures = f"millions of {PROXIES[proxy]}, a proxy: no accuracy was measured"
+        self.measures = f"millions of {_NAMES[proxy]}, a proxy: no accuracy was measured"
 
-    def evaluate(self, population: np.ndarray) -> Iterator[tuple[int, float]]:
-        """Yield the position and the figure of each candidate."""
+    def evaluate(self, population: np.ndarray) -> Iterator[tuple[int, Evaluation]]:
+        """Yield the position and the evaluation of each candidate."""
         figures = getattr(self.costs.of(population), self.proxy) / 1e6
-        yield from enumerate(figures.tolist())
+        yield from enumerate(map(Evaluation, figures.tolist()))

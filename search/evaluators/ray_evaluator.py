@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
+from ..problem import Evaluation
 from ..supernet.onednn_cache import keep_primitives
 from .subnet_evaluator import SubnetEvaluator
 
@@ -24,6 +25,8 @@ class RayEvaluator:
     one; nothing is counted twice. Raises UserError where one candidate ends worker after worker.
     """
 
+    is_accuracy = True
+
     def __init__(self, evaluator: SubnetEvaluator, ray: Any) -> None:
         self.measures = evaluator.measures
         self._ray = ray
@@ -34,7 +37,7 @@ class RayEvaluator:
             _judged
         )
 
-    def evaluate(self, population: np.ndarray) -> Iterator[tuple[int, float]]:
+    def evaluate(self, population: np.ndarray) -> Iterator[tuple[int, Evaluation]]:
         """Yield the position and the accuracy of each candidate, whichever is done first."""
         ray = self._ray
         # In a list the reference stays one: Ray would fetch the object for every call.
@@ -45,7 +48,7 @@ class RayEvaluator:
         while waiting:
             done, _ = ray.wait(list(waiting), num_returns=1)
             for one in done:
-                yield waiting.pop(one), self._answer(one)
+                yield waiting.pop(one), Evaluation(self._answer(one))
 
     def _answer(self, one: Any) -> float:
         lost = self._ray.exceptions
@@ -56,7 +59,7 @@ class RayEvaluator:
             raise UserError(
                 f"evaluating one subnet ended {MOST_WORKERS_LOST + 1} Ray workers one after "
                 f"another ({reason}); what was evaluated before is kept. Give workers more memory, "
-                "or fewer --images."
+                "or fewer `images`."
             ) from None
 
 

@@ -12,6 +12,7 @@ from ...models import Spec
 from ...spaces.space import SearchSpace
 from ...training.data.images import Images, Normalisation
 from ...training.evaluate import Accuracy, evaluate
+from ..problem import Evaluation
 from ..supernet.onednn_cache import keep_primitives
 from ..supernet.recalibration import recalibrate
 
@@ -30,6 +31,8 @@ class SubnetEvaluator:
     `calibration` images (of the training part) before it sees `images`. One thread, so that a
     figure does not depend on where it was found: several workers are the way to use several cores.
     """
+
+    is_accuracy = True
 
     def __init__(
         self,
@@ -68,7 +71,7 @@ class SubnetEvaluator:
             torch.set_num_threads(threads)
         return found.correct[1] / found.images
 
-    def evaluate(self, population: np.ndarray) -> Iterator[tuple[int, float]]:
+    def evaluate(self, population: np.ndarray) -> Iterator[tuple[int, Evaluation]]:
         """Yield the position and the accuracy of each candidate, one after the other."""
         for position, candidate in enumerate(population):
-            yield position, self.accuracy(candidate)
+            yield position, Evaluation(self.accuracy(candidate))

@@ -8,7 +8,7 @@ M with and without its module m. Here L is a table's answer for the whole model.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -17,13 +17,11 @@ from ...errors import UserError
 from ...models import Spec
 from ...models.modules.spec_model import SpecModel
 from ...models.removal import RemovableModule, removable, without
+from ...progress import OnProgress, no_progress
 from ...tables import LatencyTable
 from ...training.data.images import Images, Normalisation
 from ...training.evaluate import evaluate
 from ..supernet.recalibration import recalibrate
-
-# What is called with how many models are evaluated, and how many there are.
-OnProgress = Callable[[int, int], None]
 
 # A share of the model's latency below which a difference is rounding.
 NO_TIME = 1e-9
@@ -77,7 +75,7 @@ def module_impacts(
     images: Images,
     norm: Normalisation,
     calibration_images: Images | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
     batch: int = 256,
 ) -> list[Impact]:
     """Return every removable module's impact on `images`, most worthwhile to remove first.
@@ -97,8 +95,7 @@ def module_impacts(
 
     def accuracy_of(variant: nn.Module, done: int) -> float:
         found = evaluate(variant, images, norm, batch).correct[1] / len(images)
-        if on_progress is not None:
-            on_progress(done, total)
+        on_progress("testing", done, total, "models")
         return found
 
     whole = accuracy_of(model, 1)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...tables import Setting
-from ...tables.picture import save_picture
+from ...models import Spec
+from ...models.removal import removable
 from .impact import Impact
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _PER_MS = {True: " / ms", False: ""}
 _COLOURS = {
@@ -22,30 +22,21 @@ _COLOURS = {
 }
 
 
-def plot_impacts(
-    impacts: Sequence[Impact],
-    model: str,
-    images: int,
-    setting: Setting,
-    path: str | Path,
-) -> None:
-    """Draw each module's milliseconds saved and points lost, in the order in which they are given.
+def impact_figure(impacts: Sequence[Impact], spec: Spec, images: int) -> Figure:
+    """Draw each module's milliseconds saved and points lost, in the order in which they run.
 
-    model, images: the model's name and how many images its accuracy is of. The suffix chooses the
-    format (png, svg, pdf). Raises UserError when it cannot be written.
+    images: how many the accuracies are of.
     """
-    import matplotlib
+    from matplotlib.figure import Figure as NewFigure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    places = {module.name: place for place, module in enumerate(removable(spec))}
+    impacts = sorted(impacts, key=lambda impact: places[impact.name])
     height = max(3.5, 0.28 * len(impacts) + 1.8)
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(12, height), sharey=True, layout="constrained"
-    )
+    figure = NewFigure(figsize=(12, height), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
     saved = [impact.ms_saved for impact in impacts]
     _draw(left, impacts, saved, [f"{100 * ms / impacts[0].ms:.1f} %" for ms in saved])
-    left.set_ylabel(f"module of {model}")
+    left.set_ylabel(f"module of {spec.name}")
     left.set_xlabel(f"ms saved, of {impacts[0].ms:.3g} ms")
     left.set_title("What removing it saves")
     lost = [impact.points_lost for impact in impacts]
@@ -58,7 +49,7 @@ def plot_impacts(
     left.invert_yaxis()  # of both, which share it
     if len({impact.module.kind for impact in impacts}) > 1:
         _add_legend(right, impacts)
-    save_picture(figure, setting, path)
+    return figure
 
 
 def _draw(

@@ -18,6 +18,7 @@ from ...models.json_object import read_json_object
 from ...training.data.held_out import digest, hold_out
 from ...training.data.images import Images, Normalisation
 from ...training.model_folder import SPEC, WEIGHTS, read_normalisation, write_model
+from ...training.saved_run import ASKED
 from .supernet import Supernet
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class SupernetRecord:
             raise UserError(
                 f"{train.name} is not what the supernet was trained on ({self.data}): its images "
                 "or their order differ, so that what was held out cannot be known; give the same "
-                "--data."
+                "`data`."
             )
         return hold_out(train, self.held_out, self.split_seed)
 
@@ -104,6 +105,11 @@ def read_supernet(folder: Path) -> SupernetFolder:
     missing or wrong, a model that is not its space's largest, weights that do not fit.
     """
     if not (folder / RECORD).is_file():
+        if (folder / ASKED).is_file():
+            raise UserError(
+                f"the supernet {folder} is still being trained (there is no {RECORD} yet); give "
+                "the same vitprof supernet command again to finish it."
+            )
         raise UserError(
             f"{folder} holds no supernet (there is no {RECORD}); give what vitprof supernet wrote."
         )

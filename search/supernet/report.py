@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...models import Spec
+from ...progress import OnProgress, no_progress
 from ...training.data.images import Images, Normalisation
 from ...training.evaluate import Accuracy, evaluate
 from .recalibration import recalibrate
@@ -55,7 +55,7 @@ def judged(
     calibration: Images,
     norm: Normalisation,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> list[SubnetAccuracy]:
     """Return the accuracy of `subnets_to_report` on the held-out images.
 
@@ -67,6 +67,5 @@ def judged(
         model = supernet.extract(spec)
         recalibrate(model, calibration, norm)
         result.append(SubnetAccuracy(which, spec, evaluate(model, held_out, norm)))
-        if on_progress is not None:
-            on_progress(number + 1, len(specs))
+        on_progress("testing", number + 1, len(specs), "subnets")
     return result

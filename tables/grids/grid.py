@@ -35,6 +35,17 @@ class Corners:
     outside: Mapping[str, np.ndarray]
 
 
+class OutsideTableError(UserError):
+    """A block outside the measured range; `fact` says which, without what to do about it."""
+
+    def __init__(self, fact: str) -> None:
+        self.fact = fact
+        super().__init__(
+            f"{fact}; measure a table that covers the model (vitprof measure --model), or accept a "
+            "guess with `extrapolate`."
+        )
+
+
 class OpGrid:
     """Every measured point of one op in one context.
 
@@ -88,10 +99,8 @@ class OpGrid:
                     if len(levels) == 1
                     else f"was measured from {levels[0]} to {levels[-1]}"
                 )
-                raise UserError(
-                    f"{axis}={value} of op '{self.op}' is outside the table: {axis} {measured}; "
-                    f"measure a table that covers the model (vitprof measure --model), or accept "
-                    "a guess with --extrapolate."
+                raise OutsideTableError(
+                    f"{axis}={value} of op '{self.op}' is outside the table: {axis} {measured}"
                 )
 
     def corners(self, dims: np.ndarray) -> Corners:

@@ -73,7 +73,7 @@ def test_a_table_that_does_not_cover_the_space_is_one_sentence(refused, small_au
 
     with refused(
         "search space small is not covered", "embed=32", "mobilevit", "from 16 to 24",
-        "measure --search-space small",
+        "measure `space` small",
     ) as _:  # fmt: skip
         CostModel(small_autovit, [table, without(table, narrow)])
     with refused("not covered", "expansion"):
@@ -88,7 +88,7 @@ def test_no_guess_is_offered_for_a_search(small_autovit: SearchSpace) -> None:
     table = table_of(small_autovit)
     with pytest.raises(Exception, match="not covered") as error:
         CostModel(small_autovit, [without(table, lambda b: b.op != "conv" or b["stride"] == 9)])
-    assert "--extrapolate" not in str(error.value)
+    assert "extrapolate" not in str(error.value)
     assert "--partial" not in str(error.value)
 
 
@@ -115,9 +115,8 @@ def test_two_hundred_thousand_candidates_take_little_memory() -> None:
 def test_memory_is_that_of_the_worst_block_and_all_weights(small: SearchSpace) -> None:
     peak_memory = pytest.importorskip("vitprof.models.peak_memory")
     population = every(small)
-    model = CostModel(small)
     for batch in (1, 3):
-        found = model.peak_bytes(population, batch)
+        found = CostModel(small, batch=batch).peak_bytes(population)
         expected = [
             4 * spec.params + max(peak_memory.activation_bytes(b, batch) for b in spec.blocks())
             for spec in map(small.spec, population)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from vitprof.errors import UserError
 from vitprof.search.costs import CostModel
+from vitprof.search.feasible import feasible, nearest
 from vitprof.search.limits import Limit, Limits
 from vitprof.spaces.space import SearchSpace
 
@@ -30,19 +33,28 @@ def test_units(unit: str, text: str, most: float) -> None:
 @pytest.mark.parametrize(
     ("unit", "text"),
     [
-        ("ms", "10"), ("ms", "10 M"), ("ms", "-1ms"), ("ms", "0ms"), ("ms", ""), ("ms", "ms"),
-        ("ms", "1e3ms"), ("ms", "nanms"), ("ms", "1ms2"), ("params", "1.8ms"), ("params", "1.8m"),
-        ("macs", "1.2.3G"), ("bytes", "64"), ("bytes", "64M"),
+        ("ms", "10 M"), ("ms", "-1ms"), ("ms", "0ms"), ("ms", ""), ("ms", "nanms"),
+        ("params", "1.8ms"), ("params", "1.8m"), ("macs", "1.2.3G"), ("bytes", "64M"),
     ],
 )  # fmt: skip
 def test_what_is_no_limit_is_refused(refused, unit: str, text: str) -> None:
-    with refused(repr(text), "is no limit", "write it as"):
+    with refused(repr(text), "is not a", "write it as"):
         Limit.of(unit, text)
 
 
-def test_a_number_too_large_for_a_float_is_refused(refused) -> None:
-    with refused("is no limit"):
-        Limit.of("macs", "9" * 400)
+def test_limits_as_they_are_written() -> None:
+    found = Limits.of(["5ms", 2], "1.8M", None, "64MiB", tables=2)
+    expected = (Limit("ms", 5), Limit("ms", 2, 1), Limit("params", 1.8e6), Limit("bytes", 2**26))
+    assert found.each == expected
+    assert Limits.of(5).each == (Limit("ms", 5),)
+    assert not Limits.of()
+
+
+def test_a_wrong_limit_is_named(refused) -> None:
+    with refused("`max_params`", "'many' is not a number"):
+        Limits.of(5, "many")
+    with refused("1 `max_latency` for 2 `tables`"):
+        Limits.of("5ms", tables=2)
 
 
 @pytest.mark.parametrize(
@@ -61,53 +73,81 @@ def test_limits_in_words(limit: Limit, words: str) -> None:
     assert limit.in_words() == words
 
 
-def limits_at(space: SearchSpace, share: float, *units: str) -> Limits:
+@dataclass(frozen=True)
+class Limited:
+    """A space under limits, by its cost model."""
+
+    costs: CostModel
+    limits: Limits
+
+    def kept(self, population: np.ndarray) -> np.ndarray:
+        return self.limits.kept(self.costs, population)
+
+    def excess(self, population: np.ndarray) -> np.ndarray:
+        return self.limits.excess(self.costs, population)
+
+    def amounts(self, population: np.ndarray) -> np.ndarray:
+        return self.limits.amounts(self.costs, population)
+
+    def feasible(self) -> np.ndarray:
+        return feasible(self.costs.space, self.costs, self.limits, np.random.default_rng(0))
+
+    def nearest(self, draws: int) -> np.ndarray:
+        rng = np.random.default_rng(1)
+        return nearest(self.costs.space, self.costs, self.limits, rng, draws)
+
+    def at(self, most: Iterable[float]) -> Limited:
+        """Return the same limits with other amounts."""
+        pairs = zip(self.limits.each, most, strict=True)
+        each = tuple(Limit(one.unit, float(amount), one.table) for one, amount in pairs)
+        return Limited(self.costs, Limits(each))
+
+
+def limits_at(space: SearchSpace, share: float, *units: str) -> Limited:
     """Return limits at these quantiles of what all models cost; ms by two tables."""
-    model = CostModel(space, [table_of(space), table_of(space, seed=1)])
     tables = {"ms": 0, "ms too": 1}
     asked = tuple(Limit(unit[:2] if unit in tables else unit, 1.0, tables.get(unit, 0))
                   for unit in units)  # fmt: skip
-    costs = Limits(asked, model).costs(every(space))
-    most = np.quantile(costs, share, axis=0)
-    return Limits(
-        tuple(Limit(a.unit, float(m), a.table) for a, m in zip(asked, most, strict=True)), model
-    )
+    costs = CostModel(space, [table_of(space), table_of(space, seed=1)])
+    limited = Limited(costs, Limits(asked))
+    return limited.at(np.quantile(limited.amounts(every(space)), share, axis=0))
 
 
 ALL = ("ms", "ms too", "params", "macs")
 
 
 def test_every_limit_is_kept(small: SearchSpace) -> None:
-    limits = limits_at(small, 0.6, *ALL)
+    limited = limits_at(small, 0.6, *ALL)
     population = every(small)
-    kept = limits.kept(population)
+    kept = limited.kept(population)
     assert 0 < kept.sum() < len(population)
     for row, fine in zip(population, kept, strict=True):
         spec = small.spec(row)
         costs = [
-            *(table.predict(spec).ms for table in limits.model.tables), spec.params, spec.macs,
+            *(table.predict(spec).ms for table in limited.costs.tables), spec.params, spec.macs,
         ]  # fmt: skip
-        assert fine == all(c <= one.most for c, one in zip(costs, limits.limits, strict=True))
-    excess = limits.excess(population)
+        pairs = zip(costs, limited.limits.each, strict=True)
+        assert fine == all(cost <= one.most for cost, one in pairs)
+    excess = limited.excess(population)
     assert ((excess == 0) == kept).all()
 
 
 def test_excess_is_of_the_worst_limit(small_autovit: SearchSpace) -> None:
-    limits = limits_at(small_autovit, 0.3, "params", "macs")
+    limited = limits_at(small_autovit, 0.3, "params", "macs")
     (row,) = small_autovit.largest()[None]
     spec = small_autovit.spec(row)
-    params, macs = (one.most for one in limits.limits)
+    params, macs = (one.most for one in limited.limits.each)
     expected = max(spec.params / params, spec.macs / macs) - 1
-    assert limits.excess(row[None])[0] == pytest.approx(expected)
+    assert limited.excess(row[None])[0] == pytest.approx(expected)
 
 
 def test_without_limits_everything_is_kept(small: SearchSpace) -> None:
-    limits = Limits((), CostModel(small))
+    limited = Limited(CostModel(small), Limits())
     population = every(small)
-    assert limits.kept(population).all()
-    assert not limits.excess(population).any()
-    assert limits.costs(population).shape == (len(population), 0)
-    assert limits.kept(limits.check_feasible(np.random.default_rng(0))[None]).all()
+    assert limited.kept(population).all()
+    assert not limited.excess(population).any()
+    assert limited.amounts(population).shape == (len(population), 0)
+    assert limited.kept(limited.feasible()[None]).all()
 
 
 @pytest.mark.parametrize("units", [("ms",), ("params", "macs"), ALL])
@@ -115,13 +155,9 @@ def test_one_that_keeps_them_is_found_however_rare(small: SearchSpace, units) ->
     """The limits are the costs of the cheapest by one count, which few others keep."""
     loose = limits_at(small, 0.5, *units)
     population = every(small)
-    cheapest = population[np.argmin(loose.excess(population) + loose.costs(population)[:, 0])]
-    costs = loose.costs(cheapest[None])[0]
-    exact = tuple(
-        Limit(a.unit, float(c), a.table) for a, c in zip(loose.limits, costs, strict=True)
-    )
-    tight = Limits(exact, loose.model)
-    found = tight.check_feasible(np.random.default_rng(0))
+    cheapest = population[np.argmin(loose.excess(population) + loose.amounts(population)[:, 0])]
+    tight = loose.at(loose.amounts(cheapest[None])[0])
+    found = tight.feasible()
     assert tight.kept(found[None])[0]
     assert small.allowed(found[None])[0]
 
@@ -132,24 +168,21 @@ def test_the_nearest_is_the_nearest_of_all(
     small: SearchSpace, units: tuple[str, ...], draws: int
 ) -> None:
     """Where all are drawn, and where few are and it is found one gene at a time."""
-    limits = limits_at(small, 0.0, *units)
-    tight = Limits(
-        tuple(Limit(one.unit, 0.7 * one.most, one.table) for one in limits.limits), limits.model
-    )
+    least = limits_at(small, 0.0, *units)
+    tight = least.at(0.7 * one.most for one in least.limits.each)
     best = tight.excess(every(small)).min()
     assert best > 0
-    found = tight.nearest(np.random.default_rng(1), draws=draws)
-    assert tight.excess(found[None])[0] == pytest.approx(best)
+    assert tight.excess(tight.nearest(draws)[None])[0] == pytest.approx(best)
 
 
 def test_what_cannot_be_kept_is_said_with_by_how_much(small_autovit: SearchSpace) -> None:
-    limits = limits_at(small_autovit, 0.0, "params")
-    least = limits.limits[0].most
-    half = Limits((Limit("params", least / 2), Limit("macs", 1e15)), limits.model)
+    limited = limits_at(small_autovit, 0.0, "params")
+    least = limited.limits.each[0].most
+    half = Limited(limited.costs, Limits((Limit("params", least / 2), Limit("macs", 1e15))))
     with pytest.raises(UserError) as error:
-        half.check_feasible(np.random.default_rng(0))
+        half.feasible()
     said = str(error.value)
-    assert "no model of the space small keeps the limits" in said
+    assert "no model of the space 'small' keeps the limits" in said
     assert f"{Limit('params', least).in_words()} (100.0% over" in said
     assert re.search(r"MACs \(within 1e\+06 G MACs\)", said)
     assert "\n" not in said

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from vitprof.backends import BackendError
-from vitprof.cli import variant_evaluator
-from vitprof.profiler.deployed import deployed
+from vitprof.profiler.deployed import comparison
+from vitprof.verbs import measured_deployments
 
 DATA = ("--data", "digits", "--sessions", 1, "--judge-images", 60)
 
@@ -29,12 +29,12 @@ def levels(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def choose(run, levels: Path, out: Path, *options: object):
-    return run("choose", "--variants", levels, *DATA, *options, "--out", out)
+    return run("choose", "--models", levels, *DATA, *options, "--out", out)
 
 
 def test_an_exhaustive_search_measures_all_and_hands_the_best_out(run, levels, tmp_path) -> None:
     out = tmp_path / "out"
-    answer = choose(run, levels, out, "--algorithm", "exhaustive", "--precisions", "fp32,int8",
+    answer = choose(run, levels, out, "--algorithm", "exhaustive", "--dtypes", "fp32,int8",
                     "--json")  # fmt: skip
     assert answer.code in (0, 1), answer.err
     report = answer.json
@@ -54,7 +54,7 @@ def test_an_exhaustive_search_measures_all_and_hands_the_best_out(run, levels, t
 
 
 def test_of_equals_the_fastest_is_chosen(run, levels, tmp_path) -> None:
-    answer = choose(run, levels, tmp_path / "out", "--algorithm", "exhaustive", "--precisions",
+    answer = choose(run, levels, tmp_path / "out", "--algorithm", "exhaustive", "--dtypes",
                     "fp32", "--threads", "1,2", "--latency-weight", 0, "--memory-weight", 0,
                     "--json")  # fmt: skip
     assert answer.code in (0, 1), answer.err
@@ -67,14 +67,14 @@ def test_a_file_is_written_once_whatever_it_is_measured_beside(
     run, levels, tmp_path, monkeypatch
 ) -> None:
     written: list[tuple[str, str]] = []
-    real = deployed.deploy
+    real = comparison.deploy
 
     def counted(folder: Path, runtime: str, precision: str, *rest, **options):
         written.append((folder.name, precision))
         return real(folder, runtime, precision, *rest, **options)
 
-    monkeypatch.setattr(deployed, "deploy", counted)
-    answer = choose(run, levels, tmp_path / "out", "--algorithm", "exhaustive", "--precisions",
+    monkeypatch.setattr(comparison, "deploy", counted)
+    answer = choose(run, levels, tmp_path / "out", "--algorithm", "exhaustive", "--dtypes",
                     "fp32", "--threads", "1,2", "--json")  # fmt: skip
     assert answer.code in (0, 1), answer.err
     assert {row["threads"] for row in answer.json["measured"]} == {1, 2}
@@ -86,8 +86,8 @@ def test_what_cannot_be_run_is_one_sentence(run, levels, tmp_path, monkeypatch) 
     def refused(*arguments, **options):
         raise BackendError("the runtime has no such operator")
 
-    monkeypatch.setattr(variant_evaluator, "facts_of", refused)
-    answer = choose(run, levels, tmp_path / "out", "--precisions", "fp32")
+    monkeypatch.setattr(measured_deployments, "facts_of", refused)
+    answer = choose(run, levels, tmp_path / "out", "--dtypes", "fp32")
     assert answer.code == 2
     assert "whole, fp32 cannot be run here: the runtime has no such operator" in answer.err
 
@@ -95,12 +95,12 @@ def test_what_cannot_be_run_is_one_sentence(run, levels, tmp_path, monkeypatch) 
 def test_limits_are_kept_and_what_was_measured_serves_others(run, levels, tmp_path) -> None:
     facts = tmp_path / "facts.jsonl"
     first = choose(run, levels, tmp_path / "first", "--algorithm", "exhaustive", "--facts", facts,
-                   "--precisions", "fp32", "--json").json  # fmt: skip
+                   "--dtypes", "fp32", "--json").json  # fmt: skip
     measured = sorted(first["measured"], key=lambda row: row["latency_ms"])
     lines = facts.read_text().splitlines()
     between = f"{(measured[0]['latency_ms'] + measured[1]['latency_ms']) / 2:.6f}ms"
     answer = choose(run, levels, tmp_path / "second", "--algorithm", "exhaustive", "--facts", facts,
-                    "--precisions", "fp32", "--max-latency", between, "--json")  # fmt: skip
+                    "--dtypes", "fp32", "--max-latency", between, "--json")  # fmt: skip
     assert answer.code in (0, 1), answer.err
     assert facts.read_text().splitlines() == lines  # nothing was measured again
     assert answer.json["model"] == measured[0]["name"]
@@ -109,7 +109,7 @@ def test_limits_are_kept_and_what_was_measured_serves_others(run, levels, tmp_pa
 
 def test_a_limit_that_nothing_keeps_names_the_nearest(run, levels, tmp_path) -> None:
     facts = tmp_path / "facts.jsonl"
-    answer = choose(run, levels, tmp_path / "out", "--facts", facts, "--precisions", "fp32",
+    answer = choose(run, levels, tmp_path / "out", "--facts", facts, "--dtypes", "fp32",
                     "--algorithm", "exhaustive", "--max-memory", "1MiB")  # fmt: skip
     assert answer.code == 2
     assert "none of the 3 variants that were measured keeps the limits" in answer.err
@@ -127,9 +127,9 @@ def test_a_limit_on_parameters_that_nothing_keeps_is_known_at_once(run, levels, 
 
 
 def test_an_interrupted_search_goes_on(run, levels, tmp_path, monkeypatch) -> None:
-    from vitprof.cli.variant_evaluator import VariantEvaluator
+    from vitprof.verbs.measured_deployments import MeasuredDeployments
 
-    measure, count = VariantEvaluator.facts, 0
+    measure, count = MeasuredDeployments.facts, 0
 
     def twice(self, variant):
         nonlocal count
@@ -138,9 +138,9 @@ def test_an_interrupted_search_goes_on(run, levels, tmp_path, monkeypatch) -> No
             raise KeyboardInterrupt
         return measure(self, variant)
 
-    options = ("--algorithm", "exhaustive", "--precisions", "fp32", "--json")
+    options = ("--algorithm", "exhaustive", "--dtypes", "fp32", "--json")
     with monkeypatch.context() as patch:
-        patch.setattr(VariantEvaluator, "facts", twice)
+        patch.setattr(MeasuredDeployments, "facts", twice)
         assert choose(run, levels, tmp_path / "out", *options).code == 130
     kept = (tmp_path / "out" / "facts.jsonl").read_text().splitlines()
     assert len(kept) == 3
@@ -154,11 +154,11 @@ def test_an_interrupted_search_goes_on(run, levels, tmp_path, monkeypatch) -> No
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--precisions", "int4"), "unknown precision 'int4'"),
+        (("--dtypes", "int4"), "unknown --dtypes 'int4'"),
         (("--threads", "0"), "such as 1,2"),
-        (("--max-latency", "fast"), "write it as 10ms"),
+        (("--max-latency", "fast"), "write it as 5ms"),
         (("--max-cpu", "-3"), "write it as 100%"),
-        (("--variants", "nowhere"), "neither a folder of vitprof prune-heads"),
+        (("--models", "nowhere"), "neither a folder of vitprof prune-heads"),
     ],
 )
 def test_bad_input_is_one_sentence(run, levels, tmp_path, options, words) -> None:
@@ -171,7 +171,7 @@ def test_bad_input_is_one_sentence(run, levels, tmp_path, options, words) -> Non
 
 def test_a_record_of_other_images_is_refused(run, levels, tmp_path) -> None:
     facts = tmp_path / "facts.jsonl"
-    options = ("--facts", facts, "--precisions", "fp32", "--algorithm", "random",
+    options = ("--facts", facts, "--dtypes", "fp32", "--algorithm", "random",
                "--evaluations", 1)  # fmt: skip
     assert choose(run, levels, tmp_path / "first", *options).code in (0, 1)
     answer = choose(run, levels, tmp_path / "second", *options, "--judge-images", 61)
@@ -186,8 +186,8 @@ def test_a_record_of_other_images_is_refused(run, levels, tmp_path) -> None:
 
 def test_a_record_serves_fewer_models_too_but_no_other_ones(run, levels, trained, tmp_path) -> None:
     facts = tmp_path / "facts.jsonl"
-    options = ("--facts", facts, "--precisions", "fp32", "--algorithm", "exhaustive", "--json")
-    both = choose(run, levels, tmp_path / "both", "--variants", trained, *options)
+    options = ("--facts", facts, "--dtypes", "fp32", "--algorithm", "exhaustive", "--json")
+    both = choose(run, levels, tmp_path / "both", "--models", trained, *options)
     assert both.code in (0, 1), both.err
     assert both.json["evaluated"] == 4
     kept = facts.read_text()

@@ -126,4 +126,4 @@ def test_a_table_that_does_not_cover_it_is_one_sentence(run, file, lut) -> None:
     answer = run("space", file, "--table", lut)
     assert (answer.code, answer.is_one_sentence) == (2, True)
     assert "not covered" in answer.err
-    assert "measure --search-space mine" in answer.err
+    assert "measure `space` mine" in answer.err

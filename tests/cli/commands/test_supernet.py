@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,15 +151,11 @@ def test_a_checkpoint_of_another_epsilon_says_what_to_write(run, space, tmp_path
     small = ("--data", "digits", "--epochs", "0")
     assert run("supernet", "--space", with_eps, *small, "--out", tmp_path / "net").code == 0
     # As Hugging Face's names and config.json would: the origin of the weights decides.
-    from vitprof.models import checkpoints
-
-    read = checkpoints.read_checkpoint
-
-    def as_hugging_face(*given):
-        return replace(read(*given), norm_eps=1e-5)
+    from vitprof.models.families.vit import checkpoint_names
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoints, "read_checkpoint", as_hugging_face)
+        patch.setattr(checkpoint_names, "is_hugging_face", lambda names: True)
+        patch.setattr(checkpoint_names, "norm_eps_beside", lambda path: 1e-5)
         again = ("--checkpoint", tmp_path / "net", "--out", tmp_path / "out")
         answer = run("supernet", "--space", space, *small, *again)
         assert answer.code == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,22 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitprof.errors import UserError
 from vitprof.models import ViTSpec
-from vitprof.search.algorithms.algorithms import SearchPlan, search
-from vitprof.search.algorithms.evolution import EvolutionPlan
-from vitprof.search.deployments.deployments import Ladder, Variant, VariantCosts, VariantSpace
-from vitprof.search.deployments.guided import SHARE, Outlook, guided_search
-from vitprof.search.deployments.score import (
-    OUTSIDE,
-    Measured,
-    MeasuredLimits,
-    Score,
-    figure_of,
-    keeps_limits,
+from vitprof.search.deployments.algorithms import ALGORITHMS, run_choice
+from vitprof.search.deployments.evaluator import DeploymentEvaluator
+from vitprof.search.deployments.guided import SHARE, guided_search
+from vitprof.search.deployments.score import Measured, MeasuredLimits, Score, evaluated
+from vitprof.search.deployments.space import (
+    Deployment,
+    DeploymentCosts,
+    DeploymentSpace,
+    Ladder,
 )
-from vitprof.search.evaluation_log import Key, key_of
+from vitprof.search.goal import SearchGoal
 from vitprof.search.limits import Limit, Limits
-from vitprof.search.objective import Objective
-from vitprof.search.problem import Problem
+from vitprof.search.problem import SearchProblem
 
 
 def spec(heads: int, layers: int = 4, embed: int = 64) -> ViTSpec:
@@ -41,7 +37,7 @@ def ladder(name: str, levels: int, embed: int) -> Ladder:
     return Ladder(name, tuple(f"{name}/{level}" for level in range(levels)), specs)
 
 
-SPACE = VariantSpace.of(
+SPACE = DeploymentSpace.of(
     [ladder("teacher", 6, 96), ladder("student", 4, 32)],
     ("fp32", "int8", "int8-static"),
     (1, 2),
@@ -51,14 +47,14 @@ SPACE = VariantSpace.of(
 def test_every_model_in_every_precision_with_every_number_of_threads() -> None:
     everyone = np.concatenate(list(SPACE.enumerate()))
     assert SPACE.count() == len(everyone) == 10 * 3 * 2
-    names = {SPACE.variant(row).name for row in everyone}
+    names = {SPACE.deployment(row).name for row in everyone}
     assert len(names) == 60
     assert "teacher/0, fp32" in names
     assert "student/3, int8-static, 2 threads" in names
 
 
 def test_costs_are_those_of_the_models() -> None:
-    costs = VariantCosts(SPACE).of(np.array([[0, 0, 0], [9, 2, 1]], dtype=np.int16))
+    costs = DeploymentCosts(SPACE).of(np.array([[0, 0, 0], [9, 2, 1]], dtype=np.int16))
     assert costs.params.tolist() == [spec(7, embed=96).params, spec(2, embed=32).params]
     assert costs.macs.tolist() == [spec(7, embed=96).macs, spec(2, embed=32).macs]
 
@@ -69,7 +65,7 @@ def test_costs_are_those_of_the_models() -> None:
 )
 def test_a_space_needs_each_choice_once(precisions, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        VariantSpace.of([ladder("a", 2, 32)], precisions, (1,))
+        DeploymentSpace.of([ladder("a", 2, 32)], precisions, (1,))
 
 
 def test_the_score_is_the_papers() -> None:
@@ -87,11 +83,16 @@ def test_the_score_is_the_papers() -> None:
 def test_what_keeps_the_limits_comes_before_all_that_do_not(
     accuracy: float, latency: float, memory: float, cpu: float, most: float
 ) -> None:
-    measured = Measured(accuracy, latency, memory, cpu)
-    figure = figure_of(measured, Score(), MeasuredLimits(latency_ms=most))
-    assert keeps_limits(figure) == (latency <= most) or figure == pytest.approx(OUTSIDE)
+    found = evaluated(
+        Measured(accuracy, latency, memory, cpu), Score(), MeasuredLimits(latency_ms=most)
+    )
+    assert found.figure == Score().of(Measured(accuracy, latency, memory, cpu))
+    assert found.excess == pytest.approx(max(latency / most - 1, 0))
+    fine = evaluated(Measured(0.0, most, 1e12, 1.0), Score(), MeasuredLimits(latency_ms=most))
+    assert fine.keeps_limits
+    assert found.keeps_limits == (latency <= most)
     if latency > most:
-        assert figure == pytest.approx(OUTSIDE * latency / most)
+        assert fine.rank > found.rank
 
 
 def test_every_limit_counts() -> None:
@@ -104,7 +105,7 @@ def test_every_limit_counts() -> None:
     )
 
 
-def measured_of(variant: Variant, noise: float = 0.0, seed: int = 0) -> Measured:
+def measured_of(variant: Deployment, noise: float = 0.0, seed: int = 0) -> Measured:
     """Return figures as a machine might say them: precision and threads multiply, heads add."""
     rng = np.random.default_rng([seed, zlib.crc32(variant.name.encode())])
     size = variant.spec.macs / 1e6
@@ -119,24 +120,18 @@ def measured_of(variant: Variant, noise: float = 0.0, seed: int = 0) -> Measured
     return Measured(accuracy, latency * wobble[0], memory * wobble[1], 97.0 * variant.threads)
 
 
-class Machine:
-    """An evaluator of made-up figures that counts what it was asked for."""
-
-    measures = "score in points"
-
-    def __init__(self, limits: MeasuredLimits, score: Score, noise: float, seed: int) -> None:
-        self.limits, self.score, self.noise, self.seed = limits, score, noise, seed
-        self.asked: dict[Key, Measured] = {}
-
-    def evaluate(self, population: np.ndarray) -> Iterator[tuple[int, float]]:
-        for position, row in enumerate(population):
-            measured = measured_of(SPACE.variant(row), self.noise, self.seed)
-            self.asked[key_of(row)] = measured
-            yield position, figure_of(measured, self.score, self.limits)
+PAPER = Score()
 
 
-def problem_of(machine: Machine, *known: Limit) -> Problem:
-    return Problem(Limits(known, VariantCosts(SPACE)), Objective(), machine)
+def machine(
+    limits: MeasuredLimits, score: Score = PAPER, noise: float = 0.0, seed: int = 0
+) -> DeploymentEvaluator:
+    """Return an evaluator of made-up figures."""
+    return DeploymentEvaluator(SPACE, lambda one: measured_of(one, noise, seed), score, limits)
+
+
+def problem_of(judge: DeploymentEvaluator, *known: Limit) -> SearchProblem:
+    return SearchProblem(SPACE, DeploymentCosts(SPACE), Limits(known), SearchGoal(), judge)
 
 
 LIMITS = [
@@ -152,49 +147,55 @@ LIMITS = [
 @pytest.mark.parametrize("limits", LIMITS, ids=lambda limits: str(vars(limits)))
 @pytest.mark.parametrize("weights", [Score(), Score(1.0, 100.0)], ids=["paper", "small"])
 def test_the_guided_search_picks_what_an_exhaustive_one_does(limits, weights) -> None:
-    whole = Machine(limits, weights, 0.0, 0)
-    everything = problem_of(whole)
-    search(everything, "exhaustive", SearchPlan(), 0)
-    few = Machine(limits, weights, 0.0, 0)
+    everything = problem_of(machine(limits, weights))
+    run_choice(everything, "exhaustive", SPACE.count(), seed=0)
+    few = machine(limits, weights)
     guided = problem_of(few)
-    guided_search(guided, Outlook(lambda: few.asked, weights, limits))
-    assert len(few.asked) <= math.floor(SHARE * SPACE.count())
-    assert SPACE.variant(guided.best()).name == SPACE.variant(everything.best()).name
+    guided_search(guided)
+    assert len(few.measured) <= math.floor(SHARE * SPACE.count())
+    assert SPACE.deployment(guided.best()).name == SPACE.deployment(everything.best()).name
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 7])
 def test_no_more_is_measured_than_was_allowed(most: int) -> None:
-    machine = Machine(MeasuredLimits(latency_ms=1e-9), Score(), 0.0, 0)
-    outlook = Outlook(lambda: machine.asked, Score(), machine.limits)
-    guided_search(problem_of(machine), outlook, most)
-    assert len(machine.asked) == most
+    judge = machine(MeasuredLimits(latency_ms=1e-9))
+    guided_search(problem_of(judge), most)
+    assert len(judge.measured) == most
 
 
 def test_known_limits_are_kept_before_anything_is_measured() -> None:
-    machine = Machine(MeasuredLimits(), Score(), 0.0, 0)
+    judge = machine(MeasuredLimits())
     most = spec(3, embed=32).params
-    problem = problem_of(machine, Limit("params", most))
-    guided_search(problem, Outlook(lambda: machine.asked, Score(), MeasuredLimits()), 8)
-    assert 0 < len(machine.asked) <= 8
-    assert all(SPACE.variant(np.array(key)).spec.params <= most for key in machine.asked)
+    guided_search(problem_of(judge, Limit("params", most)), 8)
+    assert 0 < len(judge.measured) <= 8
+    assert all(SPACE.deployment(np.array(key)).spec.params <= most for key in judge.measured)
 
 
-@pytest.mark.parametrize("algorithm", ["random", "coarse-to-fine", "exhaustive"])
-def test_the_searches_of_supernets_search_variants_too(algorithm: str) -> None:
-    machine = Machine(MeasuredLimits(latency_ms=1.0), Score(), 0.0, 0)
-    problem = problem_of(machine)
-    plan = SearchPlan(draws=4096, rank="none", evolution=EvolutionPlan(6, 3, 3))
-    search(problem, algorithm, plan, 0)
+@pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - {"guided"}))
+def test_the_searches_of_supernets_search_deployments_too(algorithm: str) -> None:
+    judge = machine(MeasuredLimits(latency_ms=1.0))
+    problem = problem_of(judge)
+    run_choice(problem, algorithm, 18, seed=0)
     count = SPACE.count() if algorithm == "exhaustive" else 18
-    assert len(machine.asked) == count
-    assert keeps_limits(max(problem.found.values()))
+    assert len(judge.measured) == count
+    assert any(one.keeps_limits for one in problem.found.values())
+
+
+def test_what_exceeds_a_limit_is_never_the_best_however_good_it_is() -> None:
+    judge = machine(MeasuredLimits(latency_ms=0.5))
+    problem = problem_of(judge)
+    run_choice(problem, "exhaustive", SPACE.count(), seed=0)
+    scores = {key: one.figure for key, one in problem.found.items()}
+    best = tuple(problem.best().tolist())
+    assert problem.found[best].keeps_limits
+    assert max(scores.values()) > scores[best]
+    assert all(problem.found[tuple(row.tolist())].keeps_limits for row in problem.front())
 
 
 def test_the_same_seed_gives_the_same_choice() -> None:
     found = []
     for _ in range(2):
-        machine = Machine(MeasuredLimits(latency_ms=1.0), Score(), 0.05, 3)
-        problem = problem_of(machine)
-        guided_search(problem, Outlook(lambda m=machine: m.asked, Score(), machine.limits))
-        found.append(list(machine.asked))
+        judge = machine(MeasuredLimits(latency_ms=1.0), noise=0.05, seed=3)
+        guided_search(problem_of(judge))
+        found.append(list(judge.measured))
     assert found[0] == found[1]

@@ -14,7 +14,7 @@ from torch import nn
 from vitprof.models import Block, Spec
 from vitprof.models.removal import RemovableModule, removable, without
 from vitprof.search.impact.impact import Impact, by_worth, module_impacts
-from vitprof.search.impact.plot import plot_impacts
+from vitprof.search.impact.plot import impact_figure
 from vitprof.search.supernet.recalibration import recalibrate
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.images import Images, Normalisation
@@ -66,7 +66,11 @@ def test_impacts_are_the_difference_that_each_module_makes(specs, randomised, ta
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     images, table, seen = answered_by(model), table_of(model.spec), []
     impacts = module_impacts(
-        model, table, images, NORM, on_progress=lambda done, total: seen.append((done, total))
+        model,
+        table,
+        images,
+        NORM,
+        on_progress=lambda _, done, total, __: seen.append((done, total)),
     )
     modules = removable(model.spec)
     assert {impact.name for impact in impacts} == {module.name for module in modules}
@@ -192,11 +196,11 @@ def test_a_table_that_lacks_something_is_refused_before_any_test(
     assert not tested
 
 
-def test_the_picture_is_drawn(specs, randomised, table_of, setting, tmp_path: Path) -> None:
+def test_the_picture_is_drawn(specs, randomised, table_of, tmp_path: Path) -> None:
     model = randomised(specs["autovit"])
     impacts = module_impacts(model, table_of(model.spec), images_for(model.spec), NORM)
     for name in ("impact.png", "impact.svg"):
-        plot_impacts(impacts, model.spec.name, 40, setting, tmp_path / name)
+        impact_figure(impacts, model.spec, 40).savefig(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 5000
     text = (tmp_path / "impact.svg").read_text()
     for said in ("transformers.0.layers.1", "mbconvs.1.2", "small-autovit"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from vitprof.search.algorithms.dominance import crowding, front, front_numbers
+from vitprof.search.dominance import crowding, front, front_numbers
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25)
 

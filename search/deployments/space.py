@@ -1,4 +1,4 @@
-"""What a once-trained model can be run as: its smaller models, in some precisions and threads.
+"""What a once-trained model can be deployed as: its smaller models, in precisions and threads.
 
 Efficient Vision Transformers: Once-Train Optimization, section III.D.4: the space is what pruning,
 distillation and quantization left behind. Nothing in it is trained any more.
@@ -17,19 +17,12 @@ from ...models import Spec
 from ...spaces.candidates import Candidates
 from ...spaces.gene import Gene
 from ..costs import Costs
+from ..limits import Limit
+from .ladder import Ladder
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """A model at its levels, the whole one first: names and specs, each smaller than the last."""
-
-    name: str
-    models: tuple[str, ...]
-    specs: tuple[Spec, ...]
-
-
-@dataclass(frozen=True)
-class Variant:
+class Deployment:
     """One way to run one of the models."""
 
     model: str
@@ -46,7 +39,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class VariantSpace(Candidates):
+class DeploymentSpace(Candidates):
     """All models of the ladders in every precision, with every number of threads.
 
     Genes: "model" (numbered through the ladders), "precision" and "threads", by place from 1.
@@ -62,7 +55,7 @@ class VariantSpace(Candidates):
     @classmethod
     def of(
         cls, ladders: Sequence[Ladder], precisions: Sequence[str], threads: Sequence[int]
-    ) -> VariantSpace:
+    ) -> DeploymentSpace:
         """Return the space; raises UserError where something is named twice or nothing is."""
         models = tuple((ladder, level) for ladder in ladders for level in range(len(ladder.models)))
         names = [ladder.models[level] for ladder, level in models]
@@ -81,18 +74,23 @@ class VariantSpace(Candidates):
         return cls("variants", genes, (), (), tuple(ladders), tuple(precisions), tuple(threads),
                    models)  # fmt: skip
 
-    def variant(self, candidate: np.ndarray) -> Variant:
+    @property
+    def first(self) -> Deployment:
+        """The first model in the first precision, which all others are measured beside."""
+        return self.deployment(np.zeros(len(self.genes), dtype=np.int16))
+
+    def deployment(self, candidate: np.ndarray) -> Deployment:
         """Return what a candidate stands for."""
         model, precision, threads = (int(choice) for choice in candidate)
         ladder, level = self._models[model]
-        return Variant(
+        return Deployment(
             ladder.models[level], ladder.name, level, self.precisions[precision],
             self.threads[threads], ladder.specs[level],
         )  # fmt: skip
 
     def spec(self, candidate: np.ndarray, name: str = "subnet") -> Spec:
         """Return the model that a candidate runs."""
-        return self.variant(candidate).spec
+        return self.deployment(candidate).spec
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -103,22 +101,22 @@ class VariantSpace(Candidates):
         }
 
 
-class VariantCosts:
-    """What is known of variants before any is measured: parameters and MACs of their models."""
+class DeploymentCosts:
+    """What is known before any is measured: parameters and MACs of the deployed models."""
 
-    def __init__(self, space: VariantSpace) -> None:
-        self.space: Candidates = space
-        self._variant = space.variant
-        self.tables: list[Any] = []
+    def __init__(self, space: DeploymentSpace) -> None:
+        self._deployment = space.deployment
 
     def of(self, population: np.ndarray) -> Costs:
-        specs = [self._variant(row).spec for row in population]
+        """Return what n candidates cost; there are no milliseconds."""
+        specs = [self._deployment(row).spec for row in population]
         return Costs(
             np.zeros((len(specs), 0)),
             np.array([spec.params for spec in specs], dtype=float),
             np.array([spec.macs for spec in specs], dtype=float),
         )
 
-    def peak_bytes(self, population: np.ndarray, batch: int = 1) -> np.ndarray:
-        """Return nothing: a variant's memory is measured."""
-        raise UserError("the memory of a variant is not known before it is measured.")
+    def amounts(self, population: np.ndarray, limits: Sequence[Limit]) -> np.ndarray:
+        """Return how much of each limited thing n candidates cost, n x limits."""
+        found = self.of(population)
+        return np.stack([found.amount(limit) for limit in limits], axis=1)

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
-from .options.training import Training, load_data, normalisation_for
+import torch
+
+from ...errors import UserError
+from ...models import create_model
+from ...models.inheritance.inherited import inherited
+from ...models.modules.initial import DEFAULT_NORM_EPS
+from ...progress import OnProgress
+from ...spaces.registry import search_space_from_dict
+from ...training.data.datasets import load_dataset
+from ...training.data.held_out import default_held_out, digest, hold_out
+from ...training.data.images import Dataset, Images, Normalisation
+from ...training.fit import check_batch, check_fits
+from ...training.model_folder import normalisation_for
+from .folder import SupernetRecord
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..search.supernet.folder import SupernetRecord
-    from ..spaces.space import SearchSpace
-    from ..training.data.images import Dataset, Images, Normalisation
+    from ...spaces.space import SearchSpace
+    from ...training.plan import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -33,45 +45,36 @@ class Start:
     data_digest: str
     seed: int
 
-    def record(self, options: dict[str, Any]) -> SupernetRecord:
-        from ..search.supernet.folder import SupernetRecord
-
+    def record(self, options: Mapping[str, Any]) -> SupernetRecord:
+        """Return what is kept beside the weights; options: those of training, as JSON values."""
         count = len(self.held_out)
         return SupernetRecord(self.space, options, count, self.seed, self.source, self.data_digest)
 
 
 def started(
-    space_name: str,
+    space: SearchSpace,
     source: str,
     validation: int | None,
     checkpoint: Path | None,
-    training: Training,
-    quiet: bool,
+    plan: TrainingPlan,
+    on_progress: OnProgress,
 ) -> Start:
-    """Read space, images and weights; raises UserError where they do not go together."""
-    from ..spaces.registry import find_search_space
-    from ..training.data.held_out import default_held_out, digest, hold_out
-    from ..training.data.images import Dataset
-    from ..training.fit import check_batch, check_fits
-
-    space = find_search_space(space_name)
+    """Read images and weights; raises UserError where they do not go together."""
     largest: Any = space.supernet_spec()
-    whole = load_data(source, largest.resolution, quiet)
+    whole = load_dataset(source, largest.resolution, on_progress)
     space = fitted_space(space, whole.train)
-    seed = training.seed % 2**63
+    seed = plan.seed % 2**63
     train, held_out = hold_out(whole.train, validation or default_held_out(whole.train), seed)
     data = Dataset(train, whole.test)
-    check_batch(data, training.batch)
+    check_batch(data, plan.batch)
     norm = normalisation_for(checkpoint, data)
-    model: Any = largest_model(space, checkpoint, training.seed)
+    model: Any = largest_model(space, checkpoint, plan.seed)
     check_fits(model.spec, train, norm)
     return Start(space, model, data, held_out, norm, source, digest(whole.train), seed)
 
 
 def fitted_space(space: SearchSpace, images: Images) -> SearchSpace:
     """Return the space with the images' classes and channels."""
-    from ..spaces.registry import search_space_from_dict
-
     fields = {"classes": len(images.classes), "in_channels": images.channels}
     return search_space_from_dict({**space.to_dict(), **fields}, f"the space '{space.name}'")
 
@@ -82,12 +85,6 @@ def largest_model(space: SearchSpace, checkpoint: Path | None, seed: int) -> nn.
     Raises UserError where the checkpoint is of another model, and for a family whose weights are
     not inherited.
     """
-    import torch
-
-    from ..models import create_model
-    from ..models.inheritance.inherited import inherited
-    from ..models.modules.initial import DEFAULT_NORM_EPS
-
     torch.manual_seed(seed)
     spec: Any = space.supernet_spec()
     made: Any = create_model(spec, checkpoint=checkpoint)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 from vitprof.models import create_model
-from vitprof.search.supernet.objective import SupernetObjective
+from vitprof.search.supernet.loss import SupernetLoss
 from vitprof.search.supernet.supernet import Supernet
 from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan, TrainingRun
@@ -24,7 +24,7 @@ PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32",
 def run_of(space, digits, plan=PLAN, seed: int = 0, **options) -> TrainingRun:
     torch.manual_seed(seed)
     supernet = Supernet(create_model(space.supernet_spec()))
-    objective = SupernetObjective(space, lambda: run.progress.step, plan.seed, **options)
+    objective = SupernetLoss(space, lambda: run.progress.step, plan.seed, **options)
     run = TrainingRun(supernet, digits, digits.normalisation, plan, objective)
     return run
 
@@ -39,7 +39,7 @@ def same(first, second) -> bool:
 
 def test_each_step_draws_its_subnet_from_seed_and_step(tiny_vit) -> None:
     def specs(seed: int) -> list:
-        return [SupernetObjective(tiny_vit, lambda s=s: s, seed).specs() for s in range(200)]
+        return [SupernetLoss(tiny_vit, lambda s=s: s, seed).specs() for s in range(200)]
 
     drawn = specs(0)
     assert drawn == specs(0)
@@ -52,13 +52,13 @@ def test_each_step_draws_its_subnet_from_seed_and_step(tiny_vit) -> None:
 
 
 def test_the_sandwich_has_largest_smallest_and_random_ones(tiny_vit) -> None:
-    specs = SupernetObjective(tiny_vit, lambda: 3, sandwich=2).specs()
+    specs = SupernetLoss(tiny_vit, lambda: 3, sandwich=2).specs()
     assert len(specs) == 4
     assert specs[0] == tiny_vit.spec(tiny_vit.largest())
     assert specs[1] == tiny_vit.spec(tiny_vit.smallest())
-    assert len(SupernetObjective(tiny_vit, lambda: 3, sandwich=0).specs()) == 2
+    assert len(SupernetLoss(tiny_vit, lambda: 3, sandwich=0).specs()) == 2
     with pytest.raises(ValueError, match="sandwich"):
-        SupernetObjective(tiny_vit, lambda: 3, distill_in_place=True)
+        SupernetLoss(tiny_vit, lambda: 3, distill_in_place=True)
 
 
 def test_losses_by_hand(tiny_vit) -> None:
@@ -66,14 +66,13 @@ def test_losses_by_hand(tiny_vit) -> None:
     supernet = Supernet(create_model(tiny_vit.supernet_spec()))
     images, targets = torch.randn(6, 1, 8, 8), torch.eye(10)[:6]
     large, small, other = (
-        supernet.extract(s)(images)
-        for s in SupernetObjective(tiny_vit, lambda: 3, sandwich=1).specs()
+        supernet.extract(s)(images) for s in SupernetLoss(tiny_vit, lambda: 3, sandwich=1).specs()
     )
-    plain = SupernetObjective(tiny_vit, lambda: 3, sandwich=1)(supernet, images, targets)
+    plain = SupernetLoss(tiny_vit, lambda: 3, sandwich=1)(supernet, images, targets)
     expected = sum(soft_cross_entropy(logits, targets) for logits in (large, small, other)) / 3
     torch.testing.assert_close(plain, expected)
 
-    in_place = SupernetObjective(tiny_vit, lambda: 3, sandwich=1, distill_in_place=True)
+    in_place = SupernetLoss(tiny_vit, lambda: 3, sandwich=1, distill_in_place=True)
     said = large.softmax(-1)
     kl = [(said * (said.log() - x.log_softmax(-1))).sum(-1).mean() for x in (small, other)]
     loss = in_place(supernet, images, targets)
@@ -81,7 +80,7 @@ def test_losses_by_hand(tiny_vit) -> None:
 
     teacher = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
     labels = teacher(images).argmax(-1)
-    taught = SupernetObjective(tiny_vit, lambda: 3, sandwich=0, teacher=teacher)
+    taught = SupernetLoss(tiny_vit, lambda: 3, sandwich=0, teacher=teacher)
     pairs = [soft_cross_entropy(x, targets) + F.cross_entropy(x, labels) for x in (large, small)]
     torch.testing.assert_close(taught(supernet, images, targets), sum(pairs) / 4)
     assert all(p.grad is None for p in teacher.parameters())
@@ -92,7 +91,7 @@ def test_the_largest_does_not_learn_from_who_learns_from_it(tiny_vit) -> None:
     supernet = Supernet(create_model(tiny_vit.supernet_spec()))
     alone = copy.deepcopy(supernet.model)
     images, targets = torch.randn(6, 1, 8, 8), torch.eye(10)[:6]
-    in_place = SupernetObjective(tiny_vit, lambda: 3, sandwich=0, distill_in_place=True)
+    in_place = SupernetLoss(tiny_vit, lambda: 3, sandwich=0, distill_in_place=True)
     (2 * in_place(supernet, images, targets)).backward()
     soft_cross_entropy(alone(images), targets).backward()
     # What only the largest has: the smallest's loss must not reach it through the answers.

@@ -6,16 +6,20 @@ Kong et al. 2025, algorithm 1, first half.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import UserError, did_you_mean
+from ...progress import OnProgress, no_progress
+from ..choices import RANKS, check_choice
+from ..costs import KnownCosts
 from ..limits import Limits
-from ..problem import OnProgress, ignore_progress
+
+if TYPE_CHECKING:
+    from ...spaces.candidates import Candidates
 
 # Candidates at a time: their columns stay in a core's cache.
 CHUNK = 16_384
-RANKS = ("limit", "macs", "params", "latency", "none")
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,14 @@ class Coarse:
 
 
 def coarse_stage(
+    space: Candidates,
+    costs: KnownCosts,
     limits: Limits,
     rng: np.random.Generator,
     draws: int = 100_000,
     top: int = 50,
     rank: str = "limit",
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = no_progress,
 ) -> Coarse:
     """Draw candidates, check each against the tables and limits, and return the top ones.
 
@@ -44,17 +50,15 @@ def coarse_stage(
     different models. Without limits, "limit" is "macs", and so is "latency" without tables. Raises
     UserError for another rank.
     """
-    if rank not in RANKS:
-        raise UserError(f"unknown rank '{rank}'{did_you_mean(rank, RANKS)}.")
-    space = limits.model.space
+    check_choice("rank", rank, RANKS)
     best = np.zeros((0, len(space.genes)), dtype=np.int16)
     scores = np.zeros(0)
     kept = 0
     for start in range(0, draws, CHUNK):
         drawn = space.sample(rng, min(CHUNK, draws - start))
-        drawn = drawn[limits.kept(drawn)]
+        drawn = drawn[limits.kept(costs, drawn)]
         kept += len(drawn)
-        fresh = _ranked(limits, drawn, rank, kept - len(drawn))
+        fresh = _ranked(costs, limits, drawn, rank, kept - len(drawn))
         best = np.concatenate([best, drawn])
         scores = np.concatenate([scores, fresh])
         # Twice as many as asked for before duplicates go: most have none.
@@ -67,14 +71,16 @@ def coarse_stage(
     return Coarse(best, draws, kept)
 
 
-def _ranked(limits: Limits, drawn: np.ndarray, rank: str, before: int) -> np.ndarray:
-    if rank == "limit" and limits.limits:
-        return limits.used(drawn)
-    costs = limits.model.of(drawn)
+def _ranked(
+    costs: KnownCosts, limits: Limits, drawn: np.ndarray, rank: str, before: int
+) -> np.ndarray:
+    if rank == "limit" and limits:
+        return limits.used(costs, drawn)
+    found = costs.of(drawn)
     if rank == "params":
-        return costs.params.astype(float)
-    if rank == "latency" and costs.latency_ms.shape[1]:
-        return costs.latency_ms[:, 0]
+        return found.params.astype(float)
+    if rank == "latency" and found.latency_ms.shape[1]:
+        return found.latency_ms[:, 0]
     if rank == "none":
-        return -(before + np.arange(len(costs), dtype=float))
-    return costs.macs.astype(float)
+        return -(before + np.arange(len(found), dtype=float))
+    return found.macs.astype(float)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SupernetObjective:
+class SupernetLoss:
     """E over subnets of their loss, estimated by one subnet a step (Kong et al. 2025, eq. 4, 5).
 
     The step's subnets depend on `seed` and on what `step` returns, and on nothing else: a run that
@@ -65,7 +65,7 @@ class SupernetObjective:
 
         Images are n x channels x h x w, targets n x classes, rows of 1.
         """
-        assert isinstance(model, Supernet), "the model of this objective is a supernet"
+        assert isinstance(model, Supernet), "the model of this loss is a supernet"
         said = None
         if self.teacher is not None:
             with torch.no_grad():

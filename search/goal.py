@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from ..errors import UserError
-from .algorithms.dominance import crowding, front_numbers
+from .choices import COSTS, OBJECTIVES, check_choice
 from .costs import Costs
-
-Kind = Literal["accuracy", "cost", "accuracy-size"]
-Auxiliary = Literal["params", "macs"]
+from .dominance import crowding, front_numbers
 
 
 @dataclass(frozen=True)
-class Objective:
+class SearchGoal:
     """One of three (Kong et al. 2025 (AutoViT)).
 
     "accuracy": the highest A(s) (eq. 2); of equals the fastest. "cost": the least L(s) + λ·C(s)
@@ -25,12 +22,14 @@ class Objective:
     parameters (eq. 8), so a front and no single best; its most accurate model stands first.
     """
 
-    kind: Kind = "accuracy"
+    kind: str = "accuracy"
     weight: float = 0.0
-    auxiliary: Auxiliary = "params"
+    auxiliary: str = "params"
     min_accuracy: float = 0.0
 
     def __post_init__(self) -> None:
+        check_choice("objective", self.kind, OBJECTIVES)
+        check_choice("cost", self.auxiliary, COSTS)
         if self.weight < 0:
             raise UserError(f"the weight of a cost is {self.weight:g}; it has to be 0 or more.")
         if not 0 <= self.min_accuracy <= 1:

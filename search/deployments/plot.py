@@ -1,32 +1,30 @@
-"""The picture of chosen variants: accuracy over latency, what was measured, and the winner."""
+"""The picture of measured deployments: accuracy over latency, and the one that was chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...tables.picture import save_picture, threads_in_words
+from ...tables.picture import threads_in_words
+from .score import MeasuredLimits
 
 if TYPE_CHECKING:
-    from ...search.deployments.score import MeasuredLimits
+    from matplotlib.figure import Figure
 
 _MARKERS = {"fp32": "o", "int8": "s", "int8-static": "^"}
 
 
-def plot_variants(
-    rows: Sequence[Mapping[str, Any]], best: str, top: int, limits: MeasuredLimits, path: Path
-) -> None:
-    """Draw every measured variant by precision; those over a limit are hollow.
+def choice_figure(
+    rows: Sequence[Mapping[str, Any]], best: str, top: int, limits: MeasuredLimits
+) -> Figure:
+    """Draw every measured deployment by precision; those over a limit are hollow.
 
-    The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
+    rows: facts of each, and its score, None where it is over a limit.
     """
-    import matplotlib
+    from matplotlib.figure import Figure as NewFigure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure = NewFigure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
     for number, precision in enumerate(dict.fromkeys(row["precision"] for row in rows)):
         for kept in (True, False):
             chosen = [
@@ -53,7 +51,12 @@ def plot_variants(
     axes.set_ylabel(f"top-{top}, %")
     axes.grid(True, alpha=0.3)
     axes.legend(fontsize=8)
+    return figure
+
+
+def in_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the title: what they were measured under."""
     threads = sorted({int(row["threads"]) for row in rows})
     several = f"{', '.join(map(str, threads[:-1]))} or {threads[-1]} threads"
-    in_words = several if len(threads) > 1 else threads_in_words(threads[0])
-    save_picture(figure, f"this CPU: ONNX Runtime, one image a run, {in_words}", path)
+    words = several if len(threads) > 1 else threads_in_words(threads[0])
+    return f"this CPU: ONNX Runtime, one image a run, {words}"

@@ -1,45 +1,41 @@
-"""The fine stage of AutoViT's search: evolution on accuracy (Kong et al. 2025, algorithm 1)."""
+"""AutoViT's search (Kong et al. 2025, algorithm 1): a table's best of many, then evolution."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import UserError
 from ..evaluation_log import Key, key_of
-from ..problem import Part, Problem
+from ..feasible import feasible
+from ..plan import SearchPlan
+from ..problem import Part, SearchProblem
+from .coarse_stage import coarse_stage
 
 # Children that exceed a limit or are known already are made anew, so often at most.
 MOST_TRIES = 100
 
 
-@dataclass(frozen=True)
-class EvolutionPlan:
-    """The paper's section 4.1: population, generations, parents, P_d and P_m.
+def coarse_to_fine(problem: SearchProblem, rng: np.random.Generator, plan: SearchPlan) -> None:
+    """Evaluate the coarse stage's best candidates, then their children by evolution."""
+    evolve(problem, first_generation(problem, rng, plan), rng, plan)
 
-    crossover: the share of children that have two parents (P_c of eq. 9, which the paper does not
-    give).
-    """
 
-    population: int = 50
-    generations: int = 20
-    parents: int = 10
-    depth_chance: float = 0.2
-    block_chance: float = 0.4
-    crossover: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.parents <= self.population:
-            raise UserError(
-                f"{self.parents} parents cannot be had of a population of {self.population}; take "
-                "from 1 to that many."
-            )
+def first_generation(
+    problem: SearchProblem, rng: np.random.Generator, plan: SearchPlan
+) -> np.ndarray:
+    """Return the coarse stage's best; where few models keep the limits, one that is known to."""
+    found = coarse_stage(
+        problem.space, problem.costs, problem.limits, rng,
+        plan.candidates, plan.population, plan.rank, problem.on_progress,
+    ).candidates  # fmt: skip
+    if not len(found):
+        return feasible(problem.space, problem.costs, problem.limits, rng)[None]
+    return found
 
 
 def evolve(
-    problem: Problem, seeds: np.ndarray, rng: np.random.Generator, plan: EvolutionPlan
+    problem: SearchProblem, seeds: np.ndarray, rng: np.random.Generator, plan: SearchPlan
 ) -> None:
     """Evaluate the seeds, then children of the best, generation by generation.
 
@@ -56,7 +52,7 @@ def evolve(
             population = _children(problem, parents, rng, plan)
 
 
-def part_of(plan: EvolutionPlan, generation: int) -> Part:
+def part_of(plan: SearchPlan, generation: int) -> Part:
     """Return what is shown of a generation, the first being 1."""
     return Part(
         "evolution",
@@ -67,7 +63,7 @@ def part_of(plan: EvolutionPlan, generation: int) -> Part:
 
 
 def _children(
-    problem: Problem, parents: np.ndarray, rng: np.random.Generator, plan: EvolutionPlan
+    problem: SearchProblem, parents: np.ndarray, rng: np.random.Generator, plan: SearchPlan
 ) -> np.ndarray:
     """Return new models that keep the limits: of two parents, of one, and random ones to fill."""
     space = problem.space
@@ -79,7 +75,7 @@ def _children(
 
     def mutate(count: int) -> np.ndarray:
         chosen = parents[rng.integers(0, len(parents), count)]
-        return space.mutated(chosen, rng, plan.depth_chance, plan.block_chance)
+        return space.mutated(chosen, rng, plan.depth_mutation, plan.mutation)
 
     of_two = round(plan.crossover * plan.population)
     children = [_fresh(problem, cross, of_two, seen)]
@@ -90,7 +86,7 @@ def _children(
 
 
 def _fresh(
-    problem: Problem, make: Callable[[int], np.ndarray], count: int, seen: set[Key]
+    problem: SearchProblem, make: Callable[[int], np.ndarray], count: int, seen: set[Key]
 ) -> np.ndarray:
     """Return at most `count` candidates that `make` makes, keep the limits and are not `seen`."""
     found: list[np.ndarray] = []
@@ -98,7 +94,7 @@ def _fresh(
         if len(found) >= count:
             break
         made = make(2 * count)
-        for candidate in made[problem.limits.kept(made)]:
+        for candidate in made[problem.kept(made)]:
             key = key_of(candidate)
             if key not in seen and len(found) < count:
                 seen.add(key)

@@ -1,0 +1,58 @@
+"""`vitprof.supernet` on digits, and searching what it trained."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import vitprof
+from vitprof import UserError
+from vitprof.spaces.registry import search_space_from_dict
+
+from ..spaces.small_spaces import table_of
+
+FIELDS = {
+    "family": "vit", "name": "tiny", "embed": [16, 24], "depth": [1, 2], "heads": [1, 2], "qk": 8,
+    "mlp": [16, 32], "resolution": 8, "patch": 2,
+}  # fmt: skip
+QUICK = {"augment": "none", "autocast": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    space = search_space_from_dict(FIELDS, "the test")
+    out = tmp_path_factory.mktemp("supernet") / "net"
+    return vitprof.supernet(space, "digits", out=out, epochs=4, batch=64, sandwich=1, **QUICK)
+
+
+def test_its_subnets_are_judged(net) -> None:
+    frame = net.to_frame().set_index("which")
+    assert list(frame.index) == ["largest", "median", "smallest"]
+    assert frame.loc["largest", "params"] == net.spec.params
+    assert net.spec.classes == 10
+    assert net.held_out == 143
+    assert json.loads((net.path / "report.json").read_text()) == net.report()
+    assert "tiny: 40 models" in repr(net)
+    assert "<table" in net._repr_html_()
+
+
+def test_its_subnets_are_searched(net, tmp_path) -> None:
+    found = vitprof.search_models(
+        supernet=net.path, data="digits", tables=[table_of(net.space)], max_params="4k",
+        images=60, algorithm="exhaustive",
+    )  # fmt: skip
+    assert found.best.params <= 4000
+    assert found.best.accuracy == found.best.figure == max(found.evaluated["figure"])
+    assert found.weights is not None
+    assert found.report()["top1"] == pytest.approx(found.weights.tested.top(1), abs=1e-6)
+    found.save(tmp_path / "found")
+    assert vitprof.evaluate(tmp_path / "found" / "best", "digits").top1 == pytest.approx(
+        found.report()["top1"], abs=1e-6
+    )
+
+
+def test_what_cannot_be_is_one_sentence_in_words_of_python(net, tmp_path) -> None:
+    with pytest.raises(UserError, match="`distill_in_place` needs"):
+        vitprof.supernet(net.space, "digits", out=tmp_path / "out", distill_in_place=True)
+    with pytest.raises(UserError, match="finished run; give another `out`"):
+        vitprof.supernet(net.space, "digits", out=net.path, epochs=4)

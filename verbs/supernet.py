@@ -1,0 +1,193 @@
+"""`vitprof.supernet`: one set of weights for all models of a space, from images."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from ..notes import note
+from ..progress import ProgressOption, shown_progress
+from ..results import Result
+from .inputs import space_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..models import Spec
+    from ..search.supernet.report import SubnetAccuracy
+    from ..search.supernet.sharing import Sharing
+    from ..spaces.space import SearchSpace
+
+
+@dataclass(frozen=True, repr=False)
+class SupernetResult(Result):
+    """A trained supernet in the folder `path`: its `space`, and `spec`, that of the largest model.
+
+    `subnets`: how often the largest, the smallest and one between them are right on the `held_out`
+    images. Under torchrun only the first process tests them: in the others there are none.
+    """
+
+    space: SearchSpace
+    spec: Spec
+    path: Path
+    images: int
+    held_out: int
+    epochs: float
+    subnets: tuple[SubnetAccuracy, ...]
+    sharing: Sharing | None
+
+    @property
+    def title(self) -> str:
+        return (
+            f"{self.space.name}: {self.space.count():,} models, judged by {self.held_out} images "
+            "held out"
+        )
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "space": self.space.name,
+            "models": self.space.count(),
+            "params": self.spec.params,
+            "images": self.images,
+            "held_out": self.held_out,
+            "epochs": self.epochs,
+            "subnets": [subnet.as_dict() for subnet in self.subnets],
+            "sharing": self.sharing and self.sharing.as_dict(),
+            "out": str(self.path),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row a subnet: its size and accuracies."""
+        import pandas as pd
+
+        return pd.DataFrame([subnet.as_dict() for subnet in self.subnets])
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write report.json; the supernet itself is in `path`."""
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "report.json").write_text(json.dumps(self.report(), indent=2) + "\n")
+
+
+def supernet(
+    space: str | Path | SearchSpace,
+    data: str | Path,
+    *,
+    out: str | Path,
+    checkpoint: str | Path | None = None,
+    validation: int | None = None,
+    sandwich: int | None = None,
+    distill_in_place: bool = False,
+    epochs: float = 100.0,
+    batch: int = 128,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.05,
+    augment: str = "light",
+    autocast: str = "auto",
+    seed: int = 0,
+    train_device: str = "auto",
+    teacher: str | Path | None = None,
+    fresh: bool = False,
+    progress: ProgressOption = False,
+) -> SupernetResult:
+    """Train a supernet: the largest model of a space, whose weights all its models share.
+
+    An interrupted run goes on when the same call is made again. Started by torchrun, all processes
+    train one supernet.
+
+        net = vitprof.supernet("space.toml", "digits", out="supernet", epochs=40, augment="none")
+        net.to_frame()[["which", "params", "top1"]]
+        found = vitprof.search_models(supernet="supernet", data="digits", tables="lut.csv",
+                                      max_latency="0.1ms")
+
+    Args:
+        space: a search space's name, its .toml or .json file, or as such.
+        data: "digits"; a folder or zip of class folders; an .npz with images and labels.
+        out: folder to write: the largest model's, and supernet.json.
+        checkpoint: weights of the largest model to start from.
+        validation: training images to hold out, for a search to judge by; None: a tenth, 10 a class
+            at least.
+        sandwich: train the largest, the smallest and so many random subnets in every step, in place
+            of one random subnet.
+        distill_in_place: with `sandwich`: all others learn the largest's answers.
+        epochs, batch, learning_rate, weight_decay, augment, autocast, seed, train_device: see
+            `vitprof.train`.
+        teacher: folder of a model whose answers count as labels too.
+        fresh: begin anew where `out` holds a run.
+        progress: True for a bar on stderr, or a function (see progress.OnProgress).
+
+    Raises:
+        UserError: the images or weights do not fit the space, `out` holds something else, or the
+            loss is no number.
+    """
+    if distill_in_place and sandwich is None:
+        raise UserError(
+            "`distill_in_place` needs a largest subnet in every step; add `sandwich` N."
+        )
+    from ..search.supernet.folder import write_supernet
+    from ..search.supernet.loss import SupernetLoss
+    from ..search.supernet.onednn_cache import keep_primitives
+    from ..search.supernet.recalibration import calibration_images
+    from ..search.supernet.report import judged
+    from ..search.supernet.sharing import sharing
+    from ..search.supernet.start import started
+    from ..search.supernet.supernet import Supernet
+    from ..training.fit import read_teacher
+    from ..training.loop import TrainingRun
+    from ..training.plan import TrainingPlan
+    from ..training.processes import joined_processes
+    from ..training.saved_run import SavedRun, train_to_end
+    from ..training.torch_device import find_torch_device
+    from .autocast import settled
+
+    keep_primitives()
+    device = find_torch_device(train_device)
+    plan = settled(
+        TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
+    )
+    weights = None if checkpoint is None else Path(checkpoint)
+    with (
+        joined_processes(device) as processes,
+        shown_progress(progress if processes.is_first else False) as on_progress,
+    ):
+        start = started(space_of(space), str(data), validation, weights, plan, on_progress)
+        norm = start.norm
+        options = {
+            "checkpoint": str(checkpoint or ""), "sandwich": sandwich,
+            "distill_in_place": distill_in_place, "training": asdict(plan),
+            "teacher": str(teacher or ""),
+        }  # fmt: skip
+        asked = {
+            "command": "supernet", "space": start.space.to_dict(), "data": str(data),
+            "validation": len(start.held_out), **options,
+        }  # fmt: skip
+        taught = None if teacher is None else read_teacher(Path(teacher), device, start.data, norm)
+        with processes.first_before_others():
+            saved = SavedRun(Path(out), asked, writes=processes.is_first, fresh=fresh)
+        if checkpoint is not None and processes.is_first:
+            note("note: the checkpoint may have been trained on images that are held out here.")
+        net = Supernet(start.model)
+        loss = SupernetLoss(
+            start.space, lambda: run.progress.step, seed, sandwich, distill_in_place, taught
+        )
+        run = TrainingRun(net, start.data, norm, plan, loss, device, processes)
+        train_to_end(run, saved, on_progress)
+        subnets: list[SubnetAccuracy] = []
+        if processes.is_first:
+            calibration = calibration_images(start.data.train, seed=start.seed)
+            subnets = judged(
+                net.eval(), start.space, start.held_out, calibration, norm, start.seed, on_progress
+            )
+        result = SupernetResult(
+            start.space, net.spec, Path(out), len(start.data.train), len(start.held_out), epochs,
+            tuple(subnets), sharing(start.space),
+        )  # fmt: skip
+        if processes.is_first:
+            # Before the others leave: torchrun ends all where one of them fails on its way out.
+            write_supernet(net, Path(out), norm, start.record(options))
+            saved.finish(result.report())
+    return result
