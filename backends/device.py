@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..errors import UserError, did_you_mean
 from .machine.nvidia_gpus import NvidiaGpu, nvidia_gpus
-from .onnxruntime.backend import OnnxRuntimeBackend
 from .protocol import Backend
+from .registry import backend_kind, backend_kinds, find_kind
 
 # Where Linux boards such as the Jetson say what they are.
 _BOARD_MODEL = Path("/proc/device-tree/model")
@@ -19,7 +19,7 @@ _BOARD_MODEL = Path("/proc/device-tree/model")
 
 @dataclass(frozen=True)
 class Device:
-    """One entry of devices.toml.
+    """One entry of a device file.
 
     `backend` and `dtypes` are what it is measured by and in unless told otherwise. `gpu_name` and
     `machine` are regular expressions for the whole reported name. `multiples_of` says for each of
@@ -44,47 +44,38 @@ class Device:
     @property
     def backends(self) -> tuple[str, ...]:
         """The runtimes that can measure it; the first is the default."""
-        also_pytorch = self.backend == "tensorrt" and self.gpu_name is not None
-        return (self.backend, "cuda") if also_pytorch else (self.backend,)
+        others = (
+            name
+            for name, kind in backend_kinds().items()
+            if name != self.backend and kind.dtypes_on(self)
+        )
+        return (self.backend, *others)
 
     def dtypes_by(self, backend: str) -> tuple[str, ...]:
         """What it can be measured in by one of its `backends`; the first is the default."""
-        if backend == self.backend or self.compute_capability is None:
+        if backend == self.backend:
             return self.dtypes
-        # PyTorch has fp32 on every GPU, and bf16 where the tensor cores have it: from Ampere on.
-        ampere = float(self.compute_capability) >= 8.0
-        return ("fp16", "fp32", "bf16") if ampere else ("fp16", "fp32")
+        kind = find_kind(backend)
+        return kind.dtypes_on(self) if kind is not None else ()
 
     def check(self, backend: str, dtype: str) -> None:
         """Raise UserError, listing the device's own, if it cannot be measured so."""
-        if backend not in self.backends:
+        dtypes = self.dtypes_by(backend)
+        if not dtypes:
             raise UserError(
                 f"device '{self.name}' is not measured by backend '{backend}'"
                 f"{did_you_mean(backend, self.backends)}; its backend is "
                 f"{' or '.join(self.backends)}."
             )
-        if dtype not in self.dtypes_by(backend):
+        if dtype not in dtypes:
             raise UserError(
                 f"device '{self.name}' cannot be measured in dtype '{dtype}'; "
-                f"its dtypes are {', '.join(self.dtypes_by(backend))}."
+                f"its dtypes are {', '.join(dtypes)}."
             )
 
     def runtime(self, backend: str | None = None) -> Backend:
         """Return what measures this device, wherever that may be: one of its `backends`."""
-        chosen = backend or self.backend
-        if chosen == "cuda":
-            from .cuda.backend import CudaBackend
-
-            return CudaBackend()
-        if chosen == "tensorrt":
-            from .tensorrt.backend import TensorRtBackend
-
-            return TensorRtBackend(self.compute_capability)
-        if chosen == "coreml":
-            from .coreml.backend import CoreMlBackend
-
-            return CoreMlBackend(self.machine)
-        return OnnxRuntimeBackend()
+        return backend_kind(backend or self.backend).create(self)
 
     def why_not_here(self, backend: str | None = None) -> str | None:
         """Return None if the device can be measured here and now, otherwise why not.
@@ -102,7 +93,7 @@ class Device:
         return self.runtime(backend).unbuildable()
 
     def _how_to_measure_it(self, backend: str) -> str:
-        if backend == "cuda":
+        if not backend_kind(backend).bundled:
             return "run vitprof measure on the machine that has it"
         if self.why_no_build_here(backend) is not None:
             return "run vitprof measure on the device itself"
@@ -120,13 +111,18 @@ class Device:
 
     def _why_elsewhere(self) -> str | None:
         """Return None if this machine is, or has, the device, otherwise what it is instead."""
-        if self.backend == "onnxruntime":
-            return None
-        if self.backend == "coreml":
-            return _why_no_core_ml(platform.system())
+        kind = backend_kind(self.backend)
+        if kind.only_on is not None:
+            # It finds its devices itself: whether the very phone is connected, it tells.
+            system, people_say = kind.only_on
+            if platform.system() == system:
+                return None
+            return (
+                f"{kind.title} runs on {people_say} only and this machine runs {platform.system()}"
+            )
         if self.machine is not None:
             return self._against_board(_board_model())
-        return self._against_gpus(nvidia_gpus())
+        return self._against_gpus(nvidia_gpus()) if self.gpu_name is not None else None
 
     def _against_board(self, board: str | None) -> str | None:
         if board is None:
@@ -148,12 +144,6 @@ class Device:
                 f"the {self.title} (CUDA_VISIBLE_DEVICES chooses)"
             )
         return f"this machine's GPU is {names or 'none'} and not the {self.title}"
-
-
-def _why_no_core_ml(system: str) -> str | None:
-    if system == "Darwin":
-        return None  # whether the very phone is connected, Core ML tells
-    return f"Core ML runs on Apple's systems only and this machine runs {system}"
 
 
 def _board_model() -> str | None:

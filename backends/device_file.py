@@ -1,4 +1,4 @@
-"""Strict reading of devices.toml: a wrong entry is refused, never half understood."""
+"""Strict reading of a device file: a wrong entry is refused, never half understood."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import MappingProxyType
 from ..errors import UserError, did_you_mean
 from .device import Device
 from .protocol import DTYPES, SPARSITIES
+from .registry import BackendKind, backend_names, find_kind
 
-_BACKENDS = ("onnxruntime", "cuda", "tensorrt", "coreml")
 _LARGEST_MULTIPLE = 1024
 _REQUIRED = ("title", "backend", "dtypes", "sparsity", "multiples_of")
 _KEYS = (*_REQUIRED, "gpu_name", "compute_capability", "machine")
@@ -25,7 +25,12 @@ def devices_from_toml(text: str, source: str) -> dict[str, Device]:
         entries = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{source} is not TOML: {error}.") from error
-    return {name: _Entry(source, name, entry).device() for name, entry in entries.items()}
+    return {name: device_from_entry(name, entry, source) for name, entry in entries.items()}
+
+
+def device_from_entry(name: str, entry: object, source: str) -> Device:
+    """Return the device of one entry of such a file, read as strictly."""
+    return _Entry(source, name, entry).device()
 
 
 class _Entry:
@@ -51,11 +56,12 @@ class _Entry:
             if key not in self.entry:
                 raise self.error(f"the key '{key}' is missing")
         backend = self.text("backend")
-        if backend not in _BACKENDS:
+        kind = find_kind(backend)
+        if kind is None:
             raise self.error(
-                f"backend '{backend}' is not known; it must be one of {', '.join(_BACKENDS)}"
+                f"backend '{backend}' is not known; it must be one of {', '.join(backend_names())}"
             )
-        self.check_identity(backend)
+        self.check_identity(kind)
         dtypes = self.choices("dtypes", DTYPES)
         sparsity = self.choices("sparsity", SPARSITIES)
         if sparsity[0] != "dense":
@@ -72,19 +78,14 @@ class _Entry:
             machine=self.pattern("machine"),
         )
 
-    def check_identity(self, backend: str) -> None:
+    def check_identity(self, kind: BackendKind) -> None:
         """Each backend's devices are told apart by other keys: exactly those must be there."""
-        given = {"gpu_name", "compute_capability", "machine"} & set(self.entry)
-        allowed: tuple[set[str], ...] = ({"gpu_name", "compute_capability"}, {"machine"})
-        if backend == "onnxruntime":
-            allowed = (set(),)
-        elif backend == "coreml":
-            allowed = ({"machine"},)
-        if given not in allowed:
-            wanted = " or ".join(" and ".join(sorted(keys)) or "nothing" for keys in allowed)
+        given = tuple(sorted({"gpu_name", "compute_capability", "machine"} & set(self.entry)))
+        if given not in kind.identified_by:
+            known = " or ".join(" and ".join(keys) or "nothing" for keys in kind.identified_by)
             raise self.error(
-                f"backend '{backend}' is identified by {wanted}, "
-                f"but this entry gives {' and '.join(sorted(given)) or 'nothing'}"
+                f"backend '{kind.name}' is identified by {known}, "
+                f"but this entry gives {' and '.join(given) or 'nothing'}"
             )
         capability = self.optional_text("compute_capability")
         if capability is not None and re.fullmatch(r"\d+\.\d+", capability) is None:

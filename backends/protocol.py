@@ -91,7 +91,7 @@ class BackendOptions:
             value = getattr(self, name)
             if value not in has:
                 raise UserError(
-                    f"{runtime} has no {name} '{value}'; leave --{name} away or give "
+                    f"{runtime} has no {name} '{value}'; leave `{name}` away or give "
                     f"{' or '.join(has)}."
                 )
 

@@ -15,6 +15,7 @@ from .. import __version__
 from ..errors import UserError
 from ..extras import missing_extra
 from ..notes import LOGGER
+from .options.common import devices_option
 from .options.renamed import note_renamed
 
 # Command -> module of this package, which holds a click command of the same name or that given.
@@ -77,6 +78,7 @@ class LazyGroup(click.Group):
     "vitprof predict --table lut.csv --model deit-small",
 )
 @click.version_option(__version__, prog_name="vitprof")
+@devices_option
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def vitprof(debug: bool) -> None:
     """What each block of a Vision Transformer costs on your device.

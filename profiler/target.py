@@ -16,6 +16,8 @@ from ..backends import (
     find_device,
     measuring_hazards,
 )
+from ..backends.registry import backend_kind
+from ..errors import UserError
 from ..notes import warn
 from ..tables.setting import PartialSetting, Setting
 from .place.device_identity import device_identity
@@ -106,7 +108,17 @@ def target_of_table(table: LatencyTable) -> Target:
 
 
 def builder_of(setting: PartialSetting) -> Target:
-    """Return what builds for the device here, wherever that is; UserError when nothing can."""
+    """Return what builds for the device here, wherever that is.
+
+    Raises UserError when nothing can, and for a backend that builds on the device itself.
+    """
+    described = completed(setting)
+    if not backend_kind(described.backend).bundled:
+        raise UserError(
+            f"backend '{described.backend}' compiles on the device itself, so there is nothing to "
+            f"build here; run vitprof measure --device {described.device} --backend "
+            f"{described.backend} on the machine that has it."
+        )
     return _target(setting, create_builder)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +132,6 @@ def breakdown(
     names = " --model ".join(spec.name for spec in specs)
     with (
         kept_device(asked, f"vitprof breakdown --model {names}"),
-        _threads_of(target.setting),
         shown_progress(progress) as on_progress,
     ):
         found = breakdown_models(
@@ -163,33 +161,16 @@ def _profiled(asked: PartialSetting) -> tuple[Target, ProfileSession]:
             f"backend '{asked.backend}' tells no node's time"
             f"{did_you_mean(str(asked.backend), BACKENDS)}; `backend` is {' or '.join(BACKENDS)}."
         )
-    if asked.backend == "torch":
-        return _profiled_torch(asked)
-    from ..profiler.breakdown.onnxruntime import profile_onnxruntime
     from ..profiler.target import target_of
 
-    return target_of(asked), profile_onnxruntime
+    target = target_of(asked)
+    if target.setting.backend == "torch":
+        from ..profiler.breakdown.pytorch import profile_torch
 
+        return target, profile_torch
+    from ..profiler.breakdown.onnxruntime import profile_onnxruntime
 
-def _profiled_torch(asked: PartialSetting) -> tuple[Target, ProfileSession]:
-    from ..profiler.breakdown.pytorch import TorchCpuBackend, profile_torch
-    from ..profiler.target import Target
-    from ..tables import Setting
-
-    dtype = asked.dtype or "fp32"
-    setting = Setting("cpu", "torch", "eager", asked.batch, dtype, asked.threads)
-    return Target(TorchCpuBackend(), setting), profile_torch
-
-
-@contextmanager
-def _threads_of(setting: Setting) -> Iterator[None]:
-    if setting.backend != "torch":
-        yield
-        return
-    from ..profiler.breakdown.pytorch import torch_threads
-
-    with torch_threads(setting.threads):
-        yield
+    return target, profile_onnxruntime
 
 
 def _report(one: Breakdown, top: int) -> dict[str, Any]:

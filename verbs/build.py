@@ -85,19 +85,7 @@ def build(
         cache=cache,
         graph=graph,
     )
-    _check_bundled(setting.device, setting.backend)
     target = builder_of(setting)
     warn_of_sparsity(setting)
     with shown_progress(progress) as on_progress:
         return build_bundle(points, target, out, on_progress=on_progress)
-
-
-def _check_bundled(device: str, backend: str | None) -> None:
-    """Raise UserError for a backend that compiles on the device itself."""
-    from ..backends import find_device
-
-    if (backend or find_device(device).backend) == "cuda":
-        raise UserError(
-            "backend 'cuda' compiles on the device itself, so there is nothing to build here; run "
-            f"vitprof measure --device {device} --backend cuda on the machine that has it."
-        )

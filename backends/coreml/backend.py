@@ -74,7 +74,7 @@ class CoreMlBackend:
             )
         if options.threads != 1 or options.optimization != "all":
             raise UserError(
-                "Core ML chooses its threads and optimizations by itself; leave --threads at 1."
+                "Core ML chooses its threads and optimizations by itself; leave `threads` at 1."
             )
 
     def build(

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 from ...errors import UserError, did_you_mean
 from ..machine.nvidia_gpus import nvidia_driver, nvidia_gpus
 from ..protocol import BackendError, BackendOptions
+from ..pytorch.program import PROVIDERS, TORCH_DTYPES, TorchProgram, export_program
 from ..two_four import Library
-from .program import TORCH_DTYPES, CudaProgram, export_program
 
 if TYPE_CHECKING:
     import torch
 
     from .session import CudaExecutable
 
-PROVIDERS = ("eager", "compile")
 # The first NVIDIA architecture with sparse tensor cores is Ampere.
 _SPARSE_FROM = (8, 0)
 
@@ -57,7 +56,7 @@ class CudaBackend:
         if options.provider not in PROVIDERS:
             raise UserError(
                 f"PyTorch has no way to run called '{options.provider}'"
-                f"{did_you_mean(options.provider, PROVIDERS)}; --provider is "
+                f"{did_you_mean(options.provider, PROVIDERS)}; `provider` is "
                 f"{' or '.join(PROVIDERS)}."
             )
         if options.dtype not in TORCH_DTYPES:
@@ -95,7 +94,7 @@ class CudaBackend:
         self.check(options)
         if (reason := self.unavailable()) is not None:
             raise UserError(reason)
-        program = CudaProgram.from_bytes(artifact)
+        program = TorchProgram.from_bytes(artifact)
         if program.dtype != options.dtype or bool(program.sparse) != (options.sparsity != "dense"):
             raise BackendError("this program was exported for another dtype or sparsity.")
         if program.sparse:
@@ -134,7 +133,7 @@ class CudaBackend:
         if torch.cuda.get_device_capability(0) < _SPARSE_FROM:
             raise UserError(
                 f"{torch.cuda.get_device_name(0)} has no sparse tensor cores, so PyTorch has no "
-                "2:4 for it; NVIDIA GPUs have them from Ampere on: leave --sparsity away."
+                "2:4 for it; NVIDIA GPUs have them from Ampere on: leave `sparsity` away."
             )
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...closing import Closing
 from ..protocol import BackendError, BackendOptions
-from .program import CudaProgram
+from ..pytorch.program import TorchProgram
+from ..pytorch.session import tensors_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,7 @@ class CudaExecutable(Closing):
     holds no launch overhead; with the cache "cold" the L2 cache is written over before each run.
     """
 
-    def __init__(self, program: CudaProgram, options: BackendOptions) -> None:
+    def __init__(self, program: TorchProgram, options: BackendOptions) -> None:
         import torch
 
         self._torch = torch
@@ -104,7 +105,7 @@ class CudaExecutable(Closing):
         self._graph = graph
 
 
-def make_sparse(module: torch.nn.Module, program: CudaProgram) -> None:
+def make_sparse(module: torch.nn.Module, program: TorchProgram) -> None:
     """Replace the weights that are 2:4 by torch's semi-structured ones; on the GPU only."""
     if not program.sparse:
         return
@@ -119,11 +120,6 @@ def make_sparse(module: torch.nn.Module, program: CudaProgram) -> None:
         setattr(
             module.get_submodule(owner), attribute, torch.nn.Parameter(sparse, requires_grad=False)
         )
-
-
-def tensors_of(output: Any) -> list[torch.Tensor]:
-    """Return a module's output, one tensor or several, as a list."""
-    return list(output) if isinstance(output, tuple | list) else [output]
 
 
 def _closed() -> BackendError:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+INT8 = "int8"
+
+
 def int8_module(module: nn.Module) -> nn.Module:
     """Return a copy of the module, in eval mode, whose linear layers compute in int8.
 

@@ -66,7 +66,7 @@ class TensorRtBackend:
         if options.dtype not in EXPORTED_DTYPES:
             raise UserError(
                 f"TensorRT is measured in {' and '.join(EXPORTED_DTYPES)}, not in "
-                f"{options.dtype}{'; --backend cuda has it' if options.dtype == 'bf16' else ''}."
+                f"{options.dtype}{'; the backend cuda has it' if options.dtype == 'bf16' else ''}."
             )
 
     def build(
@@ -149,7 +149,7 @@ class TensorRtBackend:
         if library.targets is not None or (reason := self._why_no_gpu()) is None:
             return None
         return (
-            f"{library.title} builds for the GPU at hand only (--provider tensorrt_rtx builds "
+            f"{library.title} builds for the GPU at hand only (the provider tensorrt_rtx builds "
             f"without one): {reason}"
         )
 

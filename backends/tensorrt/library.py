@@ -53,7 +53,7 @@ class TensorRtLibrary:
         )
         raise UserError(
             f"{self.title} builds no engines for {what}, only for {', '.join(self.targets)}; on "
-            "the device itself --provider tensorrt builds for it, and --backend cuda measures "
+            "the device itself the provider tensorrt builds for it, and the backend cuda measures "
             "GPUs without TensorRT."
         )
 

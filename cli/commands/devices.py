@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..options.common import devices_option
 from ..output import json_option, print_json
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: vitprof devices")
+@devices_option
 @json_option
 def devices(as_json: bool) -> int:
     """List the known devices: measurable here, or why not and how to."""
@@ -57,6 +59,8 @@ def _print(found: Devices) -> None:
 
 
 def _build_column(one: KnownDevice) -> str:
-    if one.device.backend == "cuda":
-        return "-"  # PyTorch compiles on the device itself: there is no vitprof build
+    from ...backends.registry import backend_kind
+
+    if not backend_kind(one.device.backend).bundled:
+        return "-"  # it compiles on the device itself: there is no vitprof build
     return "[green]yes[/green]" if one.why_no_build is None else "no"

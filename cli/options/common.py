@@ -82,6 +82,30 @@ def grouped_options(
     return decorated
 
 
+def _use_device_files(context: click.Context, _: click.Parameter, files: tuple[Path, ...]) -> None:
+    if files:
+        from ...backends.devices import use_device_files
+
+        root = context.find_root()
+        root.call_on_close(use_device_files)
+        given: list[Path] = root.meta.setdefault("vitprof.device_files", [])
+        given += files
+        use_device_files(given)
+
+
+# A device file may be given to `vitprof` itself, for every command, and where a device is named.
+devices_option = click.option(
+    "--devices",
+    "device_files",
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_use_device_files,
+    type=click.Path(path_type=Path),
+    help="A file of further devices, as ~/.config/vitprof/devices.toml may hold; may be repeated.",
+)
+
+
 def setting_options(function: F) -> F:
     """Add --device, --batch, --threads and the others of what is measured under, as `wanted`."""
 
@@ -116,14 +140,18 @@ def setting_options(function: F) -> F:
             "--provider",
             default=None,
             help="How the backend runs: an execution provider of ONNX Runtime; eager or compile "
-            "of PyTorch (cuda); tensorrt or tensorrt_rtx; all, cpu, cpu+gpu or cpu+ane of Core ML.",
+            "of PyTorch; tensorrt or tensorrt_rtx; all, cpu, cpu+gpu or cpu+ane of Core ML.",
         ),
         click.option(
             "--backend",
             default=None,
-            help="onnxruntime, tensorrt, cuda or coreml (default: the device's own).",
+            help="onnxruntime, torch, tensorrt, cuda or coreml (default: the device's own).",
         ),
-        click.option("--dtype", default=None, help="fp32, fp16 or bf16 (default: the device's)."),
+        click.option(
+            "--dtype",
+            default=None,
+            help="fp32, fp16, bf16, int8 or int8-static (default: the device's).",
+        ),
         click.option(
             "--threads",
             default=1,
@@ -139,6 +167,7 @@ def setting_options(function: F) -> F:
             help="Images a run.",
         ),
         click.option("--device", default="cpu", show_default=True, help="See vitprof devices."),
+        devices_option,
     ):
         decorated = option(decorated)
     return decorated

@@ -1,104 +1,18 @@
-"""PyTorch on this machine's CPU, eager: run as a backend, and divided by PyTorch's own profiler."""
+"""Models as PyTorch runs them on this machine's CPU, divided by its own profiler."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from ...backends import BackendError, BackendOptions
-from ...backends.cuda.program import CudaProgram, export_program
-from ...closing import Closing
+from ...backends import BackendOptions
+from ...backends.pytorch.backend import TorchBackend
 from ...errors import UserError
 from .classes import class_of_aten, only_calls_others
 from .profile import Node, Profile, merged
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
 _RUN = "vitprof: one run"
-
-
-class TorchCpuBackend:
-    """Runs on the CPU the program that the `cuda` backend runs eagerly on a GPU."""
-
-    name = "torch"
-    default_provider = "eager"
-
-    def unavailable(self) -> str | None:
-        return None
-
-    def unbuildable(self) -> str | None:
-        return None
-
-    def trouble(self) -> str | None:
-        return None
-
-    def check(self, options: BackendOptions) -> None:
-        options.check_only("PyTorch on a CPU")
-
-    def build(
-        self, module: torch.nn.Module, input_shape: tuple[int, ...], options: BackendOptions
-    ) -> bytes:
-        return export_program(module, input_shape, options.dtype, "dense", "cutlass").to_bytes()
-
-    def load(self, artifact: bytes, options: BackendOptions) -> TorchCpuExecutable:
-        return TorchCpuExecutable(artifact)
-
-    def environment(self, options: BackendOptions) -> dict[str, object]:
-        import torch
-
-        return {"backend": self.name, "provider": "eager", "torch": torch.__version__}
-
-
-class TorchCpuExecutable(Closing):
-    """A program with newly allocated weights and its input; alive until `close()`.
-
-    It computes on as many threads as PyTorch is set to, see `torch_threads`.
-    """
-
-    def __init__(self, artifact: bytes) -> None:
-        program = CudaProgram.from_bytes(artifact)
-        self._module: Any = program.module("cpu")
-        self._input: Any = program.input("cpu")
-        self._output: Any = None
-        try:
-            self.run()
-        except BackendError:
-            self.close()
-            raise
-
-    def run(self) -> None:
-        import torch
-
-        if self._module is None:
-            raise BackendError("this executable is closed; load the artifact again.")
-        try:
-            with torch.inference_mode():
-                self._output = self._module(self._input)
-        except Exception as error:
-            raise BackendError.because("running the model", error) from error
-
-    def outputs(self) -> list[np.ndarray]:
-        return [self._output.float().numpy().copy()]
-
-    def close(self) -> None:
-        self._module = self._input = self._output = None
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Let PyTorch compute on so many threads inside the block: it has one number for all."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def profile_torch(artifact: bytes, options: BackendOptions, warmup: int, runs: int) -> Profile:
@@ -106,7 +20,7 @@ def profile_torch(artifact: bytes, options: BackendOptions, warmup: int, runs: i
 
     Raises BackendError like loading and running.
     """
-    with TorchCpuExecutable(artifact) as executable:
+    with TorchBackend().load(artifact, options) as executable:
         for _ in range(warmup):
             executable.run()
         return profile_runs(executable.run, runs)

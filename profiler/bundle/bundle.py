@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...backends import find_device
+from ...backends.registry import find_kind
 from ...closing import Closing
 from ...errors import UserError
 from ...models import Block, Spec
@@ -39,18 +40,6 @@ from .zip_file import (
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a file of each backend's artifacts is called.
-_KINDS = {"onnxruntime": "onnx", "tensorrt": "engine", "coreml": "mlpackage"}
-# What an artifact of each backend does not contain, and so may be given anew where it is measured.
-_ONLY_RUN = {
-    "onnxruntime": ("threads", "provider"),
-    "coreml": ("provider",),
-    "tensorrt": ("cache",),
-}
-# Backends whose artifacts are programs. Of TensorRT NVIDIA says: to deserialize an engine from an
-# untrusted source is to run untrusted native code.
-PROGRAMS = ("tensorrt",)
-
 
 @dataclass(frozen=True)
 class BuildResult(Result):
@@ -75,7 +64,8 @@ class BuildResult(Result):
     @property
     def is_programs(self) -> bool:
         """Whether to measure it is to run programs, which needs trust."""
-        return self.setting.backend in PROGRAMS
+        kind = find_kind(self.setting.backend)
+        return kind is not None and kind.programs
 
     def report(self) -> dict[str, Any]:
         """Return the bundle's size in bytes, its numbers of points, and the failed ones."""
@@ -168,8 +158,8 @@ class _Compiler:
             return f"its artifact has {len(data)} bytes, and a bundle takes 1 to {LARGEST_ARTIFACT}"
         digest = hashlib.sha256(data).hexdigest()
         if digest not in self._stored:
-            kind = _KINDS.get(self._workshop.backend.name, "bin")
-            name = f"artifacts/{len(self._stored):04}.{kind}"
+            kind = find_kind(self._workshop.backend.name)
+            name = f"artifacts/{len(self._stored):04}.{kind.suffix if kind else 'bin'}"
             self._bytes += len(data)
             _check_room(len(self._stored) + 1, MOST_ARTIFACTS, "artifacts")
             _check_room(self._bytes, LARGEST_BUNDLE - LARGEST_MANIFEST, "bytes")
@@ -182,7 +172,7 @@ class Bundle(Closing):
     """A bundle open for measuring: the `Artifacts` of a Workshop. Use as a context manager.
 
     It has its `path`, and from its manifest `setting`, `plan`, `reference` and `built`. Artifacts
-    that are programs (`PROGRAMS`) are given only if the bundle is `trusted`.
+    that are programs (`BackendKind.programs`) are given only if the bundle is `trusted`.
     """
 
     def __init__(self, path: str | Path, trusted: bool = False) -> None:
@@ -224,10 +214,10 @@ class Bundle(Closing):
 
         Raises UserError for anything that it was not built for.
         """
-        own = self.setting
+        own, kind = self.setting, find_kind(self.setting.backend)
         changed = {name: value for name, value in given.items() if value != getattr(own, name)}
         for name, value in changed.items():
-            if name not in _ONLY_RUN.get(own.backend, ()):
+            if kind is None or name not in kind.rerun_with:
                 raise UserError(
                     f"{self.path} was built for {name} {getattr(own, name)}, not {value}; take "
                     f"`{name}` away, or build a bundle for it."
@@ -236,9 +226,10 @@ class Bundle(Closing):
 
     def check_trust(self) -> None:
         """Raise UserError where to measure it is to run programs that nobody vouches for."""
-        if self.setting.backend in PROGRAMS and not self.trusted:
+        kind = find_kind(self.setting.backend)
+        if kind is not None and kind.programs and not self.trusted:
             raise UserError(
-                f"{self.path} holds {self.setting.backend} engines, which are programs: measuring "
+                f"{self.path} holds {kind.name} {kind.suffix}s, which are programs: measuring "
                 "them runs what their builder wrote; if that is you or someone you trust, add "
                 "`trust`."
             )

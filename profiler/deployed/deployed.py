@@ -56,11 +56,11 @@ class Deployed:
 
             options = BackendOptions(threads=self.threads)
             return OnnxRuntimeBackend().load(self.path.read_bytes(), options)
-        from ...backends.pytorch.session import TorchExecutable
+        from ...backends.pytorch.session import executable_of
 
         module: Any = self.module()
         shape = (self.batch, *module.spec.blocks()[0].input_shape)
-        return TorchExecutable(module, shape, self.threads)
+        return executable_of(module, shape, self.threads)
 
     def module(self) -> nn.Module:
         """Return a module that computes with this very file."""

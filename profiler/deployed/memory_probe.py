@@ -44,7 +44,7 @@ def _torch(request: dict[str, Any]) -> Callable[[], Any]:
 
     from ...backends.onnxruntime.int8 import DYNAMIC
     from ...backends.pytorch.int8 import import_torchao
-    from ...backends.pytorch.session import TorchExecutable
+    from ...backends.pytorch.session import executable_of
     from .deployed import torch_module
 
     torch.set_num_threads(request["threads"])
@@ -55,7 +55,7 @@ def _torch(request: dict[str, Any]) -> Callable[[], Any]:
     def load() -> Any:
         module: Any = torch_module(Path(request["folder"]), Path(request["path"]), precision)
         shape = (request["batch"], *module.spec.blocks()[0].input_shape)
-        return TorchExecutable(module, shape, request["threads"])
+        return executable_of(module, shape, request["threads"])
 
     return load
 

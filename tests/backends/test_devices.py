@@ -12,6 +12,7 @@ from vitprof.backends import (
     devices,
     find_device,
 )
+from vitprof.backends.devices import built_in_devices, use_device_files, user_device_file
 
 PROMISED = (
     "cpu t4 v100 a100 h100 rtx2080 rtx3080 rtx3090 rtx4090 iphone11 iphone13 iphone15 jetson-orin"
@@ -94,3 +95,93 @@ def test_where_nothing_can_be_built_the_reason_is_told(monkeypatch) -> None:
     monkeypatch.setattr(OnnxRuntimeBackend, "unbuildable", lambda self: "no exporter.")
     with pytest.raises(UserError, match=r"'cpu' cannot be built for here: no exporter\."):
         create_builder(find_device("cpu"))
+
+
+MINE = """
+[my-board]
+title = "My board"
+backend = "onnxruntime"
+machine = 'My board .*'
+dtypes = ["fp32"]
+sparsity = ["dense"]
+multiples_of = { fp32 = 16 }
+"""
+
+
+@pytest.fixture
+def own_file(tmp_path, monkeypatch):
+    """The user's own device file, not there yet."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "vitprof").mkdir()
+    yield tmp_path / "vitprof" / "devices.toml"
+    use_device_files()
+
+
+def test_the_users_own_devices_are_known(own_file) -> None:
+    with pytest.raises(UserError, match="'my-board' is not known"):
+        find_device("my-board")
+    own_file.write_text(MINE)
+    device = find_device("my-board")
+    assert device_names() == [*built_in_devices(), "my-board"]
+    assert device.backends == ("onnxruntime", "torch")
+    assert "not the My board" in (device.why_not_here() or "")
+
+
+def test_files_given_are_read_too(own_file, tmp_path) -> None:
+    own_file.write_text(MINE)
+    other = tmp_path / "other.toml"
+    other.write_text(MINE.replace("my-board", "other-board"))
+    use_device_files([other])
+    assert device_names()[-2:] == ["my-board", "other-board"]
+    use_device_files()
+    assert device_names()[-1] == "my-board"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MINE.replace("my-board", "cpu"), "there is a device 'cpu' already"),
+        (MINE, "there is a device 'my-board' already"),
+        ("[x", "is not TOML"),
+        (b"\xff", "is not UTF-8"),
+        (MINE.replace('"onnxruntime"', '"nothing"').replace("my-b", "b"), "'nothing' is not known"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(own_file, tmp_path, text, words) -> None:
+    own_file.write_text(MINE)
+    other = tmp_path / "other.toml"
+    if text is not None:
+        other.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match=rf"other\.toml.*{words}"):
+        use_device_files([other])
+    assert device_names()[-1] == "my-board"  # as before
+
+
+def test_a_relative_settings_folder_is_ignored(monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert str(user_device_file()) == "/home/ada/.config/vitprof/devices.toml"
+
+
+WHEEL = """
+from vitprof.backends.devices import DeviceEntry
+BOARD = DeviceEntry("pi", {
+    "title": "A Pi", "backend": "onnxruntime", "machine": "Raspberry Pi .*", "dtypes": ["fp32"],
+    "sparsity": ["dense"], "multiples_of": {"fp32": 16},
+})
+"""
+
+
+def test_another_wheels_device_is_known(own_file, install_wheel) -> None:
+    install_wheel("vitprof-pi", {"vitprof.devices": {"pi": "pi_board:BOARD"}}, pi_board=WHEEL)
+    assert find_device("pi").title == "A Pi"
+    assert device_names() == [*built_in_devices(), "pi"]
+
+
+def test_a_wrong_one_is_left_out_with_its_reason(own_file, install_wheel, caplog) -> None:
+    text = WHEEL.replace('"fp32"]', '"fp8"]')
+    install_wheel("vitprof-pi", {"vitprof.devices": {"pi": "pi_board:BOARD"}}, pi_board=text)
+    assert device_names() == list(built_in_devices())
+    assert "the device 'pi' of the wheel 'vitprof-pi' is left out" in caplog.text
+    assert "dtypes has 'fp8'" in caplog.text

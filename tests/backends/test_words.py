@@ -55,10 +55,10 @@ def test_an_engine_is_built() -> None:
 
 
 def test_a_program_for_cuda_takes_words() -> None:
-    from vitprof.backends.cuda.program import CudaProgram, export_program
+    from vitprof.backends.pytorch.program import TorchProgram, export_program
 
     program = export_program(create_model(SPEC), (1, 12), "fp32", "dense", "cutlass")
-    again = CudaProgram.from_bytes(program.to_bytes())
+    again = TorchProgram.from_bytes(program.to_bytes())
     assert again == program
     words = again.input("cpu")
     assert words.dtype == torch.int64

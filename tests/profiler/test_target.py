@@ -36,8 +36,8 @@ def test_a_builder_needs_no_device() -> None:
     assert t4.options.dtype == "fp16"
     sparse = builder_of(PartialSetting("rtx3080", sparsity="2:4", graph="cuda_graph"))
     assert (sparse.options.sparsity, sparse.options.graph) == ("2:4", "cuda_graph")
-    setting = builder_of(PartialSetting("t4", backend="cuda", dtype="fp32")).setting
-    assert (setting.backend, setting.provider) == ("cuda", "eager")
+    with pytest.raises(UserError, match="'cuda' compiles on the device itself"):
+        builder_of(PartialSetting("t4", backend="cuda", dtype="fp32"))
 
 
 @pytest.mark.parametrize(

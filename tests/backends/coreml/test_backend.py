@@ -261,7 +261,7 @@ def test_a_wrong_shape_is_torchs_error(backend) -> None:
         (options(provider="xyz"), "known: all, cpu, cpu+ane, cpu+gpu"),
         (options(provider="CPUExecutionProvider"), "no compute units 'CPUExecutionProvider'"),
         (options("bf16"), "fp16 and fp32, not in bf16"),
-        (options(threads=2), "leave --threads at 1"),
+        (options(threads=2), "leave `threads` at 1"),
         (options(optimization="basic"), "by itself"),
         (options(sparsity="2:4"), "Core ML has no sparsity '2:4'"),
         (options(cache="cold"), "Core ML has no cache 'cold'"),

@@ -9,7 +9,7 @@ from torch import nn
 from vitprof import UserError
 from vitprof.backends import Backend, BackendError, BackendOptions
 from vitprof.backends.cuda.backend import CudaBackend, sparse_library
-from vitprof.backends.cuda.program import CudaProgram, prune_linear, torch_dtype
+from vitprof.backends.pytorch.program import TorchProgram, prune_linear, torch_dtype
 from vitprof.backends.two_four import is_two_four
 from vitprof.models import Block, create_block, create_model, create_spec
 
@@ -45,7 +45,7 @@ def test_every_op_comes_out_of_its_bytes_as_it_went_in(op, dims, dtype) -> None:
     module, shape = block(op, **dims), shape_of(op, dims)
     options = BackendOptions(provider="eager", dtype=dtype)
     artifact = CudaBackend().build(module, shape, options)
-    program = CudaProgram.from_bytes(artifact)
+    program = TorchProgram.from_bytes(artifact)
     values = program.input("cpu")
     assert values.dtype == torch_dtype(dtype)
     assert tuple(values.shape) == shape
@@ -59,7 +59,7 @@ def test_a_whole_model_comes_out_of_its_bytes_as_it_went_in() -> None:
     model = create_model(create_spec("vit-micro-8")).eval()
     spec = create_spec("vit-micro-8")
     artifact = CudaBackend().build(model, (1, *spec.blocks()[0].input_shape), DENSE)
-    program = CudaProgram.from_bytes(artifact)
+    program = TorchProgram.from_bytes(artifact)
     with torch.no_grad():
         torch.testing.assert_close(
             program.module("cpu")(program.input("cpu")), model(program.input("cpu"))
@@ -67,7 +67,7 @@ def test_a_whole_model_comes_out_of_its_bytes_as_it_went_in() -> None:
 
 
 def test_every_session_has_weights_of_its_own() -> None:
-    program = CudaProgram.from_bytes(CudaBackend().build(block(*BLOCKS[2][:1], **BLOCKS[2][1]),
+    program = TorchProgram.from_bytes(CudaBackend().build(block(*BLOCKS[2][:1], **BLOCKS[2][1]),
                                      shape_of(*BLOCKS[2]), DENSE))  # fmt: skip
     first, second = program.module("cpu"), program.module("cpu")
     pointers = [{p.data_ptr() for p in each.parameters()} for each in (first, second)]
@@ -86,13 +86,13 @@ def test_the_callers_module_stays_as_it_is() -> None:
 
 def test_of_a_sparse_program_every_eligible_weight_is_2_4() -> None:
     module = block("attention", embed=64, heads=2, qk=32, v=32, tokens=17)
-    program = CudaProgram.from_bytes(CudaBackend().build(module, (1, 17, 64), SPARSE))
+    program = TorchProgram.from_bytes(CudaBackend().build(module, (1, 17, 64), SPARSE))
     assert program.sparse
     loaded = program.module("cpu")
     for name in program.sparse:
         assert is_two_four(loaded.get_parameter(name))
     # Half of each is zero, and the dense program has none.
-    dense = CudaProgram.from_bytes(CudaBackend().build(module, (1, 17, 64), DENSE))
+    dense = TorchProgram.from_bytes(CudaBackend().build(module, (1, 17, 64), DENSE))
     assert dense.sparse == ()
     assert not any(is_two_four(dense.module("cpu").get_parameter(n)) for n in program.sparse)
 
@@ -139,7 +139,7 @@ def test_what_torch_cannot_export_is_said_in_its_words() -> None:
 @pytest.mark.parametrize("artifact", [b"", b"{}\n", b"[1]\nx", b"nothing", b"\xff\xfe\n"])
 def test_bytes_that_are_no_program_are_refused(artifact: bytes) -> None:
     with pytest.raises(BackendError, match="reading the program"):
-        CudaProgram.from_bytes(artifact)
+        TorchProgram.from_bytes(artifact)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_on_a_gpu_the_outputs_are_the_modules(graph: str, dtype: str) -> None:
     backend = CudaBackend()
     artifact = backend.build(module, (1, 17, 64), options)
     with torch.no_grad():
-        wanted = module(CudaProgram.from_bytes(artifact).input("cpu").float()).numpy()
+        wanted = module(TorchProgram.from_bytes(artifact).input("cpu").float()).numpy()
     with backend.load(artifact, options) as executable:
         executable.run()
         assert executable.device_ms() > 0

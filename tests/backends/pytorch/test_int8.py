@@ -11,7 +11,7 @@ import pytest
 import torch
 from vitprof.backends import BackendError
 from vitprof.backends.pytorch.int8 import int8_module, with_weights_of
-from vitprof.backends.pytorch.session import TorchExecutable
+from vitprof.backends.pytorch.session import executable_of
 from vitprof.models import create_model
 
 SHAPE = (2, 1, 8, 8)
@@ -52,7 +52,7 @@ def test_an_executable_runs_the_module_with_its_threads_and_puts_them_back(model
     seen = []
     handle = model.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
     try:
-        with TorchExecutable(model, SHAPE, threads=before + 1) as executable:
+        with executable_of(model, SHAPE, threads=before + 1) as executable:
             executable.run()
             (output,) = executable.outputs()
     finally:
@@ -64,7 +64,7 @@ def test_an_executable_runs_the_module_with_its_threads_and_puts_them_back(model
 
 
 def test_a_closed_executable_says_so(model) -> None:
-    executable = TorchExecutable(model, SHAPE)
+    executable = executable_of(model, SHAPE)
     executable.close()
     with pytest.raises(BackendError, match="closed"):
         executable.run()

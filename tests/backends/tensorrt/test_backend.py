@@ -213,7 +213,7 @@ def test_tensorrt_itself_builds_for_no_other_gpu_than_the_one_at_hand(
     [
         ({"provider": "eager"}, ("no provider 'eager'", "tensorrt_rtx and tensorrt")),
         ({"provider": "tensort_rtx"}, ("did you mean 'tensorrt_rtx'",)),
-        ({"dtype": "bf16"}, ("fp32 and fp16, not in bf16", "--backend cuda")),
+        ({"dtype": "bf16"}, ("fp32 and fp16, not in bf16", "backend cuda")),
     ],
 )
 def test_options_it_lacks_are_refused(t4, given, words, refused) -> None:

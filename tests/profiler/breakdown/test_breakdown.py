@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 import torch
 from vitprof.backends import BackendOptions, OnnxRuntimeBackend
+from vitprof.backends.pytorch.backend import TorchBackend
 from vitprof.backends.random_input import input_dtype, seeded_input
 from vitprof.models import Block, Spec, create_model, create_spec, spec_names
 from vitprof.models.families.swin.spec import SwinSpec
@@ -30,12 +31,7 @@ from vitprof.profiler.breakdown.classes import (
 )
 from vitprof.profiler.breakdown.onnxruntime import profile_onnxruntime
 from vitprof.profiler.breakdown.profile import Node, Profile, merged
-from vitprof.profiler.breakdown.pytorch import (
-    TorchCpuBackend,
-    profile_runs,
-    profile_torch,
-    torch_threads,
-)
+from vitprof.profiler.breakdown.pytorch import profile_runs, profile_torch
 from vitprof.profiler.breakdown.work import Work
 from vitprof.profiler.plan import Subject
 from vitprof.profiler.target import Target
@@ -305,12 +301,8 @@ def test_a_real_model_is_divided_from_end_to_end() -> None:
 
 def test_pytorch_divides_the_same_model_into_the_same_classes() -> None:
     spec = create_spec("vit-micro-8")
-    target = Target(TorchCpuBackend(), Setting("cpu", "torch", "eager"))
-    with torch_threads(1):
-        (found,) = breakdown_models(
-            [spec], target, profile_torch,
-            sessions=1, warmup=1, runs=3,
-        )  # fmt: skip
+    target = Target(TorchBackend(), Setting("cpu", "torch", "eager"))
+    (found,) = breakdown_models([spec], target, profile_torch, sessions=1, warmup=1, runs=3)
     assert found.other_ops == []
     assert math.fsum(part.ms for part in found.classes.values()) == pytest.approx(
         found.latency_ms, rel=1e-12
@@ -330,10 +322,3 @@ def test_every_operation_of_pytorch_has_a_class(family: str) -> None:
     with torch.inference_mode():
         profile = profile_runs(lambda: model(given), 1)
     assert sorted({one.op for one in profile.nodes if one.kind == OTHER}) == []
-
-
-def test_pytorch_has_its_threads_back_afterwards() -> None:
-    before = torch.get_num_threads()
-    with torch_threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before

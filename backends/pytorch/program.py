@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 from ..protocol import BackendError
 from ..random_input import input_dtype, seeded_input
 from ..two_four import Library, prune_two_four, weight_layers, why_not_prunable
+from .int8 import INT8, import_torchao, int8_module
 
 if TYPE_CHECKING:
     import torch
 
 # What weights and activations can be kept in.
 TORCH_DTYPES = ("fp32", "fp16", "bf16")
+# Ways to run a program: op by op, or compiled by torch.compile.
+PROVIDERS = ("eager", "compile")
 
 
 @dataclass(frozen=True)
-class CudaProgram:
+class TorchProgram:
     """What a session is loaded from.
 
     `exported` is what `torch.export.save` wrote; `shape` the input's, batch included; `sparse` the
@@ -48,7 +51,7 @@ class CudaProgram:
         return json.dumps(header).encode() + b"\n" + self.exported
 
     @classmethod
-    def from_bytes(cls, artifact: bytes) -> CudaProgram:
+    def from_bytes(cls, artifact: bytes) -> TorchProgram:
         """Read what `to_bytes` wrote in this very run. It is no format for other people's files."""
         try:
             line, _, exported = artifact.partition(b"\n")
@@ -69,6 +72,8 @@ class CudaProgram:
         import torch
         from torch.export.passes import move_to_device_pass
 
+        if self.dtype == INT8:
+            import_torchao()  # what its tensors are, reading has to know
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.export.load(io.BytesIO(self.exported))
@@ -87,17 +92,17 @@ class CudaProgram:
 
 def export_program(
     module: torch.nn.Module, shape: tuple[int, ...], dtype: str, sparsity: str, library: Library
-) -> CudaProgram:
+) -> TorchProgram:
     """Return the program of a copy of `module` in eval mode, pruned first for sparsity "2:4".
 
-    Raises BackendError if torch cannot export it, and if 2:4 is wanted of a module none of whose
-    linear layers `library` takes.
+    In "int8" its linear layers are quantized (`int8_module`). Raises BackendError if torch cannot
+    export it, and if 2:4 is wanted of a module none of whose linear layers `library` takes.
     """
     import torch
 
     prepared = copy.deepcopy(module).eval().requires_grad_(False).cpu()
     sparse = prune_linear(prepared, dtype, library) if sparsity == "2:4" else []
-    prepared.to(torch_dtype(dtype))
+    prepared = int8_module(prepared) if dtype == INT8 else prepared.to(torch_dtype(dtype))
     kind = input_dtype(prepared, "fp32")
     example = torch.from_numpy(seeded_input(shape, kind))
     example = example if kind == "int64" else example.to(torch_dtype(dtype))
@@ -109,7 +114,7 @@ def export_program(
     except Exception as error:
         # Whatever torch raises here, the point cannot be compiled and its row says so.
         raise BackendError.because("torch.export", error) from error
-    return CudaProgram(buffer.getvalue(), shape, dtype, tuple(sparse), library, kind)
+    return TorchProgram(buffer.getvalue(), shape, dtype, tuple(sparse), library, kind)
 
 
 def prune_linear(module: torch.nn.Module, dtype: str, library: Library) -> list[str]:
@@ -136,8 +141,8 @@ def prune_linear(module: torch.nn.Module, dtype: str, library: Library) -> list[
 
 
 def torch_dtype(dtype: str) -> Any:
-    """Return torch's dtype of one of TORCH_DTYPES."""
+    """Return torch's dtype of inputs in one of TORCH_DTYPES; int8 layers take fp32."""
     import torch
 
     kinds = (torch.float32, torch.float16, torch.bfloat16)
-    return dict(zip(TORCH_DTYPES, kinds, strict=True))[dtype]
+    return dict(zip(TORCH_DTYPES, kinds, strict=True)).get(dtype, torch.float32)
