@@ -10,7 +10,8 @@ QUICK = ("--points", "24", "--sessions", "1")
 @pytest.mark.slow
 def test_a_table_of_pytorch_is_measured_asked_and_validated(run, tiny_vit_file, tmp_path) -> None:
     out = tmp_path / "torch.csv"
-    answer = run("measure", "--backend", "torch", "--model", tiny_vit_file, *QUICK, "--models", "3", "--out", out, "--json")  # fmt: skip
+    answer = run("measure", "--backend", "torch", "--model", tiny_vit_file, *QUICK,
+                 "--whole-models", "3", "--out", out, "--json")  # fmt: skip
     assert answer.code in (0, 1), answer.err
     assert answer.json["failed"] == []
     assert "torch,eager,1,fp32,1" in out.read_text()
@@ -32,7 +33,7 @@ def test_a_table_of_another_runtime_is_not_extended(run, measured) -> None:
 def test_what_it_lacks_is_one_sentence_with_the_option(run) -> None:
     answer = run("measure", "--backend", "torch", "--provider", "compil")
     assert (answer.code, answer.is_one_sentence) == (2, True)
-    assert "did you mean 'compile'); --provider is eager or compile" in answer.err
+    assert "did you mean 'compile'?); --provider is eager or compile" in answer.err
     answer = run("build", "--backend", "torch")
     assert (answer.code, answer.is_one_sentence) == (2, True)
     assert "compiles on the device itself" in answer.err
