@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .verbs.impact import impact
     from .verbs.latency_table import LatencyTable
     from .verbs.measure import measure
+    from .verbs.pipeline import pipeline
     from .verbs.plan import plan
     from .verbs.prune import prune
     from .verbs.prune_heads import prune_heads
@@ -59,6 +60,7 @@ _HOMES = {
     "evaluate": ".verbs.evaluate",
     "impact": ".verbs.impact",
     "measure": ".verbs.measure",
+    "pipeline": ".verbs.pipeline",
     "plan": ".verbs.plan",
     "prune": ".verbs.prune",
     "prune_heads": ".verbs.prune_heads",
@@ -92,6 +94,7 @@ __all__ = [
     "evaluate",
     "impact",
     "measure",
+    "pipeline",
     "plan",
     "prune",
     "prune_heads",

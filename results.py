@@ -34,6 +34,11 @@ class Result:
         super().__init_subclass__(**others)
         cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether something is wrong with what was measured; the command's exit code is 1 then."""
+        return False
+
     def report(self) -> dict[str, Any]:
         """Return the result as JSON values, with the keys that the command's --json prints."""
         raise NotImplementedError

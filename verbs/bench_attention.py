@@ -49,6 +49,11 @@ class AttentionResult(Result):
         return title if self.on_gpu else f"{title}, {threads_in_words(self.threads)}"
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether a case could not be timed."""
+        return any(one.error for one in self.cases)
+
+    @property
     def where_it_pays(self) -> list[str]:
         """For each dtype and mode, from which length on fusing is faster beyond doubt."""
         from ..profiler.attention.report import where_it_pays

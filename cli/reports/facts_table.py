@@ -55,7 +55,7 @@ def print_deployed(
         for remark in (*found.remarks, *remarks):
             note(remark)
         note(f"written: {found.out}")
-    return int(found.disturbed)
+    return int(found.is_doubtful)
 
 
 def _percent(share: float | None) -> str:

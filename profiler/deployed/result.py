@@ -40,7 +40,7 @@ class DeployedModels(Result):
         return remarks(self.facts)
 
     @property
-    def disturbed(self) -> bool:
+    def is_doubtful(self) -> bool:
         """Whether the machine did other things whenever one of them was measured."""
         return any(one.disturbed for one in self.facts)
 

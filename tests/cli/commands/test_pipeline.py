@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from vitprof.cli.commands import pipeline as module
-from vitprof.cli.pipeline_config import read_config, stages_of
+from vitprof.verbs import pipeline as module
+from vitprof.verbs.pipeline_stages import read_config, stages_of
 
 CONFIG = """
 data = "digits"
@@ -28,13 +28,13 @@ sessions = 1
 test_images = 20
 
 [quantize]
-to = ["int8"]
+dtype = ["int8"]
 sessions = 1
 test_images = 20
 
 [[choose]]
 name = "all"
-precisions = ["fp32", "int8"]
+dtypes = ["fp32", "int8"]
 judge_images = 20
 sessions = 1
 """
@@ -54,11 +54,15 @@ def test_stages_are_the_commands_in_their_order(config, trained) -> None:
         "heads", "student-small", "int8-teacher", "int8-small", "choose-all",
     ]  # fmt: skip
     by_name = {stage.name: stage for stage in stages}
-    assert by_name["heads"].arguments[:4] == ("--model", str(trained), "--data", "digits")
-    assert by_name["choose-all"].arguments[:4] == (
-        "--variants", str(out / "heads"), "--variants", str(out / "student-small"),
-    )  # fmt: skip
-    assert by_name["choose-all"].arguments[8:10] == ("--precisions", "fp32,int8")
+    heads, small = out / "heads", out / "student-small"
+    assert (
+        by_name["heads"]
+        .command(out)
+        .startswith(f"vitprof prune-heads --model {trained} --data digits --levels 1 --sessions 1 ")
+    )
+    chosen = by_name["choose-all"].command(out)
+    assert chosen.startswith(f"vitprof choose --models {heads} --models {small} --data digits ")
+    assert "--dtypes fp32,int8" in chosen
 
 
 @pytest.mark.timeout(280)
@@ -66,14 +70,14 @@ def test_a_run_that_is_killed_between_stages_goes_on(run, config, tmp_path, monk
     out = tmp_path / "once"
     real, ran = module._run, []
 
-    def killed(stage, folder):
+    def killed(stage, folder, progress):
         if stage.name == "int8-teacher" and "int8-teacher" not in ran:
             ran.append(stage.name)
             folder.mkdir()
             (folder / "half").write_text("")  # what a killed stage leaves
             raise KeyboardInterrupt
         ran.append(stage.name)
-        return real(stage, folder)
+        return real(stage, folder, progress)
 
     monkeypatch.setattr(module, "_run", killed)
     assert run("pipeline", "--config", config, "--out", out).code == 130
@@ -106,7 +110,8 @@ def test_a_stage_that_fails_ends_the_run(run, config, tmp_path) -> None:
     (tmp_path / "bad.toml").write_text(text)
     answer = run("pipeline", "--config", tmp_path / "bad.toml", "--out", tmp_path / "out")
     assert answer.code == 2
-    assert "the stage heads ended with 2" in answer.err
+    assert answer.is_one_sentence
+    assert "the stage heads failed: " in answer.err
     assert not (tmp_path / "out" / "student-small").exists()
 
 
@@ -133,6 +138,7 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(run, config, tmp_path)
         ('data = "digits"\nmodel = "m"\n[[choose]]\nname = "a"\n[[choose]]\nname = "a"',
          "same name"),
         ('data = "digits"\nmodel = "m"\n[heads]\nlevels = {a = 1}', "has to be a text"),
+        ('data = "digits"\nmodel = "m"\n[quantize]\nsessions = "many"', "has to be of type int"),
         ('data = "digits"', "give model"),
         ('data = "digits"\n[train]\nepochs = 1', "[train]: model is missing"),
         ('model = "m"', "data is missing"),

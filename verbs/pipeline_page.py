@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...atomic_write import write_atomically
+from ..atomic_write import write_atomically
 
 MEBI = 2**20
 
