@@ -59,4 +59,4 @@ def prune_heads(as_json: bool, **given: Any) -> int:
         for remark in found.remarks:
             note(remark)
         note(f"written: {found.out}")
-    return int(found.disturbed)
+    return int(found.is_doubtful)
