@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..options.training import train_device_option
+from ..options.data import train_device_option
 from ..output import json_option, note, print_json
 from ..reports.attention import print_attention
 
