@@ -56,6 +56,11 @@ class ChoiceResult(Result):
         )
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether the machine did other things whenever the best one was measured."""
+        return self.facts.disturbed
+
+    @property
     def file(self) -> Path:
         """The file to deploy."""
         return self.path / "best" / self.deployed.name

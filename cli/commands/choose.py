@@ -69,4 +69,4 @@ def choose(as_json: bool, **given: Any) -> int:
         print_json(found.report())
     else:
         print_choice(found)
-    return int(found.facts.disturbed)
+    return int(found.is_doubtful)
