@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .verbs.bench_attention import bench_attention
     from .verbs.breakdown import breakdown
     from .verbs.build import build
+    from .verbs.calibrate import calibrate
     from .verbs.choose import choose
+    from .verbs.compare import compare
     from .verbs.devices import devices
     from .verbs.distill import distill
     from .verbs.evaluate import evaluate
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from .verbs.measure import measure
     from .verbs.pipeline import pipeline
     from .verbs.plan import plan
+    from .verbs.predict import predict
     from .verbs.prune import prune
     from .verbs.prune_heads import prune_heads
     from .verbs.quantize import quantize
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from .verbs.supernet import supernet
     from .verbs.train import train
     from .verbs.validate import validate
+    from .verbs.variants import variants
 
 # Where each public name lives; imported when it is first asked for.
 _HOMES = {
@@ -52,7 +56,9 @@ _HOMES = {
     "bench_attention": ".verbs.bench_attention",
     "breakdown": ".verbs.breakdown",
     "build": ".verbs.build",
+    "calibrate": ".verbs.calibrate",
     "choose": ".verbs.choose",
+    "compare": ".verbs.compare",
     "create_model": ".models",
     "create_spec": ".models",
     "devices": ".verbs.devices",
@@ -62,6 +68,7 @@ _HOMES = {
     "measure": ".verbs.measure",
     "pipeline": ".verbs.pipeline",
     "plan": ".verbs.plan",
+    "predict": ".verbs.predict",
     "prune": ".verbs.prune",
     "prune_heads": ".verbs.prune_heads",
     "quantize": ".verbs.quantize",
@@ -69,6 +76,7 @@ _HOMES = {
     "supernet": ".verbs.supernet",
     "train": ".verbs.train",
     "validate": ".verbs.validate",
+    "variants": ".verbs.variants",
 }
 
 __all__ = [
@@ -86,7 +94,9 @@ __all__ = [
     "bench_attention",
     "breakdown",
     "build",
+    "calibrate",
     "choose",
+    "compare",
     "create_model",
     "create_spec",
     "devices",
@@ -96,6 +106,7 @@ __all__ = [
     "measure",
     "pipeline",
     "plan",
+    "predict",
     "prune",
     "prune_heads",
     "quantize",
@@ -103,6 +114,7 @@ __all__ = [
     "supernet",
     "train",
     "validate",
+    "variants",
 ]
 
 

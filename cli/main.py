@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..extras import missing_extra
 from ..notes import LOGGER
 from .options.common import devices_option
-from .options.renamed import note_renamed
+from .options.renamed import RenamingGroup
 
 # Command -> module of this package, which holds a click command of the same name or that given.
 COMMANDS = {
@@ -49,7 +49,7 @@ COMMANDS = {
 USER_ERROR, INTERRUPTED = 2, 130
 
 
-class LazyGroup(click.Group):
+class LazyGroup(RenamingGroup):
     """Imports a command's module when the command is named, so that --help stays instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -61,14 +61,6 @@ class LazyGroup(click.Group):
         name, _, attribute = COMMANDS[cmd_name].partition(":")
         module = importlib.import_module(f".commands.{name}", __package__)
         return getattr(module, attribute or name)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, command, rest = super().resolve_command(ctx, args)
-        if command is not None:
-            note_renamed(rest, command)
-        return name, command, rest
 
 
 @click.command(
@@ -92,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        with _notes_on_stderr():
+        with _notes_on_stderr(arguments):
             code = vitprof.main(arguments, prog_name="vitprof", standalone_mode=False)
     except UserError as error:
         _complain(error.worded(lambda name: _as_option(name, arguments)), debug)
@@ -116,16 +108,21 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 class _NotesHandler(logging.Handler):
-    """Prints a note as it is; made anew for each run, so that it writes to the stderr of then."""
+    """Prints a note, with options for parameters as in errors; on the stderr of this run."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        super().__init__()
+        self._arguments = arguments
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(record.getMessage(), err=True)
+        said = UserError(record.getMessage())
+        click.echo(said.worded(lambda name: _as_option(name, self._arguments)), err=True)
 
 
 @contextmanager
-def _notes_on_stderr() -> Iterator[None]:
+def _notes_on_stderr(arguments: Sequence[str]) -> Iterator[None]:
     """Print what is said through the logger "vitprof", information too."""
-    handler, level, propagate = _NotesHandler(), LOGGER.level, LOGGER.propagate
+    handler, level, propagate = _NotesHandler(arguments), LOGGER.level, LOGGER.propagate
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False

@@ -236,12 +236,12 @@ def _read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError:
         raise UserError(
-            f"{path} does not exist; measure a table first: vitprof measure --out {path}."
+            f"{path} does not exist; measure a table into it first (vitprof measure)."
         ) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     if not data.strip():
-        raise UserError(f"{path} is empty; measure it again: vitprof measure --out {path}.")
+        raise UserError(f"{path} is empty; measure it again (vitprof measure).")
     return data
 
 
@@ -446,7 +446,7 @@ def _check_times(row: Row, where: str) -> None:
 
 def _check_complete(path: Path, header: Mapping[str, Any], rows: list[Row]) -> None:
     if not rows:
-        raise UserError(f"{path} has no rows; measure it again: vitprof measure --out {path}.")
+        raise UserError(f"{path} has no rows; measure it again (vitprof measure).")
     expected = header.get("rows")
     if isinstance(expected, int) and expected != len(rows):
         raise UserError(

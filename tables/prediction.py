@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ..models import Block
+from ..results import Result
+from .picture import setting_in_words
+from .setting import Setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -23,12 +33,13 @@ class BlockPrediction:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Result):
     """A model's latency in milliseconds for one run of the batch, with a 95 % interval.
 
     `by_block` adds up to `ms` less `offset_ms`, the constant of the table's calibration (0 without
     one). `how` says in words what the number stands on. `missing` are blocks that the table does
-    not have and the answer leaves out. An interval that nobody knows is NaN.
+    not have and the answer leaves out. An interval that nobody knows is NaN. `setting` is the
+    table's.
     """
 
     model: str
@@ -39,6 +50,7 @@ class Prediction:
     offset_ms: float = 0.0
     how: str = ""
     missing: Sequence[Block] = ()
+    setting: Setting | None = None
 
     @property
     def by_op(self) -> dict[str, float]:
@@ -52,3 +64,58 @@ class Prediction:
     def extrapolated(self) -> list[str]:
         """The "op.axis" names on which the answer is a guess; empty inside the table."""
         return sorted({f"{p.block.op}.{axis}" for p in self.by_block for axis in p.extrapolated})
+
+    def by_different_block(self) -> Iterator[tuple[BlockPrediction, int]]:
+        """Yield each different block and how many of it there are, in the order of the model."""
+        counts = Counter(part.block for part in self.by_block)
+        first = {part.block: part for part in reversed(self.by_block)}
+        for block, count in counts.items():
+            yield first[block], count
+
+    @property
+    def title(self) -> str:
+        """The model, its latency and the setting."""
+        known = not math.isnan(self.low_ms)
+        interval = f"[{self.low_ms:.4g} .. {self.high_ms:.4g}]" if known else "(interval unknown)"
+        where = f" on {setting_in_words(self.setting)}" if self.setting else ""
+        return f"{self.model}: {self.ms:.4g} ms {interval}{where}"
+
+    def report(self) -> dict[str, Any]:
+        """Return the answer as JSON values, with the keys of `vitprof predict --json`."""
+        return {
+            "model": self.model,
+            "latency_ms": self.ms,
+            "low_ms": self.low_ms,
+            "high_ms": self.high_ms,
+            "by_op": self.by_op,
+            "extrapolated": self.extrapolated,
+            "offset_ms": self.offset_ms,
+            "how": self.how,
+            "missing": [str(block) for block in self.missing],
+            "setting": self.setting.as_dict() if self.setting else None,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a different block: how many, ms of each with its interval, and of all."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "block": str(part.block),
+                "op": part.block.op,
+                "count": count,
+                "each_ms": part.ms,
+                "low_ms": part.low_ms,
+                "high_ms": part.high_ms,
+                "ms": count * part.ms,
+                "share": count * part.ms / self.ms,
+                "extrapolated": ", ".join(part.extrapolated),
+            }
+            for part, count in self.by_different_block()
+        )
+
+    def figure(self) -> Figure:
+        """Return a bar a different block: the milliseconds of all of it."""
+        from .prediction_plot import prediction_figure
+
+        return prediction_figure(self)

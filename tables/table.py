@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,6 +16,8 @@ import numpy as np
 from ..atomic_write import write_atomically
 from ..errors import UserError
 from ..models import Block, Spec
+from ..results import Result
+from . import overview
 from .calibration.calibration import (
     Calibration,
     LoneBlocks,
@@ -41,9 +44,10 @@ LISTED_AT_ONCE = 10_000
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
-class LatencyTable:
+class LatencyTable(Result):
     """What blocks cost on one device: rows + header.
 
     The header holds the setting, the machine and how it was sampled; in place of it a Setting does,
@@ -92,9 +96,13 @@ class LatencyTable:
             calibrations=calibrations_from_header(lines, f"{path}, line 2"),
         )
 
-    def to_csv(self, path: str | Path) -> None:
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table, whole or not at all."""
-        write_atomically(path, self.to_text())
+        write_atomically(Path(path), self.to_text())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table's file (CSV), as `to_csv`."""
+        self.to_csv(path)
 
     def to_text(self) -> str:
         """Return the file's text, see `csv_format`."""
@@ -112,6 +120,29 @@ class LatencyTable:
         import pandas as pd
 
         return pd.read_csv(io.StringIO(self.to_text()), comment="#")
+
+    # --- how it shows itself ---------------------------------------------------------------------
+
+    @property
+    def title(self) -> str:
+        """How many rows it has, of which setting."""
+        return overview.title(self)
+
+    def report(self) -> dict[str, Any]:
+        """Return what it holds as JSON values: setting, machine, ops with their ranges, noise."""
+        return overview.overview(self)
+
+    def figure(self) -> Figure:
+        """Return milliseconds over MACs, of every block by op and of whole models."""
+        from .table_plot import table_figure
+
+        return table_figure(self)
+
+    def __repr__(self) -> str:
+        return overview.as_text(self)
+
+    def _repr_html_(self) -> str:
+        return overview.as_html(self)
 
     # --- what it holds ---------------------------------------------------------------------------
 
@@ -190,12 +221,23 @@ class LatencyTable:
                 and row.context in (context, _only_context(row.subject))
             ]
             if not rows:
+                self._check_finished([op])
                 raise UserError(
                     f"{self.source} has no '{op}' block, only {', '.join(self.ops) or 'none'}; "
-                    "measure one of a space that has it (vitprof measure --space)."
+                    "measure one of a `family` that has it."
                 )
             self._grids[op] = OpGrids(op, rows)
         return self._grids[op]
+
+    def _check_finished(self, ops: Iterable[str]) -> None:
+        """Raise UserError where these ops are lacking because measuring was interrupted."""
+        if self.unfinished:
+            lacking = ", ".join(f"'{op}'" for op in dict.fromkeys(ops))
+            raise UserError(
+                f"{self.source} is unfinished: its measuring was interrupted before any {lacking} "
+                "was measured; go on with the command that began it (vitprof measure), which "
+                "measures only what is left."
+            )
 
     def check_setting(self, **wanted: Any) -> None:
         """Raise UserError unless the table's setting has these values (None: any)."""
@@ -204,8 +246,7 @@ class LatencyTable:
             if value is not None and value != actual:
                 raise UserError(
                     f"{self.source} was measured with {name} {actual}, not {value}; a latency of "
-                    f"one does not stand for the other: measure it (vitprof measure --{name} "
-                    f"{value})."
+                    f"one does not stand for the other: measure a table with {name} {value}."
                 )
 
     # --- questions -------------------------------------------------------------------------------
@@ -216,7 +257,7 @@ class LatencyTable:
 
     def predict(
         self,
-        spec: Spec | str,
+        spec: Spec | str | os.PathLike[str],
         extrapolate: bool = False,
         calibrated: bool = True,
         partial: bool = False,
@@ -229,13 +270,14 @@ class LatencyTable:
         table has not is a UserError that lists them, unless `partial`: then the answer is for the
         rest, and `missing` lists them.
         """
-        if isinstance(spec, str):
+        if not isinstance(spec, Spec):
             from ..models import create_spec
 
-            spec = create_spec(spec)
+            spec = create_spec(os.fspath(spec))
         blocks = self._as_held(spec.blocks())
         missing = [block for block in blocks if block.op not in self.ops]
         if missing and (not partial or len(missing) == len(blocks)):
+            self._check_finished(block.op for block in missing)
             raise UserError(self._lacks(spec.name, missing, partial))
         parts, half_width = self._predict_blocks(
             [block for block in blocks if block.op in self.ops], extrapolate
@@ -271,6 +313,7 @@ class LatencyTable:
             offset_ms=offset,
             how=how,
             missing=missing,
+            setting=self.setting,
         )
 
     def predict_many(
@@ -347,7 +390,7 @@ class LatencyTable:
             "none of the model is left to predict"
             if partial
             else "measure a table that has them (vitprof measure), or predict the rest with "
-            "--partial"
+            "`partial`"
         )
         return (
             f"{self.source} has no {ops} block, which {model or 'the model'} has, only "

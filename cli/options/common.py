@@ -25,7 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 table_option = click.option(
     "--table",
     "table_path",
-    required=True,
+    default="lut.csv",
+    show_default=True,
     type=click.Path(path_type=Path),
     help="A table that vitprof measure wrote.",
 )

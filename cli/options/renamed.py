@@ -42,3 +42,15 @@ def note_renamed(arguments: Iterable[str], command: click.Command) -> None:
     for name in dict.fromkeys(argument.partition("=")[0] for argument in arguments):
         if name in renamed:
             warn(f"warning: {name} is now called {renamed[name]}; the old name still works.")
+
+
+class RenamingGroup(click.Group):
+    """A group that tells of old spellings among its commands' arguments."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            note_renamed(rest, command)
+        return name, command, rest

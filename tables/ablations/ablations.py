@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import UserError
 from ...models import Block, Spec
 from ...models.ablations import Variant, all_variants, choices_of, single_variants
 from ..calibration.calibration import LoneBlocks
+from ..saved import LinesResult, csv_text
+from ..setting import Setting
 from ..table import LatencyTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 # Beyond this many combinations nobody reads a ranking, and making them takes minutes.
 MOST_COMBINATIONS = 200_000
@@ -24,18 +31,73 @@ class Ranked:
     spec: Spec
     ms: float
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "variant": self.words,
+            "changed": dict(self.changed),
+            "latency_ms": self.ms,
+            "macs": self.spec.macs,
+            "params": self.spec.params,
+        }
+
 
 @dataclass(frozen=True)
-class Variants:
+class Variants(LinesResult):
     """`base` is the model, `single` differ from it in one choice, `ranked` in any, in order.
 
     `not_covered` says by variant why the table cannot tell its latency.
     """
 
+    file_name: ClassVar[str] = "variants"
+
     base: Ranked
     single: Sequence[Ranked]
     ranked: Sequence[Ranked]
     not_covered: Mapping[str, str]
+    setting: Setting
+
+    @property
+    def title(self) -> str:
+        """The model, its latency and how many combinations there are."""
+        return (
+            f"{len(self.ranked)} variants of {self.base.spec.name} ({self.base.ms:.4g} ms on "
+            f"{self.setting.device})"
+        )
+
+    def report(self, top: int | None = None) -> dict[str, Any]:
+        """Return them as JSON values, the first `top` combinations (default: all)."""
+        return {
+            "model": self.base.spec.name,
+            "latency_ms": self.base.ms,
+            "choices": [
+                {**each.as_dict(), "more_ms": each.ms - self.base.ms} for each in self.single
+            ],
+            "not_covered": dict(self.not_covered),
+            "variants": len(self.ranked),
+            "ranked": [each.as_dict() for each in self.ranked[:top]],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a combination, in order: its choices in words, ms, MACs, parameters."""
+        import pandas as pd
+
+        columns = ["variant", "latency_ms", "macs", "params"]
+        lines = [(each.words, each.ms, each.spec.macs, each.spec.params) for each in self.ranked]
+        return pd.DataFrame(lines, columns=columns)
+
+    def to_csv(self) -> str:
+        """Return a line a combination as CSV."""
+        lines = (
+            (each.words, f"{each.ms:.7g}", each.spec.macs, each.spec.params) for each in self.ranked
+        )
+        return csv_text(("variant", "latency_ms", "macs", "params"), lines)
+
+    def figure(self) -> Figure:
+        """Return the ms that each choice adds to the model, and every combination over its MACs."""
+        from .plot import variants_figure
+
+        return variants_figure(self)
 
 
 def rank_variants(
@@ -78,7 +140,7 @@ def rank_variants(
     if count > MOST_COMBINATIONS:
         raise UserError(
             f"the choices have {count} combinations, more than {MOST_COMBINATIONS}; combine fewer "
-            f"with --choices, of {', '.join(options)}."
+            f"with `choices`, of {', '.join(options)}."
         )
     combinations: dict[tuple[Block, ...], Ranked] = {}
     for variant in all_variants(spec, {name: each for name, each in options.items() if each}):
@@ -88,7 +150,9 @@ def rank_variants(
             continue  # two choices that are covered one by one may not be together
         if max_ms is None or ranked.ms <= max_ms:
             combinations.setdefault(tuple(ranked.spec.blocks()), ranked)
-    return Variants(base, single, sorted(combinations.values(), key=_ORDERS[sort]), not_covered)
+    return Variants(
+        base, single, sorted(combinations.values(), key=_ORDERS[sort]), not_covered, table.setting
+    )
 
 
 _ORDERS: dict[str, Callable[[Ranked], tuple[float, float]]] = {

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..picture import save_picture
-from ..setting import Setting
+from ..picture import titled
 from .ablations import Variants
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
-def plot_variants(found: Variants, setting: Setting, path: str | Path) -> None:
-    """Draw the milliseconds each choice adds to the model, and every combination over its MACs.
-
-    The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+def variants_figure(found: Variants) -> Figure:
+    """Return the ms that each choice adds to the model, and every combination over its MACs."""
+    from matplotlib.figure import Figure
 
     height = max(4.5, 0.28 * len(found.single) + 1.5)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, height), layout="constrained")
+    figure = Figure(figsize=(13, height), layout="constrained")
+    left, right = figure.subplots(1, 2)
     _draw_choices(left, found)
     _draw_combinations(right, found)
-    save_picture(figure, setting, path)
+    return titled(figure, found.setting)
 
 
 def _draw_choices(axes: Axes, found: Variants) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from typing import TypeVar
 
 from ...errors import UserError
 from ...models import Spec
@@ -12,9 +13,10 @@ from .calibration import FEWEST_MODELS, PRIOR_RESIDUAL_SD, Calibration, LoneBloc
 
 # How far a whole model lies from any such line, were it measured exactly: as seen on ViTs.
 MISFIT_SD = 0.006
+T = TypeVar("T", bound=LatencyTable)
 
 
-def calibrated(table: LatencyTable) -> LatencyTable:
+def calibrated(table: T) -> T:
     """Return the table with a line fitted on its whole models, one for each family of them.
 
     A family of which there are too few has none. A model that the blocks of the table do not cover

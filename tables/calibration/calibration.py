@@ -209,7 +209,7 @@ def fit_calibration(
     if len(models) < FEWEST_MODELS:
         raise UserError(
             f"a calibration needs at least {FEWEST_MODELS} whole models, and the table has "
-            f"{len(models)}; measure it with --models 8."
+            f"{len(models)}; measure more of them (8, say)."
         )
     ops = list(dict.fromkeys(op for model in models for op in model.sums_ms))
     measured = np.asarray(measured_ms, dtype=float)

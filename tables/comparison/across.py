@@ -12,12 +12,18 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ...models import Spec
+from ..saved import LinesResult, csv_text
 from ..table import LatencyTable
 from .comparison import kendall_tau
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 # Where choosing by the wrong table is tried: at these quantiles of the latencies on the right one.
 BUDGETS = (0.25, 0.5, 0.75)
@@ -93,13 +99,95 @@ class PairOfTables:
 
 
 @dataclass(frozen=True)
-class Across:
+class Across(LinesResult):
     """Models in order of MACs, on every table, and every ordered pair of tables."""
+
+    file_name: ClassVar[str] = "compare"
 
     models: Sequence[Spec]
     on: Sequence[OnTable]
     macs_tau: Mapping[str, float]
     pairs: Sequence[PairOfTables]
+
+    @property
+    def title(self) -> str:
+        """How many models and tables, and how many pairs of models change places."""
+        swaps = sum(len(pair.swaps) for pair in self.pairs) // 2
+        labels = ", ".join(each.label for each in self.on)
+        return f"{len(self.models)} models on {labels}: {swaps} pairs change places"
+
+    def report(self) -> dict[str, Any]:
+        """Return it as JSON values, with the keys of `vitprof compare --json` of several tables."""
+        return {
+            "tables": {
+                each.label: {"path": each.table.source, **each.table.setting.as_dict()}
+                for each in self.on
+            },
+            "models": [
+                {
+                    "model": spec.name,
+                    "macs": spec.macs,
+                    "latency_ms": {each.label: float(each.ms[i]) for each in self.on},
+                    "low_ms": {each.label: float(each.low_ms[i]) for each in self.on},
+                    "high_ms": {each.label: float(each.high_ms[i]) for each in self.on},
+                    "rank": {"macs": i + 1, **{each.label: each.rank[i] for each in self.on}},
+                }
+                for i, spec in enumerate(self.models)
+            ],
+            "macs_kendall_tau": dict(self.macs_tau),
+            "pairs": [
+                {
+                    "a": pair.a,
+                    "b": pair.b,
+                    "kendall_tau": pair.kendall_tau,
+                    "scale": pair.scale,
+                    "inversions": [vars(swap) for swap in pair.swaps],
+                    "certain_inversions": sum(swap.certain for swap in pair.swaps),
+                    "deviations": [vars(deviation) for deviation in pair.deviations],
+                    "choices": [vars(choice) for choice in pair.choices],
+                }
+                for pair in self.pairs
+            ],
+            "order": [each.label for each in self.on],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a model: MACs, and by table ms, its interval and the rank."""
+        import pandas as pd
+
+        return pd.DataFrame(self._lines(), columns=self._columns())
+
+    def to_csv(self) -> str:
+        """Return a line a model as CSV, numbers with six digits."""
+        return csv_text(self._columns(), self._lines())
+
+    def figure(self) -> Figure:
+        """Return ranks from table to table, and each table's latencies over the first one's."""
+        from .across_plot import across_figure
+
+        return across_figure(self)
+
+    def _columns(self) -> list[str]:
+        names = ("ms", "low_ms", "high_ms", "rank")
+        of_tables = [f"{each.label}_{name}" for each in self.on for name in names]
+        return ["model", "macs", "rank_macs", *of_tables]
+
+    def _lines(self) -> list[list[object]]:
+        return [
+            [
+                spec.name,
+                spec.macs,
+                i + 1,
+                *(
+                    value
+                    for on in self.on
+                    for value in (
+                        float(on.ms[i]), float(on.low_ms[i]), float(on.high_ms[i]), on.rank[i]
+                    )
+                ),
+            ]
+            for i, spec in enumerate(self.models)
+        ]  # fmt: skip
 
 
 def compare_tables(

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import UserError
 from ..picture import logarithmic
 from .across import Across
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST_NAMES = 20
 
 
-def plot_across(across: Across, path: str | Path) -> None:
-    """Draw ranks from table to table, and each table's latencies over the first one's.
+def across_figure(across: Across) -> Figure:
+    """Return ranks from table to table, and each table's latencies over the first one's."""
+    from matplotlib.figure import Figure
 
-    The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.8), layout="constrained")
+    figure = Figure(figsize=(13, 5.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
     _draw_ranks(left, across)
     _draw_scales(right, across)
-    try:
-        figure.savefig(path, dpi=130)
-    except (OSError, ValueError) as error:
-        raise UserError(f"the picture {path} cannot be written: {error}.") from None
-    finally:
-        plt.close(figure)
+    return figure
 
 
 def _draw_ranks(axes: Axes, across: Across) -> None:

@@ -6,9 +6,29 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...models import Block, Spec
+from ..saved import LinesResult, csv_text
+from ..setting import Setting
 from ..table import LatencyTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+COLUMNS = (
+    "model",
+    "macs",
+    "params",
+    "predicted_ms",
+    "low_ms",
+    "high_ms",
+    "measured_ms",
+    "gmacs_per_s",
+    "rank_macs",
+    "rank_latency",
+)
 
 
 @dataclass(frozen=True)
@@ -50,15 +70,6 @@ class Inversion:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Models in order of MACs, the rank correlation of MACs and latency, and the inversions."""
-
-    models: Sequence[ComparedModel]
-    kendall_tau: float
-    inversions: Sequence[Inversion]
-
-
-@dataclass(frozen=True)
 class BlockSpeed:
     """What one measured point attains: MACs of the whole batch per second, in 10^9."""
 
@@ -67,11 +78,68 @@ class BlockSpeed:
     gmacs_per_s: float
 
 
+@dataclass(frozen=True)
+class Comparison(LinesResult):
+    """Models in order of MACs, the rank correlation of MACs and latency, and the inversions.
+
+    `speeds` are of the table's blocks. `stable` is False where a measured model wavered or failed.
+    """
+
+    file_name: ClassVar[str] = "compare"
+
+    models: Sequence[ComparedModel]
+    kendall_tau: float
+    inversions: Sequence[Inversion]
+    setting: Setting
+    speeds: Sequence[BlockSpeed]
+    stable: bool = True
+
+    @property
+    def title(self) -> str:
+        """How many models, and how well MACs order them."""
+        return (
+            f"{len(self.models)} models on {self.setting.device}: Kendall tau of MACs and latency "
+            f"{self.kendall_tau:.3f}, {len(self.inversions)} pairs that MACs get wrong"
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Return the comparison as JSON values, with the keys of `vitprof compare --json`."""
+        return {
+            "models": [
+                {column: getattr(model, column) for column in COLUMNS} for model in self.models
+            ],
+            "kendall_tau": self.kendall_tau,
+            "inversions": [vars(inversion) for inversion in self.inversions],
+            "setting": self.setting.as_dict(),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a model, in order of MACs."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [[getattr(model, column) for column in COLUMNS] for model in self.models],
+            columns=list(COLUMNS),
+        )
+
+    def to_csv(self) -> str:
+        """Return a line a model as CSV, numbers with six digits."""
+        lines = ([getattr(model, column) for column in COLUMNS] for model in self.models)
+        return csv_text(COLUMNS, lines)
+
+    def figure(self) -> Figure:
+        """Return latency over MACs of the models, and attained GMAC/s of the blocks."""
+        from .plot import comparison_figure
+
+        return comparison_figure(self)
+
+
 def compare_models(
     table: LatencyTable,
     specs: Sequence[Spec],
     measured_ms: Sequence[float] | None = None,
     extrapolate: bool = False,
+    stable: bool = True,
 ) -> Comparison:
     """Compare what `table` predicts (or what was measured, one value a spec) with the MACs."""
     predictions = [table.predict(spec, extrapolate) for spec in specs]
@@ -96,6 +164,9 @@ def compare_models(
         ranked,
         kendall_tau([float(m.macs) for m in ranked], [m.latency_ms for m in ranked]),
         _inversions(ranked),
+        table.setting,
+        block_speeds(table),
+        stable,
     )
 
 

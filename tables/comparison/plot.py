@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..picture import logarithmic, save_picture
-from ..setting import Setting
+from ..picture import logarithmic, titled
 from .comparison import BlockSpeed, ComparedModel, Comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST_LABELS = 14
 OP_COLOURS = {
@@ -24,22 +23,15 @@ OP_COLOURS = {
 }
 
 
-def plot_comparison(
-    comparison: Comparison, speeds: Sequence[BlockSpeed], setting: Setting, path: str | Path
-) -> None:
-    """Draw models (latency over MACs) and blocks (attained GMAC/s over MACs) into a file.
+def comparison_figure(comparison: Comparison) -> Figure:
+    """Return models (latency over MACs) and blocks (attained GMAC/s over MACs)."""
+    from matplotlib.figure import Figure
 
-    The suffix chooses the format (png, svg, pdf). Raises UserError when it cannot be written.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.4), layout="constrained")
+    figure = Figure(figsize=(13, 5.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
     _draw_models(left, comparison)
-    _draw_blocks(right, speeds)
-    save_picture(figure, setting, path)
+    _draw_blocks(right, comparison.speeds)
+    return titled(figure, comparison.setting)
 
 
 def _draw_models(axes: Axes, comparison: Comparison) -> None:

@@ -75,7 +75,7 @@ def check_learned_available() -> None:
     except ImportError:
         raise UserError(
             "the learned rivals need scikit-learn, which is not installed; install it (pip install "
-            "'vitprof[validate]'), or leave --train away."
+            "'vitprof[validate]'), or leave `train` away."
         ) from None
 
 

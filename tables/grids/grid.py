@@ -41,7 +41,7 @@ class OutsideTableError(UserError):
     def __init__(self, fact: str) -> None:
         self.fact = fact
         super().__init__(
-            f"{fact}; measure a table that covers the model (vitprof measure --model), or accept a "
+            f"{fact}; measure a table that covers the model (vitprof measure), or accept a "
             "guess with `extrapolate`."
         )
 

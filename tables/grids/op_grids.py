@@ -116,8 +116,8 @@ class OpGrids:
     def _of_no_kind(self, values: np.ndarray) -> UserError:
         """Say which fixed dims of a block were not measured, and which were."""
         remedy = (
-            "measure a table that covers the model (vitprof measure --model), or accept a guess "
-            "with --extrapolate."
+            "measure a table that covers the model (vitprof measure), or accept a guess with "
+            "`extrapolate`."
         )
         for i in self._fixed:
             measured = sorted({int(part.levels[i][0]) for part in self.parts})

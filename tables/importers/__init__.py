@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,21 @@ class Imported:
     unknown: list[str]
     repeated: list[str]
 
+    @property
+    def ops(self) -> dict[str, int]:
+        """How many rows each op has, in the table's order."""
+        return dict(Counter(str(row.subject).partition("(")[0] for row in self.table.block_rows))
+
+    def report(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "rows": len(self.table.rows),
+            "ops": self.ops,
+            "unknown": self.unknown,
+            "repeated": self.repeated,
+            **self.table.header.entries(),
+        }
+
 
 def import_table(
     kind: str,
@@ -55,11 +71,11 @@ def import_table(
     _check_format(kind, path, text[:_LOOKED_AT])
     entries = FORMATS[kind][0](path, tokens)
     if not entries.ms:
-        raise UserError(f"{path} holds no entry that --from {kind} knows; is it of another format?")
+        raise UserError(f"{path} holds no entry that `kind` {kind} knows; is it of another format?")
     named = " and ".join(sorted(entries.devices))
     if device is None and len(entries.devices) != 1:
         raise UserError(
-            f"{path} names {named or 'no device'}; say which device it is about (--device)."
+            f"{path} names {named or 'no device'}; say which device it is about (`device`)."
         )
     setting = Setting(
         device=device or named,
@@ -88,7 +104,7 @@ def _check_format(kind: str, path: Path, start: str) -> None:
         return
     for other, (_, marks) in FORMATS.items():
         if any(mark in start for mark in marks):
-            raise UserError(f"{path} looks like a file of {other}: use --from {other}.")
+            raise UserError(f"{path} looks like a file of {other}: use `kind` {other}.")
 
 
 __all__ = ["FORMATS", "Imported", "import_table"]

@@ -97,3 +97,4 @@ def test_a_named_model_that_one_table_lacks_is_an_error_and_another_is_left_out(
     drawn = run("compare", "--table", a, "--table", narrow)
     assert drawn.code == 0, drawn.err
     assert "left out: deit-base" in drawn.err
+    assert "a guess with --extrapolate" in drawn.err

@@ -52,8 +52,10 @@ def test_json_lists_what_was_not_understood_and_the_exit_code_says_so(run, tmp_p
     assert "transffn_what" in answer.err
     again = run(*command)
     assert (again.code, again.is_one_sentence) == (2, True)
-    assert "--force" in again.err
-    assert run(*command, "--force").code == 1
+    assert "--fresh" in again.err
+    forced = run(*command, "--force")
+    assert forced.code == 1, "the old name"
+    assert "--force is now called --fresh" in forced.err
     assert len(LatencyTable.read_csv(out).rows) == 1
 
 

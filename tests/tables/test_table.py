@@ -275,7 +275,7 @@ def test_another_setting_than_wanted_is_refused(
     vit_table: LatencyTable, refused: Callable[..., object]
 ) -> None:
     vit_table.check_setting(device="cpu", batch=1, threads=None)
-    with refused("batch 1", "not 8", "--batch 8"):
+    with refused("batch 1", "not 8", "measure a table with batch 8"):
         vit_table.check_setting(device="cpu", batch=8)
 
 

@@ -47,14 +47,14 @@ def test_a_budget_keeps_what_fits_and_the_file_has_all(run, table: Path, tmp_pat
     macs = [int(line["macs"]) for line in lines]
     assert macs == sorted(macs, reverse=True)
     assert f"{len(lines)} combinations within 2.9ms" in answer.out
-    assert "vitprof measure --space efficientvit --variants efficientvit-m4" in answer.err
+    assert "vitprof measure --family efficientvit --ablations efficientvit-m4" in answer.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--max-latency", "soon"), "5ms"),
-        (("--max-latency", "0ms"), "not a time"),
+        (("--max-latency", "0ms"), "above 0"),
         (("--choices", "deph"), "did you mean 'depth'"),
         (("--model", "deit-tiny"), "family 'vit'"),
         (("--family", "swin"), "not listed"),

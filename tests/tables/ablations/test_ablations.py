@@ -12,9 +12,7 @@ from vitprof.errors import UserError
 from vitprof.models import Block, create_spec
 from vitprof.models.ablations import all_variants, single_variants
 from vitprof.tables import LatencyTable, Row, Setting
-from vitprof.tables.ablations import plot as variants_plot
 from vitprof.tables.ablations.ablations import rank_variants
-from vitprof.tables.picture import save_picture
 
 M4 = create_spec("efficientvit-m4")
 
@@ -72,20 +70,11 @@ def test_a_table_without_the_model_is_refused(table: LatencyTable) -> None:
         rank_variants(table, create_spec("efficientvit-m5"))
 
 
-def test_it_is_drawn(
-    table: LatencyTable, setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    figures: list[Any] = []
-
-    def remember(figure: Any, *rest: Any) -> None:
-        figures.append(figure)
-        save_picture(figure, *rest)
-
-    monkeypatch.setattr(variants_plot, "save_picture", remember)
+def test_it_is_drawn(table: LatencyTable, tmp_path: Path) -> None:
     found = rank_variants(table, M4, ["qk", "depth"])
-    variants_plot.plot_variants(found, setting, tmp_path / "variants.png")
+    figure: Any = found.plot(tmp_path / "variants.png")
     assert (tmp_path / "variants.png").read_bytes().startswith(b"\x89PNG")
-    left, right = figures[0].axes
+    left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == [v.words for v in found.single]
     assert [bar.get_width() for bar in left.patches] == pytest.approx(
         [each.ms - found.base.ms for each in found.single]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -10,8 +11,7 @@ import numpy as np
 import pytest
 from vitprof.models import ViTSpec
 from vitprof.tables import LatencyTable
-from vitprof.tables.comparison.comparison import Comparison, block_speeds, compare_models
-from vitprof.tables.comparison.plot import plot_comparison
+from vitprof.tables.comparison.comparison import Comparison, compare_models
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +22,10 @@ def comparison(vit_table: LatencyTable, small_vit: Callable[..., ViTSpec]) -> Co
 
 @pytest.mark.parametrize("models", [1, 20])
 def test_both_panels_of_the_png_are_drawn(
-    models: int, comparison: Comparison, vit_table: LatencyTable, tmp_path: Path
+    models: int, comparison: Comparison, tmp_path: Path
 ) -> None:
     path = tmp_path / "compare.png"
-    few = Comparison(comparison.models[:models], comparison.kendall_tau, comparison.inversions)
-    plot_comparison(few, block_speeds(vit_table), vit_table.setting, path)
+    replace(comparison, models=comparison.models[:models]).plot(path)
     image = matplotlib.image.imread(path)
     height, width = image.shape[:2]
     assert width > 1000
@@ -37,11 +36,9 @@ def test_both_panels_of_the_png_are_drawn(
         assert coloured.mean() > 0.0002
 
 
-def test_the_suffix_chooses_the_format(
-    comparison: Comparison, vit_table: LatencyTable, tmp_path: Path
-) -> None:
+def test_the_suffix_chooses_the_format(comparison: Comparison, tmp_path: Path) -> None:
     path = tmp_path / "compare.svg"
-    plot_comparison(comparison, block_speeds(vit_table), vit_table.setting, path)
+    comparison.plot(path)
     text = path.read_text()
     assert "<svg" in text
     assert "GMAC" in text or "<path" in text
@@ -51,10 +48,9 @@ def test_the_suffix_chooses_the_format(
 def test_what_cannot_be_written_is_one_sentence(
     name: str,
     comparison: Comparison,
-    vit_table: LatencyTable,
     tmp_path: Path,
     refused: Callable[..., object],
 ) -> None:
     with refused(name, "cannot be written"):
-        plot_comparison(comparison, block_speeds(vit_table), vit_table.setting, tmp_path / name)
+        comparison.plot(tmp_path / name)
     assert list(tmp_path.iterdir()) == []

@@ -123,7 +123,7 @@ def test_a_dim_outside_names_axis_and_range(
 ) -> None:
     rows = grid_rows("mlp", lambda **_: 1.0, embed=[16, 32], mlp=[64, 128], tokens=[5])
     grid = OpGrid("mlp", rows)
-    with refused(*words, "--extrapolate"):
+    with refused(*words, "`extrapolate`"):
         grid.interpolate(np.array([[20, 64, 5], [embed, hidden, 5]]))
     assert grid.corners(np.array([[embed, hidden, 5]])).outside["tokens"].tolist() == [False]
 

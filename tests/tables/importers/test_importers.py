@@ -116,7 +116,7 @@ def nvit(nvit_file: Path) -> LatencyTable:
 @pytest.mark.parametrize(("embed", "heads", "mlp"), [(64, 1, 256), (128, 2, 256), (96, 2, 128)])
 def test_a_vit_is_predicted_from_whole_layers(nvit, embed, heads, mlp) -> None:
     spec = spec_of(embed, heads, mlp)
-    with pytest.raises(UserError, match=r"no 'patch_embed', 'classifier' block.*--partial"):
+    with pytest.raises(UserError, match=r"no 'patch_embed', 'classifier' block.*`partial`"):
         nvit.predict(spec)
     answer = nvit.predict(spec, partial=True)
     assert answer.ms == pytest.approx(2 * nvit_ms(embed, heads, mlp))
@@ -173,7 +173,7 @@ def test_every_block_is_in_one_layer_or_left_as_it_is(layers) -> None:
         ("nnmeter", '{"transffn_16_48_2_hard_swish_ln": "x"}', ["'x'"]),
         ("nnmeter", '{"transffn_16_48_2_hard_swish_ln": true}', ["True"]),
         ("nnmeter", '{"transffn_a": 1, "transffn_a": 2}', ["'transffn_a' stands twice"]),
-        ("nnmeter", '{"transffn_a": 1}', ["no entry that --from nnmeter knows"]),
+        ("nnmeter", '{"transffn_a": 1}', ["no entry that `kind` nnmeter knows"]),
         ("nnmeter", '{"transffn_', ["not valid JSON"]),
         ("nnmeter", "[" * 100000, ["not valid JSON"]),
         ("nnmeter", '["transattn_"]', ["no JSON object"]),
@@ -213,7 +213,7 @@ def test_a_damaged_file_is_one_sentence_with_its_place(
 def test_a_file_of_another_format_is_recognised(kind: str, file_of: FileOf) -> None:
     for other in FORMATS:
         if other != kind:
-            with pytest.raises(UserError, match=f"use --from {other}"):
+            with pytest.raises(UserError, match=f"use `kind` {other}"):
                 import_table(kind, file_of(other), "p")
 
 
@@ -224,7 +224,7 @@ def test_what_is_not_there_is_refused(file_of: FileOf, tmp_path: Path) -> None:
         import_table("ofa", tmp_path, "p")
     with pytest.raises(UserError, match="did you mean 'nvit'"):
         import_table("nvi", file_of("nvit"), "p")
-    with pytest.raises(UserError, match=r"no device.*--device"):
+    with pytest.raises(UserError, match=r"no device.*`device`"):
         import_table("ofa", file_of("ofa"))
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not a text file"):

@@ -1,0 +1,31 @@
+"""What came of importing another tool's table, for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..output import note
+
+if TYPE_CHECKING:
+    from ...tables.importers import Imported
+
+
+def note_left_out(found: Imported) -> None:
+    """Tell which keys were not understood, and which blocks stand there more than once."""
+    for key in found.unknown:
+        note(f"unknown, not imported: {key}")
+    for block in found.repeated:
+        note(f"stands there more than once, the median is taken: {block}")
+
+
+def print_imported(found: Imported, out: Path) -> None:
+    """Print how many rows of which op there are."""
+    setting = found.table.setting
+    ops = ", ".join(f"{count} {op}" for op, count in found.ops.items())
+    click.echo(
+        f"{out}: {len(found.table.rows)} rows of device {setting.device}, "
+        f"imported from {setting.provider}: {ops}"
+    )

@@ -1,0 +1,51 @@
+"""A prediction for people: the latency, what it stands on, and where it goes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+from ..output import milliseconds, note, print_table
+
+if TYPE_CHECKING:
+    from ...tables import Prediction
+
+
+def print_prediction(answer: Prediction) -> None:
+    """Print the latency with its interval, and tables of ops and of blocks."""
+    setting = answer.setting
+    assert setting is not None, "a table's answer has its setting"
+    click.echo(
+        f"{answer.model} on {setting.device} ({setting.backend}, {setting.dtype}, batch "
+        f"{setting.batch}, {setting.threads} thread{'s' if setting.threads > 1 else ''}): "
+        f"{milliseconds(answer.ms)} ms  {_interval(answer)}"
+    )
+    click.echo(f"  {answer.how}.")
+    rows = [(op, milliseconds(ms), f"{ms / answer.ms:.1%}") for op, ms in answer.by_op.items()]
+    if answer.offset_ms:
+        rows.append(
+            ("(constant)", milliseconds(answer.offset_ms), f"{answer.offset_ms / answer.ms:.1%}")
+        )
+    print_table(("op", "ms", "share"), rows)
+    print_table(
+        ("block", "ms each", "ms", "share"),
+        [
+            (
+                f"{count} x {part.block}" if count > 1 else str(part.block),
+                milliseconds(part.ms),
+                milliseconds(count * part.ms),
+                f"{count * part.ms / answer.ms:.1%}",
+            )
+            for part, count in answer.by_different_block()
+        ],
+    )
+    if answer.extrapolated:
+        note(f"extrapolated on {', '.join(answer.extrapolated)}: a guess, not a measurement.")
+
+
+def _interval(answer: Prediction) -> str:
+    if math.isnan(answer.low_ms):
+        return "(interval unknown)"
+    return f"[{milliseconds(answer.low_ms)} .. {milliseconds(answer.high_ms)}]"

@@ -1,0 +1,161 @@
+"""`vitprof.compare`: MACs against latency, and tables against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+from ..notes import note
+from ..progress import ProgressOption, shown_progress
+from .inputs import Path, specs_of, table_of
+
+if TYPE_CHECKING:
+    from ..models import Spec
+    from ..tables import LatencyTable
+    from ..tables.comparison.across import Across
+    from ..tables.comparison.comparison import Comparison
+
+
+def compare(
+    models: Path | Spec | Sequence[Path | Spec] = (),
+    tables: Path | LatencyTable | Sequence[Path | LatencyTable] = "lut.csv",
+    *,
+    samples: int = 0,
+    seed: int = 0,
+    measure: bool = False,
+    extrapolate: bool = False,
+    progress: ProgressOption = False,
+) -> Comparison | Across:
+    """Compare models by MACs and by latency, and show which pairs MACs get wrong.
+
+    With several tables, compare the tables: which pairs of models change places from one device
+    to another, and what choosing by the wrong table costs.
+
+    Args:
+        models: Names, specs' JSON files, folders or Specs (default: every named model that the
+            table covers).
+        tables: A table or its file, or several.
+        samples: Add so many random models from the (first) table's range.
+        seed: Of the random models.
+        measure: Measure the models on this machine too; with one table only.
+        extrapolate: Answer outside the measured range too.
+        progress: Show a bar on stderr while measuring, or call this function.
+
+    Returns:
+        A `Comparison` of one table or an `Across` of several: `to_frame()`, `plot()`,
+        `save(folder)`. Latencies are ms for one run of the table's batch.
+
+    Raises:
+        UserError: A table does not cover a model that is named, or none at all; or it is to be
+            measured on another machine than the table's.
+
+    Example:
+        >>> import vitprof
+        >>> found = vitprof.compare(["deit-tiny", "deit-small"], "lut.csv")  # doctest: +SKIP
+        >>> found.kendall_tau, found.inversions  # doctest: +SKIP
+        (1.0, [])
+    """
+    from ..tables.comparison.across import compare_tables
+    from ..tables.comparison.comparison import compare_models
+
+    several = [tables] if isinstance(tables, str) or not isinstance(tables, Sequence) else tables
+    named = specs_of(models)
+    if len(several) > 1:
+        if measure:
+            raise UserError(
+                "`measure` works with one `tables`: this machine is one device; measure its table "
+                "and compare that one."
+            )
+        by_label = _labelled(several)
+        specs = _chosen(next(iter(by_label.values())), named, samples, seed, extrapolate)
+        strict = not samples and bool(named)
+        return compare_tables(by_label, _covered(by_label, specs, strict, extrapolate), extrapolate)
+    table = table_of(several[0])
+    specs = _chosen(table, named, samples, seed, extrapolate)
+    if not measure:
+        return compare_models(table, specs, extrapolate=extrapolate)
+    from ..profiler.remeasure import verified_ms
+
+    purpose = f"vitprof compare --table {table.source} --measure"
+    with shown_progress(progress) as on_progress:
+        measured, stable = verified_ms(table, specs, purpose, on_progress)
+    return compare_models(table, specs, measured, extrapolate, stable)
+
+
+def _chosen(
+    table: LatencyTable, named: Sequence[Spec], samples: int, seed: int, extrapolate: bool
+) -> list[Spec]:
+    """Return the named models, or all known ones that the table covers, and random ones."""
+    import random
+
+    chosen = list(named)
+    if not named and not samples:
+        chosen = _known(table, extrapolate)
+    if samples:
+        from ..profiler.spaces_of_table import spaces_of_table
+
+        spaces = spaces_of_table(table)
+        rng = random.Random(seed)  # noqa: S311 - reproducible models, not secrets
+        chosen += [spaces[i % len(spaces)].sample(rng, f"random-{i}") for i in range(samples)]
+    if not chosen:
+        raise UserError(
+            f"{table.source} covers none of the known models; name one in `models` and accept a "
+            "guess with `extrapolate`, or measure a table for it."
+        )
+    return chosen
+
+
+def _known(table: LatencyTable, extrapolate: bool) -> list[Spec]:
+    """Return the models known by name that a table covers."""
+    from ..models import create_spec, spec_names
+
+    found = []
+    for name in spec_names():
+        spec = create_spec(name)
+        try:
+            table.predict(spec, extrapolate)
+        except UserError:
+            continue
+        found.append(spec)
+    return found
+
+
+def _labelled(tables: Sequence[Path | LatencyTable]) -> dict[str, LatencyTable]:
+    """Return the tables by label: the file's name, or its whole path where names are alike."""
+    read = [table_of(table) for table in tables]
+    paths = [FilePath(table.source) for table in read]
+    if len(set(paths)) < len(paths):
+        raise UserError("one of `tables` is given twice; give each once.")
+    stems = [path.stem for path in paths]
+    return {
+        path.stem if stems.count(path.stem) == 1 else str(path.with_suffix("")): table
+        for path, table in zip(paths, read, strict=True)
+    }
+
+
+def _covered(
+    tables: Mapping[str, LatencyTable], specs: Sequence[Spec], strict: bool, extrapolate: bool
+) -> list[Spec]:
+    """Return the specs that every table covers.
+
+    One that is not covered is a UserError where it is `strict`, else it is left out, and told.
+    """
+    kept = []
+    for spec in specs:
+        try:
+            for table in tables.values():
+                table.predict(spec, extrapolate)
+        except UserError as error:
+            if strict:
+                raise
+            note(f"left out: {spec.name}: {error}")
+            continue
+        kept.append(spec)
+    if len(kept) < 2:
+        raise UserError(
+            "fewer than two models are covered by all tables; name some in `models`, or accept "
+            "guesses with `extrapolate`."
+        )
+    return kept
