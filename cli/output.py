@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..notes import note
-from ..progress import OnProgress, shown_progress
 from ..results import plain
 
 if TYPE_CHECKING:
@@ -72,10 +70,3 @@ def milliseconds(value: float) -> str:
 def giga(value: float) -> str:
     """Return a count in units of 10^9."""
     return f"{value / 1e9:.3g}"
-
-
-@contextmanager
-def progress_bar(enabled: bool = True) -> Iterator[OnProgress]:
-    """Show how far the work is, and the time left, on stderr."""
-    with shown_progress(enabled) as on_progress:
-        yield on_progress
