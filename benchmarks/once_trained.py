@@ -49,7 +49,7 @@ def choices(folder: Path) -> list[dict[str, dict]]:
         for algorithm in ALGORITHMS:
             out = folder / "choices" / f"{number}-{algorithm}"
             if not (out / "report.json").exists():
-                of = [part for one in variants for part in ("--variants", str(folder / one))]
+                of = [part for one in variants for part in ("--models", str(folder / one))]
                 vitprof("choose", *of, "--data", "cifar10_jpeg", "--threads", "1,2", "--facts",
                         str(folder / "facts.jsonl"), "--algorithm", algorithm, *options, "--out",
                         str(out))  # fmt: skip

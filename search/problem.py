@@ -24,7 +24,8 @@ class Evaluation:
     """How good a candidate is: an accuracy from 0 to 1, or what else it is judged by.
 
     excess: by what share of it the worst limit on what was measured is exceeded; 0 where all are
-    kept. What exceeds one comes behind all that keep them, the less it does the further ahead.
+    kept. What exceeds one comes behind all that keep them, the less it does the further ahead,
+    whatever its figure.
     """
 
     figure: float
@@ -37,7 +38,7 @@ class Evaluation:
     @property
     def rank(self) -> tuple[float, float]:
         """What of two evaluations the better one has more of."""
-        return -self.excess, self.figure
+        return -self.excess, self.figure if self.keeps_limits else 0.0
 
 
 class Evaluator(Protocol):

@@ -109,12 +109,16 @@ def find_search_space(name_or_path: str) -> SearchSpace:
     path = Path(name_or_path)
     if (path / SUPERNET).is_file():
         return _of_supernet(path / SUPERNET)
+    if path.is_dir():
+        raise UserError(
+            f"the folder '{path}' holds no search space: there is no {SUPERNET} in it, which "
+            "vitprof supernet writes once its training is done."
+        )
     if path.suffix not in (".toml", ".json"):
-        names = search_space_names()
         raise UserError(
             f"unknown search space {shown(name_or_path)}"
-            f"{did_you_mean(name_or_path, names)}; they are {', '.join(names)}, or "
-            "a .toml or .json file with one of your own (docs/search-spaces.md)."
+            f"{did_you_mean(name_or_path, search_space_names())}; vitprof space lists all, and "
+            "a .toml or .json file may hold one of your own (docs/search-spaces.md)."
         )
     record = _toml(path) if path.suffix == ".toml" else read_json_object(path)[0]
     record.setdefault("name", path.stem)

@@ -200,8 +200,13 @@ def test_any_junk_is_refused_or_makes_models(family: str, data: st.DataObject, j
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(refused) -> None:
-    with refused("'autovit-xss'", "did you mean 'autovit-xs'", "efficientvit"):
+    with refused("'autovit-xss'", "did you mean 'autovit-xs'", "vitprof space lists"):
         find_search_space("autovit-xss")
+
+
+def test_a_folder_without_a_supernet_says_what_is_missing(refused, tmp_path) -> None:
+    with refused(str(tmp_path), "no supernet.json", "once its training is done"):
+        find_search_space(str(tmp_path))
 
 
 @pytest.mark.parametrize(
