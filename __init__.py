@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .verbs.breakdown import breakdown
     from .verbs.build import build
     from .verbs.calibrate import calibrate
+    from .verbs.check_plugin import check_plugin
     from .verbs.choose import choose
     from .verbs.compare import compare
     from .verbs.devices import devices
@@ -57,6 +58,7 @@ _HOMES = {
     "breakdown": ".verbs.breakdown",
     "build": ".verbs.build",
     "calibrate": ".verbs.calibrate",
+    "check_plugin": ".verbs.check_plugin",
     "choose": ".verbs.choose",
     "compare": ".verbs.compare",
     "create_model": ".models",
@@ -95,6 +97,7 @@ __all__ = [
     "breakdown",
     "build",
     "calibrate",
+    "check_plugin",
     "choose",
     "compare",
     "create_model",

@@ -51,7 +51,8 @@ def _readable(entry: DeviceEntry) -> None:
     entry.device()
 
 
-def _plugins() -> PluginGroup[DeviceEntry]:
+def device_plugins() -> PluginGroup[DeviceEntry]:
+    """Return the devices of other wheels."""
     own = tuple(built_in_devices())
     return PluginGroup("vitprof.devices", DeviceEntry, "device", own, _readable)
 
@@ -106,7 +107,7 @@ def _text_of(file: Path) -> str:
 def devices() -> Mapping[str, Device]:
     """Return every known device by name: vitprof's own first, then files', then other wheels'."""
     known = {**built_in_devices(), **_devices_of_files()}
-    for name, entry in _plugins().all().items():
+    for name, entry in device_plugins().all().items():
         known.setdefault(name, entry.device())
     return MappingProxyType(known)
 
@@ -121,7 +122,7 @@ def find_device(name: str) -> Device:
     device = built_in_devices().get(name) or _devices_of_files().get(name)
     if device is not None:
         return device
-    entry = _plugins().find(name)
+    entry = device_plugins().find(name)
     if entry is None:
         raise UserError(
             f"device '{name}' is not known{did_you_mean(name, devices())}; "

@@ -43,6 +43,7 @@ COMMANDS = {
     "pipeline": "pipeline",
     "table": "table",
     "devices": "devices",
+    "check-plugin": "check_plugin",
     "models": "models",
     "space": "space",
 }

@@ -202,13 +202,13 @@ def install_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 
 @pytest.fixture
 def install_toy(install_wheel: Callable[..., None]) -> Callable[..., None]:
-    """Install the family "toy"; pairs of texts change its module first: (old, new)."""
+    """Install the family "toy"; pairs of texts change its modules first: (old, new)."""
 
     def install(*changes: tuple[str, str], name: str = "toy") -> None:
         modules = {path.stem: path.read_text() for path in TOY_WHEEL.glob("*.py")}
         for old, new in changes:
-            assert old in modules["toy_family"]
-            modules["toy_family"] = modules["toy_family"].replace(old, new)
+            assert any(old in text for text in modules.values())
+            modules = {module: text.replace(old, new) for module, text in modules.items()}
         install_wheel("toy-vision", {"vitprof.families": {name: "toy_family:FAMILY"}}, **modules)
 
     return install

@@ -1,0 +1,32 @@
+"""`vitprof check-plugin`: whether what another wheel adds keeps what it promises."""
+
+from __future__ import annotations
+
+import click
+
+from ..options.common import devices_option
+from ..output import json_option, print_json
+
+
+@click.command(epilog="Example: vitprof check-plugin my-backend")
+@click.argument("name")
+@devices_option
+@json_option
+def check_plugin(name: str, as_json: bool) -> int:
+    """Check what a family, backend, device or method promises.
+
+    NAME is what a wheel adds, a device of a file, or one of vitprof's own.
+    """
+    from ...promises import Checked
+    from ...verbs.check_plugin import check_plugin as check
+
+    def show(one: Checked) -> None:
+        click.echo(f"{one.answer}: {one.promise}" + (f": {one.why}" if one.why else ""))
+
+    found = check(name) if as_json else check(name, on_checked=show)
+    if as_json:
+        print_json({"checked": [one.report() for one in found]})
+    else:
+        for one in found:
+            click.echo(one.title)
+    return int(any(one.broken for one in found))

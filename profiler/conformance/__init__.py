@@ -1,0 +1,1 @@
+"""What backends, devices and families promise, checked one by one (`vitprof check-plugin`)."""
