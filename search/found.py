@@ -102,20 +102,28 @@ def to_csv(models: Sequence[Found], tables: Sequence[str], genes: Sequence[str])
     suffixes = [f"_{name}" if several else "" for name in tables]
     writer.writerow(
         [
-            "model", "figure",
-            *(f"predicted_ms{s}" for s in suffixes), *(f"measured_ms{s}" for s in suffixes),
-            "params", "macs", "peak_bytes", *genes,
+            "model",
+            "figure",
+            *(f"predicted_ms{s}" for s in suffixes),
+            *(f"measured_ms{s}" for s in suffixes),
+            "params",
+            "macs",
+            "peak_bytes",
+            *genes,
         ]
-    )  # fmt: skip
+    )
     for model in models:
         measured = model.measured_ms or (float("nan"),) * len(tables)
         writer.writerow(
             [
-                model.name, f"{model.figure:.6g}",
+                model.name,
+                f"{model.figure:.6g}",
                 *(f"{ms:.6g}" for ms in model.latency_ms),
                 *("" if np.isnan(ms) else f"{ms:.6g}" for ms in measured),
-                model.spec.params, model.spec.macs, model.peak_bytes,
+                model.spec.params,
+                model.spec.macs,
+                model.peak_bytes,
                 *(model.values.get(gene, "") for gene in genes),
             ]
-        )  # fmt: skip
+        )
     return text.getvalue()

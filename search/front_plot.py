@@ -31,8 +31,15 @@ def front_figure(problem: SearchProblem, best: Found, front: Sequence[Found]) ->
     figure = NewFigure(figsize=(8, 5.2), layout="constrained")
     axes = figure.subplots()
     # What was evaluated later is darker: one sees where the search went.
-    axes.scatter(goals, scale * figures, c=order, cmap="Greys", vmin=-len(order) * 0.4, s=12,
-                 label=f"evaluated ({len(order)}; darker: later)")  # fmt: skip
+    axes.scatter(
+        goals,
+        scale * figures,
+        c=order,
+        cmap="Greys",
+        vmin=-len(order) * 0.4,
+        s=12,
+        label=f"evaluated ({len(order)}; darker: later)",
+    )
     by_key = {tuple(row.tolist()): goal for row, goal in zip(population, goals, strict=True)}
 
     def goal_of(model: Found) -> float:
@@ -40,18 +47,30 @@ def front_figure(problem: SearchProblem, best: Found, front: Sequence[Found]) ->
         return float(by_key[key])
 
     on_front = sorted(front, key=goal_of)
-    axes.plot([goal_of(m) for m in on_front], [scale * m.figure for m in on_front],
-              "o-", color="tab:blue", markersize=4, linewidth=1, label="front")  # fmt: skip
-    axes.plot(goal_of(best), scale * best.figure, "*", color="tab:red", markersize=15,
-              label="best")  # fmt: skip
+    axes.plot(
+        [goal_of(m) for m in on_front],
+        [scale * m.figure for m in on_front],
+        "o-",
+        color="tab:blue",
+        markersize=4,
+        linewidth=1,
+        label="front",
+    )
+    axes.plot(goal_of(best), scale * best.figure, "*", color="tab:red", markersize=15, label="best")
     _mark_measured(axes, problem.goal, [best, *front], scale)
     limits = [x for x in problem.limits.each if x.unit == "ms" and x.table == 0]
     if problem.goal.kind == "accuracy" and limits:
-        axes.axvline(limits[0].most, color="tab:red", linestyle="--", linewidth=1,
-                     label=f"limit {limits[0].in_words()}")  # fmt: skip
+        axes.axvline(
+            limits[0].most,
+            color="tab:red",
+            linestyle="--",
+            linewidth=1,
+            label=f"limit {limits[0].in_words()}",
+        )
     axes.set_xlabel(_axis(problem.goal))
-    axes.set_ylabel(f"top-1, % ({problem.evaluator.measures[9:]})" if top1
-                    else problem.evaluator.measures)  # fmt: skip
+    axes.set_ylabel(
+        f"top-1, % ({problem.evaluator.measures[9:]})" if top1 else problem.evaluator.measures
+    )
     axes.grid(True, alpha=0.3)
     axes.legend(fontsize=8)
     return figure
@@ -62,8 +81,14 @@ def _mark_measured(axes: Axes, goal: SearchGoal, models: Sequence[Found], scale:
         return
     measured = [m for m in models if m.measured_ms and not np.isnan(m.measured_ms[0])]
     if measured:
-        axes.plot([m.measured_ms[0] for m in measured], [scale * m.figure for m in measured],
-                  "x", color="tab:orange", markersize=7, label="measured")  # fmt: skip
+        axes.plot(
+            [m.measured_ms[0] for m in measured],
+            [scale * m.figure for m in measured],
+            "x",
+            color="tab:orange",
+            markersize=7,
+            label="measured",
+        )
 
 
 def _axis(goal: SearchGoal) -> str:

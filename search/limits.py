@@ -44,9 +44,10 @@ class Limit:
         if self.unit == "bytes":
             return f"{value / MEBI:.4g} MiB of memory"
         factor, prefix = next(
-            (f, p) for f, p in ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1, "")) if value >= f
-            or f == 1
-        )  # fmt: skip
+            (f, p)
+            for f, p in ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1, ""))
+            if value >= f or f == 1
+        )
         words = {"params": "parameters", "macs": "MACs"}
         return f"{value / factor:.4g}{prefix} {words[self.unit]}"
 

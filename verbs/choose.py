@@ -119,23 +119,44 @@ def choose(
     score = Score(latency_weight, memory_weight)
     folder = Path(out)
     least = measured_limits.accuracy
-    saved = SavedRun(folder, {
-        "command": "choose", "models": [str(path) for path in paths], "data": str(data),
-        "space": space.to_dict(), "judge_images": judge_images, "max_latency": max_latency,
-        "max_memory": max_memory, "max_params": max_params, "max_macs": max_macs,
-        "max_cpu": max_cpu, "min_accuracy": None if least is None else 100 * least,
-        **vars(score), "accuracy": accuracy, "algorithm": algorithm, "evaluations": most,
-        "seed": seed,
-    }, fresh=fresh)  # fmt: skip
+    saved = SavedRun(
+        folder,
+        {
+            "command": "choose",
+            "models": [str(path) for path in paths],
+            "data": str(data),
+            "space": space.to_dict(),
+            "judge_images": judge_images,
+            "max_latency": max_latency,
+            "max_memory": max_memory,
+            "max_params": max_params,
+            "max_macs": max_macs,
+            "max_cpu": max_cpu,
+            "min_accuracy": None if least is None else 100 * least,
+            **vars(score),
+            "accuracy": accuracy,
+            "algorithm": algorithm,
+            "evaluations": most,
+            "seed": seed,
+        },
+        fresh=fresh,
+    )
     log = folder / "facts.jsonl" if facts is None else Path(facts)
     if fresh and facts is None:
         log.unlink(missing_ok=True)
     with shown_progress(progress) as on_progress:
         folders = {name: place for one in ladders for name, place in one.folders.items()}
         machine, rest = _machine(
-            space, folders, str(data), resolution, judge_images, accuracy, sessions, log,
+            space,
+            folders,
+            str(data),
+            resolution,
+            judge_images,
+            accuracy,
+            sessions,
+            log,
             on_progress,
-        )  # fmt: skip
+        )
         if machine.log.found:
             note(f"{len(machine.log.found)} variants are measured already ({machine.log.path}).")
         warn_of_hazards(PartialSetting(threads=max(space.threads)))
@@ -170,9 +191,11 @@ def _threads(threads: int | str | Sequence[int]) -> list[int]:
 
 
 def _measured_limits(
-    latency: Quantity | None, memory: Quantity | None, cpu: float | str | None,
+    latency: Quantity | None,
+    memory: Quantity | None,
+    cpu: float | str | None,
     accuracy: Quantity | None,
-) -> MeasuredLimits:  # fmt: skip
+) -> MeasuredLimits:
     from ..search.deployments.score import MeasuredLimits
 
     return MeasuredLimits(
@@ -194,9 +217,16 @@ def _percent(cpu: float | str) -> float:
 
 
 def _machine(
-    space: DeploymentSpace, folders: Mapping[str, Path], data: str, resolution: int | None,
-    judge_images: int | None, accuracy: str, sessions: int, log: Path, on_progress: OnProgress,
-) -> tuple[MeasuredDeployments, Images | None]:  # fmt: skip
+    space: DeploymentSpace,
+    folders: Mapping[str, Path],
+    data: str,
+    resolution: int | None,
+    judge_images: int | None,
+    accuracy: str,
+    sessions: int,
+    log: Path,
+    on_progress: OnProgress,
+) -> tuple[MeasuredDeployments, Images | None]:
     """Return what measures deployments, and the images that only the best one is tested on."""
     from ..backends import cpu_facts
     from ..models import create_spec
@@ -228,9 +258,17 @@ def _machine(
     static = "int8-static" in space.precisions
     ranges = calibration_inputs(images.train, norm, CALIBRATION_IMAGES) if static else ()
     machine = MeasuredDeployments(
-        space, folders, judged, norm, ranges, log.parent / "files", FactsLog(log, under, digests),
-        top, sessions, on_progress,
-    )  # fmt: skip
+        space,
+        folders,
+        judged,
+        norm,
+        ranges,
+        log.parent / "files",
+        FactsLog(log, under, digests),
+        top,
+        sessions,
+        on_progress,
+    )
     return machine, rest
 
 
@@ -258,9 +296,14 @@ def _digest(folder: Path) -> str:
 
 
 def _chosen(
-    problem: SearchProblem, evaluator: DeploymentEvaluator, machine: MeasuredDeployments,
-    rest: Images | None, algorithm: str, seed: int, out: Path,
-) -> ChoiceResult:  # fmt: skip
+    problem: SearchProblem,
+    evaluator: DeploymentEvaluator,
+    machine: MeasuredDeployments,
+    rest: Images | None,
+    algorithm: str,
+    seed: int,
+    out: Path,
+) -> ChoiceResult:
     """Return the best of what was measured, tested on the other images.
 
     Raises UserError where nothing that was measured keeps the limits, naming the nearest.
@@ -291,10 +334,21 @@ def _chosen(
             file, rest, machine.norm, machine.on_progress, "testing the winner"
         ).accuracy
     return ChoiceResult(
-        best, machine.facts(best), found[best].figure, tuple(rows), evaluator.limits, machine.top,
-        len(machine.images), tested, space.count(), algorithm, seed, machine.folders[best.model],
-        file.path, out,
-    )  # fmt: skip
+        best,
+        machine.facts(best),
+        found[best].figure,
+        tuple(rows),
+        evaluator.limits,
+        machine.top,
+        len(machine.images),
+        tested,
+        space.count(),
+        algorithm,
+        seed,
+        machine.folders[best.model],
+        file.path,
+        out,
+    )
 
 
 def _nearest(evaluator: DeploymentEvaluator, name: str, measured: Measured) -> str:
@@ -305,9 +359,10 @@ def _nearest(evaluator: DeploymentEvaluator, name: str, measured: Measured) -> s
         "memory_bytes": (_mebi(measured.memory_bytes), _mebi(limits.memory_bytes or 0)),
         "cpu_percent": (f"{measured.cpu_percent:.0f} % CPU", f"{limits.cpu_percent or 0:.0f} %"),
         "accuracy": (
-            f"{100 * measured.accuracy:.2f} % accuracy", f"{100 * (limits.accuracy or 0):.2f} %"
+            f"{100 * measured.accuracy:.2f} % accuracy",
+            f"{100 * (limits.accuracy or 0):.2f} %",
         ),
-    }  # fmt: skip
+    }
     missed = ", ".join(
         f"{words[kind][0]} where {words[kind][1]} is the limit" for kind in limits.excess(measured)
     )

@@ -66,9 +66,14 @@ class MeasuredDeployments:
             try:
                 with locked_device(PartialSetting(), "vitprof choose", wait=math.inf):
                     found = facts_of(
-                        pair, self.images, self.norm, self.sessions, self.on_progress,
-                        to_test=() if tested else (name,), with_memory=(name,),
-                    )  # fmt: skip
+                        pair,
+                        self.images,
+                        self.norm,
+                        self.sessions,
+                        self.on_progress,
+                        to_test=() if tested else (name,),
+                        with_memory=(name,),
+                    )
             except BackendError as error:
                 raise UserError(f"{name} cannot be run here: {error}.") from None
             beside = found[REFERENCE].latency_ms

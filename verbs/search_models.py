@@ -132,9 +132,14 @@ def search_models(
     find_algorithm(algorithm)
     _check_together(goal, algorithm, limits, proxy)
     plan = SearchPlan(
-        candidates, (proxy or "limit") if rank == "auto" else rank, population, generations,
-        parents, depth_mutation, mutation,
-    )  # fmt: skip
+        candidates,
+        (proxy or "limit") if rank == "auto" else rank,
+        population,
+        generations,
+        parents,
+        depth_mutation,
+        mutation,
+    )
     if verify:
         _check_verifiable(lookups)
     with shown_progress(progress) as on_progress:
@@ -144,16 +149,31 @@ def search_models(
         feasible(searched, costs, limits, np.random.default_rng([seed, 1]))  # before any file
         latencies = [] if max_latency is None else _listed(max_latency)
         asked: dict[str, Any] = {
-            "command": "search", "space": searched.to_dict(), "supernet": str(supernet or ""),
-            "data": str(data or ""), "images": images, "proxy": proxy or "",
-            "tables": [table.source for table in lookups], "max_latency": latencies,
-            "max_params": max_params, "max_macs": max_macs, "max_memory": max_memory,
-            "algorithm": algorithm, "objective": objective, "cost": cost,
-            "cost_weight": cost_weight, "min_accuracy": goal.min_accuracy, "seed": seed,
-            "candidates": candidates, "rank": rank, "population": population,
-            "generations": generations, "parents": parents, "depth_mutation": depth_mutation,
+            "command": "search",
+            "space": searched.to_dict(),
+            "supernet": str(supernet or ""),
+            "data": str(data or ""),
+            "images": images,
+            "proxy": proxy or "",
+            "tables": [table.source for table in lookups],
+            "max_latency": latencies,
+            "max_params": max_params,
+            "max_macs": max_macs,
+            "max_memory": max_memory,
+            "algorithm": algorithm,
+            "objective": objective,
+            "cost": cost,
+            "cost_weight": cost_weight,
+            "min_accuracy": goal.min_accuracy,
+            "seed": seed,
+            "candidates": candidates,
+            "rank": rank,
+            "population": population,
+            "generations": generations,
+            "parents": parents,
+            "depth_mutation": depth_mutation,
             "mutation": mutation,
-        }  # fmt: skip
+        }
         saved = log = None
         if out is not None:
             saved = SavedRun(Path(out), asked, fresh=fresh)
@@ -266,9 +286,12 @@ def _judge(
 
 @contextmanager
 def _evaluator(
-    judge: SubnetEvaluator | None, proxy: str | None, costs: CostModel, workers: int,
+    judge: SubnetEvaluator | None,
+    proxy: str | None,
+    costs: CostModel,
+    workers: int,
     ray: str | None,
-) -> Iterator[Evaluator]:  # fmt: skip
+) -> Iterator[Evaluator]:
     """Yield what says how good candidates are: here, or by workers of Ray."""
     if judge is None:
         from ..search.evaluators.proxy import ProxyEvaluator
@@ -312,8 +335,13 @@ def _log(out: Path, asked: dict[str, Any], supernet: PathLike | None, fresh: boo
     path = out / LOG
     if fresh:
         path.unlink(missing_ok=True)
-    head = {"seed": asked["seed"], "space": asked["space"], "weights": digest,
-            "images": asked["images"], "proxy": asked["proxy"]}  # fmt: skip
+    head = {
+        "seed": asked["seed"],
+        "space": asked["space"],
+        "weights": digest,
+        "images": asked["images"],
+        "proxy": asked["proxy"],
+    }
     log = EvaluationLog(path, head)
     if log.found:
         note(f"going on: {len(log.found)} models are evaluated already ({log.path}).")

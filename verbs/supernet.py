@@ -157,14 +157,19 @@ def supernet(
         start = started(space_of(space), str(data), validation, weights, plan, on_progress)
         norm = start.norm
         options = {
-            "checkpoint": str(checkpoint or ""), "sandwich": sandwich,
-            "distill_in_place": distill_in_place, "training": asdict(plan),
+            "checkpoint": str(checkpoint or ""),
+            "sandwich": sandwich,
+            "distill_in_place": distill_in_place,
+            "training": asdict(plan),
             "teacher": str(teacher or ""),
-        }  # fmt: skip
+        }
         asked = {
-            "command": "supernet", "space": start.space.to_dict(), "data": str(data),
-            "validation": len(start.held_out), **options,
-        }  # fmt: skip
+            "command": "supernet",
+            "space": start.space.to_dict(),
+            "data": str(data),
+            "validation": len(start.held_out),
+            **options,
+        }
         taught = None if teacher is None else read_teacher(Path(teacher), device, start.data, norm)
         with processes.first_before_others():
             saved = SavedRun(Path(out), asked, writes=processes.is_first, fresh=fresh)
@@ -183,9 +188,15 @@ def supernet(
                 net.eval(), start.space, start.held_out, calibration, norm, start.seed, on_progress
             )
         result = SupernetResult(
-            start.space, net.spec, Path(out), len(start.data.train), len(start.held_out), epochs,
-            tuple(subnets), sharing(start.space),
-        )  # fmt: skip
+            start.space,
+            net.spec,
+            Path(out),
+            len(start.data.train),
+            len(start.held_out),
+            epochs,
+            tuple(subnets),
+            sharing(start.space),
+        )
         if processes.is_first:
             # Before the others leave: torchrun ends all where one of them fails on its way out.
             write_supernet(net, Path(out), norm, start.record(options))

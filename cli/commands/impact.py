@@ -3,36 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..options.common import check_picture, check_writable
 from ..options.data import data_option, resolution_option, train_device_option
-from ..output import json_option, milliseconds, note, print_json, print_table
-
-if TYPE_CHECKING:
-    from ...verbs.impact import ImpactResult
+from ..output import json_option, note, print_json
 
 
 @click.command(
     epilog="Example: vitprof impact --model digits --table lut.csv --data digits --plot impact.png"
 )
-@click.option("--model", required=True,
-              help="A folder with a model, a name, or a spec's JSON file.")  # fmt: skip
+@click.option(
+    "--model", required=True, help="A folder with a model, a name, or a spec's JSON file."
+)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The model's weights.")
-@click.option("--table", default="lut.csv", show_default=True,
-              help="A table that vitprof measure wrote.")  # fmt: skip
+@click.option(
+    "--table",
+    default="lut.csv",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="A table that vitprof measure wrote.",
+)
 @data_option
-@click.option("--images", type=click.IntRange(1),
-              help="Test on so many images of the test part, drawn at random (default: all).",
-              )  # fmt: skip
-@click.option("--calibration-images", default=512, show_default=True, type=click.IntRange(0),
-              help="Of a model with batch norms: images of the training part that give them their "
-              "statistics anew once a module is gone; 0 leaves them.")  # fmt: skip
+@click.option(
+    "--images",
+    type=click.IntRange(1),
+    help="Test on so many images of the test part, drawn at random (default: all).",
+)
+@click.option(
+    "--calibration-images",
+    default=512,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of a model with batch norms: images of the training part that give them their "
+    "statistics anew once a module is gone; 0 leaves them.",
+)
 @resolution_option
-@click.option("--batch", default=256, show_default=True, type=click.IntRange(2, 65536),
-              help="Images at a time.")  # fmt: skip
+@click.option(
+    "--batch",
+    default=256,
+    show_default=True,
+    type=click.IntRange(2, 65536),
+    help="Images at a time.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write all modules as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw them.")
 @train_device_option
@@ -45,6 +60,7 @@ def impact(out: Path | None, plot: Path | None, as_json: bool, **given: Any) -> 
     """
     from ...tables.picture import save_picture
     from ...verbs.impact import impact as verb
+    from ..reports.impact import print_impact
 
     for path in filter(None, (out, plot)):
         check_writable(path)
@@ -58,24 +74,7 @@ def impact(out: Path | None, plot: Path | None, as_json: bool, **given: Any) -> 
     if as_json:
         print_json(found.report())
         return 0
-    _print(found)
+    print_impact(found)
     for path in filter(None, (out, plot)):
         note(f"written: {path}")
     return 0
-
-
-def _print(found: ImpactResult) -> None:
-    click.echo(found.title)
-    print_table(
-        ("without", "ms", "ms saved", "top-1", "points lost", "points per ms"),
-        [
-            (each.name, milliseconds(each.ms_without), f"{each.ms_saved:.3g}",
-             f"{100 * each.accuracy_without:.2f} %", f"{each.points_lost:.2f}",
-             each.ratio_in_words)
-            for each in found.impacts
-        ],
-    )  # fmt: skip
-    note(f"one image is {100 / len(found.images):.2g} points.")
-    if found.calibration is not None:
-        note(f"without a module batch norms have the statistics of {len(found.calibration)} images "
-             f"of {found.calibration.name}.")  # fmt: skip

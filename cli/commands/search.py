@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from ...search.choices import PROXIES
 from ..options.data import train_device_option
-from ..options.search import algorithm_options, limit_options
+from ..options.search import algorithm_options, judge_options, limit_options, run_options
 from ..options.train import fresh_option
 from ..output import json_option, print_json
 
@@ -19,29 +18,25 @@ from ..output import json_option, print_json
     "--proxy macs --out found  |  vitprof search --supernet supernet --data photos.zip --table "
     "lut.csv --max-latency 10ms --max-params 1.8M --out found --verify"
 )
-@click.option("--space", help="A search space by name, a .toml or .json file (vitprof space); "
-              "with --supernet its own.")  # fmt: skip
-@click.option("--table", "tables", default=("lut.csv",), show_default=True, multiple=True,
-              help="A table that vitprof measure wrote; several: the model has to be fast enough "
-              "by each.")  # fmt: skip
+@click.option(
+    "--space",
+    help="A search space by name, a .toml or .json file (vitprof space); with --supernet its own.",
+)
+@click.option(
+    "--table",
+    "tables",
+    default=("lut.csv",),
+    show_default=True,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A table that vitprof measure wrote; several: the model has to be fast enough by each.",
+)
 @limit_options
-@click.option("--supernet", type=click.Path(path_type=Path),
-              help="Folder that vitprof supernet wrote: accuracies are its subnets'.")  # fmt: skip
-@click.option("--data", help="The images that the supernet was trained on.")
-@click.option("--images", type=click.IntRange(1),
-              help="Judge by so many of the held-out images (default: all).")  # fmt: skip
-@click.option("--proxy", type=click.Choice(PROXIES),
-              help="Without a supernet: the most MACs or parameters; no accuracy is measured.",
-              )  # fmt: skip
+@judge_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @algorithm_options
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 1024),
-              help="Evaluate so many subnets at once, by Ray on this machine.")  # fmt: skip
-@click.option("--ray", help="Evaluate on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.")
+@run_options
 @train_device_option
-@click.option("--verify", is_flag=True, help="Measure the winners on this machine.")
-@click.option("--winners", default=5, show_default=True, type=click.IntRange(1, 1000),
-              help="How many models of the front --verify measures.")  # fmt: skip
 @fresh_option
 @json_option
 def search(as_json: bool, **given: Any) -> int:

@@ -18,17 +18,23 @@ MOST_SAMPLES = 100_000
     "vitprof space mine.toml --sample 10 --out specs"
 )
 @click.argument("name", required=False)
-@click.option("--sample", type=click.IntRange(1, MOST_SAMPLES),
-              help="Write so many different random models as JSON, each spec a file.",
-              )  # fmt: skip
+@click.option(
+    "--sample",
+    type=click.IntRange(1, MOST_SAMPLES),
+    help="Write so many different random models as JSON, each spec a file.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the random models.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the random models.")
 @click.option("--table", help="A table that covers the space: says the milliseconds too.")
 @json_option
 def space(
-    name: str | None, sample: int | None, seed: int, out: Path | None, table: str | None,
+    name: str | None,
+    sample: int | None,
+    seed: int,
+    out: Path | None,
+    table: str | None,
     as_json: bool,
-) -> int:  # fmt: skip
+) -> int:
     """Tell what a search space holds: a NAME, or a .toml or .json file.
 
     How many models, the choices that make them, and what the smallest and the largest cost.

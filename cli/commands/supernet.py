@@ -3,40 +3,54 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..options.data import data_option, train_device_option
 from ..options.train import fresh_option, training_options
-from ..output import json_option, print_json, print_table
-
-if TYPE_CHECKING:
-    from ...verbs.supernet import SupernetResult
+from ..output import json_option, print_json
 
 
 @click.command(
     epilog="Example: vitprof supernet --space space.toml --data digits --out supernet  |  "
     "torchrun --nproc-per-node 4 -m vitprof supernet --space autovit-xxs --data photos --out net"
 )
-@click.option("--space", required=True,
-              help="A search space's name, or a .toml or .json file with one.")  # fmt: skip
-@click.option("--checkpoint", type=click.Path(path_type=Path),
-              help="Weights of the largest model to start from.")  # fmt: skip
+@click.option(
+    "--space", required=True, help="A search space's name, or a .toml or .json file with one."
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="Weights of the largest model to start from.",
+)
 @data_option
-@click.option("--validation", type=click.IntRange(1),
-              help="Training images to hold out, for the search to judge by. [default: a tenth, "
-              "10 a class at least]")  # fmt: skip
+@click.option(
+    "--validation",
+    type=click.IntRange(1),
+    help="Training images to hold out, for the search to judge by. [default: a tenth, "
+    "10 a class at least]",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--sandwich", type=click.IntRange(0), metavar="N",
-              help="Train the largest, the smallest and N random subnets in every step, in place "
-              "of one random subnet.")  # fmt: skip
-@click.option("--distill-in-place", is_flag=True,
-              help="With --sandwich: all others learn the largest's answers.")  # fmt: skip
+@click.option(
+    "--sandwich",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Train the largest, the smallest and N random subnets in every step, in place "
+    "of one random subnet.",
+)
+@click.option(
+    "--distill-in-place",
+    is_flag=True,
+    help="With --sandwich: all others learn the largest's answers.",
+)
 @training_options(epochs=100, learning_rate=1e-3)
 @train_device_option
-@click.option("--teacher", type=click.Path(path_type=Path),
-              help="Folder of a model whose answers count as labels too.")  # fmt: skip
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    help="Folder of a model whose answers count as labels too.",
+)
 @fresh_option
 @json_option
 def supernet(as_json: bool, **given: Any) -> int:
@@ -45,6 +59,7 @@ def supernet(as_json: bool, **given: Any) -> int:
     An interrupted run goes on when the same command is given again.
     """
     from ...verbs.supernet import supernet as verb
+    from ..reports.supernet import print_supernet
 
     found = verb(**given, progress=not as_json)
     if not found.subnets:  # not the first process of torchrun
@@ -52,22 +67,5 @@ def supernet(as_json: bool, **given: Any) -> int:
     if as_json:
         print_json(found.report())
     else:
-        _print(found)
+        print_supernet(found)
     return 0
-
-
-def _print(found: SupernetResult) -> None:
-    click.echo(found.title)
-    rows = [
-        (s.which, f"{s.spec.params:,}", f"{s.spec.macs / 1e6:.2f}", f"{s.found.top(1):.2%}")
-        for s in found.subnets
-    ]
-    print_table(("subnet", "parameters", "MMACs", "top-1"), rows)
-    shared = found.sharing
-    if shared is not None:
-        click.echo(
-            f"{shared.candidates} candidate blocks share {shared.stored:,} weights; kept apart "
-            f"they would have {shared.apart_over_stored:.1f} times as many (eq. 1: "
-            f"{shared.efficiency:.3g})."
-        )
-    click.echo(f"written: {found.path}")

@@ -1,11 +1,15 @@
-"""Options of `vitprof choose` that limit what is chosen, each named as the verb's parameter."""
+"""Options of `vitprof choose`: limits, score and algorithm, each named as the verb's parameter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from ...search.deployments.choices import ACCURACIES, ALGORITHMS
+from .common import with_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,10 +21,61 @@ _LIMITS = (
     click.option("--max-cpu", help="Of one core, while it runs, e.g. 120%."),
     click.option("--min-accuracy", help="0.8, 80% or 80."),
 )
+_HOW = (
+    click.option(
+        "--accuracy",
+        default="top3",
+        show_default=True,
+        type=click.Choice(ACCURACIES),
+        help="Which counts.",
+    ),
+    click.option(
+        "--latency-weight",
+        default=0.1,
+        show_default=True,
+        type=click.FloatRange(0),
+        help="Points for each second that 10,000 images take.",
+    ),
+    click.option(
+        "--memory-weight",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(0),
+        help="Points for each GB of memory.",
+    ),
+    click.option(
+        "--algorithm",
+        default="guided",
+        show_default=True,
+        type=click.Choice(tuple(ALGORITHMS)),
+        help="guided predicts what is not measured yet; exhaustive measures everything.",
+    ),
+    click.option(
+        "--evaluations",
+        type=click.IntRange(1),
+        help="Measure so many variants at most (default: 30 % of them).",
+    ),
+    click.option(
+        "--sessions",
+        default=5,
+        show_default=True,
+        type=click.IntRange(1, 99),
+        help="Fresh sessions that each is measured in.",
+    ),
+    click.option(
+        "--facts",
+        type=click.Path(path_type=Path),
+        help="File that keeps what is measured, for other limits too (default: in --out).",
+    ),
+    click.option("--seed", default=0, show_default=True, help="Of random search and evolution."),
+)
 
 
 def choice_limit_options(function: F) -> F:
     """Add --max-latency and the other limits."""
-    for option in reversed(_LIMITS):
-        function = option(function)
-    return function
+    return with_options(function, _LIMITS)
+
+
+def choice_options(function: F) -> F:
+    """Add the options of how to score and to choose."""
+    return with_options(function, _HOW)

@@ -67,6 +67,13 @@ def given_settings(wanted: PartialSetting) -> dict[str, Any]:
     return {name: value for name, value in wanted.as_dict().items() if given_options({name})}
 
 
+def with_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    """Add options, in help in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 def grouped_options(
     function: F, name: str, kind: type, options: Sequence[Callable[[Any], Any]]
 ) -> F:

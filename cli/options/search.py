@@ -3,71 +3,179 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from ...search.algorithms.registry import ALGORITHMS
-from ...search.choices import COSTS, OBJECTIVES, RANKS
+from ...search.choices import COSTS, OBJECTIVES, PROXIES, RANKS
+from .common import with_options
 from .renamed import RenamedOption
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LIMITS = (
-    click.option("--max-latency", multiple=True,
-                 help="Milliseconds by the table: 10ms; with several --table one for each."),
+    click.option(
+        "--max-latency",
+        multiple=True,
+        help="Milliseconds by the table: 10ms; with several --table one for each.",
+    ),
     click.option("--max-params", help="Parameters: 1.8M."),
     click.option("--max-macs", help="Multiply-accumulates of an image: 300M."),
-    click.option("--max-memory",
-                 help="Weights and what one block needs beside them, in fp32: 64MiB."),
-)  # fmt: skip
+    click.option(
+        "--max-memory", help="Weights and what one block needs beside them, in fp32: 64MiB."
+    ),
+)
 _ALGORITHM = (
-    click.option("--algorithm", default="coarse-to-fine", show_default=True,
-                 type=click.Choice(tuple(ALGORITHMS)),
-                 help="coarse-to-fine: the table's best of many, then evolution on accuracy "
-                 "(Kong et al. 2025); nsga2 spreads over the whole front."),
-    click.option("--objective", default="accuracy", show_default=True,
-                 type=click.Choice(OBJECTIVES),
-                 help="The most accurate; the least latency + weight x cost; or accuracy "
-                 "against size."),
-    click.option("--cost", default="params", show_default=True, type=click.Choice(COSTS),
-                 help="C of --objective cost."),
-    click.option("--cost-weight", default=0.0, show_default=True, type=click.FloatRange(0),
-                 help="Milliseconds that a million of C is worth."),
-    click.option("--min-accuracy", cls=RenamedOption, old=["--min-top1"], default="0",
-                 show_default=True, help="Least accuracy for --objective cost: 0.8 or 80%."),
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
-                 help="Seed of everything drawn."),
-    click.option("--candidates", default=100_000, show_default=True,
-                 type=click.IntRange(1, 1_000_000_000),
-                 help="Models that the coarse stage draws."),
-    click.option("--rank", default="auto", show_default=True, type=click.Choice(("auto", *RANKS)),
-                 help="By what the coarse stage ranks those that keep the limits; auto: by the "
-                 "proxy, or how much of their tightest limit they use."),
-    click.option("--population", default=50, show_default=True,
-                 type=click.IntRange(1, 100_000), help="Models of a generation."),
-    click.option("--generations", default=20, show_default=True,
-                 type=click.IntRange(1, 100_000), help="Generations of the evolution."),
-    click.option("--parents", default=10, show_default=True, type=click.IntRange(1),
-                 help="The best so many have children."),
-    click.option("--depth-mutation", default=0.2, show_default=True,
-                 type=click.FloatRange(0, 1), help="Chance that depths change (P_d)."),
-    click.option("--mutation", default=0.4, show_default=True, type=click.FloatRange(0, 1),
-                 help="Chance of each block to change (P_m)."),
-)  # fmt: skip
+    click.option(
+        "--algorithm",
+        default="coarse-to-fine",
+        show_default=True,
+        type=click.Choice(tuple(ALGORITHMS)),
+        help="coarse-to-fine: the table's best of many, then evolution on accuracy "
+        "(Kong et al. 2025); nsga2 spreads over the whole front.",
+    ),
+    click.option(
+        "--objective",
+        default="accuracy",
+        show_default=True,
+        type=click.Choice(OBJECTIVES),
+        help="The most accurate; the least latency + weight x cost; or accuracy against size.",
+    ),
+    click.option(
+        "--cost",
+        default="params",
+        show_default=True,
+        type=click.Choice(COSTS),
+        help="C of --objective cost.",
+    ),
+    click.option(
+        "--cost-weight",
+        default=0.0,
+        show_default=True,
+        type=click.FloatRange(0),
+        help="Milliseconds that a million of C is worth.",
+    ),
+    click.option(
+        "--min-accuracy",
+        cls=RenamedOption,
+        old=["--min-top1"],
+        default="0",
+        show_default=True,
+        help="Least accuracy for --objective cost: 0.8 or 80%.",
+    ),
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(0),
+        help="Seed of everything drawn.",
+    ),
+    click.option(
+        "--candidates",
+        default=100_000,
+        show_default=True,
+        type=click.IntRange(1, 1_000_000_000),
+        help="Models that the coarse stage draws.",
+    ),
+    click.option(
+        "--rank",
+        default="auto",
+        show_default=True,
+        type=click.Choice(("auto", *RANKS)),
+        help="By what the coarse stage ranks those that keep the limits; auto: by the "
+        "proxy, or how much of their tightest limit they use.",
+    ),
+    click.option(
+        "--population",
+        default=50,
+        show_default=True,
+        type=click.IntRange(1, 100_000),
+        help="Models of a generation.",
+    ),
+    click.option(
+        "--generations",
+        default=20,
+        show_default=True,
+        type=click.IntRange(1, 100_000),
+        help="Generations of the evolution.",
+    ),
+    click.option(
+        "--parents",
+        default=10,
+        show_default=True,
+        type=click.IntRange(1),
+        help="The best so many have children.",
+    ),
+    click.option(
+        "--depth-mutation",
+        default=0.2,
+        show_default=True,
+        type=click.FloatRange(0, 1),
+        help="Chance that depths change (P_d).",
+    ),
+    click.option(
+        "--mutation",
+        default=0.4,
+        show_default=True,
+        type=click.FloatRange(0, 1),
+        help="Chance of each block to change (P_m).",
+    ),
+)
+_JUDGE = (
+    click.option(
+        "--supernet",
+        type=click.Path(path_type=Path),
+        help="Folder that vitprof supernet wrote: accuracies are its subnets'.",
+    ),
+    click.option("--data", help="The images that the supernet was trained on."),
+    click.option(
+        "--images",
+        type=click.IntRange(1),
+        help="Judge by so many of the held-out images (default: all).",
+    ),
+    click.option(
+        "--proxy",
+        type=click.Choice(PROXIES),
+        help="Without a supernet: the most MACs or parameters; no accuracy is measured.",
+    ),
+)
+_RUN = (
+    click.option(
+        "--workers",
+        default=1,
+        show_default=True,
+        type=click.IntRange(1, 1024),
+        help="Evaluate so many subnets at once, by Ray on this machine.",
+    ),
+    click.option("--ray", help="Evaluate on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT."),
+    click.option("--verify", is_flag=True, help="Measure the winners on this machine."),
+    click.option(
+        "--winners",
+        default=5,
+        show_default=True,
+        type=click.IntRange(1, 1000),
+        help="How many models of the front --verify measures.",
+    ),
+)
 
 
 def limit_options(function: F) -> F:
     """Add --max-latency and the other limits."""
-    return _with(function, _LIMITS)
+    return with_options(function, _LIMITS)
+
+
+def judge_options(function: F) -> F:
+    """Add the options of by what models are judged."""
+    return with_options(function, _JUDGE)
 
 
 def algorithm_options(function: F) -> F:
     """Add the options of how to search."""
-    return _with(function, _ALGORITHM)
+    return with_options(function, _ALGORITHM)
 
 
-def _with(function: F, options: tuple[Callable[[F], F], ...]) -> F:
-    for option in reversed(options):
-        function = option(function)
-    return function
+def run_options(function: F) -> F:
+    """Add the options of where models are evaluated, and measured."""
+    return with_options(function, _RUN)

@@ -30,8 +30,10 @@ def print_search(result: SearchResult) -> None:
         note(f"{len(shown)} of the front's {len(result.front)} models; front.csv has all.")
     if result.weights is not None:
         tested = result.weights.tested
-        click.echo(f"best: top-1 {tested.top(1):.2%} of the {tested.images} test images "
-                   "(not used by the search).")  # fmt: skip
+        click.echo(
+            f"best: top-1 {tested.top(1):.2%} of the {tested.images} test images "
+            "(not used by the search)."
+        )
     if result.proxy:
         click.echo("The figure is a proxy: no accuracy was measured.")
     note(f"written: {result.report()['out']}")

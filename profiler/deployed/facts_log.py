@@ -34,10 +34,15 @@ class FactsLog:
     def add(self, name: str, model: str, facts: Facts, reference_ms: float) -> None:
         """Keep the facts of the deployment `name` of a model, measured beside the reference."""
         self.reference_ms = self.reference_ms or reference_ms
-        self._append({
-            "variant": name, "model": model, "digest": self.models[model],
-            "reference_ms": reference_ms, "facts": facts.as_dict(),
-        })  # fmt: skip
+        self._append(
+            {
+                "variant": name,
+                "model": model,
+                "digest": self.models[model],
+                "reference_ms": reference_ms,
+                "facts": facts.as_dict(),
+            }
+        )
         self.found[name] = facts
 
     def _append(self, record: Mapping[str, Any]) -> None:

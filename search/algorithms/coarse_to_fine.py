@@ -26,9 +26,15 @@ def first_generation(
 ) -> np.ndarray:
     """Return the coarse stage's best; where few models keep the limits, one that is known to."""
     found = coarse_stage(
-        problem.space, problem.costs, problem.limits, rng,
-        plan.candidates, plan.population, plan.rank, problem.on_progress,
-    ).candidates  # fmt: skip
+        problem.space,
+        problem.costs,
+        problem.limits,
+        rng,
+        plan.candidates,
+        plan.population,
+        plan.rank,
+        problem.on_progress,
+    ).candidates
     if not len(found):
         return feasible(problem.space, problem.costs, problem.limits, rng)[None]
     return found

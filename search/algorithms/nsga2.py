@@ -37,8 +37,9 @@ def nsga2(problem: SearchProblem, rng: np.random.Generator, plan: SearchPlan) ->
 
     class Goals(PymooProblem):
         def __init__(self) -> None:
-            super().__init__(n_var=len(space.genes), n_obj=2, n_ieq_constr=1,
-                             xl=0, xu=space.sizes - 1, vtype=int)  # fmt: skip
+            super().__init__(
+                n_var=len(space.genes), n_obj=2, n_ieq_constr=1, xl=0, xu=space.sizes - 1, vtype=int
+            )
 
         def _evaluate(self, x: np.ndarray, out: dict[str, Any], *_: Any, **__: Any) -> None:
             population = x.astype(np.int16)

@@ -93,13 +93,16 @@ def _features(space: DeploymentSpace, everyone: np.ndarray) -> np.ndarray:
     for candidate in everyone:
         deployment = space.deployment(candidate)
         depth = max(len(_ladder(space, deployment).models) - 1, 1)
-        rows.append([
-            math.log(deployment.spec.macs), math.log(deployment.spec.params),
-            deployment.level / depth,
-            *(float(deployment.ladder == ladder.name) for ladder in space.ladders),
-            *(float(deployment.precision == precision) for precision in space.precisions),
-            math.log(deployment.threads),
-        ])  # fmt: skip
+        rows.append(
+            [
+                math.log(deployment.spec.macs),
+                math.log(deployment.spec.params),
+                deployment.level / depth,
+                *(float(deployment.ladder == ladder.name) for ladder in space.ladders),
+                *(float(deployment.precision == precision) for precision in space.precisions),
+                math.log(deployment.threads),
+            ]
+        )
     found = np.array(rows)
     spread = found.max(axis=0) - found.min(axis=0)
     return (found - found.min(axis=0)) / np.where(spread > 0, spread, 1.0)

@@ -28,25 +28,42 @@ def choice_figure(
     for number, precision in enumerate(dict.fromkeys(row["precision"] for row in rows)):
         for kept in (True, False):
             chosen = [
-                row for row in rows
+                row
+                for row in rows
                 if row["precision"] == precision and (row["score"] is not None) == kept
-            ]  # fmt: skip
+            ]
             if not chosen:
                 continue
             axes.scatter(
-                [row["latency_ms"] for row in chosen], [100 * row[f"top{top}"] for row in chosen],
-                marker=_MARKERS[precision], s=36, edgecolors=f"C{number}",
+                [row["latency_ms"] for row in chosen],
+                [100 * row[f"top{top}"] for row in chosen],
+                marker=_MARKERS[precision],
+                s=36,
+                edgecolors=f"C{number}",
                 facecolors=f"C{number}" if kept else "none",
                 label=precision if kept else f"{precision}, over a limit",
-            )  # fmt: skip
+            )
     winner = next(row for row in rows if row["name"] == best)
     # A ring: what is chosen keeps its own mark.
-    axes.plot(winner["latency_ms"], 100 * winner[f"top{top}"], "o", color="tab:red",
-              markersize=13, markerfacecolor="none", markeredgewidth=1.6, zorder=3,
-              label=f"chosen: {best}")  # fmt: skip
+    axes.plot(
+        winner["latency_ms"],
+        100 * winner[f"top{top}"],
+        "o",
+        color="tab:red",
+        markersize=13,
+        markerfacecolor="none",
+        markeredgewidth=1.6,
+        zorder=3,
+        label=f"chosen: {best}",
+    )
     if limits.latency_ms is not None:
-        axes.axvline(limits.latency_ms, color="tab:red", linestyle="--", linewidth=1,
-                     label=f"limit {limits.latency_ms:.4g} ms")  # fmt: skip
+        axes.axvline(
+            limits.latency_ms,
+            color="tab:red",
+            linestyle="--",
+            linewidth=1,
+            label=f"limit {limits.latency_ms:.4g} ms",
+        )
     axes.set_xlabel("measured latency of one image, ms")
     axes.set_ylabel(f"top-{top}, %")
     axes.grid(True, alpha=0.3)

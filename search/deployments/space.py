@@ -68,11 +68,14 @@ class DeploymentSpace(Candidates):
         genes = tuple(
             Gene(name, tuple(range(1, count + 1)), name)
             for name, count in (
-                ("model", len(models)), ("precision", len(precisions)), ("threads", len(threads))
+                ("model", len(models)),
+                ("precision", len(precisions)),
+                ("threads", len(threads)),
             )
-        )  # fmt: skip
-        return cls("variants", genes, (), (), tuple(ladders), tuple(precisions), tuple(threads),
-                   models)  # fmt: skip
+        )
+        return cls(
+            "variants", genes, (), (), tuple(ladders), tuple(precisions), tuple(threads), models
+        )
 
     @property
     def first(self) -> Deployment:
@@ -84,9 +87,13 @@ class DeploymentSpace(Candidates):
         model, precision, threads = (int(choice) for choice in candidate)
         ladder, level = self._models[model]
         return Deployment(
-            ladder.models[level], ladder.name, level, self.precisions[precision],
-            self.threads[threads], ladder.specs[level],
-        )  # fmt: skip
+            ladder.models[level],
+            ladder.name,
+            level,
+            self.precisions[precision],
+            self.threads[threads],
+            ladder.specs[level],
+        )
 
     def spec(self, candidate: np.ndarray, name: str = "subnet") -> Spec:
         """Return the model that a candidate runs."""

@@ -62,9 +62,14 @@ def _draw(
     )
     for place, (value, label) in enumerate(zip(values, labels, strict=True)):
         axes.annotate(
-            label, (max(value, 0), place), xytext=(4, 0), textcoords="offset points",
-            va="center", fontsize=8, color="0.3",
-        )  # fmt: skip
+            label,
+            (max(value, 0), place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color="0.3",
+        )
     axes.axvline(0, color="0.2", linewidth=0.8)
     low, high = min([0.0, *values]), max([0.0, *values])
     spread = high - low or 1.0
