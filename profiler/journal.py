@@ -7,17 +7,23 @@ resume. When all is measured the file is replaced, in one step, by the finished 
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import os
 from collections.abc import Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 
+from ..append_log import only_begun, write_line
 from ..atomic_write import write_atomically
 from ..errors import UserError
 from ..models import plugin_axes
-from ..tables.csv_format import as_written, columns_for, encode_row, encode_table, read_table_file
+from ..tables.csv_format import (
+    MAGIC,
+    as_written,
+    columns_for,
+    encode_row,
+    encode_table,
+    read_table_file,
+)
 from ..tables.difference import first_difference
 from ..tables.header import TableHeader
 from ..tables.references import References
@@ -70,7 +76,7 @@ class Journal(MemoryJournal):
         if not path.parent.is_dir():
             raise UserError(f"{path}: the folder {path.parent} does not exist; make it first.")
         try:
-            empty = not path.exists() or path.stat().st_size == 0
+            empty = not path.exists() or only_begun(path, MAGIC.encode())
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}.") from None
         if not empty:
@@ -150,25 +156,14 @@ class Journal(MemoryJournal):
         assert self._file is not None, "a journal is written inside its with block"
         references = tuple(self.header.readings)
         line = encode_row(row, self.header.setting, self._columns, references).encode()
-        size = self._file.seek(0, os.SEEK_END)
         try:
-            if self._file.write(line) != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self._file.fileno())
+            write_line(self._file, line)
         except OSError as error:
-            self._cut_back(size)
             raise UserError(
                 f"{self.path} cannot be written any more: {error.strerror}; the "
                 f"{len(self.done)} points done so far are kept, and the same command goes on from "
                 "there."
             ) from None
-
-    def _cut_back(self, size: int) -> None:
-        """Take half a line off again; where even that fails, resume recognises the torn line."""
-        try:
-            os.truncate(self.path, size)
-        except OSError:
-            return
 
 
 def _lock(file: FileIO, path: Path) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...append_log import JsonLog
 from ...errors import UserError
 from .facts import Facts
 
@@ -25,16 +24,24 @@ class FactsLog:
         self.found: dict[str, Facts] = {}
         # What the reference took when the first one was measured: all others are brought to that.
         self.reference_ms: float | None = None
-        if path.exists() and path.stat().st_size:
-            self._read(dict(under))
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._append({"vitprof-variants": 1, **under})
+        self._log = JsonLog(
+            path, "vitprof-variants", under, what="measured variants", remedy="give another `facts`"
+        )
+        self._check(self._log.differing(under))
+        for where, record in self._log.records:
+            try:
+                name, digest = record["model"], record["digest"]
+                facts = Facts.from_dict(record["facts"])
+                reference_ms = float(record["reference_ms"])
+                self.found[record["variant"]] = facts
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise self._log.damaged(where, "no measured variant") from None
+            self._check(f"model {name}" if self.models.get(name, digest) != digest else None)
+            self.reference_ms = self.reference_ms or reference_ms
 
     def add(self, name: str, model: str, facts: Facts, reference_ms: float) -> None:
         """Keep the facts of the deployment `name` of a model, measured beside the reference."""
-        self.reference_ms = self.reference_ms or reference_ms
-        self._append(
+        self._log.append(
             {
                 "variant": name,
                 "model": model,
@@ -43,36 +50,10 @@ class FactsLog:
                 "facts": facts.as_dict(),
             }
         )
+        self.reference_ms = self.reference_ms or reference_ms
         self.found[name] = facts
 
-    def _append(self, record: Mapping[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _read(self, under: dict[str, Any]) -> None:
-        whole, _, torn = self.path.read_bytes().rpartition(b"\n")
-        if torn:
-            with self.path.open("r+b") as file:
-                file.truncate(len(whole) + 1 if whole else 0)
-        lines = whole.decode("utf-8", "replace").splitlines()
-        differing = ""
-        try:
-            header, *records = [json.loads(line) for line in lines]
-            before = {k: v for k, v in header.items() if k != "vitprof-variants"}
-            for record in records:
-                name, digest = record["model"], record["digest"]
-                if self.models.get(name, digest) != digest:
-                    differing = f"model {name}"
-                self.found[record["variant"]] = Facts.from_dict(record["facts"])
-                self.reference_ms = self.reference_ms or float(record["reference_ms"])
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise UserError(
-                f"{self.path} is damaged or no record of measured variants; give another `facts`."
-            ) from None
-        others = sorted(k for k in {**before, **under} if before.get(k) != under.get(k))
-        differing = others[0] if others else differing
+    def _check(self, differing: str | None) -> None:
         if differing:
             raise UserError(
                 f"{self.path} was measured with another {differing}; give another `facts`."

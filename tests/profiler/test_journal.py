@@ -129,6 +129,15 @@ def test_a_line_torn_anywhere_even_inside_a_character_is_dropped(
         assert out.read_bytes() == whole[:start]
 
 
+def test_a_torn_first_line_is_begun_anew(out: Path, header: TableHeader, rows: list[Row]) -> None:
+    append_all(out, header, [])
+    first = out.read_bytes().split(b"\n")[0]
+    for length in range(1, len(first) + 1):
+        out.write_bytes(first[:length])
+        append_all(out, header, rows[:1])
+        assert len(Journal.open(out, header).done) == 1
+
+
 def test_a_tail_of_zeros_as_a_power_cut_leaves_it_is_dropped(
     out: Path, header: TableHeader, rows: list[Row]
 ) -> None:
