@@ -75,6 +75,7 @@ def prune(
         only: shrink only structures whose names begin so, e.g. ("stages.2.",).
         train_device: where to compute: cpu, cuda, cuda:1; auto takes a GPU where there is one.
         verify: measure the results on this machine.
+        seed: of everything that is random.
         require_device, require_batch: refuse a table of another device or batch.
         fresh: begin anew where `out` holds a run.
         progress: True shows a bar; a function is called with stage, done, total, figures.
