@@ -124,7 +124,13 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'vitprof' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    found = getattr(importlib.import_module(_HOMES[name], __name__), name)
+    if not isinstance(found, type):  # a function: where it lacks a library, it says which extra
+        from .extras import naming_extras
+
+        found = naming_extras(found)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 from .errors import MissingExtraError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Library, as it is imported -> extra. A library of several extras stands with the smaller one.
 EXTRAS = {
@@ -31,3 +38,19 @@ def missing_extra(error: ImportError) -> MissingExtraError | None:
     return MissingExtraError(
         EXTRAS[library], f"this needs the library {library}, which is not installed:"
     )
+
+
+def naming_extras(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function, which names the extra where a library of one is not installed."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except ModuleNotFoundError as error:
+            missing = missing_extra(error)
+            if missing is None:
+                raise
+            raise missing from error
+
+    return call

@@ -78,6 +78,16 @@ def test_a_command_that_lacks_its_extra_says_which(tmp_path: Path) -> None:
     assert not (tmp_path / "lut.csv").exists()
 
 
+def test_a_verb_that_lacks_its_extra_says_which() -> None:
+    code = WITHOUT.partition("from vitprof")[0] + (
+        "import vitprof\n"
+        "try:\n    vitprof.create_model('vit-micro-8')\n"
+        "except vitprof.UserError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'vitprof[measure]'" in done.stdout, done.stderr
+
+
 def test_every_extra_has_a_library_that_tells_of_it() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {*EXTRAS.values()} == {*project["optional-dependencies"]} - {"test"}
