@@ -53,7 +53,7 @@ class PluginGroup(Generic[T]):
         return None if name in self.built_in else _usable(self, name, _path())
 
     def all(self) -> dict[str, T]:
-        """Return every plug-in that can be used, by name; a warning is said of the others."""
+        """Return every plug-in that can be used, by name; with a warning for each of the others."""
         usable = {name: self.find(name) for name in self.names()}
         return {name: plugin for name, plugin in usable.items() if plugin is not None}
 

@@ -53,7 +53,7 @@ class SearchGoal:
         return np.lexsort((latency, -accuracy, -crowding(points, fronts), fronts))
 
     def best(self, accuracy: np.ndarray, costs: Costs) -> int:
-        """Return the position of the model to be handed out."""
+        """Return the position of the best model."""
         if self.kind == "accuracy-size":
             return int(np.lexsort((_latency(costs), costs.params, -accuracy))[0])
         return int(self.order(accuracy, costs)[0])

@@ -95,7 +95,7 @@ def measure(
 
     out = Path(out)
     if trust and bundle is None:
-        raise UserError("`trust` is said of a bundle; give `bundle` with it, or take it away.")
+        raise UserError("`trust` goes with `bundle`; give both, or take it away.")
     allowed_s = None if time is None else seconds(time)
     setting = {"device": device, "batch": batch, "threads": threads, "dtype": dtype,
                "backend": backend, "provider": provider, "sparsity": sparsity, "cache": cache,

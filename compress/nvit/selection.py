@@ -80,7 +80,7 @@ class Chooser:
             if best is None:
                 raise UserError(
                     f"no group is left whose removal saves anything at {cost:.4g}, above the "
-                    f"target of {target:.4g}; take smaller --groups or a larger target."
+                    f"target of {target:.4g}; take smaller `groups` or a larger target."
                 )
             for structure, units in _going(now[best], structures):
                 name = structure.name

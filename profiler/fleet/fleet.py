@@ -2,7 +2,7 @@
 
 Ray places one worker on each such device (`fleet_worker.py`). The plan is cut into chunks; a worker
 gets the next one when it has done its last, and what it tells after every group goes into the same
-journal that a local measurement writes. What a lost node had not yet told is handed out again.
+journal that a local measurement writes. What a lost node had not yet told goes to another.
 """
 
 from __future__ import annotations

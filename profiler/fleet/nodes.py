@@ -38,7 +38,7 @@ class Wish:
         """Return the options of a Ray actor.
 
         It may be restarted while it starts, on another node where Ray sent it to one that is just
-        gone. No call is tried twice: what a lost worker leaves is handed out again by the driver.
+        gone. No call is tried twice: the driver gives what a lost worker leaves to another.
         """
         asked: dict[str, Any] = {
             "num_gpus": self.gpus,
