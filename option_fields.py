@@ -44,9 +44,13 @@ def option(
     names that it had before. shown: the default in words.
     """
     about = {
-        "help": help, "at_least": at_least, "above": above, "spelling": spelling, "old": old,
+        "help": help,
+        "at_least": at_least,
+        "above": above,
+        "spelling": spelling,
+        "old": old,
         "shown": shown,
-    }  # fmt: skip
+    }
     return dataclasses.field(default=default, metadata=about)
 
 
@@ -100,9 +104,12 @@ class OptionField:
 
     def _in_words(self) -> str:
         words = {
-            int: "a whole number", float: "a number", bool: "True or False", str: "a text",
+            int: "a whole number",
+            float: "a number",
+            bool: "True or False",
+            str: "a text",
             Path: "a path",
-        }[self.kind]  # fmt: skip
+        }[self.kind]
         if self.at_least is not None:
             return f"{words} from {self.at_least:g} on"
         return words if self.above is None else f"{words} above {self.above:g}"

@@ -98,30 +98,52 @@ BUILT_IN: Mapping[str, BackendKind] = {
     kind.name: kind
     for kind in (
         BackendKind(
-            "onnxruntime", "ONNX Runtime", _onnxruntime, identified_by=(_ANYWHERE, _BOARD),
-            suffix="onnx", programs=False, rerun_with=("threads", "provider"),
+            "onnxruntime",
+            "ONNX Runtime",
+            _onnxruntime,
+            identified_by=(_ANYWHERE, _BOARD),
+            suffix="onnx",
+            programs=False,
+            rerun_with=("threads", "provider"),
         ),
         BackendKind(
-            "torch", "PyTorch on a CPU", _torch, _torch_dtypes, identified_by=(_ANYWHERE, _BOARD),
+            "torch",
+            "PyTorch on a CPU",
+            _torch,
+            _torch_dtypes,
+            identified_by=(_ANYWHERE, _BOARD),
             bundled=False,
         ),
         BackendKind(
-            "cuda", "PyTorch on a GPU", _cuda, _cuda_dtypes, identified_by=(_GPU, _BOARD),
+            "cuda",
+            "PyTorch on a GPU",
+            _cuda,
+            _cuda_dtypes,
+            identified_by=(_GPU, _BOARD),
             bundled=False,
         ),
         # Of TensorRT NVIDIA says: to deserialize an engine from an untrusted source is to run
         # untrusted native code.
         BackendKind(
-            "tensorrt", "TensorRT", _tensorrt, identified_by=(_GPU, _BOARD), suffix="engine",
+            "tensorrt",
+            "TensorRT",
+            _tensorrt,
+            identified_by=(_GPU, _BOARD),
+            suffix="engine",
             rerun_with=("cache",),
         ),
         BackendKind(
-            "coreml", "Core ML", _coreml, identified_by=(_BOARD,),
-            only_on=("Darwin", "Apple's systems"), suffix="mlpackage", programs=False,
+            "coreml",
+            "Core ML",
+            _coreml,
+            identified_by=(_BOARD,),
+            only_on=("Darwin", "Apple's systems"),
+            suffix="mlpackage",
+            programs=False,
             rerun_with=("provider",),
         ),
     )
-}  # fmt: skip
+}
 
 PLUGINS: PluginGroup[BackendKind] = PluginGroup(
     "vitprof.backends", BackendKind, "backend", tuple(BUILT_IN)

@@ -90,13 +90,15 @@ def rows_of() -> list[list[str]]:
         good = sum(abs(errors[r.key]) <= 0.05 or r.verdict == "unstable" for r in tables[name].rows)
         loop = np.array([plain[name][key] / plain["quiet"][key] - 1 for key in quiet])
         middle = float(np.median(list(errors.values())))
-        rows.append([
-            f"busy process on the {name}: points within 5 % of the quiet table, or unstable",
-            "all",
-            f"{good} of {len(quiet)} ({len(unstable)} unstable; median {middle:+.1%}, "
-            f"worst {max(errors.values(), key=abs):+.1%}); a plain median meanwhile: median "
-            f"{np.median(loop):+.1%}, worst {max(loop, key=abs):+.1%}",
-        ])  # fmt: skip
+        rows.append(
+            [
+                f"busy process on the {name}: points within 5 % of the quiet table, or unstable",
+                "all",
+                f"{good} of {len(quiet)} ({len(unstable)} unstable; median {middle:+.1%}, "
+                f"worst {max(errors.values(), key=abs):+.1%}); a plain median meanwhile: median "
+                f"{np.median(loop):+.1%}, worst {max(loop, key=abs):+.1%}",
+            ]
+        )
     os.sched_setaffinity(0, set(cores))
     return rows
 
@@ -105,8 +107,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out")
     arguments = parser.parse_args()
-    publish(heading("A busy machine") + "\n" + table(("what", "reach", "measured"), rows_of()),
-            arguments.out)  # fmt: skip
+    publish(
+        heading("A busy machine") + "\n" + table(("what", "reach", "measured"), rows_of()),
+        arguments.out,
+    )
 
 
 if __name__ == "__main__":

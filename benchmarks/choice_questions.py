@@ -39,11 +39,13 @@ def measured_in(path: Path) -> dict[str, Measured]:
     records = [json.loads(line) for line in path.read_text().splitlines()[1:]]
     return {
         one["variant"]: Measured(
-            one["facts"]["top3"], one["facts"]["latency_ms"], one["facts"]["peak_bytes"],
+            one["facts"]["top3"],
+            one["facts"]["latency_ms"],
+            one["facts"]["peak_bytes"],
             one["facts"]["cpu_percent"],
         )
         for one in records
-    }  # fmt: skip
+    }
 
 
 def ask(folder: Path, parts: list[tuple[str, ...]], count: int, seed: int = 0) -> Answers:

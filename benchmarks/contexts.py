@@ -26,17 +26,24 @@ def main() -> None:
         for context in ("alone", "in_network"):
             lut = str(Path(folder) / f"{context}.csv")
             measured = vitprof("measure", "--context", context, "--out", lut)
-            result = vitprof("validate", "--table", lut, "--samples", arguments.samples,
-                             "--seed", arguments.seed)  # fmt: skip
+            result = vitprof(
+                "validate", "--table", lut, "--samples", arguments.samples, "--seed", arguments.seed
+            )
             for name, errors in (
                 (f"{context}, summed", result["rivals"]["naive_sum"]),
                 (f"{context}, with the line on 8 models", result["table"]),
             ):
-                rows.append([
-                    name, f"{measured['seconds']['total']:.0f} s", f"{errors['mape']:.2%}",
-                    f"{errors['bias']:+.2%}", f"{errors['worst']:.1%}", f"{errors['within_5']:.0%}",
-                    f"{result['noise_floor']['mape']:.2%}",
-                ])  # fmt: skip
+                rows.append(
+                    [
+                        name,
+                        f"{measured['seconds']['total']:.0f} s",
+                        f"{errors['mape']:.2%}",
+                        f"{errors['bias']:+.2%}",
+                        f"{errors['worst']:.1%}",
+                        f"{errors['within_5']:.0%}",
+                        f"{result['noise_floor']['mape']:.2%}",
+                    ]
+                )
     columns = ("blocks measured", "table took", "MAPE", "bias", "worst", "±5 %", "noise floor")
     publish(heading("Contexts") + "\n" + table(columns, rows), arguments.out)
 

@@ -37,9 +37,24 @@ def device_here() -> Device:
 def measure(device: Device, folder: Path, dtype: str, sparsity: str, graph: str) -> LatencyTable:
     """Return the table of DeiT-B's and everything narrower's blocks in one setting."""
     path = folder / f"{dtype}-{sparsity.replace(':', '')}-{graph}.csv"
-    vitprof("measure", "--device", device.name, "--backend", "cuda", "--model", "deit-base",
-            "--dtype", dtype, "--sparsity", sparsity, "--graph", graph, "--out", str(path),
-            *(("--whole-models", "0") if sparsity == "2:4" else ()))  # fmt: skip
+    vitprof(
+        "measure",
+        "--device",
+        device.name,
+        "--backend",
+        "cuda",
+        "--model",
+        "deit-base",
+        "--dtype",
+        dtype,
+        "--sparsity",
+        sparsity,
+        "--graph",
+        graph,
+        "--out",
+        str(path),
+        *(("--whole-models", "0") if sparsity == "2:4" else ()),
+    )
     return LatencyTable.read_csv(path)
 
 
@@ -65,13 +80,19 @@ def main() -> None:
     columns = ["block, µs", *(", ".join(setting) for setting in found)]
     rows = [[str(block), *(in_words(t, block) for t in found.values())] for block in blocks]
     whole = statistics.median(
-        row.latency_ms for row in found[("fp16", "dense", "cuda_graph")].block_rows
+        row.latency_ms
+        for row in found[("fp16", "dense", "cuda_graph")].block_rows
         if row.verdict != "failed"
-    )  # fmt: skip
+    )
     result = vitprof(
-        "validate", "--table", str(folder / "fp16-dense-cuda_graph.csv"), "--samples", "50",
-        "--plot", str(folder / "validate.png"),
-    )  # fmt: skip
+        "validate",
+        "--table",
+        str(folder / "fp16-dense-cuda_graph.csv"),
+        "--samples",
+        "50",
+        "--plot",
+        str(folder / "validate.png"),
+    )
     errors, floor = result["table"], result["noise_floor"]
     text = (
         heading(f"{device.title}: DeiT-S's and -B's blocks")

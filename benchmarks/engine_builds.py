@@ -74,8 +74,17 @@ def main() -> None:
             line, failed = build_all(find_device(name), sparsity, blocks)
             lines.append(line)
             failures += failed
-    columns = ("built for", "weights", "engines", "seconds each (median)", "worst", "total",
-               "MiB", "layers 2:4 can take", "engines SPARSE_WEIGHTS changes")  # fmt: skip
+    columns = (
+        "built for",
+        "weights",
+        "engines",
+        "seconds each (median)",
+        "worst",
+        "total",
+        "MiB",
+        "layers 2:4 can take",
+        "engines SPARSE_WEIGHTS changes",
+    )
     note = (
         f"{len(blocks)} points of the default `vit` plan, batch 1, fp16, built with "
         f"{tensorrt_library('tensorrt_rtx').title} on a machine without a GPU. Seconds are those "

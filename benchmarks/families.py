@@ -52,11 +52,23 @@ def main() -> None:
         lut = str(folder / f"{family}.csv")
         measured = vitprof("measure", "--family", family, "--out", lut)
         saved = folder / f"{family}.json"
-        result = json.loads(saved.read_text()) if saved.exists() else vitprof(
-            "validate", "--table", lut, "--samples", arguments.samples,
-            "--seed", arguments.seed, "--plot", str(folder / f"{family}.png"),
-            "--out", str(folder / f"{family}-models.csv"),
-        )  # fmt: skip
+        result = (
+            json.loads(saved.read_text())
+            if saved.exists()
+            else vitprof(
+                "validate",
+                "--table",
+                lut,
+                "--samples",
+                arguments.samples,
+                "--seed",
+                arguments.seed,
+                "--plot",
+                str(folder / f"{family}.png"),
+                "--out",
+                str(folder / f"{family}-models.csv"),
+            )
+        )
         saved.write_text(json.dumps(result, indent=2))
         rows.append(figures(family, measured, result))
         details += f"\n## {family}\n\n{table(columns, all_predictors(result))}"
@@ -65,13 +77,23 @@ def main() -> None:
         + f"\n{arguments.samples} random models of each family that the table never saw, measured "
         "twice:\n\n"
         + table(
-            ("family", "blocks + models in the table", "seconds to measure", "MAPE", "±5 %",
-             "±10 %", "Kendall τ", "MAPE over a·MACs + b", "over a·MACs + b·blocks + c",
-             "coverage", "noise floor"),
+            (
+                "family",
+                "blocks + models in the table",
+                "seconds to measure",
+                "MAPE",
+                "±5 %",
+                "±10 %",
+                "Kendall τ",
+                "MAPE over a·MACs + b",
+                "over a·MACs + b·blocks + c",
+                "coverage",
+                "noise floor",
+            ),
             rows,
         )
         + details
-    )  # fmt: skip
+    )
     publish(text, arguments.out)
 
 

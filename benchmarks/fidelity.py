@@ -48,8 +48,11 @@ def figures(measured: dict, result: dict) -> list[list[str]]:
         return f"{errors['mape'] / rivals[name]['mape']:.2f} ×"
 
     return [
-        ["blocks in the table, whole models", "≤ 100, 8",
-         f"{measured['points']}, {measured['models']}"],
+        [
+            "blocks in the table, whole models",
+            "≤ 100, 8",
+            f"{measured['points']}, {measured['models']}",
+        ],
         ["seconds to measure them", "≤ 90", f"{measured['seconds']['total']:.0f}"],
         [f"{result['samples']} unseen models: MAPE", "≤ 1.5 %", f"{errors['mape']:.2%}"],
         ["within ±5 %", "≥ 99 %", f"{errors['within_5']:.0%}"],
@@ -62,7 +65,7 @@ def figures(measured: dict, result: dict) -> list[list[str]]:
         ["MAPE over the forest's, given 10 × the models", "≤ 0.7 ×", ratio("random_forest")],
         ["Kendall τ", "≥ 0.95", f"{errors['kendall_tau']:.3f}"],
         ["95 % intervals that cover", "90–99 %", f"{result['coverage']:.0%}"],
-    ]  # fmt: skip
+    ]
 
 
 def all_predictors(result: dict) -> list[list[str]]:
@@ -71,9 +74,18 @@ def all_predictors(result: dict) -> list[list[str]]:
     entries |= {name: result[name] for name in ("noise_floor", "table_raw", "noise_floor_raw")}
     for name, e in entries.items():
         models = f"{e['trained_on']} ({e['training_s']:.0f} s)" if e.get("trained_on") else ""
-        rows.append([NAMES[name], f"{e['mape']:.2%}", f"{e['bias']:+.2%}", f"{e['worst']:.1%}",
-                     f"{e['within_5']:.0%}", f"{e['within_10']:.0%}", f"{e['kendall_tau']:.3f}",
-                     models])  # fmt: skip
+        rows.append(
+            [
+                NAMES[name],
+                f"{e['mape']:.2%}",
+                f"{e['bias']:+.2%}",
+                f"{e['worst']:.1%}",
+                f"{e['within_5']:.0%}",
+                f"{e['within_10']:.0%}",
+                f"{e['kendall_tau']:.3f}",
+                models,
+            ]
+        )
     return rows
 
 
@@ -92,10 +104,25 @@ def main() -> None:
     measured = vitprof("measure", "--out", lut)
     picture = arguments.picture or str(folder / "validate.png")
     saved = folder / "validate.json"
-    result = json.loads(saved.read_text()) if saved.exists() else vitprof(
-        "validate", "--table", lut, "--samples", arguments.samples, "--train", arguments.train,
-        "--seed", arguments.seed, "--plot", picture, "--out", str(folder / "models.csv"),
-    )  # fmt: skip
+    result = (
+        json.loads(saved.read_text())
+        if saved.exists()
+        else vitprof(
+            "validate",
+            "--table",
+            lut,
+            "--samples",
+            arguments.samples,
+            "--train",
+            arguments.train,
+            "--seed",
+            arguments.seed,
+            "--plot",
+            picture,
+            "--out",
+            str(folder / "models.csv"),
+        )
+    )
     saved.write_text(json.dumps(result, indent=2))
     rows = figures(measured, result)
     rows += busy_machine.rows_of()

@@ -92,11 +92,12 @@ def bench_against_plain_loop(model: str, rounds: int = 40) -> list[list[str]]:
     return [
         [
             f"{model}: `bench`'s median over a plain loop's, 3 fresh sessions ("
-            + ", ".join(difference) + ")",
+            + ", ".join(difference)
+            + ")",
             "within 2 %",
             f"{statistics.median(ratios) - 1:+.1%} (worst {worst - 1:+.1%})",
         ]
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:
@@ -108,8 +109,9 @@ def main() -> None:
         rows = table_cost(lut) + start_up(lut)
     for model in ("deit-tiny", "deit-small"):
         rows += bench_against_plain_loop(model)
-    publish(heading("The main job") + "\n" + table(("what", "reach", "measured"), rows),
-            arguments.out)  # fmt: skip
+    publish(
+        heading("The main job") + "\n" + table(("what", "reach", "measured"), rows), arguments.out
+    )
 
 
 if __name__ == "__main__":

@@ -41,16 +41,36 @@ def train(method: str, seed: int, lut: Path, arguments: argparse.Namespace) -> d
     out = Path(arguments.folder) / f"{method}-{seed}"
     if (out / "report.json").exists():
         return json.loads((out / "report.json").read_text())
-    shared = ("--model", arguments.base, "--data", arguments.data, "--out", str(out),
-              "--seed", str(seed), "--learning-rate", arguments.learning_rate)  # fmt: skip
+    shared = (
+        "--model",
+        arguments.base,
+        "--data",
+        arguments.data,
+        "--out",
+        str(out),
+        "--seed",
+        str(seed),
+        "--learning-rate",
+        arguments.learning_rate,
+    )
     if method == "base":
         epochs = float(arguments.prune_epochs) + float(arguments.epochs)
         return vitprof("train", *shared, "--epochs", str(epochs))
     return vitprof(
-        "prune", *shared, "--table", str(lut), "--target", arguments.target,
-        "--prune-epochs", arguments.prune_epochs, "--epochs", arguments.epochs,
-        "--alpha", arguments.alpha, *METHODS[method],
-    )  # fmt: skip
+        "prune",
+        *shared,
+        "--table",
+        str(lut),
+        "--target",
+        arguments.target,
+        "--prune-epochs",
+        arguments.prune_epochs,
+        "--epochs",
+        arguments.epochs,
+        "--alpha",
+        arguments.alpha,
+        *METHODS[method],
+    )
 
 
 def measured(models: dict[str, Path]) -> dict[str, float]:

@@ -28,11 +28,12 @@ QUESTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "accuracy counts alone": (EVERYTHING, ("--latency-weight", "0", "--memory-weight", "0")),
     "teacher: no limit": (TEACHER, ()),
     "teacher: latency ≤ 2 ms, one core": (
-        TEACHER, ("--max-latency", "2ms", "--max-cpu", "110%"),
+        TEACHER,
+        ("--max-latency", "2ms", "--max-cpu", "110%"),
     ),
     "teacher: memory ≤ 80 MiB": (TEACHER, ("--max-memory", "80MiB")),
     "teacher: parameters ≤ 2.3 M": (TEACHER, ("--max-params", "2.3M")),
-}  # fmt: skip
+}
 ALGORITHMS = ("exhaustive", "guided", "random")
 MEBI = 2**20
 
@@ -50,9 +51,21 @@ def choices(folder: Path) -> list[dict[str, dict]]:
             out = folder / "choices" / f"{number}-{algorithm}"
             if not (out / "report.json").exists():
                 of = [part for one in variants for part in ("--models", str(folder / one))]
-                vitprof("choose", *of, "--data", "cifar10_jpeg", "--threads", "1,2", "--facts",
-                        str(folder / "facts.jsonl"), "--algorithm", algorithm, *options, "--out",
-                        str(out))  # fmt: skip
+                vitprof(
+                    "choose",
+                    *of,
+                    "--data",
+                    "cifar10_jpeg",
+                    "--threads",
+                    "1,2",
+                    "--facts",
+                    str(folder / "facts.jsonl"),
+                    "--algorithm",
+                    algorithm,
+                    *options,
+                    "--out",
+                    str(out),
+                )
             found[algorithm] = report_of(out)
         answers.append(found)
     return answers
@@ -72,31 +85,65 @@ def choices_table(answers: list[dict[str, dict]]) -> str:
     for name, found in zip(QUESTIONS, answers, strict=True):
         best = found["exhaustive"]
         facts = best["best"]
-        rows.append([
-            name, str(best["variants"]), best["model"], f"{best['score']:.2f}",
-            f"{100 * facts['top3']:.2f}", f"{facts['latency_ms']:.3f}",
-            f"{facts['peak_bytes'] / MEBI:.0f}", f"{facts['params'] / 1e6:.2f}",
-            *(words(found[one], best) for one in ("guided", "random")),
-        ])  # fmt: skip
-    columns = ["limit", "variants", "exhaustive picks", "score", "top-3", "ms", "MiB process",
-               "M params", "guided", "random"]  # fmt: skip
+        rows.append(
+            [
+                name,
+                str(best["variants"]),
+                best["model"],
+                f"{best['score']:.2f}",
+                f"{100 * facts['top3']:.2f}",
+                f"{facts['latency_ms']:.3f}",
+                f"{facts['peak_bytes'] / MEBI:.0f}",
+                f"{facts['params'] / 1e6:.2f}",
+                *(words(found[one], best) for one in ("guided", "random")),
+            ]
+        )
+    columns = [
+        "limit",
+        "variants",
+        "exhaustive picks",
+        "score",
+        "top-3",
+        "ms",
+        "MiB process",
+        "M params",
+        "guided",
+        "random",
+    ]
     return table(columns, rows)
 
 
 def facts_table(models: list[dict], heads: list[dict] | None = None) -> str:
     first = models[0]
     rows = [
-        [one["name"], *([str(level["heads_in_all"])] if level else []),
-         f"{one['params'] / 1e6:.2f}",
-         f"{one['file_bytes'] / MEBI:.2f} ({one['file_bytes'] / first['file_bytes']:.3f})",
-         f"{one['latency_ms']:.3f} ({one['low_ms']:.3f} to {one['high_ms']:.3f})",
-         f"{one['latency_ms'] / first['latency_ms']:.2f}", f"{one['peak_bytes'] / MEBI:.0f}",
-         f"{one['model_bytes'] / MEBI:.0f}", f"{100 * one['top1']:.2f}", f"{100 * one['top3']:.2f}",
-         f"{one['test_s']:.1f}"]
+        [
+            one["name"],
+            *([str(level["heads_in_all"])] if level else []),
+            f"{one['params'] / 1e6:.2f}",
+            f"{one['file_bytes'] / MEBI:.2f} ({one['file_bytes'] / first['file_bytes']:.3f})",
+            f"{one['latency_ms']:.3f} ({one['low_ms']:.3f} to {one['high_ms']:.3f})",
+            f"{one['latency_ms'] / first['latency_ms']:.2f}",
+            f"{one['peak_bytes'] / MEBI:.0f}",
+            f"{one['model_bytes'] / MEBI:.0f}",
+            f"{100 * one['top1']:.2f}",
+            f"{100 * one['top3']:.2f}",
+            f"{one['test_s']:.1f}",
+        ]
         for one, level in zip(models, heads or [None] * len(models), strict=True)
-    ]  # fmt: skip
-    columns = ["model", *(["heads"] if heads else []), "M params", "MiB file (x)", "ms", "x",
-               "MiB process", "MiB model", "top-1", "top-3", "test, s"]  # fmt: skip
+    ]
+    columns = [
+        "model",
+        *(["heads"] if heads else []),
+        "M params",
+        "MiB file (x)",
+        "ms",
+        "x",
+        "MiB process",
+        "MiB model",
+        "top-1",
+        "top-3",
+        "test, s",
+    ]
     return table(columns, rows)
 
 
@@ -113,30 +160,50 @@ def figures(parts: dict) -> list[list[str]]:
     ]
     ratios = [c["speedup"] for c in attention if c["what"] == "model"]
     return [
-        ["each level: latency over the level before", "< 1",
-         f"{', '.join(f'{step:.3f}' for step in steps)}"
-         f"{'; intervals apart' if apart else '; some intervals overlap'}"],
+        [
+            "each level: latency over the level before",
+            "< 1",
+            f"{', '.join(f'{step:.3f}' for step in steps)}"
+            f"{'; intervals apart' if apart else '; some intervals overlap'}",
+        ],
         ["student: times fewer parameters", "15", f"{teacher['params'] / pupil['params']:.1f}"],
-        ["student minus teacher, top-3, points", "≥ -0.2",
-         f"{100 * (pupil['top3'] - teacher['top3']):+.2f} (top-1 "
-         f"{100 * (pupil['top1'] - teacher['top1']):+.2f})"],
-        ["student's latency over its teacher's", "≤ 0.37",
-         f"{pupil['latency_ms'] / teacher['latency_ms']:.2f}"],
+        [
+            "student minus teacher, top-3, points",
+            "≥ -0.2",
+            f"{100 * (pupil['top3'] - teacher['top3']):+.2f} (top-1 "
+            f"{100 * (pupil['top1'] - teacher['top1']):+.2f})",
+        ],
+        [
+            "student's latency over its teacher's",
+            "≤ 0.37",
+            f"{pupil['latency_ms'] / teacher['latency_ms']:.2f}",
+        ],
         ["int8 file over fp32", "≤ 0.27", f"{dynamic['file_bytes'] / whole['file_bytes']:.3f}"],
-        ["int8: top-3 lost, points", "≤ 1.2",
-         f"{100 * (whole['top3'] - dynamic['top3']):.2f}"],
-        ["guided search picks what exhaustive does", f"{len(answers)} of {len(answers)}",
-         f"{sum(as_good(one['guided'], one['exhaustive']) for one in answers)} of {len(answers)} "
-         f"(random: {sum(as_good(one['random'], one['exhaustive']) for one in answers)})"],
-        ["its share of all evaluations", "≤ 30 %",
-         f"{100 * max(one['evaluated'] / one['variants'] for one in guided):.0f} % at most"],
-        [f"the same of {replayed.questions} random questions, from the same figures", "all",
-         f"{replayed.best}, from {100 * replayed.share:.0f} % at most; {len(replayed.lost)} lose "
-         f"{max(replayed.lost, default=0):.2f} points at most, {replayed.none} find nothing that "
-         "keeps the limits"],
-        ["fused over plain attention, training step, this CPU", "1.07 to 1.26 on GPUs",
-         f"{min(ratios):.2f} to {max(ratios):.2f}"],
-    ]  # fmt: skip
+        ["int8: top-3 lost, points", "≤ 1.2", f"{100 * (whole['top3'] - dynamic['top3']):.2f}"],
+        [
+            "guided search picks what exhaustive does",
+            f"{len(answers)} of {len(answers)}",
+            f"{sum(as_good(one['guided'], one['exhaustive']) for one in answers)} of "
+            f"{len(answers)} (random: {sum(as_good(one['random'], one['exhaustive']) for one in answers)})",
+        ],
+        [
+            "its share of all evaluations",
+            "≤ 30 %",
+            f"{100 * max(one['evaluated'] / one['variants'] for one in guided):.0f} % at most",
+        ],
+        [
+            f"the same of {replayed.questions} random questions, from the same figures",
+            "all",
+            f"{replayed.best}, from {100 * replayed.share:.0f} % at most; {len(replayed.lost)} "
+            f"lose {max(replayed.lost, default=0):.2f} points at most, {replayed.none} find nothing "
+            "that keeps the limits",
+        ],
+        [
+            "fused over plain attention, training step, this CPU",
+            "1.07 to 1.26 on GPUs",
+            f"{min(ratios):.2f} to {max(ratios):.2f}",
+        ],
+    ]
 
 
 def main() -> None:
@@ -178,7 +245,7 @@ def main() -> None:
         + (folder / "attention" / "attention.md").read_text()
         + "".join(f"\n- {line}" for line in parts["attention"]["where_it_pays"])
         + "\n"
-    )  # fmt: skip
+    )
     publish(text, arguments.out)
 
 

@@ -93,8 +93,16 @@ class Study:
         self.base = arguments.base
         self.lut = self.folder / "lut.csv"
         if not self.lut.exists():
-            vitprof("measure", "--model", self.base, "--merging", "--sessions", "5",
-                    "--out", str(self.lut))  # fmt: skip
+            vitprof(
+                "measure",
+                "--model",
+                self.base,
+                "--merging",
+                "--sessions",
+                "5",
+                "--out",
+                str(self.lut),
+            )
         self.table = LatencyTable.read_csv(self.lut)
         self.data = load_dataset(arguments.data, None)
         self.norm = read_normalisation(Path(self.base)) or self.data.normalisation
@@ -112,7 +120,11 @@ class Study:
         context = PruningContext(
             model,
             Goal.of(
-                model.spec, targets, budget, groups, kinds=METHOD.kinds,
+                model.spec,
+                targets,
+                budget,
+                groups,
+                kinds=METHOD.kinds,
                 by_units=METHOD.goes_by_units(how),
             ),
             Budget(self.table, method.ranking or unit),
@@ -120,7 +132,7 @@ class Study:
             method.score,
             seed,
             SavedRun(self.folder / "scores" / key, {"score": key}),
-        )  # fmt: skip
+        )
         run = OptinRun(context, how)
         if key in self.known:
             run.scores, run.of_patches = self.known[key].scores, self.known[key].of_patches
@@ -237,10 +249,14 @@ def scoring_times(study: Study) -> list[list[str]]:
 def measured(study: Study, found: list[dict]) -> float:
     """Measure the base and the models side by side, in place; return the base's milliseconds."""
     made = [each for each in found if "refused" not in each]
-    given = [part for path in (study.base, *(each["folder"] for each in made))
-             for part in ("--model", path)]  # fmt: skip
-    base, *ms = (each["latency_ms"] for each in
-                 vitprof("bench", *given, "--sessions", "9")["results"])  # fmt: skip
+    given = [
+        part
+        for path in (study.base, *(each["folder"] for each in made))
+        for part in ("--model", path)
+    ]
+    base, *ms = (
+        each["latency_ms"] for each in vitprof("bench", *given, "--sessions", "9")["results"]
+    )
     for each, latency in zip(made, ms, strict=True):
         each["ms"] = latency
     return base
@@ -255,10 +271,14 @@ def table_of(found: list[dict], full: float, base_ms: float) -> str:
         points = f"{100 * (each['top1'] - full):+.2f}"
         rows.append(
             [
-                each["title"], f"{each['top1']:.2%}", points, f"{each['macs'] / 1e6:.1f}",
-                f"{each['ms']:.3f}", f"{each['ms'] / base_ms:.3f} ×",
+                each["title"],
+                f"{each['top1']:.2%}",
+                points,
+                f"{each['macs'] / 1e6:.1f}",
+                f"{each['ms']:.3f}",
+                f"{each['ms'] / base_ms:.3f} ×",
             ]
-        )  # fmt: skip
+        )
         if "random_top1" in each:
             loss = f"{100 * (each['random_top1'] - full):+.2f}"
             rows.append(["– merged at random", f"{each['random_top1']:.2%}", loss, "", "", ""])
@@ -308,9 +328,11 @@ def against_macs(study: Study) -> tuple[str, list[float], list[float], list[floa
 
 def fidelity(study: Study) -> list[str]:
     saved = study.folder / "validate.json"
-    found = json.loads(saved.read_text()) if saved.exists() else vitprof(
-        "validate", "--table", str(study.lut), "--samples", "30"
-    )  # fmt: skip
+    found = (
+        json.loads(saved.read_text())
+        if saved.exists()
+        else vitprof("validate", "--table", str(study.lut), "--samples", "30")
+    )
     saved.write_text(json.dumps(found))
     errors = found["table"]
     return [

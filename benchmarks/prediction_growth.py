@@ -44,9 +44,14 @@ def lines_of(family: str, most: int) -> list[tuple[str, ...]]:
     for count in (count for count in COUNTS if count <= most):
         taken = seconds_of(lut, specs[:count])
         lines.append(
-            (family, f"{count:,}", f"{taken:.3f}", f"{taken / count * 1e6:.1f}",
-             f"{count / taken:,.0f}")
-        )  # fmt: skip
+            (
+                family,
+                f"{count:,}",
+                f"{taken:.3f}",
+                f"{taken / count * 1e6:.1f}",
+                f"{count / taken:,.0f}",
+            )
+        )
     return lines
 
 

@@ -31,10 +31,11 @@ def random_widths(lut: LatencyTable, count: int) -> dict[str, np.ndarray]:
     space, rng = ViTSlabs.of_grids(grids_of(lut)), np.random.default_rng(1)
     shape = {"embed": count}
     return {
-        axis: rng.integers(*space.range_of(axis), size=shape.get(axis, (count, LAYERS)),
-                           endpoint=True)
+        axis: rng.integers(
+            *space.range_of(axis), size=shape.get(axis, (count, LAYERS)), endpoint=True
+        )
         for axis in ("embed", "heads", "qk", "v", "mlp")
-    }  # fmt: skip
+    }
 
 
 def reference(lut: LatencyTable, arrays: BlockArrays, count: int) -> np.ndarray:
@@ -88,10 +89,13 @@ def rows_of(lut: LatencyTable) -> list[list[str]]:
     difference = float(np.abs(fast[:few] / slow - 1).max())
     return [
         ["predictions a second, one core, 12-block specs", "≥ 200,000", f"{per_second:,.0f}"],
-        ["the same over a loop of RegularGridInterpolator calls", "≥ 100 ×",
-         f"{per_second / loop:,.0f} × ({loop:,.0f} a second)"],
+        [
+            "the same over a loop of RegularGridInterpolator calls",
+            "≥ 100 ×",
+            f"{per_second / loop:,.0f} × ({loop:,.0f} a second)",
+        ],
         ["largest relative difference between the two", "≤ 1e-9", f"{difference:.1e}"],
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:
@@ -100,8 +104,10 @@ def main() -> None:
     parser.add_argument("--out")
     arguments = parser.parse_args()
     lut = LatencyTable.read_csv(arguments.table) if arguments.table else stand_in()
-    publish(heading("Prediction speed") + "\n" + table(("what", "reach", "measured"), rows_of(lut)),
-            arguments.out)  # fmt: skip
+    publish(
+        heading("Prediction speed") + "\n" + table(("what", "reach", "measured"), rows_of(lut)),
+        arguments.out,
+    )
 
 
 if __name__ == "__main__":

@@ -65,11 +65,17 @@ def sample(references: Sequence[Block]) -> list[Sampled]:
 
 def noise(samples: Sequence[Sampled], value: Callable[[float, list[float]], float]) -> list[str]:
     """Spread between sessions, and mean difference of two medians of three sessions, in %."""
-    medians = np.array([
-        [np.median([value(ms, refs) for s, i, ms, refs in samples if (s, i) == (session, model)])
-         for model in range(MODELS)]
-        for session in range(SESSIONS)
-    ])  # fmt: skip
+    medians = np.array(
+        [
+            [
+                np.median(
+                    [value(ms, refs) for s, i, ms, refs in samples if (s, i) == (session, model)]
+                )
+                for model in range(MODELS)
+            ]
+            for session in range(SESSIONS)
+        ]
+    )
     spread = np.log(medians).std(axis=0, ddof=1).mean()
     rng, differences = np.random.default_rng(0), []
     for _ in range(500):
@@ -98,8 +104,13 @@ def main() -> None:
     for n, block in enumerate(candidates):
         typical = float(np.median([refs[n] for *_, refs in samples]))
         mark = " (chosen)" if block == chosen else ""
-        rows.append([f"{block}{mark}", f"{typical:.2f}",
-                     *noise(samples, lambda ms, refs, n=n: ms / refs[n])])  # fmt: skip
+        rows.append(
+            [
+                f"{block}{mark}",
+                f"{typical:.2f}",
+                *noise(samples, lambda ms, refs, n=n: ms / refs[n]),
+            ]
+        )
     columns = ("reference", "ms", "sessions differ by (sd)", "two medians of three differ by")
     publish(heading("The reference block") + "\n" + table(columns, rows), arguments.out)
 

@@ -62,8 +62,9 @@ def coarse_alone(path: str) -> None:
     latency_table = LatencyTable.read_csv(path)
     costs = CostModel(find_search_space("autovit-xxs"), [latency_table])
     prepared = time.perf_counter()
-    typical = float(np.median(costs.of(costs.space.sample(np.random.default_rng(1), 10_000))
-                              .latency_ms))  # fmt: skip
+    typical = float(
+        np.median(costs.of(costs.space.sample(np.random.default_rng(1), 10_000)).latency_ms)
+    )
     limits = Limits((Limit("ms", typical), Limit("params", 1.8e6)))
     began = time.perf_counter()
     found = coarse_stage(costs.space, costs, limits, np.random.default_rng(0), CANDIDATES)
@@ -72,11 +73,19 @@ def coarse_alone(path: str) -> None:
     some = costs.space.sample(np.random.default_rng(2), 200)
     fast = costs.of(some).latency_ms[:, 0]
     slow = [latency_table.predict(costs.space.spec(row)).ms for row in some]
-    print(json.dumps({
-        "prepare_s": prepared - started, "seconds": seconds, "per_s": CANDIDATES / seconds,
-        "kept": found.kept, "peak_mib": peak_resident_bytes() / 2**20,
-        "limit_ms": typical, "worst_difference": float(np.max(np.abs(fast / slow - 1))),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "prepare_s": prepared - started,
+                "seconds": seconds,
+                "per_s": CANDIDATES / seconds,
+                "kept": found.kept,
+                "peak_mib": peak_resident_bytes() / 2**20,
+                "limit_ms": typical,
+                "worst_difference": float(np.max(np.abs(fast / slow - 1))),
+            }
+        )
+    )
 
 
 def coarse(folder: Path, lut: str) -> dict:
@@ -101,9 +110,12 @@ def fidelity_of(folder: Path, lut: str, samples: str) -> dict | None:
     if samples == "0":
         return None
     name = f"{Path(lut).stem}-validate"
-    return kept(folder / f"{name}.json", lambda: vitprof(
-        "validate", "--table", lut, "--samples", samples, "--plot", str(folder / f"{name}.png")
-    ))  # fmt: skip
+    return kept(
+        folder / f"{name}.json",
+        lambda: vitprof(
+            "validate", "--table", lut, "--samples", samples, "--plot", str(folder / f"{name}.png")
+        ),
+    )
 
 
 def proxy_searches(folder: Path, lut: str, typical_ms: float) -> list[dict]:
@@ -112,8 +124,20 @@ def proxy_searches(folder: Path, lut: str, typical_ms: float) -> list[dict]:
         out = folder / f"proxy-{share}"
         limit = f"{share * typical_ms:.3f}ms"
         if not (out / "report.json").exists():
-            vitprof("search", "--space", "autovit-xxs", "--table", lut, "--max-latency", limit,
-                    "--proxy", "macs", "--out", str(out), "--verify")  # fmt: skip
+            vitprof(
+                "search",
+                "--space",
+                "autovit-xxs",
+                "--table",
+                lut,
+                "--max-latency",
+                limit,
+                "--proxy",
+                "macs",
+                "--out",
+                str(out),
+                "--verify",
+            )
         found.append(json.loads((out / "report.json").read_text()))
     return found
 
@@ -144,12 +168,17 @@ class Study:
             "whole test": judge(data.test),
         }
         self.logs = {
-            name: EvaluationLog(folder / f"{name.replace(' ', '-')}.jsonl", {
-                "seed": 0, "space": self.space.to_dict(), "weights": digest,
-                "images": len(each.images),
-            })
+            name: EvaluationLog(
+                folder / f"{name.replace(' ', '-')}.jsonl",
+                {
+                    "seed": 0,
+                    "space": self.space.to_dict(),
+                    "weights": digest,
+                    "images": len(each.images),
+                },
+            )
             for name, each in self.judges.items()
-        }  # fmt: skip
+        }
         self.costs = CostModel(self.space)
         self.workers = arguments.workers
         self.plan = SearchPlan(generations=arguments.generations)
@@ -202,9 +231,9 @@ def searched(study: Study, measure_table: Callable[[], LatencyTable]) -> list[di
     The table is measured once the searches that know only MACs are done: right before their
     winners, which it shares a limit with, so that the machine is in the same state for both.
     """
-    typical = float(np.median(
-        study.costs.of(study.space.sample(np.random.default_rng(1), 10_000)).macs
-    ))  # fmt: skip
+    typical = float(
+        np.median(study.costs.of(study.space.sample(np.random.default_rng(1), 10_000)).macs)
+    )
     by_macs = Limit("macs", typical)
     started = time.perf_counter()
     with local_ray(study.workers) as ray:
@@ -214,10 +243,12 @@ def searched(study: Study, measure_table: Callable[[], LatencyTable]) -> list[di
     limits_ms = study.measured(macs_winners, "macs-winners")
     started = time.perf_counter()
     with local_ray(study.workers) as ray:
-        winners = np.array([
-            study.search(Limit("ms", ms), seed, ray)
-            for seed, ms in zip(SEEDS, limits_ms, strict=True)
-        ])  # fmt: skip
+        winners = np.array(
+            [
+                study.search(Limit("ms", ms), seed, ray)
+                for seed, ms in zip(SEEDS, limits_ms, strict=True)
+            ]
+        )
         print(f"guided by the table: {time.perf_counter() - started:.0f} s", file=sys.stderr)
         drawn = [study.random_at(ms, s) for s, ms in zip(SEEDS, limits_ms, strict=True)]
         both = np.concatenate([winners, macs_winners])
@@ -264,10 +295,14 @@ def percent(value: float) -> str:
 def report(arguments: argparse.Namespace, parts: dict) -> str:
     speed, rows, proxies = parts["coarse"], parts["searched"], parts["proxies"]
     won = [row["table"] for row in rows] + [
-        {"predicted_ms": m["predicted_ms"][0], "measured_ms": m["measured_ms"][0],
-         "limit_ms": report["target_ms"]}
-        for report in proxies for m in (report["best"],)
-    ]  # fmt: skip
+        {
+            "predicted_ms": m["predicted_ms"][0],
+            "measured_ms": m["measured_ms"][0],
+            "limit_ms": report["target_ms"],
+        }
+        for report in proxies
+        for m in (report["best"],)
+    ]
     for row, winner in zip(rows, won, strict=False):
         winner["limit_ms"] = row["limit_ms"]
     off = [w["measured_ms"] / w["predicted_ms"] - 1 for w in won]
@@ -276,54 +311,109 @@ def report(arguments: argparse.Namespace, parts: dict) -> str:
     held = [100 * (r["table"]["validation"] - r["macs"]["validation"]) for r in rows]
     figures = [
         ["coarse stage: candidates a second, one core", "≥ 100,000", f"{speed['per_s']:,.0f}"],
-        ["10⁶ candidates of autovit-xxs", "≤ 15 s, ≤ 1 GB",
-         f"{speed['seconds']:.2f} s ({speed['prepare_s']:.1f} s before that to read the table and "
-         f"ask it), {speed['peak_mib']:.0f} MiB"],
-        ["winners' measured latency against predicted", "within 5 %",
-         f"{min(off):+.1%} to {max(off):+.1%}"],
-        ["winners over their limit", "the noise floor at most",
-         f"{max(over):+.1%} at worst; two sessions of one point differ by "
-         f"{parts['session_sd']['cifar']:.1%} (32²) and {parts['session_sd']['xxs']:.1%} "
-         "(autovit-xxs)"],
-        ["found minus best of 50 random, validation, points", "> 0, three seeds",
-         ", ".join(f"{100 * (r['table']['validation'] - r['random']['validation']['best']):+.2f}"
-                   for r in rows)],
-        ["found minus mean of 50 random, test, points", "> 0, three seeds",
-         ", ".join(f"{100 * (r['table']['test'] - r['random']['test']['mean']):+.2f}"
-                   for r in rows)],
-        ["guided by the table minus by MACs, validation, points", "≥ 0",
-         ", ".join(f"{gain:+.2f}" for gain in held)],
-        ["the same on all 10,000 test images, points", "≥ 0",
-         f"{', '.join(f'{gain:+.2f}' for gain in gains)}; mean {np.mean(gains):+.2f}"],
-    ]  # fmt: skip
+        [
+            "10⁶ candidates of autovit-xxs",
+            "≤ 15 s, ≤ 1 GB",
+            f"{speed['seconds']:.2f} s ({speed['prepare_s']:.1f} s before that to read the table "
+            f"and ask it), {speed['peak_mib']:.0f} MiB",
+        ],
+        [
+            "winners' measured latency against predicted",
+            "within 5 %",
+            f"{min(off):+.1%} to {max(off):+.1%}",
+        ],
+        [
+            "winners over their limit",
+            "the noise floor at most",
+            f"{max(over):+.1%} at worst; two sessions of one point differ by "
+            f"{parts['session_sd']['cifar']:.1%} (32²) and {parts['session_sd']['xxs']:.1%} "
+            "(autovit-xxs)",
+        ],
+        [
+            "found minus best of 50 random, validation, points",
+            "> 0, three seeds",
+            ", ".join(
+                f"{100 * (r['table']['validation'] - r['random']['validation']['best']):+.2f}"
+                for r in rows
+            ),
+        ],
+        [
+            "found minus mean of 50 random, test, points",
+            "> 0, three seeds",
+            ", ".join(
+                f"{100 * (r['table']['test'] - r['random']['test']['mean']):+.2f}" for r in rows
+            ),
+        ],
+        [
+            "guided by the table minus by MACs, validation, points",
+            "≥ 0",
+            ", ".join(f"{gain:+.2f}" for gain in held),
+        ],
+        [
+            "the same on all 10,000 test images, points",
+            "≥ 0",
+            f"{', '.join(f'{gain:+.2f}' for gain in gains)}; mean {np.mean(gains):+.2f}",
+        ],
+    ]
     if parts["xxs"] is not None:
         errors = parts["xxs"]["table"]
         figures += [
             ["50 unseen subnets of autovit-xxs (Fig. 6): MAPE", "≤ 2.5 %", f"{errors['mape']:.2%}"],
-            ["within ±10 %; Kendall τ", "≥ 99 %; ≥ 0.95",
-             f"{errors['within_10']:.0%}; {errors['kendall_tau']:.3f}"],
-        ]  # fmt: skip
+            [
+                "within ±10 %; Kendall τ",
+                "≥ 99 %; ≥ 0.95",
+                f"{errors['within_10']:.0%}; {errors['kendall_tau']:.3f}",
+            ],
+        ]
     seeds = [
-        [str(r["seed"]), guide, f"{r['limit_ms']:.3f}", f"{w['predicted_ms']:.3f}",
-         f"{w['measured_ms']:.3f}", f"{w['macs'] / 1e6:.1f}", f"{w['params'] / 1e3:.0f}",
-         percent(w["validation"]), percent(w["test"]), percent(w["whole test"])]
-        for r in rows for guide, w in (("table", r["table"]), ("MACs", r["macs"]))
-    ]  # fmt: skip
-    chance = [
-        [str(r["seed"]), f"{r['limit_ms']:.3f}",
-         *(percent(r["random"][part][which])
-           for part in ("validation", "test") for which in ("mean", "best"))]
+        [
+            str(r["seed"]),
+            guide,
+            f"{r['limit_ms']:.3f}",
+            f"{w['predicted_ms']:.3f}",
+            f"{w['measured_ms']:.3f}",
+            f"{w['macs'] / 1e6:.1f}",
+            f"{w['params'] / 1e3:.0f}",
+            percent(w["validation"]),
+            percent(w["test"]),
+            percent(w["whole test"]),
+        ]
         for r in rows
-    ]  # fmt: skip
+        for guide, w in (("table", r["table"]), ("MACs", r["macs"]))
+    ]
+    chance = [
+        [
+            str(r["seed"]),
+            f"{r['limit_ms']:.3f}",
+            *(
+                percent(r["random"][part][which])
+                for part in ("validation", "test")
+                for which in ("mean", "best")
+            ),
+        ]
+        for r in rows
+    ]
     without = [
-        [f"{p['target_ms']:.3f}", f"{m['predicted_ms'][0]:.3f}", f"{m['measured_ms'][0]:.3f}",
-         f"{m['measured_ms'][0] / m['predicted_ms'][0] - 1:+.1%}", f"{m['macs'] / 1e6:.0f}"]
+        [
+            f"{p['target_ms']:.3f}",
+            f"{m['predicted_ms'][0]:.3f}",
+            f"{m['measured_ms'][0]:.3f}",
+            f"{m['measured_ms'][0] / m['predicted_ms'][0] - 1:+.1%}",
+            f"{m['macs'] / 1e6:.0f}",
+        ]
         for p in proxies
         for m in (p["best"], *(f for f in p["front"] if f["measured_ms"][0] is not None))
-    ]  # fmt: skip
+    ]
     fidelity = [
-        [name, f"{e['mape']:.2%}", f"{e['bias']:+.2%}", f"{e['worst']:.1%}", f"{e['within_5']:.0%}",
-         f"{e['within_10']:.0%}", f"{e['kendall_tau']:.3f}"]
+        [
+            name,
+            f"{e['mape']:.2%}",
+            f"{e['bias']:+.2%}",
+            f"{e['worst']:.1%}",
+            f"{e['within_5']:.0%}",
+            f"{e['within_10']:.0%}",
+            f"{e['kendall_tau']:.3f}",
+        ]
         for space, key in (("autovit-xxs, 256²", "xxs"), ("autovit-cifar, 32²", "cifar"))
         if parts[key] is not None
         for name, e in (
@@ -331,7 +421,7 @@ def report(arguments: argparse.Namespace, parts: dict) -> str:
             (f"{space}: a·MACs + b", parts[key]["rivals"]["macs_line"]),
             (f"{space}: noise floor", parts[key]["noise_floor"]),
         )
-    ]  # fmt: skip
+    ]
     return (
         heading("Searching under a table")
         + "\n"
@@ -345,8 +435,21 @@ def report(arguments: argparse.Namespace, parts: dict) -> str:
         f"50, {arguments.workers} workers. The MACs-guided search has the MACs of a typical model "
         "for a limit; the latency measured of its winner is the limit of the table-guided one. "
         "Accuracies in percent.\n\n"
-        + table(("seed", "guided by", "limit, ms", "predicted", "measured", "MMACs", "k params",
-                 "validation", f"{arguments.test_images} test images", "all test images"), seeds)
+        + table(
+            (
+                "seed",
+                "guided by",
+                "limit, ms",
+                "predicted",
+                "measured",
+                "MMACs",
+                "k params",
+                "validation",
+                f"{arguments.test_images} test images",
+                "all test images",
+            ),
+            seeds,
+        )
         + f"\nOf {RANDOM} random models between nine tenths of the limit and the limit:\n\n"
         + table(("seed", "limit, ms", "validation: mean", "best", "test: mean", "best"), chance)
         + "\n## Without any accuracy: autovit-xxs at 256², the most MACs\n\n"
@@ -358,7 +461,7 @@ def report(arguments: argparse.Namespace, parts: dict) -> str:
             if fidelity
             else ""
         )
-    )  # fmt: skip
+    )
 
 
 def main() -> None:
@@ -373,8 +476,9 @@ def main() -> None:
     parser.add_argument("--test-images", type=int, default=2000)
     parser.add_argument("--generations", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--samples", default="50",
-                        help="Unseen models of each space; 0 leaves them out.")  # fmt: skip
+    parser.add_argument(
+        "--samples", default="50", help="Unseen models of each space; 0 leaves them out."
+    )
     arguments = parser.parse_args()
     if arguments.coarse_alone:
         coarse_alone(arguments.coarse_alone)

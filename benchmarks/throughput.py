@@ -56,12 +56,22 @@ def main() -> None:
         + f"\nBatch 16, one thread, median of {arguments.sessions} sessions, all models "
         "interleaved in one run.\n\n"
         + table(
-            ("model", "images/s", "× DeiT-T", "official × DeiT-T", "paper: ONNX images/s",
-             "paper × M4", "ours × M4", "FLOPs (M) = 2 × MACs", "params (M)", "input",
-             "verdict"),
+            (
+                "model",
+                "images/s",
+                "× DeiT-T",
+                "official × DeiT-T",
+                "paper: ONNX images/s",
+                "paper × M4",
+                "ours × M4",
+                "FLOPs (M) = 2 × MACs",
+                "params (M)",
+                "input",
+                "verdict",
+            ),
             rows,
         )
-    )  # fmt: skip
+    )
     publish(text, arguments.out)
 
 

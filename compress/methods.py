@@ -158,10 +158,30 @@ _BUILT_IN = {
 }
 # What `vitprof.prune` takes itself, so that no method can have an option of the name.
 RESERVED = (
-    "model", "table", "data", "out", "target", "target_macs", "target_params", "method",
-    "checkpoint", "resolution", "sequence_length", "score", "credit", "groups", "only", "seed",
-    "train_device", "verify", "require_device", "require_batch", "fresh", "progress", *TRAINING,
-)  # fmt: skip
+    "model",
+    "table",
+    "data",
+    "out",
+    "target",
+    "target_macs",
+    "target_params",
+    "method",
+    "checkpoint",
+    "resolution",
+    "sequence_length",
+    "score",
+    "credit",
+    "groups",
+    "only",
+    "seed",
+    "train_device",
+    "verify",
+    "require_device",
+    "require_batch",
+    "fresh",
+    "progress",
+    *TRAINING,
+)
 
 
 def _check_plugin(method: Method[Any]) -> None:

@@ -25,9 +25,13 @@ def main(folder: Path) -> None:
     print(table.predict("vit-micro-8"))
 
     run = vitprof.prune(
-        folder / "my-vit", table, target="0.7x", data="digits", method="optin",
+        folder / "my-vit",
+        table,
+        target="0.7x",
+        data="digits",
+        method="optin",
         out=folder / "pruned",
-    )  # fmt: skip
+    )
     print(run)
     limit = f"{0.7 * table.predict('vit-micro-8').ms}ms"
     best = vitprof.search_models(

@@ -286,15 +286,21 @@ class AutoViTSpace(SearchSpace):
         genes = [Gene.of("stem.width", choices_of(record, "stem_width"), "stem"), stages]
         for number, stage in enumerate(mbconvs, start=1):
             genes += stage_genes(
-                stage, f"mbconv-{number}", MBCONV_CHOICES,
-                defaults={"expansion": [1]}, frame=MBCONV_FRAME,
-            )  # fmt: skip
+                stage,
+                f"mbconv-{number}",
+                MBCONV_CHOICES,
+                defaults={"expansion": [1]},
+                frame=MBCONV_FRAME,
+            )
         for number, stage in enumerate(transformers, start=1):
             needs = Need("stages", number) if number > stages.values[0] else None
             genes += stage_genes(
-                stage, f"transformer-{number}", TRANSFORMER_CHOICES,
-                frame=TRANSFORMER_FRAME, needs=needs,
-            )  # fmt: skip
+                stage,
+                f"transformer-{number}",
+                TRANSFORMER_CHOICES,
+                frame=TRANSFORMER_FRAME,
+                needs=needs,
+            )
         genes.append(Gene.of("pool.width", choices_of(record, "pool_width"), "pool"))
         never_shrinks = record.get("widths_never_shrink", True)
         check_flag("widths_never_shrink", never_shrinks)
@@ -342,11 +348,13 @@ class AutoViTSpace(SearchSpace):
 
         mbconvs = tuple(
             MBConvStage(
-                whole(stage, "width"), whole(stage, "depth"), whole(stage, "expansion"),
+                whole(stage, "width"),
+                whole(stage, "depth"),
+                whole(stage, "expansion"),
                 **dict(stage.frame),
             )
             for stage in self.mbconvs
-        )  # fmt: skip
+        )
         transformers = tuple(
             TransformerStage(
                 channels=mbconvs[-1].width,

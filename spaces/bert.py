@@ -101,10 +101,12 @@ class BertSlabs(StagedSlabs):
         levels["text_classifier"] = {"embed": embeds}
         frames = {
             "text_embedding": {
-                "vocab": spec.vocab, "positions": spec.positions, "types": spec.types,
+                "vocab": spec.vocab,
+                "positions": spec.positions,
+                "types": spec.types,
             },
             "text_classifier": {"classes": spec.classes},
-        }  # fmt: skip
+        }
         lengths = sorted({max(spec.tokens // 4, 1), max(spec.tokens // 2, 1), spec.tokens})
         return cls(tuple(_at_lengths(levels, frames, lengths)))
 

@@ -107,9 +107,10 @@ class Candidates(ABC):
         for place in order:
             ways = self._weights(row[place])
             fitting = [
-                i for i, value in enumerate(levels[place])
+                i
+                for i, value in enumerate(levels[place])
                 if ways[i] and (value <= bound if end else value >= bound)
-            ]  # fmt: skip
+            ]
             if not fitting:
                 heads = ", or no choice of heads divides one" if self.shared_out else ""
                 raise UserError(

@@ -149,10 +149,9 @@ class MeasuringSpace(ABC):
         )
         step = self.whole_models_up_to * len(candidates) / max(count, 1)
         return [
-            replace(candidates[round((i + 0.5) * step)],
-                    name=f"calibration-{seed}-{i}")
+            replace(candidates[round((i + 0.5) * step)], name=f"calibration-{seed}-{i}")
             for i in range(count)
-        ]  # fmt: skip
+        ]
 
 
 @dataclass(frozen=True)

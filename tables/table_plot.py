@@ -47,9 +47,21 @@ def _draw(axes: Axes, rows: list[Row], label: str, marker: str, size: float) -> 
         return
     ms = [row.latency_ms for row in rows]
     known = all(row.low_ms == row.low_ms for row in rows)
-    bars = [[row.latency_ms - row.low_ms for row in rows],
-            [row.high_ms - row.latency_ms for row in rows]] if known else None  # fmt: skip
+    bars = (
+        [
+            [row.latency_ms - row.low_ms for row in rows],
+            [row.high_ms - row.latency_ms for row in rows],
+        ]
+        if known
+        else None
+    )
     axes.errorbar(
-        [row.subject.macs / 1e6 for row in rows], ms, yerr=bars, fmt=marker, markersize=size,
-        alpha=0.7, linewidth=1, label=label,
-    )  # fmt: skip
+        [row.subject.macs / 1e6 for row in rows],
+        ms,
+        yerr=bars,
+        fmt=marker,
+        markersize=size,
+        alpha=0.7,
+        linewidth=1,
+        label=label,
+    )

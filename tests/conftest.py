@@ -115,8 +115,13 @@ def specs() -> dict[str, Spec]:
     """Return a small model of each family whose modules can be removed."""
     return {
         "vit": ViTSpec(
-            embed=16, layers=(ViTLayer(2, 8, 8, 24), ViTLayer(2, 4, 6, 32), ViTLayer(4, 4, 4, 16)),
-            resolution=8, patch=2, classes=10, in_channels=1, name="small-vit",
+            embed=16,
+            layers=(ViTLayer(2, 8, 8, 24), ViTLayer(2, 4, 6, 32), ViTLayer(4, 4, 4, 16)),
+            resolution=8,
+            patch=2,
+            classes=10,
+            in_channels=1,
+            name="small-vit",
         ),
         "autovit": AutoViTSpec(
             mbconvs=(MBConvStage(8, 2, 1, 1), MBConvStage(12, 3, 2, 2)),
@@ -124,14 +129,23 @@ def specs() -> dict[str, Spec]:
                 TransformerStage(12, 16, 3, 2, 6, 6, 24, 1),
                 TransformerStage(12, 20, 2, 2, 6, 6, 24, 2),
             ),
-            pool_width=20, pool_expansion=2, stem_width=8, resolution=32, classes=5, in_channels=1,
+            pool_width=20,
+            pool_expansion=2,
+            stem_width=8,
+            resolution=32,
+            classes=5,
+            in_channels=1,
             name="small-autovit",
         ),
         "efficientvit": EfficientViTSpec(
             stages=tuple(EfficientViTStage(*dims) for dims in ((16, 2, 2), (24, 1, 2), (24, 3, 2))),
-            resolution=128, classes=5, kernels=(3, 1), qk=4, name="small-efficientvit",
+            resolution=128,
+            classes=5,
+            kernels=(3, 1),
+            qk=4,
+            name="small-efficientvit",
         ),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="session")
@@ -334,16 +348,30 @@ def write_mask2former_folder() -> Callable[..., Any]:
 
         swin = SwinConfig(
             **{
-                "image_size": 64, "patch_size": 2, "window_size": window, "embed_dim": 8,
-                "depths": [2, 1, 2, 1], "num_heads": [1, 2, 2, 4], "mlp_ratio": 2.0,
-                "out_features": ["stage1", "stage2", "stage3", "stage4"], **backbone,
+                "image_size": 64,
+                "patch_size": 2,
+                "window_size": window,
+                "embed_dim": 8,
+                "depths": [2, 1, 2, 1],
+                "num_heads": [1, 2, 2, 4],
+                "mlp_ratio": 2.0,
+                "out_features": ["stage1", "stage2", "stage3", "stage4"],
+                **backbone,
             }
-        )  # fmt: skip
+        )
         config = Mask2FormerConfig(
-            backbone_config=swin, feature_size=32, mask_feature_size=32, hidden_dim=32,
-            encoder_feedforward_dim=32, encoder_layers=1, decoder_layers=2, num_attention_heads=2,
-            dim_feedforward=32, num_queries=5, num_labels=4,
-        )  # fmt: skip
+            backbone_config=swin,
+            feature_size=32,
+            mask_feature_size=32,
+            hidden_dim=32,
+            encoder_feedforward_dim=32,
+            encoder_layers=1,
+            decoder_layers=2,
+            num_attention_heads=2,
+            dim_feedforward=32,
+            num_queries=5,
+            num_labels=4,
+        )
         torch.manual_seed(0)
         model = Mask2FormerForUniversalSegmentation(config).eval()
         with torch.no_grad():

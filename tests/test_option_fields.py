@@ -28,24 +28,33 @@ def test_values_come_in_the_fields_type() -> None:
     assert found == Options(4, 2.0, 0.5, "two", Path("x"), True)
     assert isinstance(found.rate, float)
     assert changed_options(found) == {
-        "count": 4, "rate": 2.0, "eta": 0.5, "kind": "two", "place": Path("x"), "deep": True
-    }  # fmt: skip
+        "count": 4,
+        "rate": 2.0,
+        "eta": 0.5,
+        "kind": "two",
+        "place": Path("x"),
+        "deep": True,
+    }
     assert taken_options(Options, {"rate": None, "eta": "auto"}) == Options()
 
 
-@pytest.mark.parametrize(("name", "value", "words"), [
-    ("count", 0, "`count` 0 is not a whole number from 1 on"),
-    ("count", 2.0, "is not a whole number"),
-    ("count", True, "is not a whole number"),
-    ("count", None, "`count` None is not a whole number"),
-    ("rate", 0, "`rate` 0 is not a number above 0"),
-    ("rate", float("nan"), "`rate` nan is not a number"),
-    ("eta", "much", "`eta` much is neither auto nor a number from 0 on"),
-    ("kind", "too", "did you mean 'two'?"),
-    ("place", 3, "`place` 3 is not a path"),
-    ("deep", 1, "`deep` 1 is not True or False"),
-    ("words", 1, "`words` 1 is not a text"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("count", 0, "`count` 0 is not a whole number from 1 on"),
+        ("count", 2.0, "is not a whole number"),
+        ("count", True, "is not a whole number"),
+        ("count", None, "`count` None is not a whole number"),
+        ("rate", 0, "`rate` 0 is not a number above 0"),
+        ("rate", float("nan"), "`rate` nan is not a number"),
+        ("eta", "much", "`eta` much is neither auto nor a number from 0 on"),
+        ("kind", "too", "did you mean 'two'?"),
+        ("place", 3, "`place` 3 is not a path"),
+        ("deep", 1, "`deep` 1 is not True or False"),
+        ("words", 1, "`words` 1 is not a text"),
+    ],
+    ids=str,
+)
 def test_another_value_is_refused_by_name(name, value, words) -> None:
     with pytest.raises(UserError) as caught:
         taken_options(Options, {name: value})

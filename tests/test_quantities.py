@@ -41,10 +41,14 @@ def test_a_quantity_is_read(of: Callable, text: object, value: object) -> None:
 @pytest.mark.parametrize(
     "of",
     [
-        quantities.latency_ms, quantities.target_of, quantities.seconds, quantities.share,
-        quantities.count, quantities.bytes_of,
+        quantities.latency_ms,
+        quantities.target_of,
+        quantities.seconds,
+        quantities.share,
+        quantities.count,
+        quantities.bytes_of,
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("text", ["", "x", "5 parsecs", "nan", "inf", "-1", "1e999", "5ms5", True])
 def test_what_is_no_quantity_is_refused(of: Callable, text: object, refused: Callable) -> None:
     with refused("write it as"):

@@ -43,8 +43,10 @@ def check_same_options(before: Mapping[str, Any], asked: Mapping[str, Any], fold
             f"{folder} holds a run with another {_last(differing[0])} ({listed}); repeat its "
             "options to go on, or give another `out`."
         )
-    for only, other, what in ((now, then, "which was not known when the run began"),
-                              (then, now, "which is not known any more")):  # fmt: skip
+    for only, other, what in (
+        (now, then, "which was not known when the run began"),
+        (then, now, "which is not known any more"),
+    ):
         for name in only:
             if name not in other and only[name] not in _UNSET:
                 word = "with" if only is now else "without"

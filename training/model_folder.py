@@ -35,8 +35,10 @@ def write_model(model: nn.Module, folder: Path, norm: Normalisation | None) -> N
     write_atomically(folder / WEIGHTS, save(weights))
     if norm is not None:
         record = {
-            "image_mean": list(norm.mean), "image_std": list(norm.std), "rescale_factor": 1 / 255,
-        }  # fmt: skip
+            "image_mean": list(norm.mean),
+            "image_std": list(norm.std),
+            "rescale_factor": 1 / 255,
+        }
         write_atomically(folder / PREPROCESSOR, json.dumps(record, indent=2) + "\n")
     write_atomically(folder / SPEC, spec_of(model).to_json())
 

@@ -45,8 +45,9 @@ class TrainingPlan:
             if not fits:
                 raise UserError(f"`{name}` is {value}; it has to be {range_}.")
         for name, word, known in (
-            ("augment", self.augment, AUGMENTS), ("autocast", self.autocast, AUTOCASTS),
-        ):  # fmt: skip
+            ("augment", self.augment, AUGMENTS),
+            ("autocast", self.autocast, AUTOCASTS),
+        ):
             if word not in known:
                 raise UserError(f"`{name}` '{word}' is unknown{did_you_mean(word, known)}.")
 

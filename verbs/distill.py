@@ -145,19 +145,32 @@ def distill(
         _check_preset(preset, taught.spec)
         made: Any = _student(chosen, checkpoint, taught.spec, images, seed)
         if made.spec.params >= taught.spec.params:
-            warn(f"warning: the student has {made.spec.params / 1e6:.3g} M parameters, no fewer "
-                 f"than its teacher's {taught.spec.params / 1e6:.3g} M.")  # fmt: skip
+            warn(
+                f"warning: the student has {made.spec.params / 1e6:.3g} M parameters, no fewer "
+                f"than its teacher's {taught.spec.params / 1e6:.3g} M."
+            )
         asked = {
-            "command": "distill", "teacher": teacher, "student": chosen,
-            "checkpoint": checkpoint or "", "data": data, "training": plan, "weight": weight,
-            "temperature": temperature, "fused_attention": fused_attention,
-        }  # fmt: skip
+            "command": "distill",
+            "teacher": teacher,
+            "student": chosen,
+            "checkpoint": checkpoint or "",
+            "data": data,
+            "training": plan,
+            "weight": weight,
+            "temperature": temperature,
+            "fused_attention": fused_attention,
+        }
         with processes.first_before_others():
             saved = SavedRun(target, asked, writes=processes.is_first, fresh=fresh)
         run = TrainingRun(
-            with_fused_attention(made) if fused_attention else made, images, norm, plan,
-            StudentLoss(taught, weight, temperature), device, processes,
-        )  # fmt: skip
+            with_fused_attention(made) if fused_attention else made,
+            images,
+            norm,
+            plan,
+            StudentLoss(taught, weight, temperature),
+            device,
+            processes,
+        )
         with shown_progress(shown) as on_progress:
             train_to_end(run, saved, on_progress)
         if processes.is_first:
@@ -171,9 +184,16 @@ def distill(
             }
             facts = comparison.measure(files, images, norm, on_progress)
     result = DistillResult(
-        tuple(facts), "onnxruntime", target, made.spec, str(teacher), epochs, weight, temperature,
+        tuple(facts),
+        "onnxruntime",
+        target,
+        made.spec,
+        str(teacher),
+        epochs,
+        weight,
+        temperature,
         taught.spec.params / made.spec.params,
-    )  # fmt: skip
+    )
     if processes.is_first:
         result.save(target)
         saved.finish(result.report())

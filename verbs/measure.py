@@ -97,9 +97,17 @@ def measure(
     if trust and bundle is None:
         raise UserError("`trust` goes with `bundle`; give both, or take it away.")
     allowed_s = None if time is None else seconds(time)
-    setting = {"device": device, "batch": batch, "threads": threads, "dtype": dtype,
-               "backend": backend, "provider": provider, "sparsity": sparsity, "cache": cache,
-               "graph": graph}  # fmt: skip
+    setting = {
+        "device": device,
+        "batch": batch,
+        "threads": threads,
+        "dtype": dtype,
+        "backend": backend,
+        "provider": provider,
+        "sparsity": sparsity,
+        "cache": cache,
+        "graph": graph,
+    }
     given = {name: value for name, value in setting.items() if value is not None}
     if bundle is not None:
         _check_alone(Path(bundle), plan, ray)

@@ -32,18 +32,25 @@ TOP = ("data", "resolution", "model", *SECTIONS)
 # What the run gives a verb, and its file does not.
 _OF_THE_RUN = ("data", "resolution", "out", "fresh", "progress")
 _OF_THE_RUN_BY_SECTION = {
-    "heads": ("model",), "student": ("teacher",), "quantize": ("model",),
+    "heads": ("model",),
+    "student": ("teacher",),
+    "quantize": ("model",),
     "choose": ("models", "facts"),
-}  # fmt: skip
+}
 # Keys that had another name.
 _RENAMED = {"precision": "autocast", "to": "dtype", "precisions": "dtypes"}
 # Parameters that a command takes as an option a value, not as one option with commas.
 _AN_OPTION_A_VALUE = ("dtype", "models")
 # The values of a file that a parameter takes, by the words of its annotation.
 _TAKEN_BY: dict[str, tuple[type, ...]] = {
-    "str": (str,), "Path": (str,), "bool": (bool,), "int": (int,), "float": (int, float),
-    "Sequence": (list,), "None": (),
-}  # fmt: skip
+    "str": (str,),
+    "Path": (str,),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "Sequence": (list,),
+    "None": (),
+}
 
 
 @dataclass(frozen=True)
@@ -214,9 +221,10 @@ def stages_of(config: Mapping[str, Any], out: Path) -> list[Stage]:
         else:
             ladders.append(str(out / name))
     if "quantize" in config:
-        for name, of_model in [("teacher", model), *(
-            (one["name"], str(out / f"student-{one['name']}")) for one in students
-        )]:  # fmt: skip
+        for name, of_model in [
+            ("teacher", model),
+            *((one["name"], str(out / f"student-{one['name']}")) for one in students),
+        ]:
             arguments = {"model": of_model, **data, **config["quantize"]}
             stages.append(Stage(f"int8-{name}", "quantize", arguments))
     for one in config.get("choose", []):

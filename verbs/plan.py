@@ -84,9 +84,13 @@ def plan(
     if space is not None:
         _refuse(what | {"in_model": in_model}, "`space` says what its models are")
         return _plan_for_search_space(
-            space, _levels(grid), points=points, whole_models=whole_models, context=context,
+            space,
+            _levels(grid),
+            points=points,
+            whole_models=whole_models,
+            context=context,
             seed=seed,
-        )  # fmt: skip
+        )
     if in_model is not None:
         others: dict[str, object] = {
             "grid": grid,

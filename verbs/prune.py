@@ -128,11 +128,15 @@ def prune(
         asked: dict[str, Any] = {
             "command": " ".join(filter(None, ("prune", method, subject.kind))),
             "model": subject.spec.to_dict() if isinstance(model, Spec) else str(model),
-            "checkpoint": str(checkpoint or ""), "data": str(data), "score": score,
-            "only": list(only), "seed": seed, "sequence_length": sequence_length,
+            "checkpoint": str(checkpoint or ""),
+            "data": str(data),
+            "score": score,
+            "only": list(only),
+            "seed": seed,
+            "sequence_length": sequence_length,
             **chosen.asked(own, _in_words(goal, credit)),
             **({} if plan is None else {"training": plan}),
-        }  # fmt: skip
+        }
         with processes.first_before_others():
             saved = SavedRun(Path(out), asked, writes=processes.is_first, fresh=fresh)
         if saved.resumes and processes.is_first:
@@ -211,9 +215,12 @@ def _goal(
 def _in_words(goal: Goal, credit: Unit) -> dict[str, Any]:
     """Return what results depend on, as a run keeps it."""
     return {
-        "table": goal.budget.table.source, "targets": [target.text for target in goal.targets],
-        "unit": goal.budget.unit, "credit": credit, "groups": dict(goal.groups.sizes),
-    }  # fmt: skip
+        "table": goal.budget.table.source,
+        "targets": [target.text for target in goal.targets],
+        "unit": goal.budget.unit,
+        "credit": credit,
+        "groups": dict(goal.groups.sizes),
+    }
 
 
 def _two_four(model: nn.Module) -> None:

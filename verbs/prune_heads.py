@@ -54,9 +54,12 @@ class PruneHeadsResult(DeployedModels):
 
     def about(self) -> dict[str, Any]:
         return {
-            "model": self.model, "runtime": self.runtime, "norm": self.norm,
-            "reconstruct": self.reconstruct, "levels": [one.as_dict() for one in self.levels],
-        }  # fmt: skip
+            "model": self.model,
+            "runtime": self.runtime,
+            "norm": self.norm,
+            "reconstruct": self.reconstruct,
+            "levels": [one.as_dict() for one in self.levels],
+        }
 
 
 def prune_heads(

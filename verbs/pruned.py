@@ -97,11 +97,15 @@ class PruneResult(Result):
         base, models = self.base, [self._record(model) for model in self.models]
         report: dict[str, Any] = {
             "base": {
-                "model": base.spec.name, **base.others, "latency_ms": base.predicted_ms,
-                "measured_ms": base.measured_ms, "macs": base.spec.macs,
-                "params": base.spec.params, **base.figures,
+                "model": base.spec.name,
+                **base.others,
+                "latency_ms": base.predicted_ms,
+                "measured_ms": base.measured_ms,
+                "macs": base.spec.macs,
+                "params": base.spec.params,
+                **base.figures,
             },
-        }  # fmt: skip
+        }
         if self.sensitivities is not None:
             report["sensitivity"] = [vars(each) for each in by_kind(self.sensitivities)]
         report |= {"setting": self.setting.as_dict(), "models": models}
@@ -126,13 +130,18 @@ class PruneResult(Result):
 
         rows = [
             {
-                "model": model.spec.name, "target": model.target, "target_ms": model.target_ms,
-                "predicted_ms": model.predicted_ms, "measured_ms": model.measured_ms,
-                "speedup": self.base.ms / model.ms, "macs": model.spec.macs,
-                "params": model.spec.params, **model.figures,
+                "model": model.spec.name,
+                "target": model.target,
+                "target_ms": model.target_ms,
+                "predicted_ms": model.predicted_ms,
+                "measured_ms": model.measured_ms,
+                "speedup": self.base.ms / model.ms,
+                "macs": model.spec.macs,
+                "params": model.spec.params,
+                **model.figures,
             }
             for model in (self.base, *self.models)
-        ]  # fmt: skip
+        ]
         return pd.DataFrame(rows)
 
     def figure(self) -> Figure:

@@ -186,16 +186,26 @@ def train(
         norm = normalisation_for(weights, images)
         check_fits(made.spec, images.train, norm)
         asked = {
-            "command": "train", "model": model, "checkpoint": checkpoint or "", "data": data,
-            "training": plan, "teacher": teacher or "", "fused_attention": fused_attention,
-        }  # fmt: skip
+            "command": "train",
+            "model": model,
+            "checkpoint": checkpoint or "",
+            "data": data,
+            "training": plan,
+            "teacher": teacher or "",
+            "fused_attention": fused_attention,
+        }
         with processes.first_before_others():
             saved = SavedRun(folder, asked, writes=processes.is_first, fresh=fresh)
         taught = None if teacher is None else read_teacher(teacher, device, images, norm)
         run = TrainingRun(
-            with_fused_attention(made) if fused_attention else made, images, norm, plan,
-            DistillationLoss(teacher=taught), device, processes,
-        )  # fmt: skip
+            with_fused_attention(made) if fused_attention else made,
+            images,
+            norm,
+            plan,
+            DistillationLoss(teacher=taught),
+            device,
+            processes,
+        )
         with shown_progress(shown) as on_progress:
             losses = train_to_end(run, saved, on_progress)
             accuracy = (

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     "vitprof bench --model deit-tiny --model efficientvit-m0 --protocol efficientvit --out t.md"
 )
 @click.option(
-    "--model", "models", required=True, multiple=True,
+    "--model",
+    "models",
+    required=True,
+    multiple=True,
     help="A name (vitprof models), a spec's JSON file or a Hugging Face folder; may be repeated.",
-)  # fmt: skip
+)
 @setting_options
 @click.option(
     "--protocol",
@@ -31,18 +34,37 @@ if TYPE_CHECKING:
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write a table: .csv or .md.")
 @click.option(
-    "--sessions", default=3, show_default=True, type=click.IntRange(1, 99),
+    "--sessions",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 99),
     help="Fresh sessions; the median of their medians is reported.",
-)  # fmt: skip
-@click.option("--runs", default=20, show_default=True, type=click.IntRange(1, 100000),
-              help="Timed runs a session.")  # fmt: skip
-@click.option("--warmup", default=3, show_default=True, type=click.IntRange(0, 100000),
-              help="Untimed runs a session.")  # fmt: skip
+)
+@click.option(
+    "--runs",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 100000),
+    help="Timed runs a session.",
+)
+@click.option(
+    "--warmup",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0, 100000),
+    help="Untimed runs a session.",
+)
 @json_option
 def bench(
-    wanted: PartialSetting, models: tuple[str, ...], protocol: str | None, out: Path | None,
-    sessions: int, runs: int, warmup: int, as_json: bool,
-) -> int:  # fmt: skip
+    wanted: PartialSetting,
+    models: tuple[str, ...],
+    protocol: str | None,
+    out: Path | None,
+    sessions: int,
+    runs: int,
+    warmup: int,
+    as_json: bool,
+) -> int:
     """Measure whole models on this machine: latency and images a second.
 
     Several models are run interleaved, so that their ratio can be trusted.

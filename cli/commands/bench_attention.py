@@ -17,30 +17,69 @@ from ..reports.attention import print_attention
     "--out attention  |  vitprof bench-attention --model deit-base --batches 16,32,64 --dtypes "
     "fp32,fp16 --train-device cuda --out attention",
 )
-@click.option("--model", default="deit-base", show_default=True,
-              help="A ViT by name, a spec's JSON file or the folder of a model.")  # fmt: skip
+@click.option(
+    "--model",
+    default="deit-base",
+    show_default=True,
+    help="A ViT by name, a spec's JSON file or the folder of a model.",
+)
 @click.option("--layers", type=click.IntRange(1), help="Only so many of its layers.")
-@click.option("--batches", default="16,32,64", show_default=True,
-              help="Batches of the whole model; none leaves it out.")  # fmt: skip
-@click.option("--tokens", default="64,128,256,512,1024,2048", show_default=True,
-              help="Lengths of one attention block; none leaves it out.")  # fmt: skip
-@click.option("--block-batch", default=1, show_default=True, type=click.IntRange(1, 65536),
-              help="Sequences in a batch of the block.")  # fmt: skip
-@click.option("--dtypes", default="fp32,bf16", show_default=True,
-              help="fp32, and fp16 or bf16 by autocast.")  # fmt: skip
+@click.option(
+    "--batches",
+    default="16,32,64",
+    show_default=True,
+    help="Batches of the whole model; none leaves it out.",
+)
+@click.option(
+    "--tokens",
+    default="64,128,256,512,1024,2048",
+    show_default=True,
+    help="Lengths of one attention block; none leaves it out.",
+)
+@click.option(
+    "--block-batch",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 65536),
+    help="Sequences in a batch of the block.",
+)
+@click.option(
+    "--dtypes", default="fp32,bf16", show_default=True, help="fp32, and fp16 or bf16 by autocast."
+)
 @click.option("--modes", default="training,inference", show_default=True)
 @click.option("--warmup", default=5, show_default=True, type=click.IntRange(0, 10000))
-@click.option("--runs", default=50, show_default=True, type=click.IntRange(3, 100000),
-              help="Timed iterations of each.")  # fmt: skip
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 1024),
-              help="PyTorch's threads, of a CPU.")  # fmt: skip
+@click.option(
+    "--runs",
+    default=50,
+    show_default=True,
+    type=click.IntRange(3, 100000),
+    help="Timed iterations of each.",
+)
+@click.option(
+    "--threads",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1024),
+    help="PyTorch's threads, of a CPU.",
+)
 @train_device_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @json_option
 def bench_attention(
-    model: str, layers: int | None, batches: str, tokens: str, block_batch: int, dtypes: str,
-    modes: str, warmup: int, runs: int, threads: int, train_device: str, out: Path, as_json: bool,
-) -> int:  # fmt: skip
+    model: str,
+    layers: int | None,
+    batches: str,
+    tokens: str,
+    block_batch: int,
+    dtypes: str,
+    modes: str,
+    warmup: int,
+    runs: int,
+    threads: int,
+    train_device: str,
+    out: Path,
+    as_json: bool,
+) -> int:
     """Time fused against plain attention: training steps and inference, of a model and a block.
 
     Both take turns, 5 untimed and 50 timed iterations each, as in the paper on Efficient-ViT.
@@ -48,10 +87,20 @@ def bench_attention(
     from ...verbs.bench_attention import bench_attention as time_attention
 
     result = time_attention(
-        model, layers=layers, batches=batches, tokens=tokens, block_batch=block_batch,
-        dtypes=dtypes, modes=modes, warmup=warmup, runs=runs, threads=threads,
-        train_device=train_device, out=out, progress=not as_json,
-    )  # fmt: skip
+        model,
+        layers=layers,
+        batches=batches,
+        tokens=tokens,
+        block_batch=block_batch,
+        dtypes=dtypes,
+        modes=modes,
+        warmup=warmup,
+        runs=runs,
+        threads=threads,
+        train_device=train_device,
+        out=out,
+        progress=not as_json,
+    )
     if as_json:
         print_json(result.report() | {"out": str(out)})
     else:

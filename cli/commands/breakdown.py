@@ -16,35 +16,81 @@ from ..reports.breakdown import print_breakdown, write_classes
     " |  vitprof breakdown --model deit-tiny --backend torch --json"
 )
 @click.option(
-    "--model", "models", required=True, multiple=True,
+    "--model",
+    "models",
+    required=True,
+    multiple=True,
     help="A name (vitprof models), a spec's JSON file or a Hugging Face folder; may be repeated.",
-)  # fmt: skip
+)
 @click.option("--device", default="cpu", show_default=True, help="Only cpu tells nodes' times.")
-@click.option("--backend", default="onnxruntime", show_default=True,
-              help="onnxruntime, or torch: PyTorch, eager.")  # fmt: skip
-@click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 65536),
-              help="Images a run.")  # fmt: skip
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 1024),
-              help="The runtime's threads; one is the count that can be trusted.")  # fmt: skip
-@click.option("--dtype", default="fp32", show_default=True,
-              help="fp32 or fp16; bf16 with torch.")  # fmt: skip
-@click.option("--sessions", default=3, show_default=True, type=click.IntRange(1, 99),
-              help="Fresh sessions, with the profiler and without.")  # fmt: skip
-@click.option("--runs", default=20, show_default=True, type=click.IntRange(1, 1000),
-              help="Timed runs a session.")  # fmt: skip
-@click.option("--warmup", default=3, show_default=True, type=click.IntRange(0, 1000),
-              help="Untimed runs a session.")  # fmt: skip
-@click.option("--top", default=5, show_default=True, type=click.IntRange(0, 100000),
-              help="Show so many of each model's heaviest nodes.")  # fmt: skip
-@click.option("--csv", "csv_path", type=click.Path(path_type=Path),
-              help="Write a row for each model and class.")  # fmt: skip
+@click.option(
+    "--backend",
+    default="onnxruntime",
+    show_default=True,
+    help="onnxruntime, or torch: PyTorch, eager.",
+)
+@click.option(
+    "--batch", default=1, show_default=True, type=click.IntRange(1, 65536), help="Images a run."
+)
+@click.option(
+    "--threads",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1024),
+    help="The runtime's threads; one is the count that can be trusted.",
+)
+@click.option("--dtype", default="fp32", show_default=True, help="fp32 or fp16; bf16 with torch.")
+@click.option(
+    "--sessions",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 99),
+    help="Fresh sessions, with the profiler and without.",
+)
+@click.option(
+    "--runs",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Timed runs a session.",
+)
+@click.option(
+    "--warmup",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0, 1000),
+    help="Untimed runs a session.",
+)
+@click.option(
+    "--top",
+    default=5,
+    show_default=True,
+    type=click.IntRange(0, 100000),
+    help="Show so many of each model's heaviest nodes.",
+)
+@click.option(
+    "--csv",
+    "csv_path",
+    type=click.Path(path_type=Path),
+    help="Write a row for each model and class.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @json_option
 def breakdown(
-    models: tuple[str, ...], device: str, backend: str, batch: int, threads: int, dtype: str,
-    sessions: int, runs: int, warmup: int, top: int, csv_path: Path | None, plot: Path | None,
+    models: tuple[str, ...],
+    device: str,
+    backend: str,
+    batch: int,
+    threads: int,
+    dtype: str,
+    sessions: int,
+    runs: int,
+    warmup: int,
+    top: int,
+    csv_path: Path | None,
+    plot: Path | None,
     as_json: bool,
-) -> int:  # fmt: skip
+) -> int:
     """Divide the run time of whole models by class of operation.
 
     Matrix multiplications and convolutions compute; reshapes, transposes and copies, element-wise
@@ -58,9 +104,18 @@ def breakdown(
     if plot:
         check_picture(plot)
     result = break_down(
-        models, device=device, backend=backend, batch=batch, threads=threads, dtype=dtype,
-        sessions=sessions, runs=runs, warmup=warmup, top=top, progress=not as_json,
-    )  # fmt: skip
+        models,
+        device=device,
+        backend=backend,
+        batch=batch,
+        threads=threads,
+        dtype=dtype,
+        sessions=sessions,
+        runs=runs,
+        warmup=warmup,
+        top=top,
+        progress=not as_json,
+    )
     if csv_path:
         write_classes(result, csv_path)
     if plot:

@@ -15,9 +15,12 @@ from ..output import json_option, note, print_json
     "vitprof calibrate --table lut.csv --models 16 --seed 1"
 )
 @table_option
-@click.option("--models", type=click.IntRange(3, 1000),
-              help="Measure so many new whole models on this machine and fit on these; without it, "
-              "fit on those that the table holds.")  # fmt: skip
+@click.option(
+    "--models",
+    type=click.IntRange(3, 1000),
+    help="Measure so many new whole models on this machine and fit on these; without it, "
+    "fit on those that the table holds.",
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of the new models.")
 @click.option("--drop", is_flag=True, help="Take the calibration out: predict the sum of blocks.")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: the table itself.")

@@ -14,27 +14,45 @@ from ..output import json_option, note, print_json
     epilog="Example: vitprof compare --table lut.csv --model deit-tiny --model deit-small "
     "--measure --out compare.csv --plot compare.png"
 )
-@click.option("--table", "tables", default=["lut.csv"], show_default="lut.csv", multiple=True,
-              type=click.Path(path_type=Path),
-              help="A table (vitprof measure). Several: the same models on each.")  # fmt: skip
 @click.option(
-    "--model", "models", multiple=True,
+    "--table",
+    "tables",
+    default=["lut.csv"],
+    show_default="lut.csv",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A table (vitprof measure). Several: the same models on each.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
     help="A name, a spec's JSON file or a Hugging Face folder; may be repeated. "
     "Default: every named model that the table covers.",
-)  # fmt: skip
-@click.option("--samples", default=0, type=click.IntRange(0, 10000),
-              help="Add so many random models from the table's range.")  # fmt: skip
+)
+@click.option(
+    "--samples",
+    default=0,
+    type=click.IntRange(0, 10000),
+    help="Add so many random models from the table's range.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of --samples.")
-@click.option("--measure", "measure", is_flag=True,
-              help="Measure the models on this machine too.")  # fmt: skip
+@click.option("--measure", "measure", is_flag=True, help="Measure the models on this machine too.")
 @extrapolate_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write the comparison as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @json_option
 def compare(
-    tables: tuple[Path, ...], models: tuple[str, ...], samples: int, seed: int,
-    measure: bool, extrapolate: bool, out: Path | None, plot: Path | None, as_json: bool,
-) -> int:  # fmt: skip
+    tables: tuple[Path, ...],
+    models: tuple[str, ...],
+    samples: int,
+    seed: int,
+    measure: bool,
+    extrapolate: bool,
+    out: Path | None,
+    plot: Path | None,
+    as_json: bool,
+) -> int:
     """Compare models by MACs and by latency, and show which pairs MACs get wrong.
 
     With several tables, compare the tables: which pairs of models change places from one device
@@ -51,9 +69,14 @@ def compare(
     if plot:
         check_picture(plot)
     found = compare_models(
-        models, tables, samples=samples, seed=seed, measure=measure, extrapolate=extrapolate,
+        models,
+        tables,
+        samples=samples,
+        seed=seed,
+        measure=measure,
+        extrapolate=extrapolate,
         progress=not as_json,
-    )  # fmt: skip
+    )
     if out:
         write_atomically(out, found.to_csv())
     if plot:

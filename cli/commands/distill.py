@@ -18,21 +18,36 @@ from ..reports.facts_table import print_deployed
     epilog="Example: vitprof distill --teacher digits --student vit-micro-8 --data digits --out "
     "small  |  vitprof distill --teacher vit-b --preset vit-b-deit-ti --data photos --out tiny"
 )
-@click.option("--teacher", required=True, type=click.Path(path_type=Path),
-              help="The folder of a trained model.")  # fmt: skip
+@click.option(
+    "--teacher",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The folder of a trained model.",
+)
 @click.option("--student", help="A name, a spec's JSON file, or a folder with a model.")
-@click.option("--preset", help="vit-b-deit-ti: a ViT-B teaches a DeiT-Ti with a distillation "
-              "token.")  # fmt: skip
-@click.option("--checkpoint", type=click.Path(path_type=Path),
-              help="The student's weights to start from.")  # fmt: skip
+@click.option(
+    "--preset", help="vit-b-deit-ti: a ViT-B teaches a DeiT-Ti with a distillation token."
+)
+@click.option(
+    "--checkpoint", type=click.Path(path_type=Path), help="The student's weights to start from."
+)
 @data_option
 @resolution_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--weight", default=1.0, show_default=True, type=click.FloatRange(0),
-              help="Of the teacher's distribution; the label's weighs 1.")  # fmt: skip
-@click.option("--temperature", default=3.0, show_default=True,
-              type=click.FloatRange(0, min_open=True),
-              help="Both distributions are softened by it.")  # fmt: skip
+@click.option(
+    "--weight",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Of the teacher's distribution; the label's weighs 1.",
+)
+@click.option(
+    "--temperature",
+    default=3.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Both distributions are softened by it.",
+)
 @training_options(epochs=20, learning_rate=1e-3)
 @train_device_option
 @fused_attention_option

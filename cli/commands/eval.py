@@ -21,14 +21,20 @@ from ..output import json_option, note, print_json
     epilog="Example: vitprof eval --model digits --data digits  |  "
     "vitprof eval --model deit-tiny --checkpoint deit_tiny.pth --data photos",
 )
-@click.option("--model", required=True,
-              help="A folder with a model, a name, or a spec's JSON file.")  # fmt: skip
+@click.option(
+    "--model", required=True, help="A folder with a model, a name, or a spec's JSON file."
+)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The model's weights.")
 @data_option
 @resolution_option
 @sequence_length_option
-@click.option("--batch", default=256, show_default=True, type=click.IntRange(1, 65536),
-              help="Images or texts at a time.")  # fmt: skip
+@click.option(
+    "--batch",
+    default=256,
+    show_default=True,
+    type=click.IntRange(1, 65536),
+    help="Images or texts at a time.",
+)
 @train_device_option
 @json_option
 def eval_(as_json: bool, **given: Any) -> int:

@@ -36,18 +36,40 @@ if TYPE_CHECKING:
     help="Measure a bundle of TensorRT engines: they are programs, so only what you, or someone "
     "you trust, built.",
 )
-@click.option("--time", cls=RenamedOption, old=["--budget"],
-              help="Stop adding sessions after this time, e.g. 60s or 2m.")  # fmt: skip
-@click.option("--sessions", default=3, show_default=True, type=click.IntRange(1, 99),
-              help="Fresh sessions a point.")  # fmt: skip
+@click.option(
+    "--time",
+    cls=RenamedOption,
+    old=["--budget"],
+    help="Stop adding sessions after this time, e.g. 60s or 2m.",
+)
+@click.option(
+    "--sessions",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 99),
+    help="Fresh sessions a point.",
+)
 @click.option("--fresh", is_flag=True, help="Start over: write over the table at --out.")
-@click.option("--ray", metavar="ADDRESS", help="Measure on the nodes of a Ray cluster that have "
-              "the device: auto, HOST:PORT or ray://HOST:PORT.")  # fmt: skip
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Measure on the nodes of a Ray cluster that have "
+    "the device: auto, HOST:PORT or ray://HOST:PORT.",
+)
 @json_option
 def measure(
-    wanted: PartialSetting, make_plan: MakePlan, out: Path, bundle: Path | None, trust: bool,
-    time: str | None, sessions: int, seed: int, fresh: bool, ray: str | None, as_json: bool,
-) -> int:  # fmt: skip
+    wanted: PartialSetting,
+    make_plan: MakePlan,
+    out: Path,
+    bundle: Path | None,
+    trust: bool,
+    time: str | None,
+    sessions: int,
+    seed: int,
+    fresh: bool,
+    ray: str | None,
+    as_json: bool,
+) -> int:
     """Measure a latency table of this machine, or with --ray of a fleet's machines.
 
     Interrupted (Ctrl-C, a crash, a full disk), the same command goes on where it stopped.
@@ -62,10 +84,18 @@ def measure(
         )
     try:
         table = measure_table(
-            None if bundle is not None else make_plan(), **given_settings(wanted), out=out,
-            sessions=sessions, time=time, seed=seed, fresh=fresh, bundle=bundle, trust=trust,
-            ray=ray, progress=not as_json,
-        )  # fmt: skip
+            None if bundle is not None else make_plan(),
+            **given_settings(wanted),
+            out=out,
+            sessions=sessions,
+            time=time,
+            seed=seed,
+            fresh=fresh,
+            bundle=bundle,
+            trust=trust,
+            ray=ray,
+            progress=not as_json,
+        )
     except UnfinishedError as lost:
         if as_json:
             print_json({"table": str(out), "points": lost.done, "missing": lost.missing})

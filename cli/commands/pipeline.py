@@ -10,10 +10,18 @@ from ..output import json_option, note, print_json
 
 
 @click.command(epilog="Example: vitprof pipeline --config once.toml --out once")
-@click.option("--config", required=True, type=click.Path(path_type=Path),
-              help="A .toml file; docs/once-trained.md shows one.")  # fmt: skip
-@click.option("--out", required=True, type=click.Path(path_type=Path),
-              help="Folder to write: a folder a stage, and report.md.")  # fmt: skip
+@click.option(
+    "--config",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A .toml file; docs/once-trained.md shows one.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write: a folder a stage, and report.md.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the commands of the stages and end.")
 @json_option
 def pipeline(config: Path, out: Path, dry_run: bool, as_json: bool) -> int:

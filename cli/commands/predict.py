@@ -24,30 +24,59 @@ from ..reports.predicted import print_prediction
     help="A name (vitprof models), a spec's JSON file or a Hugging Face folder.",
 )
 @extrapolate_option
-@click.option("--partial", is_flag=True,
-              help="Predict the blocks that the table has, and list those it lacks.")  # fmt: skip
-@click.option("--require-device", cls=RenamedOption, old=["--device"],
-              help="Refuse a table of another device.")  # fmt: skip
-@click.option("--require-batch", cls=RenamedOption, old=["--batch"], type=int,
-              help="Refuse a table of another batch.")  # fmt: skip
-@click.option("--require-dtype", cls=RenamedOption, old=["--dtype"],
-              help="Refuse a table of another dtype.")  # fmt: skip
-@click.option("--require-threads", cls=RenamedOption, old=["--threads"], type=int,
-              help="Refuse a table of another thread count.")  # fmt: skip
+@click.option(
+    "--partial",
+    is_flag=True,
+    help="Predict the blocks that the table has, and list those it lacks.",
+)
+@click.option(
+    "--require-device",
+    cls=RenamedOption,
+    old=["--device"],
+    help="Refuse a table of another device.",
+)
+@click.option(
+    "--require-batch",
+    cls=RenamedOption,
+    old=["--batch"],
+    type=int,
+    help="Refuse a table of another batch.",
+)
+@click.option(
+    "--require-dtype", cls=RenamedOption, old=["--dtype"], help="Refuse a table of another dtype."
+)
+@click.option(
+    "--require-threads",
+    cls=RenamedOption,
+    old=["--threads"],
+    type=int,
+    help="Refuse a table of another thread count.",
+)
 @json_option
 def predict(
-    table_path: Path, model: str, extrapolate: bool, partial: bool, require_device: str | None,
-    require_batch: int | None, require_dtype: str | None, require_threads: int | None,
+    table_path: Path,
+    model: str,
+    extrapolate: bool,
+    partial: bool,
+    require_device: str | None,
+    require_batch: int | None,
+    require_dtype: str | None,
+    require_threads: int | None,
     as_json: bool,
-) -> int:  # fmt: skip
+) -> int:
     """Predict a model's latency from a table, and say where it goes."""
     from ...verbs.predict import predict as predict_model
 
     answer = predict_model(
-        model, table_path, extrapolate=extrapolate, partial=partial,
-        require_device=require_device, require_batch=require_batch,
-        require_dtype=require_dtype, require_threads=require_threads,
-    )  # fmt: skip
+        model,
+        table_path,
+        extrapolate=extrapolate,
+        partial=partial,
+        require_device=require_device,
+        require_batch=require_batch,
+        require_dtype=require_dtype,
+        require_threads=require_threads,
+    )
     for block, count in Counter(answer.missing).items():
         note(f"missing: {f'{count} x ' if count > 1 else ''}{block}: the table has no such block.")
     if as_json:

@@ -24,15 +24,24 @@ from ..output import json_option, print_json
     epilog="Example: vitprof prune --model my-vit --table lut.csv --target 0.54x,0.39x "
     "--data photos.zip --out pruned --verify"
 )
-@click.option("--method", default="nvit", show_default=True,
-              type=click.Choice([method.name for method in all_methods()]),
-              help="; ".join(f"{each.name}: {each.help}" for each in all_methods()) + ".",
-              )  # fmt: skip
-@click.option("--model", required=True,
-              help="The folder of a trained model, or a name and --checkpoint.")  # fmt: skip
+@click.option(
+    "--method",
+    default="nvit",
+    show_default=True,
+    type=click.Choice([method.name for method in all_methods()]),
+    help="; ".join(f"{each.name}: {each.help}" for each in all_methods()) + ".",
+)
+@click.option(
+    "--model", required=True, help="The folder of a trained model, or a name and --checkpoint."
+)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The model's weights.")
-@click.option("--table", default="lut.csv", show_default=True, type=click.Path(path_type=Path),
-              help="A table that vitprof measure wrote.")  # fmt: skip
+@click.option(
+    "--table",
+    default="lut.csv",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="A table that vitprof measure wrote.",
+)
 @target_options
 @data_option
 @resolution_option
@@ -40,19 +49,36 @@ from ..output import json_option, print_json
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @fresh_option
 @click.option("--verify", is_flag=True, help="Measure the results on this machine.")
-@click.option("--require-device", cls=RenamedOption, old=["--device"],
-              help="Refuse a table of another device.")  # fmt: skip
-@click.option("--require-batch", cls=RenamedOption, old=["--latency-batch"], type=int,
-              help="Refuse a table of another batch.")  # fmt: skip
+@click.option(
+    "--require-device",
+    cls=RenamedOption,
+    old=["--device"],
+    help="Refuse a table of another device.",
+)
+@click.option(
+    "--require-batch",
+    cls=RenamedOption,
+    old=["--latency-batch"],
+    type=int,
+    help="Refuse a table of another batch.",
+)
 @score_option
-@click.option("--credit", cls=RenamedOption, old=["--budget"], default="latency",
-              show_default=True, type=click.Choice(("latency", "macs", "params")),
-              help="What removing a group is credited with.")  # fmt: skip
-@click.option("--groups", help="Units that leave at once, e.g. heads=1,mlp=32 "
-              "(default: embed=16,heads=2,qk=8,v=8,mlp=16; heads=1 below 6; of a VGG "
-              "channels=16).")  # fmt: skip
-@click.option("--only", multiple=True,
-              help="Shrink only what begins so, e.g. stages.2. of a Swin.")  # fmt: skip
+@click.option(
+    "--credit",
+    cls=RenamedOption,
+    old=["--budget"],
+    default="latency",
+    show_default=True,
+    type=click.Choice(("latency", "macs", "params")),
+    help="What removing a group is credited with.",
+)
+@click.option(
+    "--groups",
+    help="Units that leave at once, e.g. heads=1,mlp=32 "
+    "(default: embed=16,heads=2,qk=8,v=8,mlp=16; heads=1 below 6; of a VGG "
+    "channels=16).",
+)
+@click.option("--only", multiple=True, help="Shrink only what begins so, e.g. stages.2. of a Swin.")
 @training_options(epochs=10, learning_rate=5e-4)
 @train_device_option
 @method_options

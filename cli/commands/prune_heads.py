@@ -19,23 +19,42 @@ from ..reports.facts_table import print_facts
     epilog="Example: vitprof prune-heads --model digits --data digits --levels 2 --out levels  |  "
     "vitprof prune-heads --model my-vit --data photos.zip --heads 12,12,24,24 --out levels",
 )
-@click.option("--model", required=True, type=click.Path(path_type=Path),
-              help="The folder of a trained model.")  # fmt: skip
+@click.option(
+    "--model", required=True, type=click.Path(path_type=Path), help="The folder of a trained model."
+)
 @data_option
 @resolution_option
-@click.option("--out", required=True, type=click.Path(path_type=Path),
-              help="Folder to write: a model a level.")  # fmt: skip
-@click.option("--levels", type=click.IntRange(1, 1000), default=4, show_default=True,
-              help="How many levels; four fifths of the heads that can go are shared out.",
-              )  # fmt: skip
-@click.option("--heads", help="Heads that each level takes out, e.g. 12,12,24: in place of "
-              "--levels.")  # fmt: skip
-@click.option("--norm", default="relative", show_default=True,
-              type=click.Choice(("relative", "absolute")),
-              help="relative: over the mean of the head's layer.")  # fmt: skip
-@click.option("--reconstruct", default=512, show_default=True, type=click.IntRange(0),
-              help="Training images that each level's last layers are fitted to, without labels; 0 "
-              "leaves them, as in the paper.")  # fmt: skip
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write: a model a level.",
+)
+@click.option(
+    "--levels",
+    type=click.IntRange(1, 1000),
+    default=4,
+    show_default=True,
+    help="How many levels; four fifths of the heads that can go are shared out.",
+)
+@click.option(
+    "--heads", help="Heads that each level takes out, e.g. 12,12,24: in place of --levels."
+)
+@click.option(
+    "--norm",
+    default="relative",
+    show_default=True,
+    type=click.Choice(("relative", "absolute")),
+    help="relative: over the mean of the head's layer.",
+)
+@click.option(
+    "--reconstruct",
+    default=512,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Training images that each level's last layers are fitted to, without labels; 0 "
+    "leaves them, as in the paper.",
+)
 @side_by_side_options()
 @click.option("--seed", default=0, show_default=True, help="Which images are fitted to.")
 @json_option

@@ -18,22 +18,42 @@ from ..reports.facts_table import print_deployed
     epilog="Example: vitprof quantize --model digits --data digits --dtype int8 --out int8  |  "
     "vitprof quantize --model my-vit --data photos.zip --dtype int8 --dtype int8-static --out int8"
 )
-@click.option("--model", required=True, type=click.Path(path_type=Path),
-              help="The folder of a trained model.")  # fmt: skip
+@click.option(
+    "--model", required=True, type=click.Path(path_type=Path), help="The folder of a trained model."
+)
 @data_option
 @resolution_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--runtime", default="onnxruntime", show_default=True,
-              help="What runs it: onnxruntime, or torch (by torchao).")  # fmt: skip
-@click.option("--dtype", cls=RenamedOption, old=["--to"], multiple=True, default=("int8",),
-              show_default=True,
-              help="int8 quantizes what flows at every run; int8-static (onnxruntime) learns its "
-              "ranges from images; may be repeated.")  # fmt: skip
-@click.option("--calibration-images", default=256, show_default=True, type=click.IntRange(1),
-              help="Training images that int8-static learns from.")  # fmt: skip
-@click.option("--calibration", default="minmax", show_default=True,
-              type=click.Choice(("minmax", "percentile", "entropy")),
-              help="How int8-static chooses its ranges.")  # fmt: skip
+@click.option(
+    "--runtime",
+    default="onnxruntime",
+    show_default=True,
+    help="What runs it: onnxruntime, or torch (by torchao).",
+)
+@click.option(
+    "--dtype",
+    cls=RenamedOption,
+    old=["--to"],
+    multiple=True,
+    default=("int8",),
+    show_default=True,
+    help="int8 quantizes what flows at every run; int8-static (onnxruntime) learns its "
+    "ranges from images; may be repeated.",
+)
+@click.option(
+    "--calibration-images",
+    default=256,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Training images that int8-static learns from.",
+)
+@click.option(
+    "--calibration",
+    default="minmax",
+    show_default=True,
+    type=click.Choice(("minmax", "percentile", "entropy")),
+    help="How int8-static chooses its ranges.",
+)
 @side_by_side_options()
 @json_option
 def quantize(as_json: bool, **given: Any) -> int:

@@ -34,8 +34,13 @@ def info(path: Path, as_json: bool) -> int:
 
 @table.command(epilog="Example: vitprof table export lut.csv --format markdown --out lut.md")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--format", "file_format", default="csv", show_default=True,
-              help="csv (no comment lines), json or markdown.")  # fmt: skip
+@click.option(
+    "--format",
+    "file_format",
+    default="csv",
+    show_default=True,
+    help="csv (no comment lines), json or markdown.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Default: stdout.")
 def export(path: Path, file_format: str, out: Path | None) -> int:
     """Write a table in another format."""
@@ -74,14 +79,26 @@ fresh_option = click.option(
 @click.option("--device", help="What it was measured on, where the file does not say.")
 @click.option("--dtype", help="In which dtype; the files do not say.")
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 65536))
-@click.option("--tokens", default=197, show_default=True, type=click.IntRange(1, 1_000_000),
-              help="Sequence length of nvit's blocks; the file does not say.")  # fmt: skip
+@click.option(
+    "--tokens",
+    default=197,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="Sequence length of nvit's blocks; the file does not say.",
+)
 @fresh_option
 @json_option
 def import_(
-    path: Path, kind: str, out: Path, device: str | None, dtype: str | None, batch: int,
-    tokens: int, fresh: bool, as_json: bool,
-) -> int:  # fmt: skip
+    path: Path,
+    kind: str,
+    out: Path,
+    device: str | None,
+    dtype: str | None,
+    batch: int,
+    tokens: int,
+    fresh: bool,
+    as_json: bool,
+) -> int:
     """Turn another tool's latency table into one of ours."""
     from ...atomic_write import check_writable
     from ...tables.importers import import_table

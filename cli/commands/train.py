@@ -16,8 +16,9 @@ from ..output import json_option, print_json
     epilog="Example: vitprof train --model vit-micro-8 --data digits --out digits  |  "
     "torchrun --nproc-per-node 4 -m vitprof train --model deit-tiny --data photos.zip --out deit"
 )
-@click.option("--model", required=True,
-              help="A name, a spec's JSON file, or a folder with a model.")  # fmt: skip
+@click.option(
+    "--model", required=True, help="A name, a spec's JSON file, or a folder with a model."
+)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights to start from.")
 @data_option
 @resolution_option
@@ -25,8 +26,11 @@ from ..output import json_option, print_json
 @training_options(epochs=20, learning_rate=1e-3)
 @train_device_option
 @fused_attention_option
-@click.option("--teacher", type=click.Path(path_type=Path),
-              help="Folder of a model whose answers count as labels too.")  # fmt: skip
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    help="Folder of a model whose answers count as labels too.",
+)
 @fresh_option
 @json_option
 def train(as_json: bool, **given: Any) -> int:

@@ -24,21 +24,45 @@ from ..reports.validation import print_validation, write_models
     "Take the random models from this search space: a name or a file (default: the one that the "
     "table was measured for)."
 )
-@click.option("--samples", default=50, show_default=True, type=click.IntRange(3, 10000),
-              help="Unseen random models.")  # fmt: skip
+@click.option(
+    "--samples",
+    default=50,
+    show_default=True,
+    type=click.IntRange(3, 10000),
+    help="Unseen random models.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the random models.")
-@click.option("--train", default=0, show_default=True, type=click.IntRange(0, 10000),
-              help="Measure so many further models for the learned rivals (operator model, MLP, "
-              "random forest); 0 leaves them out.")  # fmt: skip
-@click.option("--sessions", default=5, show_default=True, type=click.IntRange(1, 99),
-              help="Fresh sessions a model, each time; 10 more where they differ.")  # fmt: skip
+@click.option(
+    "--train",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 10000),
+    help="Measure so many further models for the learned rivals (operator model, MLP, "
+    "random forest); 0 leaves them out.",
+)
+@click.option(
+    "--sessions",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 99),
+    help="Fresh sessions a model, each time; 10 more where they differ.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
 @json_option
 def validate(
-    table_path: Path, family: str | None, space: str | None, old_space: str | None, samples: int,
-    seed: int, train: int, sessions: int, plot: Path | None, out: Path | None, as_json: bool,
-) -> int:  # fmt: skip
+    table_path: Path,
+    family: str | None,
+    space: str | None,
+    old_space: str | None,
+    samples: int,
+    seed: int,
+    train: int,
+    sessions: int,
+    plot: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> int:
     """Measure random models the table never saw, twice, and compare.
 
     Beside the table stand its rivals on the same models, and the noise floor: how far the second
@@ -52,9 +76,15 @@ def validate(
         check_picture(plot)
     family, space = family_and_space(family, space, old_space)
     result = validate_table(
-        table_path, family=family, space=space, samples=samples, seed=seed, train=train,
-        sessions=sessions, progress=not as_json,
-    )  # fmt: skip
+        table_path,
+        family=family,
+        space=space,
+        samples=samples,
+        seed=seed,
+        train=train,
+        sessions=sessions,
+        progress=not as_json,
+    )
     if out:
         write_models(result, out)
     if plot:

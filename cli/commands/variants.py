@@ -35,10 +35,18 @@ from ..output import json_option, note, print_json
 @extrapolate_option
 @json_option
 def variants(
-    family: str, model: str | None, table_path: Path, max_latency: str | None,
-    choices: str | None, sort: str, top: int, out: Path | None, plot: Path | None,
-    extrapolate: bool, as_json: bool,
-) -> int:  # fmt: skip
+    family: str,
+    model: str | None,
+    table_path: Path,
+    max_latency: str | None,
+    choices: str | None,
+    sort: str,
+    top: int,
+    out: Path | None,
+    plot: Path | None,
+    extrapolate: bool,
+    as_json: bool,
+) -> int:
     """Rank a model's variants by predicted latency, and say what each choice costs.
 
     First every choice by itself, as an ablation table does; then every combination of the choices
@@ -53,9 +61,14 @@ def variants(
     if plot:
         check_picture(plot)
     found = rank_variants(
-        model, table_path, family=family, max_latency=max_latency, choices=choices, sort=sort,
+        model,
+        table_path,
+        family=family,
+        max_latency=max_latency,
+        choices=choices,
+        sort=sort,
         extrapolate=extrapolate,
-    )  # fmt: skip
+    )
     if out:
         write_atomically(out, found.to_csv())
     if plot:

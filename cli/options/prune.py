@@ -23,9 +23,13 @@ def target_options(function: F) -> F:
     for option in (
         click.option("--target-params", help="The same in parameters: 0.5x, 5M."),
         click.option("--target-macs", help="The same in MACs: 0.5x, 300M."),
-        click.option("--target", cls=RenamedOption, old=["--target-latency"],
-                     help="What to come down to: 0.54x of the model's, 12ms; or several."),
-    ):  # fmt: skip
+        click.option(
+            "--target",
+            cls=RenamedOption,
+            old=["--target-latency"],
+            help="What to come down to: 0.54x of the model's, 12ms; or several.",
+        ),
+    ):
         decorated = option(decorated)
     return decorated
 
@@ -85,8 +89,11 @@ def _parameters(having: Mapping[str, OptionField]) -> dict[str, Any]:
     )
     if first.default is None and first.shown:
         text += f" (default: {first.shown})"
-    alike = all((f.kind, f.choices, f.at_least, f.above) == (
-        first.kind, first.choices, first.at_least, first.above) for f in fields)  # fmt: skip
+    alike = all(
+        (f.kind, f.choices, f.at_least, f.above)
+        == (first.kind, first.choices, first.at_least, first.above)
+        for f in fields
+    )
     same_default = len({field.default for field in fields}) == 1
     usual = ", ".join(f"{field.default} for {method}" for method, field in having.items())
     return {

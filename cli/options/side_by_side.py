@@ -16,15 +16,33 @@ def side_by_side_options(batch_option: str = "--batch") -> Callable[[F], F]:
     def add(function: F) -> F:
         decorated: Any = function
         for option in (
-            click.option("--sessions", default=5, show_default=True, type=click.IntRange(1, 99),
-                         help="Fresh sessions that each is measured in."),
-            click.option("--test-images", type=click.IntRange(1),
-                         help="Test on so many of the test images (default: all)."),
-            click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 1024),
-                         help="The runtime's threads."),
-            click.option(batch_option, default=1, show_default=True, type=click.IntRange(1, 4096),
-                         help="Images a run that is measured."),
-        ):  # fmt: skip
+            click.option(
+                "--sessions",
+                default=5,
+                show_default=True,
+                type=click.IntRange(1, 99),
+                help="Fresh sessions that each is measured in.",
+            ),
+            click.option(
+                "--test-images",
+                type=click.IntRange(1),
+                help="Test on so many of the test images (default: all).",
+            ),
+            click.option(
+                "--threads",
+                default=1,
+                show_default=True,
+                type=click.IntRange(1, 1024),
+                help="The runtime's threads.",
+            ),
+            click.option(
+                batch_option,
+                default=1,
+                show_default=True,
+                type=click.IntRange(1, 4096),
+                help="Images a run that is measured.",
+            ),
+        ):
             decorated = option(decorated)
         return decorated
 

@@ -52,13 +52,19 @@ def print_breakdown(result: BreakdownResult) -> None:
         print_table(
             ("model", "node", "op", "class", "ms", "share"),
             [
-                (one.model, heavy.node.name[-64:], heavy.node.op, heavy.node.kind,
-                 milliseconds(heavy.ms), f"{heavy.share:.1%}")
+                (
+                    one.model,
+                    heavy.node.name[-64:],
+                    heavy.node.op,
+                    heavy.node.kind,
+                    milliseconds(heavy.ms),
+                    f"{heavy.share:.1%}",
+                )
                 for one in found
                 for heavy in one.heaviest(top)
             ],
             title="Heaviest nodes",
-        )  # fmt: skip
+        )
 
 
 def _ms_and_share(one: Breakdown, kind: str) -> str:
@@ -92,11 +98,19 @@ def _print_work(found: Sequence[Breakdown]) -> None:
     print_table(
         ("model", "class", "nodes", "GMACs", "MB", "GMAC/s", "GB/s", "MACs/byte"),
         [
-            (one.model, kind, str(part.nodes), number(part.macs, 1e9), number(part.bytes, 1e6),
-             number(part.gmacs_per_s), number(part.gbytes_per_s), number(part.macs_per_byte))
+            (
+                one.model,
+                kind,
+                str(part.nodes),
+                number(part.macs, 1e9),
+                number(part.bytes, 1e6),
+                number(part.gmacs_per_s),
+                number(part.gbytes_per_s),
+                number(part.macs_per_byte),
+            )
             for one in found
             for kind, part in one.classes.items()
             if part.nodes
         ],
         title="Work: what each class computes, and what its nodes read and write",
-    )  # fmt: skip
+    )

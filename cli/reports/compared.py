@@ -15,8 +15,18 @@ if TYPE_CHECKING:
 def print_comparison(comparison: Comparison) -> None:
     """Print a line a model, each op's slowest and fastest block, and what MACs get wrong."""
     print_table(
-        ("model", "GMACs", "M params", "predicted ms", "95 % interval", "measured ms", "error",
-         "GMAC/s", "rank MACs", "rank ms"),
+        (
+            "model",
+            "GMACs",
+            "M params",
+            "predicted ms",
+            "95 % interval",
+            "measured ms",
+            "error",
+            "GMAC/s",
+            "rank MACs",
+            "rank ms",
+        ),
         [
             (
                 m.model,
@@ -32,7 +42,7 @@ def print_comparison(comparison: Comparison) -> None:
             )
             for m in comparison.models
         ],
-    )  # fmt: skip
+    )
     speeds = comparison.speeds
     rows = []
     for op in dict.fromkeys(speed.block.op for speed in speeds):

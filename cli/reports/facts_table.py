@@ -18,8 +18,21 @@ def print_facts(facts: Sequence[Facts], title: str = "model") -> None:
     """Print one line a model; `x` columns are over the first one."""
     first = facts[0]
     print_table(
-        (title, "M params", "MiB file", "x", "ms", "95 % interval", "x", "CPU %",
-         "MiB memory", "MiB process", "top-1", "top-3", "test s"),
+        (
+            title,
+            "M params",
+            "MiB file",
+            "x",
+            "ms",
+            "95 % interval",
+            "x",
+            "CPU %",
+            "MiB memory",
+            "MiB process",
+            "top-1",
+            "top-3",
+            "test s",
+        ),
         [
             (
                 one.name,
@@ -38,7 +51,7 @@ def print_facts(facts: Sequence[Facts], title: str = "model") -> None:
             )
             for one in facts
         ],
-    )  # fmt: skip
+    )
     for one in facts:
         if one.disturbed:
             note(f"unstable: {one.name}: the machine did other things whenever it was measured.")

@@ -18,9 +18,11 @@ def print_pruned(report: dict[str, Any]) -> None:
     """Print the models of a report, and notes of what else is worth knowing."""
     base, models = report["base"], report["models"]
     segmented = "part" in base
-    figures = SEGMENTED if segmented else {
-        name: FIGURES[name] for name in ("top1", "f1" if "f1" in base else "top3")
-    }  # fmt: skip
+    figures = (
+        SEGMENTED
+        if segmented
+        else {name: FIGURES[name] for name in ("top1", "f1" if "f1" in base else "top3")}
+    )
     part = f"{base['part']} " if segmented else ""
     found = "miou" if segmented else "top1"
     its = "" if base[found] is None else f", {(SEGMENTED | FIGURES)[found]} {_percent(base[found])}"
@@ -29,8 +31,16 @@ def print_pruned(report: dict[str, Any]) -> None:
         f"GMACs, {base['params'] / 1e6:.3g} M parameters{its}"
     )
     print_table(
-        ("target", "target ms", "predicted ms", "measured ms", "speed-up", "GMACs", "M params",
-         *figures.values()),
+        (
+            "target",
+            "target ms",
+            "predicted ms",
+            "measured ms",
+            "speed-up",
+            "GMACs",
+            "M params",
+            *figures.values(),
+        ),
         [
             (
                 each["target"],
@@ -44,7 +54,7 @@ def print_pruned(report: dict[str, Any]) -> None:
             )
             for each in models
         ],
-    )  # fmt: skip
+    )
     for each in models:
         if each.get("random_merging_top1") is not None:
             top1 = _percent(each["random_merging_top1"])

@@ -27,16 +27,32 @@ def print_validation(result: ValidationResult) -> None:
         ("this table, not corrected for drift", result.raw_errors, ""),
         ("noise floor, not corrected for drift", result.raw_noise_floor, ""),
     ]
-    columns = ("prediction", "MAPE", "bias", "worst", "within 5 %", "within 10 %", "Kendall tau",
-               "models measured")  # fmt: skip
+    columns = (
+        "prediction",
+        "MAPE",
+        "bias",
+        "worst",
+        "within 5 %",
+        "within 10 %",
+        "Kendall tau",
+        "models measured",
+    )
     print_table(
         columns,
         [
-            (name, f"{e.mape:.2%}", f"{e.bias:+.2%}", f"{e.worst:.1%}", f"{e.within_5:.0%}",
-             f"{e.within_10:.0%}", f"{e.kendall_tau:.3f}", count)
+            (
+                name,
+                f"{e.mape:.2%}",
+                f"{e.bias:+.2%}",
+                f"{e.worst:.1%}",
+                f"{e.within_5:.0%}",
+                f"{e.within_10:.0%}",
+                f"{e.kendall_tau:.3f}",
+                count,
+            )
             for name, e, count in lines
         ],
-    )  # fmt: skip
+    )
     click.echo(
         f"{result.coverage:.0%} of the {len(result.models)} measurements lie in the table's 95 % "
         "interval."

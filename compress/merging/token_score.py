@@ -67,9 +67,13 @@ def _without(tokens: int, place: int) -> Tensor:
 
 
 def _errors(
-    walk: Walk, first: int, x: Tensor, kept: Sequence[Tensor], inputs: Sequence[Tensor],
+    walk: Walk,
+    first: int,
+    x: Tensor,
+    kept: Sequence[Tensor],
+    inputs: Sequence[Tensor],
     how: Trajectory,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     count, images = len(kept), len(x)
     layer = walk.layers[first - 1]
     last = max(walk.layers) if how.depth is None else layer + how.depth

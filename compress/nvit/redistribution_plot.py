@@ -86,9 +86,12 @@ def _draw_sensitivities(axes: Axes, found: Sequence[Sensitivity]) -> None:
             continue
         axes.scatter(each.latency_ms * 1000, each.importance, color="tab:blue")
         axes.annotate(
-            TITLES[each.kind], (each.latency_ms * 1000, each.importance),
-            xytext=(5, 3), textcoords="offset points", fontsize=8,
-        )  # fmt: skip
+            TITLES[each.kind],
+            (each.latency_ms * 1000, each.importance),
+            xytext=(5, 3),
+            textcoords="offset points",
+            fontsize=8,
+        )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.margins(0.15)

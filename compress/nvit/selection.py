@@ -65,8 +65,9 @@ class Chooser:
         widths = {s.name: s.width_without(gone[s.name]) for s in structures}
         counted = {s.name: s.counted_without(gone[s.name]) for s in structures}
         whole = sum(float(importance.of[s.name].sum()) for s in structures) or 1.0
-        candidates = {s.name: self._candidate(s, importance.of[s.name], gone[s.name])
-                      for s in structures}  # fmt: skip
+        candidates = {
+            s.name: self._candidate(s, importance.of[s.name], gone[s.name]) for s in structures
+        }
         while (cost := float(self.cost_of([spec_of(widths)])[0])) > target:
             now = [c for c in candidates.values() if c is not None]
             specs = [spec_of({**counted, c.structure.name: c.counted}) for c in now]

@@ -71,9 +71,13 @@ def _layer(step: nn.Module) -> Any:
 
 
 def _rows(
-    layer: Any, whole: Any, now: list[Tensor], before: list[Tensor], outputs: Tensor | None,
+    layer: Any,
+    whole: Any,
+    now: list[Tensor],
+    before: list[Tensor],
+    outputs: Tensor | None,
     generator: torch.Generator,
-) -> tuple[_Rows, _Rows]:  # fmt: skip
+) -> tuple[_Rows, _Rows]:
     """Return the rows to fit to, and those of the images held out.
 
     outputs: which of the whole layer's are still there; None: all.

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 # Options about tokens, and about heads, of which a CNN has none.
 _OF_TRANSFORMERS = {
-    "merge_tokens": "tokens", "merge_only": "tokens", "schedule": "tokens",
-    "random_merging": "tokens", "order": "heads",
-}  # fmt: skip
+    "merge_tokens": "tokens",
+    "merge_only": "tokens",
+    "schedule": "tokens",
+    "random_merging": "tokens",
+    "order": "heads",
+}
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,12 @@ class OptinRun:
         if parts != "tokens":
             self.scores = self._scores_of_units()
             self.sensitivities = sensitivities(
-                self.spec, self.scores, Budget(self.goal.budget.table), self.goal.groups.sizes,
+                self.spec,
+                self.scores,
+                Budget(self.goal.budget.table),
+                self.goal.groups.sizes,
                 self.goal.floors,
-            )  # fmt: skip
+            )
         if parts != "units" and self.schedule == "trajectory":
             self.of_patches = token_scores(
                 self.model,

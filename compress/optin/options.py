@@ -17,9 +17,12 @@ class ScoreOptions:
 
     score_images: int | None = option(32, "training images that units are scored on", at_least=1)
     logits_weight: float | None = option(
-        None, "weight of the logits' error", at_least=0, spelling="lambda",
+        None,
+        "weight of the logits' error",
+        at_least=0,
+        spelling="lambda",
         shown="0.01; 1 for a VGG",
-    )  # fmt: skip
+    )
     temperature: float = option(4.0, "of the logits' error", above=0)
     aggregation: Literal["sum", "mean"] = option("sum", "of the layers' errors")
     trajectory_depth: int | None = option(

@@ -42,9 +42,12 @@ def reconstruct(
 
 
 def _fit(
-    source: LinearSource, place: int, walks: Sequence[Walk], now: Sequence[Tensor],
+    source: LinearSource,
+    place: int,
+    walks: Sequence[Walk],
+    now: Sequence[Tensor],
     wanted: Sequence[Tensor],
-) -> None:  # fmt: skip
+) -> None:
     """Solve for the linear layer's change: what is missing, by its inputs and a constant."""
     linear = source.linear
     size = linear.in_features + 1

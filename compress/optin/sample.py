@@ -42,9 +42,13 @@ class Sample:
         if isinstance(chosen, Texts):
             return self.inputs(count), torch.eye(classes)[labels].to(self.of.device)
         pixels, targets = augmented(
-            torch.from_numpy(chosen.pixels), labels, classes, Augmentation(),
-            self.of.images()[1], torch.Generator(),
-        )  # fmt: skip
+            torch.from_numpy(chosen.pixels),
+            labels,
+            classes,
+            Augmentation(),
+            self.of.images()[1],
+            torch.Generator(),
+        )
         return pixels.to(self.of.device), targets.to(self.of.device)
 
     def _taken(self, count: int, first: int = 0) -> Any:

@@ -71,8 +71,9 @@ def backbone_spec(folder: str | Path, resolution: int | None = None) -> SwinSpec
         resolution = pruned.resolution
     name = folder.resolve().name
     try:
-        spec = backbone_spec_from_config(config, name if name.isprintable() and name else "custom",
-                                         resolution)  # fmt: skip
+        spec = backbone_spec_from_config(
+            config, name if name.isprintable() and name else "custom", resolution
+        )
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
     if pruned is None:
@@ -134,9 +135,13 @@ def load_mask2former(folder: str | Path) -> Any:
             config = transformers.Mask2FormerConfig.from_dict(_plain(folder))
             # Weights and config as they were read here: transformers itself opens no file.
             model, info = Narrowed.from_pretrained(
-                None, config=config, state_dict=dict(weights), output_loading_info=True,
-                ignore_mismatched_sizes=True, dtype=torch.float32,
-            )  # fmt: skip
+                None,
+                config=config,
+                state_dict=dict(weights),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                dtype=torch.float32,
+            )
     except Exception as error:  # what a strange config raises is transformers' own affair
         raise UserError(
             f"'{folder}' cannot be read as a Mask2Former: {_first_line(error)}."

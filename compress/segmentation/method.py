@@ -25,9 +25,11 @@ class SegmentationOptions(ScoreOptions):
         None, "images that neurons are scored on", at_least=1, shown="up to 32"
     )
     reconstruct: int | None = option(
-        None, "images that last layers are fitted to; 0: they are not", at_least=0,
+        None,
+        "images that last layers are fitted to; 0: they are not",
+        at_least=0,
         shown="up to 64",
-    )  # fmt: skip
+    )
 
 
 class SegmentationOptin(Method[SegmentationOptions]):

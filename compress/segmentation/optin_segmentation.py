@@ -65,9 +65,12 @@ class SegmentationRun:
         )
         show = self.context.on_progress
         self.scores = saved_scores(
-            walk, images, scoring, self.context.saved,
+            walk,
+            images,
+            scoring,
+            self.context.saved,
             lambda n, of: show("scoring", n, of, "neurons"),
-        )  # fmt: skip
+        )
 
     def cut(self, target: Target) -> SwinTransformer:
         """Return the backbone of the target: dense, last layers fitted."""

@@ -41,8 +41,15 @@ LAYER = Op(
 
 # NeuSight's operators (Lee et al. 2025), measured at scattered dims.
 _PRODUCT_AXES = ("matrices", "rows", "columns", "inner")
-LINEAR = Op("linear", _PRODUCT_AXES, _product_macs, lambda d: d["columns"] * d["inner"],
-            _no_shape, _no_shape, on_grid=False)  # fmt: skip
+LINEAR = Op(
+    "linear",
+    _PRODUCT_AXES,
+    _product_macs,
+    lambda d: d["columns"] * d["inner"],
+    _no_shape,
+    _no_shape,
+    on_grid=False,
+)
 BMM = Op("bmm", _PRODUCT_AXES, _product_macs, _nothing, _no_shape, _no_shape, on_grid=False)
 SOFTMAX = _unknown("softmax", "rows", "columns", on_grid=False)
 LAYER_NORM = _unknown("layer_norm", "rows", "columns", on_grid=False)
@@ -65,12 +72,32 @@ OFA_CONV = _unknown("ofa_conv", *_CONVOLUTION, "out_resolution", "place")
 OFA_POOL = _unknown("ofa_pool", *_CONVOLUTION, "out_resolution")
 OFA_LOGITS = _unknown("ofa_logits", "in_channels", "classes")
 OFA_BLOCK = _unknown(
-    "ofa_block", *_CONVOLUTION, "out_resolution", "expanded", "kernel", "stride",
-    "skip", "squeeze_excite", "hard_swish",
-)  # fmt: skip
+    "ofa_block",
+    *_CONVOLUTION,
+    "out_resolution",
+    "expanded",
+    "kernel",
+    "stride",
+    "skip",
+    "squeeze_excite",
+    "hard_swish",
+)
 
 FOREIGN_OPS = (
-    LAYER, LINEAR, BMM, SOFTMAX, LAYER_NORM, GELU,
-    NNMETER_FIRST_CONV, NNMETER_CONV, NNMETER_DOWNSAMPLING, NNMETER_ATTENTION, NNMETER_FFN,
-    NNMETER_POOL, OFA_CONV, OFA_POOL, OFA_LOGITS, OFA_BLOCK,
-)  # fmt: skip
+    LAYER,
+    LINEAR,
+    BMM,
+    SOFTMAX,
+    LAYER_NORM,
+    GELU,
+    NNMETER_FIRST_CONV,
+    NNMETER_CONV,
+    NNMETER_DOWNSAMPLING,
+    NNMETER_ATTENTION,
+    NNMETER_FFN,
+    NNMETER_POOL,
+    OFA_CONV,
+    OFA_POOL,
+    OFA_LOGITS,
+    OFA_BLOCK,
+)

@@ -49,8 +49,17 @@ def _draw(axes: Axes, results: Sequence[Compared], axis: str) -> None:
             [one.speedup - one.low for one in points],
             [one.high - one.speedup for one in points],
         ]
-        axes.errorbar(x, y, yerr=around, fmt=_STYLES[mode], markersize=4, linewidth=1, capsize=2,
-                      color=f"C{dtypes.index(dtype)}", label=f"{mode}, {dtype}")  # fmt: skip
+        axes.errorbar(
+            x,
+            y,
+            yerr=around,
+            fmt=_STYLES[mode],
+            markersize=4,
+            linewidth=1,
+            capsize=2,
+            color=f"C{dtypes.index(dtype)}",
+            label=f"{mode}, {dtype}",
+        )
     axes.axhline(1.0, color="0.5", linewidth=1)
     axes.set_xscale("log", base=2)
     ticks = sorted({getattr(one.case, axis) for one in results})

@@ -17,10 +17,14 @@ def to_csv(results: Sequence[Compared]) -> str:
     writer.writeheader()
     for one in results:
         values = one.as_dict()
-        writer.writerow({
-            key: "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
-            for key, value in values.items()
-        })  # fmt: skip
+        writer.writerow(
+            {
+                key: ""
+                if value is None or (isinstance(value, float) and math.isnan(value))
+                else value
+                for key, value in values.items()
+            }
+        )
     return text.getvalue()
 
 

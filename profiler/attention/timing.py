@@ -70,25 +70,44 @@ class Compared:
 
 
 def compare_model(
-    spec: ViTSpec, case: Case, device: torch.device, warmup: int = 5, runs: int = 50,
-    clock: Clock | None = None, on_run: Callable[[int, int], None] | None = None,
-) -> Compared:  # fmt: skip
+    spec: ViTSpec,
+    case: Case,
+    device: torch.device,
+    warmup: int = 5,
+    runs: int = 50,
+    clock: Clock | None = None,
+    on_run: Callable[[int, int], None] | None = None,
+) -> Compared:
     """Return a whole model's times: a forward pass, or a step with loss, backward and AdamW."""
     plain = create_model(spec)
     return _compare(plain, _images(spec, case, device), case, device, warmup, runs, clock, on_run)
 
 
 def compare_block(
-    embed: int, layer: ViTLayer, case: Case, device: torch.device, warmup: int = 5, runs: int = 50,
-    clock: Clock | None = None, on_run: Callable[[int, int], None] | None = None,
-) -> Compared:  # fmt: skip
+    embed: int,
+    layer: ViTLayer,
+    case: Case,
+    device: torch.device,
+    warmup: int = 5,
+    runs: int = 50,
+    clock: Clock | None = None,
+    on_run: Callable[[int, int], None] | None = None,
+) -> Compared:
     """Return one attention block's times (norm, attention, residual) at the case's tokens."""
     spec = ViTSpec(embed=embed, layers=(layer,), resolution=16, patch=16, classes=1, name="block")
     block = spec.attention_block(layer, case.tokens)
     assert block is not None
     plain = AttentionBlock.of(block)
-    return _compare(plain, lambda: torch.randn(case.batch, case.tokens, embed, device=device), case,
-                    device, warmup, runs, clock, on_run)  # fmt: skip
+    return _compare(
+        plain,
+        lambda: torch.randn(case.batch, case.tokens, embed, device=device),
+        case,
+        device,
+        warmup,
+        runs,
+        clock,
+        on_run,
+    )
 
 
 def _images(spec: ViTSpec, case: Case, device: torch.device) -> Callable[[], torch.Tensor]:
@@ -97,9 +116,15 @@ def _images(spec: ViTSpec, case: Case, device: torch.device) -> Callable[[], tor
 
 
 def _compare(
-    plain: nn.Module, inputs: Callable[[], torch.Tensor], case: Case, device: torch.device,
-    warmup: int, runs: int, clock: Clock | None, on_run: Callable[[int, int], None] | None,
-) -> Compared:  # fmt: skip
+    plain: nn.Module,
+    inputs: Callable[[], torch.Tensor],
+    case: Case,
+    device: torch.device,
+    warmup: int,
+    runs: int,
+    clock: Clock | None,
+    on_run: Callable[[int, int], None] | None,
+) -> Compared:
     """Time plain and fused in turns; what does not fit the memory becomes an error."""
     clock = clock or SystemClock()
     try:
@@ -125,9 +150,16 @@ def _compare(
     ratios = np.array(times["plain"]) / np.array(times["fused"])
     low, high = median_interval(ratios)
     return Compared(
-        case, float(np.median(times["fused"])), float(np.median(times["plain"])),
-        float(np.median(ratios)), low, high, runs, peaks["fused"], peaks["plain"],
-    )  # fmt: skip
+        case,
+        float(np.median(times["fused"])),
+        float(np.median(times["plain"])),
+        float(np.median(ratios)),
+        low,
+        high,
+        runs,
+        peaks["fused"],
+        peaks["plain"],
+    )
 
 
 def median_interval(values: np.ndarray) -> tuple[float, float]:
@@ -191,9 +223,12 @@ def _peak(step: Callable[[], object], device: torch.device) -> int | None:
 
 
 def cases(
-    what: str, modes: Sequence[Mode], dtypes: Sequence[str], batches: Sequence[int],
+    what: str,
+    modes: Sequence[Mode],
+    dtypes: Sequence[str],
+    batches: Sequence[int],
     tokens: Sequence[int],
-) -> Iterator[Case]:  # fmt: skip
+) -> Iterator[Case]:
     """Yield a case for every combination, the cheap ones of each dtype first."""
     for dtype in dtypes:
         for length in tokens:

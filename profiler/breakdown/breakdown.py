@@ -164,10 +164,13 @@ def breakdown_models(
 
     with Workshop(target) as workshop:
         rows = measure_models(
-            specs, target,
-            protocol=protocol, clock=clock, workshop=workshop,
+            specs,
+            target,
+            protocol=protocol,
+            clock=clock,
+            workshop=workshop,
             on_progress=lambda _stage, done, *_: progress(done),
-        ).rows  # fmt: skip
+        ).rows
         for spec, row in zip(specs, rows, strict=True):
             name = spec.name or "the model"
             if row.verdict == "failed":

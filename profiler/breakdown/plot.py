@@ -59,9 +59,13 @@ def draw_breakdown(found: Sequence[Breakdown], setting: Setting) -> Figure:
             annotation_clip=False,
         )
     axes.annotate(
-        "memory-\nbound", (101, -0.52), va="bottom", fontsize=8, color=COLOURS[COPY],
+        "memory-\nbound",
+        (101, -0.52),
+        va="bottom",
+        fontsize=8,
+        color=COLOURS[COPY],
         annotation_clip=False,
-    )  # fmt: skip
+    )
     axes.set_yticks(
         range(len(found)), [f"{one.model or 'model'}\n{one.latency_ms:.4g} ms" for one in found]
     )
@@ -84,9 +88,15 @@ def _draw_class(axes: Axes, found: Sequence[Breakdown], kind: str) -> None:
     parts = [one.classes.get(kind) for one in found]
     width = [100 * part.share if part else 0.0 for part in parts]
     axes.barh(
-        range(len(found)), width, left=left, height=0.68, color=COLOURS[kind], label=kind,
-        edgecolor="white", linewidth=0.8,
-    )  # fmt: skip
+        range(len(found)),
+        width,
+        left=left,
+        height=0.68,
+        color=COLOURS[kind],
+        label=kind,
+        edgecolor="white",
+        linewidth=0.8,
+    )
     for row, part in enumerate(parts):
         if part is None or width[row] < _LEAST_UPRIGHT:
             continue

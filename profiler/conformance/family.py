@@ -79,9 +79,23 @@ def check_family(family: Family) -> Iterator[Checked]:
 
 @PROMISES("every place of its record is there")
 def _(case: FamilyCase) -> None:
-    for place in ("spec", "known", "ops", "module", "blocks", "space", "rename", "of_checkpoint",
-                  "choices", "structures", "with_units", "steps", "removable", "inherited",
-                  "skeleton"):  # fmt: skip
+    for place in (
+        "spec",
+        "known",
+        "ops",
+        "module",
+        "blocks",
+        "space",
+        "rename",
+        "of_checkpoint",
+        "choices",
+        "structures",
+        "with_units",
+        "steps",
+        "removable",
+        "inherited",
+        "skeleton",
+    ):
         case.family.load(place)
     for place in case.family.hugging_face.values():
         demand(callable(case.family.at(place)), f"{place} cannot be called")

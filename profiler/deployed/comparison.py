@@ -53,9 +53,15 @@ class Comparison:
         """Write a model's file in that precision to `out` (see `deploy`)."""
         try:
             return deploy(
-                folder, runtime, precision, out, batch=self.batch, threads=self.threads,
-                calibration=calibration, method=method,
-            )  # fmt: skip
+                folder,
+                runtime,
+                precision,
+                out,
+                batch=self.batch,
+                threads=self.threads,
+                calibration=calibration,
+                method=method,
+            )
         except BackendError as error:
             raise UserError(f"{folder} cannot be converted to {precision}: {error}.") from None
 

@@ -89,15 +89,29 @@ class Facts:
         if found is not None:
             accuracy = found.accuracy
             of_test = {
-                "top1": accuracy.top(1), "top3": accuracy.top(3), "images": accuracy.images,
+                "top1": accuracy.top(1),
+                "top3": accuracy.top(3),
+                "images": accuracy.images,
                 "test_s": found.seconds,
-            }  # fmt: skip
+            }
         return cls(
-            name, deployed.runtime, deployed.precision, deployed.batch, deployed.threads,
-            spec.params, spec.macs, deployed.file_bytes, timing.latency_ms, timing.low_ms,
-            timing.high_ms, timing.cpu_percent, memory.peak_bytes, memory.of_model_bytes,
-            disturbed=timing.disturbed, **of_test,
-        )  # fmt: skip
+            name,
+            deployed.runtime,
+            deployed.precision,
+            deployed.batch,
+            deployed.threads,
+            spec.params,
+            spec.macs,
+            deployed.file_bytes,
+            timing.latency_ms,
+            timing.low_ms,
+            timing.high_ms,
+            timing.cpu_percent,
+            memory.peak_bytes,
+            memory.of_model_bytes,
+            disturbed=timing.disturbed,
+            **of_test,
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Facts:
@@ -109,9 +123,11 @@ class Facts:
     def scaled(self, ratio: float) -> Facts:
         """Return the same with its latency brought to another speed of the machine."""
         return replace(
-            self, latency_ms=ratio * self.latency_ms, low_ms=ratio * self.low_ms,
+            self,
+            latency_ms=ratio * self.latency_ms,
+            low_ms=ratio * self.low_ms,
             high_ms=ratio * self.high_ms,
-        )  # fmt: skip
+        )
 
     def with_test_of(self, other: Facts) -> Facts:
         """Return the same with what another run of the same file answered."""

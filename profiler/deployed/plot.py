@@ -58,8 +58,10 @@ def _bars(axes: Axes, values: Sequence[float], title: str) -> Any:
     colours = ["0.55", *["tab:blue"] * (len(values) - 1)]
     bars = axes.barh(range(len(values)), values, color=colours, height=0.65)
     first = values[0] or 1.0
-    labels = [f"{value:.3g}" if not place else f"{value:.3g} ({value / first:.2f}x)"
-              for place, value in enumerate(values)]  # fmt: skip
+    labels = [
+        f"{value:.3g}" if not place else f"{value:.3g} ({value / first:.2f}x)"
+        for place, value in enumerate(values)
+    ]
     axes.bar_label(bars, labels, fontsize=8, padding=3)
     axes.set_title(title, fontsize=9)
     axes.margins(x=0.35)

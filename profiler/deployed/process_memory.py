@@ -66,19 +66,29 @@ def torch_memory(
 
     Raises BackendError with its last words where that process fails.
     """
-    return _measured({
-        "kind": "torch", "folder": str(folder), "path": str(path), "precision": precision,
-        "batch": batch, "threads": threads,
-    })  # fmt: skip
+    return _measured(
+        {
+            "kind": "torch",
+            "folder": str(folder),
+            "path": str(path),
+            "precision": precision,
+            "batch": batch,
+            "threads": threads,
+        }
+    )
 
 
 def _measured(request: Mapping[str, Any]) -> ProcessMemory:
     command = [sys.executable, "-m", "vitprof.profiler.deployed.memory_probe", json.dumps(request)]
     try:
         answer = subprocess.run(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS,
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
             check=False,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired as error:
         raise BackendError.because("measuring the memory of a process", error) from error
     if answer.returncode:

@@ -92,9 +92,11 @@ def count_devices(nodes: Iterable[Mapping[str, Any]], wish: Wish, device: Device
             f"{wish} on one node; start them with as much (ray start --num-cpus, --num-gpus)."
         )
     has = f"its devices are {', '.join(marks)}" if marks else "no node names a device"
-    how = f"--num-gpus=1 --resources='{{\"{wish.label}\": 1}}'" if wish.gpus else (
-        f"--resources='{{\"{wish.label}\": 1}}'"
-    )  # fmt: skip
+    how = (
+        f"--num-gpus=1 --resources='{{\"{wish.label}\": 1}}'"
+        if wish.gpus
+        else (f"--resources='{{\"{wish.label}\": 1}}'")
+    )
     raise UserError(
         f"the Ray cluster ({len(nodes)} nodes) has no node with {wish.label}, which marks "
         f"'{device.name}' ({has}); start one that has it: ray start --address=HOST:PORT {how}."

@@ -46,10 +46,11 @@ def draw_validation(result: ValidationResult) -> Figure:
         label=f"{len(measured)} unseen models, 95 % interval",
     )
     left.set(
-        xlabel="measured, ms", ylabel="predicted, ms",
+        xlabel="measured, ms",
+        ylabel="predicted, ms",
         title=f"MAPE {result.errors.mape:.1%}, {result.errors.within_5:.0%} within ±5 %\n"
         f"a second measurement differs by {result.noise_floor.mape:.1%}",
-    )  # fmt: skip
+    )
     logarithmic(left, measured.tolist(), predicted.tolist())
     left.legend(loc="upper left")
     _draw_rivals(right, result)

@@ -182,12 +182,15 @@ class Across(LinesResult):
                     value
                     for on in self.on
                     for value in (
-                        float(on.ms[i]), float(on.low_ms[i]), float(on.high_ms[i]), on.rank[i]
+                        float(on.ms[i]),
+                        float(on.low_ms[i]),
+                        float(on.high_ms[i]),
+                        on.rank[i],
                     )
                 ),
             ]
             for i, spec in enumerate(self.models)
-        ]  # fmt: skip
+        ]
 
 
 def compare_tables(

@@ -44,12 +44,23 @@ def _draw_ranks(axes: Axes, across: Across) -> None:
         heights = [column[i] for column in ranks]
         red = spec.name in swapped
         axes.plot(
-            range(len(columns)), heights, marker="o", markersize=4, linewidth=1.8 if red else 1,
-            color="tab:red" if red else "0.6", zorder=2 if red else 1,
-        )  # fmt: skip
+            range(len(columns)),
+            heights,
+            marker="o",
+            markersize=4,
+            linewidth=1.8 if red else 1,
+            color="tab:red" if red else "0.6",
+            zorder=2 if red else 1,
+        )
         if len(across.models) <= MOST_NAMES:
-            axes.annotate(spec.name, (len(columns) - 1, heights[-1]), xytext=(7, 0),
-                          textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+            axes.annotate(
+                spec.name,
+                (len(columns) - 1, heights[-1]),
+                xytext=(7, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+            )
     axes.set_xticks(range(len(columns)), columns)
     axes.margins(x=0.18 if len(across.models) <= MOST_NAMES else 0.05)
     axes.invert_yaxis()
@@ -71,9 +82,15 @@ def _draw_scales(axes: Axes, across: Across) -> None:
         axes.plot(ends, pair.scale * ends, "--", color=colour, linewidth=1)
         bars = [np.nan_to_num(other.ms - other.low_ms), np.nan_to_num(other.high_ms - other.ms)]
         axes.errorbar(
-            first.ms, other.ms, yerr=bars, fmt="o", markersize=4, color=colour, capsize=2,
+            first.ms,
+            other.ms,
+            yerr=bars,
+            fmt="o",
+            markersize=4,
+            color=colour,
+            capsize=2,
             label=f"{other.label}: {pair.scale:.3g} x {first.label}, tau {pair.kendall_tau:.3f}",
-        )  # fmt: skip
+        )
         everything += other.ms.tolist()
     logarithmic(axes, first.ms.tolist(), everything)
     axes.set_xlabel(f"ms on {first.label}")

@@ -154,11 +154,19 @@ def compare_models(
     rank_latency = _ranks([m.latency_ms for m in models])
     ranked = [
         ComparedModel(
-            m.model, m.macs, m.params, m.predicted_ms, m.low_ms, m.high_ms, m.measured_ms,
-            m.batch, rank_macs[i], rank_latency[i],
+            m.model,
+            m.macs,
+            m.params,
+            m.predicted_ms,
+            m.low_ms,
+            m.high_ms,
+            m.measured_ms,
+            m.batch,
+            rank_macs[i],
+            rank_latency[i],
         )
         for i, m in enumerate(models)
-    ]  # fmt: skip
+    ]
     ranked.sort(key=lambda m: (m.macs, m.latency_ms))
     return Comparison(
         ranked,

@@ -66,8 +66,15 @@ def _draw_models(axes: Axes, comparison: Comparison) -> None:
     wrong = {i.slower for i in comparison.inversions}
     slower = np.array([m.model in wrong for m in models])
     if slower.any():
-        axes.plot(gmacs[slower], ms[slower], "o", ms=9, mfc="none", color="tab:red",
-                  label="slower than a model of more MACs")  # fmt: skip
+        axes.plot(
+            gmacs[slower],
+            ms[slower],
+            "o",
+            ms=9,
+            mfc="none",
+            color="tab:red",
+            label="slower than a model of more MACs",
+        )
     for m, x, y in _labelled(models, gmacs, ms):
         axes.annotate(
             m,

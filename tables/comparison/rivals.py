@@ -152,10 +152,12 @@ def _vit_parameters(specs: Sequence[Spec]) -> np.ndarray:
             [
                 spec.embed,
                 len(layers),
-                *(float(np.mean([getattr(layer, a) for layer in layers]))
-                  for a in ("heads", "qk", "v", "mlp")),
+                *(
+                    float(np.mean([getattr(layer, a) for layer in layers]))
+                    for a in ("heads", "qk", "v", "mlp")
+                ),
                 float(np.mean([layer.heads * layer.qk for layer in layers])),
                 float(np.mean([layer.heads * layer.v for layer in layers])),
             ]
-        )  # fmt: skip
+        )
     return np.array(rows, dtype=float)

@@ -38,8 +38,15 @@ _KEYS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         rf"conv_{_N}_{_N}_{_N}_{_N}_{_N}_{_ACT}_{_N}_(se|nose)",
         "nnmeter_conv",
-        ("resolution", "in_channels", "out_channels", "expansion", "stride", "kernel",
-         "squeeze_excite"),
+        (
+            "resolution",
+            "in_channels",
+            "out_channels",
+            "expansion",
+            "stride",
+            "kernel",
+            "squeeze_excite",
+        ),
     ),
     (
         rf"firstconv_{_N}_{_N}_{_N}_{_N}_{_N}",
@@ -51,7 +58,7 @@ _KEYS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "nnmeter_mbpool",
         ("resolution", "in_channels", "out_channels", "expansion"),
     ),
-)  # fmt: skip
+)
 _FLAGS = {"nose": 1, "se": 2}
 
 

@@ -44,21 +44,34 @@ def _block(key: str) -> Block | None:
         side, inner, out, outer, expanded, kernel, stride, *flags = map(int, match.groups())
         skip, se, swish = (1 + flag for flag in flags)
         return Block.of(
-            "ofa_block", resolution=side, in_channels=inner, out_channels=outer,
-            out_resolution=out, expanded=expanded, kernel=kernel, stride=stride, skip=skip,
-            squeeze_excite=se, hard_swish=swish,
-        )  # fmt: skip
+            "ofa_block",
+            resolution=side,
+            in_channels=inner,
+            out_channels=outer,
+            out_resolution=out,
+            expanded=expanded,
+            kernel=kernel,
+            stride=stride,
+            skip=skip,
+            squeeze_excite=se,
+            hard_swish=swish,
+        )
     if match := _CONV.fullmatch(key):
         at, *sizes = match.groups()
         side, inner, out, outer = map(int, sizes)
         return Block.of(
-            "ofa_conv", resolution=side, in_channels=inner, out_channels=outer,
-            out_resolution=out, place=1 + int(at or 0),
-        )  # fmt: skip
+            "ofa_conv",
+            resolution=side,
+            in_channels=inner,
+            out_channels=outer,
+            out_resolution=out,
+            place=1 + int(at or 0),
+        )
     if match := _POOL.fullmatch(key):
         side, inner, out, outer = map(int, match.groups())
-        return Block.of("ofa_pool", resolution=side, in_channels=inner, out_channels=outer,
-                        out_resolution=out)  # fmt: skip
+        return Block.of(
+            "ofa_pool", resolution=side, in_channels=inner, out_channels=outer, out_resolution=out
+        )
     if match := _LOGITS.fullmatch(key):
         return Block.of("ofa_logits", in_channels=int(match[1]), classes=int(match[2]))
     return None

@@ -50,12 +50,20 @@ def test_the_cpu_cannot_be_measured_without_its_runtime(monkeypatch) -> None:
     [
         (None, ["no NVIDIA driver answers", "NVIDIA Tesla T4 is needed"]),
         ([], ["GPU is none and not the NVIDIA Tesla T4"]),
-        ([NvidiaGpu("NVIDIA A100-SXM4-40GB", "8.0")],
-         ["GPU is 'NVIDIA A100-SXM4-40GB' and not the NVIDIA Tesla T4"]),
-        ([NvidiaGpu("NVIDIA L4", "8.9"), NvidiaGpu("Tesla T4", "7.5")],
-         ["'NVIDIA L4', 'Tesla T4'", "the first, which would be measured", "CUDA_VISIBLE_DEVICES"]),
+        (
+            [NvidiaGpu("NVIDIA A100-SXM4-40GB", "8.0")],
+            ["GPU is 'NVIDIA A100-SXM4-40GB' and not the NVIDIA Tesla T4"],
+        ),
+        (
+            [NvidiaGpu("NVIDIA L4", "8.9"), NvidiaGpu("Tesla T4", "7.5")],
+            [
+                "'NVIDIA L4', 'Tesla T4'",
+                "the first, which would be measured",
+                "CUDA_VISIBLE_DEVICES",
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_gpu_device_says_what_this_machine_has_instead(monkeypatch, gpus, words) -> None:
     monkeypatch.setattr(device, "nvidia_gpus", lambda: gpus)
     reason = find_device("t4").why_not_here() or ""

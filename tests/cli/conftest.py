@@ -106,9 +106,16 @@ def measured(measured_once: tuple[bytes, Answer], tmp_path: Path) -> tuple[Path,
 
 
 TINY = {
-    "family": "vit", "embed": 32, "depth": 2, "heads": 4, "mlp": 64, "resolution": 8, "patch": 2,
-    "in_channels": 1, "classes": 10,
-}  # fmt: skip
+    "family": "vit",
+    "embed": 32,
+    "depth": 2,
+    "heads": 4,
+    "mlp": 64,
+    "resolution": 8,
+    "patch": 2,
+    "in_channels": 1,
+    "classes": 10,
+}
 
 
 @pytest.fixture(scope="session")
@@ -123,8 +130,22 @@ def tiny_vit_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_vit_file: Path) -> Path:
     """The folder of that ViT, trained for a moment."""
     out = tmp_path_factory.mktemp("trained") / "digits"
-    arguments = ("train", "--model", tiny_vit_file, "--data", "digits", "--epochs", 8, "--augment",
-                 "none", "--autocast", "fp32", "--out", out, "--json")  # fmt: skip
+    arguments = (
+        "train",
+        "--model",
+        tiny_vit_file,
+        "--data",
+        "digits",
+        "--epochs",
+        8,
+        "--augment",
+        "none",
+        "--autocast",
+        "fp32",
+        "--out",
+        out,
+        "--json",
+    )
     with pytest.raises(SystemExit) as stop, contextlib.redirect_stdout(io.StringIO()):
         main([str(argument) for argument in arguments])
     assert stop.value.code == 0

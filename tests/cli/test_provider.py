@@ -35,8 +35,20 @@ def test_a_provider_that_cannot_run_a_model_does_not_leave_it_to_the_cpu(run, tm
     if "AzureExecutionProvider" not in others:
         pytest.skip("this build has no provider that runs nothing here")
     out = tmp_path / "lut.csv"
-    answer = run("measure", "--model", "vit-micro-8", "--models", "0", "--sessions", "1",
-                 "--provider", "AzureExecutionProvider", "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "measure",
+        "--model",
+        "vit-micro-8",
+        "--models",
+        "0",
+        "--sessions",
+        "1",
+        "--provider",
+        "AzureExecutionProvider",
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 1
     assert len(answer.json["failed"]) == answer.json["points"] > 0
     assert "fallback to CPU EP has been explicitly disabled" in out.read_text()

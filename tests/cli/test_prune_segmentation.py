@@ -28,11 +28,21 @@ def model(tmp_path_factory, write_mask2former_folder) -> Path:
 def table(tmp_path_factory, model) -> Path:
     path = tmp_path_factory.mktemp("table") / "lut.csv"
     rows = [
-        Row(block, latency_ms=ms, low_ms=ms, high_ms=ms, min_ms=ms, p10_ms=ms, p90_ms=ms,
-            p99_ms=ms, session_ms=(ms,) * 3, samples=9)
+        Row(
+            block,
+            latency_ms=ms,
+            low_ms=ms,
+            high_ms=ms,
+            min_ms=ms,
+            p10_ms=ms,
+            p90_ms=ms,
+            p99_ms=ms,
+            session_ms=(ms,) * 3,
+            samples=9,
+        )
         for block in SwinSlabs.covering(create_spec(model)).blocks()
         for ms in [block.macs / 1e6 + 0.01]
-    ]  # fmt: skip
+    ]
     LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)
     return path
 
@@ -59,8 +69,21 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, images,
     import onnxruntime
 
     out = tmp_path / "out"
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.9x",
-                 *ONE_SHOT, "--data", images, "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.9x",
+        *ONE_SHOT,
+        "--data",
+        images,
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     found = answer.json
     assert found["predicted_ms"] <= found["target_ms"]
@@ -71,9 +94,16 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, images,
     assert 0 < found["miou"] < 1
     assert 0 < found["base"]["miou"] < 1
     assert {path.name for path in out.iterdir()} == {
-        "config.json", "model.safetensors", "model.onnx", "preprocessor_config.json",
-        "redistribution.csv", "redistribution.png", "report.json", "run.json", "spec.json",
-    }  # fmt: skip
+        "config.json",
+        "model.safetensors",
+        "model.onnx",
+        "preprocessor_config.json",
+        "redistribution.csv",
+        "redistribution.png",
+        "report.json",
+        "run.json",
+        "spec.json",
+    }
     assert json.loads((out / "report.json").read_text())["miou"] == pytest.approx(
         found["miou"], abs=1e-5
     )
@@ -93,9 +123,22 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, images,
 
 def test_several_targets_without_masks_and_in_macs(run, model, table, images, tmp_path) -> None:
     out = tmp_path / "out"
-    answer = run("prune", "--model", model, "--table", table, "--target-macs", "0.92x,0.87x",
-                 *ONE_SHOT, "--score", "magnitude", "--data", images / "images",
-                 "--out", out)  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target-macs",
+        "0.92x,0.87x",
+        *ONE_SHOT,
+        "--score",
+        "magnitude",
+        "--data",
+        images / "images",
+        "--out",
+        out,
+    )
     assert answer.code == 0, answer.err
     assert "the decoders are in no table" in answer.err
     report = json.loads((out / "report.json").read_text())
@@ -106,35 +149,68 @@ def test_several_targets_without_masks_and_in_macs(run, model, table, images, tm
         assert (Path(each["out"]) / "report.json").is_file()
         load_mask2former(each["out"])
     # What is pruned can be pruned further; the finished run cannot be done over.
-    again = run("prune", "--model", out / "0.92x", "--table", table, "--target-macs", "0.96x",
-                *ONE_SHOT, "--score", "random", "--data", images, "--out", tmp_path / "further",
-                "--json")  # fmt: skip
+    again = run(
+        "prune",
+        "--model",
+        out / "0.92x",
+        "--table",
+        table,
+        "--target-macs",
+        "0.96x",
+        *ONE_SHOT,
+        "--score",
+        "random",
+        "--data",
+        images,
+        "--out",
+        tmp_path / "further",
+        "--json",
+    )
     assert again.code == 0, again.err
     assert again.json["base"]["macs"] == report["models"][0]["macs"]
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("--merge-tokens",), "--merge-tokens says nothing about a Mask2Former"),
-    (("--order", "heads"), "--order says nothing"),
-    (("--credit", "macs"), "--credit says nothing"),
-    (("--checkpoint", "x"), "--checkpoint says nothing"),
-    (("--method", "nvit"), "pruned by --method optin"),
-    (("--score", "taylor"), "has no --score taylor"),
-    (("--epochs", "3"), "--epochs belongs to --method nvit"),
-    (("--score-images", "9"), "take fewer"),
-    (("--target", "0.01x"), "out of reach"),
-    (("--resolution", "65"), "64 or 96"),
-    (("--resolution", "96"), "resolution"),
-    (("--only", "stages.7."), "nothing of m2f may shrink"),
-    (("--data", "/nowhere"), "is no folder"),
-    (("--groups", "mlp=x"), "no size"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--merge-tokens",), "--merge-tokens says nothing about a Mask2Former"),
+        (("--order", "heads"), "--order says nothing"),
+        (("--credit", "macs"), "--credit says nothing"),
+        (("--checkpoint", "x"), "--checkpoint says nothing"),
+        (("--method", "nvit"), "pruned by --method optin"),
+        (("--score", "taylor"), "has no --score taylor"),
+        (("--epochs", "3"), "--epochs belongs to --method nvit"),
+        (("--score-images", "9"), "take fewer"),
+        (("--target", "0.01x"), "out of reach"),
+        (("--resolution", "65"), "64 or 96"),
+        (("--resolution", "96"), "resolution"),
+        (("--only", "stages.7."), "nothing of m2f may shrink"),
+        (("--data", "/nowhere"), "is no folder"),
+        (("--groups", "mlp=x"), "no size"),
+    ],
+    ids=str,
+)
 def test_bad_input_is_one_sentence(run, model, table, images, tmp_path, arguments, words) -> None:
     given = ("--score-images", "2", "--reconstruct", "4") if "nvit" not in arguments else ()
     out = tmp_path / "out"
-    answer = run("prune", "--model", model, "--table", table, "--method", "optin",
-                 "--target", "0.9x", *given, "--data", images, *arguments,
-                 "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--method",
+        "optin",
+        "--target",
+        "0.9x",
+        *given,
+        "--data",
+        images,
+        *arguments,
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert words in answer.err

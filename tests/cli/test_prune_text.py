@@ -24,9 +24,15 @@ SPEC = BertSpec.uniform(
     32, 3, 4, mlp=64, vocab=len(VOCAB), positions=24, tokens=24, classes=2, name="review-bert"
 )
 ONE_SHOT = (
-    "--method", "optin", "--score-images", "16", "--reconstruct", "100", "--groups",
+    "--method",
+    "optin",
+    "--score-images",
+    "16",
+    "--reconstruct",
+    "100",
+    "--groups",
     "heads=1,mlp=8",
-)  # fmt: skip
+)
 
 
 def sentences(count: int, seed: int) -> list[tuple[str, int]]:
@@ -48,10 +54,15 @@ def model(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     official = transformers.BertForSequenceClassification(
         transformers.BertConfig(
-            vocab_size=len(VOCAB), hidden_size=32, num_hidden_layers=3, num_attention_heads=4,
-            intermediate_size=64, max_position_embeddings=24, num_labels=2,
+            vocab_size=len(VOCAB),
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=24,
+            num_labels=2,
         )
-    )  # fmt: skip
+    )
     official.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(VOCAB) + "\n")
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": true}')
@@ -114,8 +125,21 @@ def test_eval_is_what_transformers_say(run, model, data) -> None:
 
 def test_one_shot_writes_models_that_load_again(run, model, data, table, tmp_path) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x,0.6x",
-                 "--data", data, *ONE_SHOT, "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.8x,0.6x",
+        "--data",
+        data,
+        *ONE_SHOT,
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     assert answer.json["base"]["top1"] > 0.95
     for each in answer.json["models"]:
@@ -123,9 +147,16 @@ def test_one_shot_writes_models_that_load_again(run, model, data, table, tmp_pat
         assert each["top1"] > 0.9
         folder = Path(each["out"])
         assert {path.name for path in folder.iterdir()} == {
-            "spec.json", "model.safetensors", "model.onnx", "report.json", "redistribution.csv",
-            "redistribution.png", "sensitivity.csv", "vocab.txt", "tokenizer_config.json",
-        }  # fmt: skip
+            "spec.json",
+            "model.safetensors",
+            "model.onnx",
+            "report.json",
+            "redistribution.csv",
+            "redistribution.png",
+            "sensitivity.csv",
+            "vocab.txt",
+            "tokenizer_config.json",
+        }
         asked = run("predict", "--table", table, "--model", folder / "spec.json", "--json")
         assert asked.json["latency_ms"] == each["predicted_ms"]
         again = run("eval", "--model", folder, "--data", data, "--json")
@@ -139,8 +170,20 @@ def test_the_onnx_file_takes_filled_up_batches(run, model, data, table, tmp_path
     import onnxruntime
 
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.7x",
-                 "--data", data, *ONE_SHOT, "--out", out)  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.7x",
+        "--data",
+        data,
+        *ONE_SHOT,
+        "--out",
+        out,
+    )
     assert answer.code == 0, answer.err
     assert "F1" in answer.out
     made = create_model(out, checkpoint=out)
@@ -149,9 +192,14 @@ def test_the_onnx_file_takes_filled_up_batches(run, model, data, table, tmp_path
     ids = torch.cat([torch.arange(20, 35), torch.full((9,), VOCAB.index("good"))])[None]
     types = (torch.arange(24) > 9).long()[None]
     seen = (torch.arange(24) < 15).long()[None]
-    given = session.run(None, {
-        "input_ids": ids.numpy(), "token_type_ids": types.numpy(), "attention_mask": seen.numpy(),
-    })[0]  # fmt: skip
+    given = session.run(
+        None,
+        {
+            "input_ids": ids.numpy(),
+            "token_type_ids": types.numpy(),
+            "attention_mask": seen.numpy(),
+        },
+    )[0]
     with torch.no_grad():
         torch.testing.assert_close(
             torch.from_numpy(given), made(ids, types, seen), rtol=1e-4, atol=1e-4
@@ -161,9 +209,23 @@ def test_the_onnx_file_takes_filled_up_batches(run, model, data, table, tmp_path
 
 def test_one_file_and_a_shorter_length(run, model, data, table, tmp_path) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x",
-                 "--data", data / "train.tsv", "--sequence-length", "12", *ONE_SHOT, "--out", out,
-                 "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.8x",
+        "--data",
+        data / "train.tsv",
+        "--sequence-length",
+        "12",
+        *ONE_SHOT,
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     spec = create_spec(out)
     assert spec.tokens == 12
@@ -183,28 +245,58 @@ def test_a_tokenizer_json_is_taken_and_copied(run, model, data, table, tmp_path)
     )
     assert (plain["top1"], plain["f1"]) == (other["top1"], other["f1"])
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", folder, "--table", table, "--target", "0.8x",
-                 "--data", data, *ONE_SHOT, "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        folder,
+        "--table",
+        table,
+        "--target",
+        "0.8x",
+        "--data",
+        data,
+        *ONE_SHOT,
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     assert (out / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("--method", "nvit"), "take --method optin"),
-    (("--merge-tokens",), "--merge-tokens takes models of images"),
-    (("--merge-only",), "--merge-only takes models of images"),
-    (("--resolution", "224"), "--resolution is for models of images"),
-    (("--sequence-length", "25"), "24 positions"),
-    (("--score-images", "5000"), "5000 texts"),
-    (("--target", "0.01x"), "out of reach"),
-    (("--data", "none.tsv"), "does not exist"),
-    (("--data", "digits"), "does not exist"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--method", "nvit"), "take --method optin"),
+        (("--merge-tokens",), "--merge-tokens takes models of images"),
+        (("--merge-only",), "--merge-only takes models of images"),
+        (("--resolution", "224"), "--resolution is for models of images"),
+        (("--sequence-length", "25"), "24 positions"),
+        (("--score-images", "5000"), "5000 texts"),
+        (("--target", "0.01x"), "out of reach"),
+        (("--data", "none.tsv"), "does not exist"),
+        (("--data", "digits"), "does not exist"),
+    ],
+    ids=str,
+)
 def test_bad_input_is_one_sentence(run, model, data, table, tmp_path, arguments, words) -> None:
     given = ONE_SHOT[:2] if "nvit" in arguments else ONE_SHOT
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x",
-                 "--data", data, *given, *arguments, "--out", tmp_path / "out",
-                 "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.8x",
+        "--data",
+        data,
+        *given,
+        *arguments,
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert words in answer.err
@@ -215,9 +307,11 @@ def test_models_and_data_of_two_kinds(run, model, data, tmp_path) -> None:
         (("train", "--model", model, "--data", data, "--out", tmp_path / "out"), "vitprof train"),
         (("eval", "--model", "bert-tiny", "--data", data), "has no weights"),
         (("eval", "--model", model, "--data", data, "--resolution", "8"), "--resolution"),
-        (("eval", "--model", "vit-micro-8", "--data", data, "--sequence-length", "8"),
-         "--sequence-length"),
-    ):  # fmt: skip
+        (
+            ("eval", "--model", "vit-micro-8", "--data", data, "--sequence-length", "8"),
+            "--sequence-length",
+        ),
+    ):
         answer = run(*arguments)
         assert answer.code == 2
         assert answer.is_one_sentence, answer.err

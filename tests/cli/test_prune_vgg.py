@@ -14,13 +14,26 @@ from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
 
 SPEC = VggSpec(
-    stages=((16, 16), (16, 16)), hidden=(24,), pooled=1, resolution=8, in_channels=1, classes=10,
+    stages=((16, 16), (16, 16)),
+    hidden=(24,),
+    pooled=1,
+    resolution=8,
+    in_channels=1,
+    classes=10,
     name="digits-vgg",
-)  # fmt: skip
+)
 ONE_SHOT = (
-    "--method", "optin", "--data", "digits", "--score-images", "16", "--reconstruct", "100",
-    "--groups", "channels=4",
-)  # fmt: skip
+    "--method",
+    "optin",
+    "--data",
+    "digits",
+    "--score-images",
+    "16",
+    "--reconstruct",
+    "100",
+    "--groups",
+    "channels=4",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +48,21 @@ def model(tmp_path_factory) -> Path:
 def table(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("table") / "lut.csv"
     rows = [
-        Row(block, latency_ms=ms, low_ms=ms, high_ms=ms, min_ms=ms, p10_ms=ms, p90_ms=ms,
-            p99_ms=ms, session_ms=(ms,) * 3, samples=9)
+        Row(
+            block,
+            latency_ms=ms,
+            low_ms=ms,
+            high_ms=ms,
+            min_ms=ms,
+            p10_ms=ms,
+            p90_ms=ms,
+            p99_ms=ms,
+            session_ms=(ms,) * 3,
+            samples=9,
+        )
         for block in VggSlabs.covering(SPEC).blocks()
         for ms in [block.macs / 1e6 + 0.01]
-    ]  # fmt: skip
+    ]
     LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)
     return path
 
@@ -48,9 +71,26 @@ def test_a_vgg_is_trained_and_its_statistics_are_kept(run, tmp_path) -> None:
     path = tmp_path / "digits-vgg.json"
     path.write_text(SPEC.to_json())
     out = tmp_path / "trained"
-    answer = run("train", "--model", path, "--data", "digits", "--epochs", "4", "--batch", "64",
-                 "--autocast", "fp32", "--learning-rate", "0.01", "--augment", "none", "--json",
-                 "--out", out)  # fmt: skip
+    answer = run(
+        "train",
+        "--model",
+        path,
+        "--data",
+        "digits",
+        "--epochs",
+        "4",
+        "--batch",
+        "64",
+        "--autocast",
+        "fp32",
+        "--learning-rate",
+        "0.01",
+        "--augment",
+        "none",
+        "--json",
+        "--out",
+        out,
+    )
     assert answer.code == 0, answer.err
     assert answer.json["top1"] > 0.7
     trained = create_model(out, checkpoint=out)
@@ -64,13 +104,32 @@ def test_one_shot_writes_a_dense_vgg(run, model, table, tmp_path, score) -> None
     import onnxruntime
 
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target-macs", "0.7x", *ONE_SHOT,
-                 "--score", score, "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target-macs",
+        "0.7x",
+        *ONE_SHOT,
+        "--score",
+        score,
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     assert answer.json["macs"] <= 0.7 * SPEC.macs
     names = {path.name for path in out.iterdir()}
-    assert {"spec.json", "model.safetensors", "model.onnx", "report.json", "redistribution.csv",
-            "redistribution.png"} <= names  # fmt: skip
+    assert {
+        "spec.json",
+        "model.safetensors",
+        "model.onnx",
+        "report.json",
+        "redistribution.csv",
+        "redistribution.png",
+    } <= names
     made = create_model(out / "spec.json", checkpoint=out / "model.safetensors").eval()
     assert (
         made.spec.macs
@@ -90,20 +149,36 @@ def test_one_shot_writes_a_dense_vgg(run, model, table, tmp_path, score) -> None
     assert asked.json["latency_ms"] == answer.json["predicted_ms"]
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("--method", "nvit"), "--method optin prunes"),
-    (("--method", "optin", "--merge-tokens"), "--merge-tokens is for transformers"),
-    (("--method", "optin", "--merge-only"), "--merge-only is for transformers"),
-    (("--method", "optin", "--order", "heads"), "has no heads"),
-    (("--method", "optin", "--groups", "chanels=4"), "did you mean 'channels'"),
-    (("--method", "optin", "--only", "layers.1."), "may shrink"),
-    (("--method", "optin", "--target-macs", "0.001x"), "out of reach"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--method", "nvit"), "--method optin prunes"),
+        (("--method", "optin", "--merge-tokens"), "--merge-tokens is for transformers"),
+        (("--method", "optin", "--merge-only"), "--merge-only is for transformers"),
+        (("--method", "optin", "--order", "heads"), "has no heads"),
+        (("--method", "optin", "--groups", "chanels=4"), "did you mean 'channels'"),
+        (("--method", "optin", "--only", "layers.1."), "may shrink"),
+        (("--method", "optin", "--target-macs", "0.001x"), "out of reach"),
+    ],
+    ids=str,
+)
 def test_what_a_vgg_does_not_have_is_one_sentence(
     run, model, table, tmp_path, arguments, words
 ) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--data", "digits",
-                 "--target-macs", "0.7x", *arguments, "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--data",
+        "digits",
+        "--target-macs",
+        "0.7x",
+        *arguments,
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert words in answer.err
@@ -111,7 +186,20 @@ def test_what_a_vgg_does_not_have_is_one_sentence(
 
 
 def test_one_convolution_alone_may_shrink(run, model, table, tmp_path) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target-macs", "0.9x", *ONE_SHOT,
-                 "--only", "convs.1.", "--out", tmp_path / "out", "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target-macs",
+        "0.9x",
+        *ONE_SHOT,
+        "--only",
+        "convs.1.",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
     assert answer.code == 0, answer.err
     assert create_model(tmp_path / "out").spec.stages == ((16, 12), (16, 16))

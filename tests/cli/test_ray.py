@@ -15,9 +15,15 @@ from vitprof import ray_connection
 from vitprof.tables import LatencyTable
 
 FEW = (
-    "--model", "vit-micro-8", "--sessions", "1", "--whole-models", "3",
-    "--grid", "embed=32,64;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64",
-)  # fmt: skip
+    "--model",
+    "vit-micro-8",
+    "--sessions",
+    "1",
+    "--whole-models",
+    "3",
+    "--grid",
+    "embed=32,64;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64",
+)
 DONE = (0, 1)  # a busy machine may call points unstable
 
 
@@ -141,9 +147,21 @@ def test_an_address_that_never_answers_is_given_up_in_bounded_time(
 
 @pytest.mark.parametrize(
     "address",
-    ["", "local", "host", "host:", ":1", "host:0", "host:65536", "host:x", "http://host:1",
-     "ray://host", "a b:1", "host:1/x"],
-)  # fmt: skip
+    [
+        "",
+        "local",
+        "host",
+        "host:",
+        ":1",
+        "host:0",
+        "host:65536",
+        "host:x",
+        "http://host:1",
+        "ray://host",
+        "a b:1",
+        "host:1/x",
+    ],
+)
 def test_what_is_no_address_is_refused_at_once(address, run, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(ray_connection.socket, "create_connection", pytest.fail)
     answer = run("measure", "--ray", address, "--out", tmp_path / "lut.csv")
@@ -169,10 +187,23 @@ def test_a_lost_head_is_said_and_what_was_told_is_kept(new_ray_cluster, tmp_path
     cluster = new_ray_cluster(head={"vitprof:cpu": 1})
     path = tmp_path / "lut.csv"
     child = subprocess.Popen(
-        [sys.executable, "-m", "vitprof", "measure", *FEW, "--sessions", "99",
-         "--ray", cluster.address, "--out", path],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "vitprof",
+            "measure",
+            *FEW,
+            "--sessions",
+            "99",
+            "--ray",
+            cluster.address,
+            "--out",
+            path,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         while not path.exists() or path.read_text().count(",partial,") < 11:
             assert child.poll() is None, child.communicate()

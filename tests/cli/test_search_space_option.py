@@ -53,8 +53,9 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_measured_table_covers_its_space_and_validates(run, tmp_path: Path) -> None:
     file, out = written(tmp_path, TINY_VITS), tmp_path / "lut.csv"
-    measured = run("measure", "--space", file, "--sessions", "1", "--whole-models", "3",
-                   "--out", out, "--json")  # fmt: skip
+    measured = run(
+        "measure", "--space", file, "--sessions", "1", "--whole-models", "3", "--out", out, "--json"
+    )
     assert measured.code in (0, 1), measured.err  # a busy machine may call points unstable
     assert measured.json["models"] == 3
     assert measured.json["points"] == 2 + 4 + 4 + 2
@@ -66,8 +67,9 @@ def test_a_measured_table_covers_its_space_and_validates(run, tmp_path: Path) ->
     assert costs.latency_ms[:, 0] == pytest.approx(predicted, rel=0, abs=1e-9)
 
     models = tmp_path / "models.csv"
-    answer = run("validate", "--table", out, "--samples", "3", "--sessions", "1", "--out", models,
-                 "--json")  # fmt: skip
+    answer = run(
+        "validate", "--table", out, "--samples", "3", "--sessions", "1", "--out", models, "--json"
+    )
     assert answer.code == 0, answer.err
     assert answer.json["samples"] == 3
 

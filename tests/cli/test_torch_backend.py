@@ -10,8 +10,19 @@ QUICK = ("--points", "24", "--sessions", "1")
 @pytest.mark.slow
 def test_a_table_of_pytorch_is_measured_asked_and_validated(run, tiny_vit_file, tmp_path) -> None:
     out = tmp_path / "torch.csv"
-    answer = run("measure", "--backend", "torch", "--model", tiny_vit_file, *QUICK,
-                 "--whole-models", "3", "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "measure",
+        "--backend",
+        "torch",
+        "--model",
+        tiny_vit_file,
+        *QUICK,
+        "--whole-models",
+        "3",
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code in (0, 1), answer.err
     assert answer.json["failed"] == []
     assert "torch,eager,1,fp32,1" in out.read_text()

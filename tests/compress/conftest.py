@@ -30,9 +30,13 @@ SWIN = SwinSpec.uniform(
     16, [2, 2], [2, 4], mlp_ratio=2, resolution=32, window=4, classes=5, name="small-swin"
 )
 VGG = VggSpec(
-    stages=((16, 24), (32, 16)), hidden=(20, 12), pooled=2, resolution=16, classes=5,
+    stages=((16, 24), (32, 16)),
+    hidden=(20, 12),
+    pooled=2,
+    resolution=16,
+    classes=5,
     name="small-vgg",
-)  # fmt: skip
+)
 
 
 torch.set_num_threads(1)  # quicker for models as small as these
@@ -62,10 +66,18 @@ def table_of(blocks: Sequence[Block], ms: Callable[[Block], float]) -> LatencyTa
         time = ms(block)
         rows.append(
             Row(
-                block, latency_ms=time, low_ms=0.99 * time, high_ms=1.01 * time, min_ms=time,
-                p10_ms=time, p90_ms=time, p99_ms=time, session_ms=(time,) * 3, samples=30,
+                block,
+                latency_ms=time,
+                low_ms=0.99 * time,
+                high_ms=1.01 * time,
+                min_ms=time,
+                p10_ms=time,
+                p90_ms=time,
+                p99_ms=time,
+                session_ms=(time,) * 3,
+                samples=30,
             )
-        )  # fmt: skip
+        )
     return LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider"))
 
 
@@ -103,6 +115,14 @@ def context_of(
     budget = Budget(table, unit)
     parsed = parse_targets(targets, float(budget.of([whose])[0]), unit)
     return PruningContext(
-        model.eval(), Goal.of(whose, parsed, budget, **goal), Budget(table, credit or unit),
-        training, score, seed, SavedRun(folder, {"targets": targets}), plan, two_four, on_progress,
-    )  # fmt: skip
+        model.eval(),
+        Goal.of(whose, parsed, budget, **goal),
+        Budget(table, credit or unit),
+        training,
+        score,
+        seed,
+        SavedRun(folder, {"targets": targets}),
+        plan,
+        two_four,
+        on_progress,
+    )

@@ -61,10 +61,15 @@ def test_the_steps_are_the_model_and_transformers(tmp_path) -> None:
     torch.manual_seed(0)
     official = transformers.BertForSequenceClassification(
         transformers.BertConfig(
-            vocab_size=80, hidden_size=32, num_hidden_layers=3, num_attention_heads=4,
-            intermediate_size=64, max_position_embeddings=24, num_labels=3,
+            vocab_size=80,
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=24,
+            num_labels=3,
         )
-    ).eval()  # fmt: skip
+    ).eval()
     with torch.no_grad():
         for parameter in official.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -177,16 +182,30 @@ def dataset(spec: BertSpec = BERT, count: int = 96) -> TextDataset:
 
 
 def run_of(
-    folder: Path, targets="0.8x", unit="macs", model=None, data=None, score="trajectory", seed=0,
+    folder: Path,
+    targets="0.8x",
+    unit="macs",
+    model=None,
+    data=None,
+    score="trajectory",
+    seed=0,
     **options,
-) -> OptinRun:  # fmt: skip
+) -> OptinRun:
     model = model or randomised(BERT)
     spec = model.spec
     table = table_of(BertSlabs.covering(spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
     context = context_of(
-        model, TrainingContext(data or dataset(spec), None), folder, table, targets, unit,
-        groups=GROUPS, kinds=METHOD.kinds, score=score, seed=seed,
-    )  # fmt: skip
+        model,
+        TrainingContext(data or dataset(spec), None),
+        folder,
+        table,
+        targets,
+        unit,
+        groups=GROUPS,
+        kinds=METHOD.kinds,
+        score=score,
+        seed=seed,
+    )
     return OptinRun(context, OptinOptions(**{"score_images": 8, "reconstruct": 0, **options}))
 
 
@@ -294,9 +313,14 @@ def test_what_a_model_knows_outlives_pruning(trained, tmp_path) -> None:
     for seed in range(6):
         score = "trajectory" if seed == 0 else "random"
         run = run_of(
-            tmp_path / str(seed), "0.35x", model=trained, data=data, score=score, score_images=64,
+            tmp_path / str(seed),
+            "0.35x",
+            model=trained,
+            data=data,
+            score=score,
+            score_images=64,
             seed=seed,
-        )  # fmt: skip
+        )
         run.score()
         found[score].append(evaluate(run.cut(run.goal.targets[0]), data.test, None).top(1))
     assert found["trajectory"][0] > 0.9

@@ -50,7 +50,10 @@ def test_a_channels_weights_leave_statistics_out() -> None:
     conv, norm, reader = model.convs[0].conv, model.convs[0].bn, model.convs[1].conv
     with torch.no_grad():
         expected = (
-            conv.weight.square().sum(dim=(1, 2, 3)) + conv.bias**2 + norm.weight**2 + norm.bias**2
+            conv.weight.square().sum(dim=(1, 2, 3))
+            + conv.bias**2
+            + norm.weight**2
+            + norm.bias**2
             + reader.weight.square().sum(dim=(0, 2, 3))
-        )  # fmt: skip
+        )
     torch.testing.assert_close(before.of[first], expected)

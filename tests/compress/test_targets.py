@@ -14,8 +14,10 @@ from .conftest import SWIN, VIT
 def test_shares_and_units() -> None:
     targets = parse_targets("4ms, 0.54x,0.002s", 10.0)
     assert [(t.text, t.cost) for t in targets] == [
-        ("0.54x", pytest.approx(5.4)), ("4ms", 4.0), ("0.002s", 2.0),
-    ]  # fmt: skip
+        ("0.54x", pytest.approx(5.4)),
+        ("4ms", 4.0),
+        ("0.002s", 2.0),
+    ]
     assert parse_targets("300M", 1e9, "macs")[0].cost == 3e8
     assert parse_targets("1.5M,200k", 2e6, "params")[1].cost == 2e5
 
@@ -50,13 +52,27 @@ def test_groups_in_words() -> None:
     assert Groups.of(None, 12).sizes["heads"] == 2
     assert Groups.of(None, 3).sizes["heads"] == 1
     assert Groups.of("heads=2, mlp=32", 3).sizes == {
-        "embed": 16, "heads": 2, "qk": 8, "v": 8, "mlp": 32, "channels": 16,
-    }  # fmt: skip
+        "embed": 16,
+        "heads": 2,
+        "qk": 8,
+        "v": 8,
+        "mlp": 32,
+        "channels": 16,
+    }
 
 
-@pytest.mark.parametrize(("units", "size", "goes"), [
-    (192, 16, 16), (65, 16, 1), (16, 16, 0), (12, 16, 0), (17, 16, 1), (3, 1, 1), (1, 1, 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("units", "size", "goes"),
+    [
+        (192, 16, 16),
+        (65, 16, 1),
+        (16, 16, 0),
+        (12, 16, 0),
+        (17, 16, 1),
+        (3, 1, 1),
+        (1, 1, 0),
+    ],
+)
 def test_what_goes_next_ends_on_multiples(units, size, goes) -> None:
     groups = Groups({"embed": size, "heads": 1, "qk": 8, "v": 8, "mlp": 16})
     assert groups.next_group("embed", units) == goes

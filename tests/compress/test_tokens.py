@@ -97,8 +97,11 @@ def test_a_budget_that_merging_cannot_meet_is_refused() -> None:
 
 def test_models_whose_patches_cannot_go_are_refused() -> None:
     images = torch.randn(2, 3, 16, 16)
-    for spec in (SWIN, replace(VIT, merges=(1, 0, 0)),
-                 ViTSpec.uniform(16, 1, 0, mlp=8, resolution=16, patch=4, classes=5)):  # fmt: skip
+    for spec in (
+        SWIN,
+        replace(VIT, merges=(1, 0, 0)),
+        ViTSpec.uniform(16, 1, 0, mlp=8, resolution=16, patch=4, classes=5),
+    ):
         with pytest.raises(UserError, match="could be merged"):
             token_scores(randomised(spec), images)
 
@@ -113,15 +116,19 @@ def test_a_schedule_of_numbers_is_taken_as_it_is() -> None:
         with_merges(VIT, (4, 2, 0), 0.5 * full, macs)
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("9", r"merges\[0\]=9 is more than half of the 17 tokens"),
-    ("5,5,4", r"merges\[2\]=4 is more than half of the 7 tokens"),
-    ("1,2", "2 numbers for 3 layers"),
-    ("-1", "merges"),
-    ("0,0,0", "merges nothing"),
-    ("1.5", "none of trajectory"),
-    ("linear", "none of trajectory"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("9", r"merges\[0\]=9 is more than half of the 17 tokens"),
+        ("5,5,4", r"merges\[2\]=4 is more than half of the 7 tokens"),
+        ("1,2", "2 numbers for 3 layers"),
+        ("-1", "merges"),
+        ("0,0,0", "merges nothing"),
+        ("1.5", "none of trajectory"),
+        ("linear", "none of trajectory"),
+    ],
+    ids=str,
+)
 def test_a_schedule_that_cannot_be(text, words) -> None:
     with pytest.raises(UserError, match=words):
         parse_schedule(text, VIT)
@@ -145,8 +152,9 @@ def test_what_later_layers_merge_gives_way_to_earlier_ones() -> None:
         left -= merged
     assert found.merges[2] == (left + found.merges[2] - 1) // 2
     # Nothing goes from an earlier layer while the last has more to give.
-    mild = with_merges(VIT, "trajectory", float(macs([replace(VIT, merges=(0, 0, 5))])[0]), macs,
-                       scores)  # fmt: skip
+    mild = with_merges(
+        VIT, "trajectory", float(macs([replace(VIT, merges=(0, 0, 5))])[0]), macs, scores
+    )
     assert mild.merges == (0, 0, 5)
 
 

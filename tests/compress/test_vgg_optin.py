@@ -31,9 +31,14 @@ from .conftest import VGG, context_of, randomised, table_of
 
 NORM = Normalisation((0.5,) * 3, (0.25,) * 3)
 DIGITS = VggSpec(
-    stages=((16, 16), (32, 32)), hidden=(), pooled=1, resolution=8, in_channels=1, classes=10,
+    stages=((16, 16), (32, 32)),
+    hidden=(),
+    pooled=1,
+    resolution=8,
+    in_channels=1,
+    classes=10,
     name="digits-vgg",
-)  # fmt: skip
+)
 
 
 def groups_of(size: int) -> Groups:
@@ -99,9 +104,7 @@ def test_only_what_comes_after_a_channel_is_needed() -> None:
 
 # --- choice ---------------------------------------------------------------------------------------
 
-TINY = VggSpec(
-    stages=((3, 4), (3,)), hidden=(), pooled=1, resolution=4, classes=3, name="tiny-vgg"
-)  # fmt: skip
+TINY = VggSpec(stages=((3, 4), (3,)), hidden=(), pooled=1, resolution=4, classes=3, name="tiny-vgg")
 
 
 def tiny_scores(seed: int) -> dict[str, torch.Tensor]:
@@ -111,9 +114,13 @@ def tiny_scores(seed: int) -> dict[str, torch.Tensor]:
 
 def choose(scores, cost_of, budget, size=1, floors=None) -> dict[str, torch.Tensor]:
     search = MaskSearch.of(
-        vgg_structures(TINY), scores, groups_of(size), lambda w: vgg_with_units(TINY, w), cost_of,
+        vgg_structures(TINY),
+        scores,
+        groups_of(size),
+        lambda w: vgg_with_units(TINY, w),
+        cost_of,
         floors,
-    )  # fmt: skip
+    )
     return search.choose(budget)
 
 
@@ -165,9 +172,12 @@ def test_what_saves_little_stays() -> None:
     spec = VggSpec(stages=((8, 8), (8, 8)), hidden=(), pooled=1, resolution=16, classes=3)
     structures = vgg_structures(spec)
     search = MaskSearch.of(
-        structures, {s.name: torch.ones(8) for s in structures}, groups_of(1),
-        lambda widths: vgg_with_units(spec, widths), macs,
-    )  # fmt: skip
+        structures,
+        {s.name: torch.ones(8) for s in structures},
+        groups_of(1),
+        lambda widths: vgg_with_units(spec, widths),
+        macs,
+    )
     widths = {name: len(units) for name, units in search.choose(0.6 * spec.macs).items()}
     assert widths["convs.0.channels"] < 8 == widths["convs.3.channels"]
 
@@ -185,15 +195,27 @@ def test_floors_and_groups_of_channels_are_kept() -> None:
 
 
 def run_of(
-    folder: Path, targets="0.7x", unit="macs", model=None, training=None, score="trajectory",
+    folder: Path,
+    targets="0.7x",
+    unit="macs",
+    model=None,
+    training=None,
+    score="trajectory",
     **options,
-) -> OptinRun:  # fmt: skip
+) -> OptinRun:
     model = model or randomised(VGG)
     table = table_of(VggSlabs.covering(model.spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
     context = context_of(
-        model, training or TrainingContext(noise(), NORM), folder, table, targets, unit,
-        groups=groups_of(4), kinds=METHOD.kinds, score=score,
-    )  # fmt: skip
+        model,
+        training or TrainingContext(noise(), NORM),
+        folder,
+        table,
+        targets,
+        unit,
+        groups=groups_of(4),
+        kinds=METHOD.kinds,
+        score=score,
+    )
     return OptinRun(context, OptinOptions(**{"score_images": 8, "reconstruct": 0, **options}))
 
 
@@ -272,10 +294,13 @@ def test_a_trained_vgg_is_still_right_at_half_of_its_macs(tmp_path) -> None:
     right = []
     for reconstruct in (0, 512):
         run = run_of(
-            tmp_path / str(reconstruct), "0.5x", model=model,
-            training=TrainingContext(data, data.normalisation), score_images=32,
+            tmp_path / str(reconstruct),
+            "0.5x",
+            model=model,
+            training=TrainingContext(data, data.normalisation),
+            score_images=32,
             reconstruct=reconstruct,
-        )  # fmt: skip
+        )
         run.score()
         smaller = run.cut(run.goal.targets[0])
         assert smaller.spec.macs <= 0.5 * DIGITS.macs

@@ -14,17 +14,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # A model of the space below.
 MODEL = {
-    "family": "poolformer", "embeds": [8, 16, 24, 32], "depths": [1, 2, 1, 1], "mlp_ratio": 2,
-    "resolution": 32, "classes": 3,
-}  # fmt: skip
+    "family": "poolformer",
+    "embeds": [8, 16, 24, 32],
+    "depths": [1, 2, 1, 1],
+    "mlp_ratio": 2,
+    "resolution": 32,
+    "classes": 3,
+}
 SPACE = """
 family = "poolformer"
 resolution = 32
 classes = 3
 mlp_ratio = 2
-""" + "".join(
-    f"[stage-{n}]\nembed = [{8 * n}, {16 * n}]\ndepth = [1, 2]\n" for n in range(1, 5)
-)  # fmt: skip
+""" + "".join(f"[stage-{n}]\nembed = [{8 * n}, {16 * n}]\ndepth = [1, 2]\n" for n in range(1, 5))
 
 pytestmark = pytest.mark.slow
 
@@ -73,9 +75,18 @@ def test_it_keeps_every_promise(vitprof: Callable[..., dict]) -> None:
 
 def test_it_is_measured_predicted_validated_and_searched(vitprof: Callable[..., dict]) -> None:
     measured = vitprof(
-        "measure", "--space", "space.toml", "--sessions", 1, "--whole-models", 4, "--points", 40,
-        "--out", "lut.csv",
-    )  # fmt: skip
+        "measure",
+        "--space",
+        "space.toml",
+        "--sessions",
+        1,
+        "--whole-models",
+        4,
+        "--points",
+        40,
+        "--out",
+        "lut.csv",
+    )
     assert measured["failed"] == []
     assert measured["models"] == 4
     predicted = vitprof("predict", "--table", "lut.csv", "--model", "model.json")
@@ -84,9 +95,22 @@ def test_it_is_measured_predicted_validated_and_searched(vitprof: Callable[..., 
     validated = vitprof("validate", "--table", "lut.csv", "--samples", 3, "--sessions", 1)
     assert validated["samples"] == 3
     found = vitprof(
-        "search", "--space", "space.toml", "--table", "lut.csv", "--max-latency", "1s",
-        "--proxy", "macs", "--population", 12, "--generations", 2, "--out", "found",
-    )  # fmt: skip
+        "search",
+        "--space",
+        "space.toml",
+        "--table",
+        "lut.csv",
+        "--max-latency",
+        "1s",
+        "--proxy",
+        "macs",
+        "--population",
+        12,
+        "--generations",
+        2,
+        "--out",
+        "found",
+    )
     assert found["predicted_ms"] <= 1000
 
 
@@ -129,6 +153,9 @@ def test_it_equals_the_model_of_transformers(site: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(
         [sys.executable, "-c", EQUALS_TRANSFORMERS],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout.strip() == "equal", done.stderr

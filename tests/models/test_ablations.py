@@ -25,10 +25,19 @@ def test_every_ablation_of_the_paper_is_among_them() -> None:
     """Table 6 and Fig. 7."""
     words = {variant.words for variant in single_variants(M4)}
     assert words >= {
-        "ffns=swin", "ffns=2", "ffns=3", "attention=mhsa", "attention=cga without cascade",
-        "ffn_ratio=4.0", "dwconv=no", "norm=layer", "activation=hardswish", "activation=gelu",
-        *(f"qk={qk}" for qk in (4, 8, 32)), *(f"v_ratio={v}" for v in (0.4, 0.6, 0.8, 1.2)),
-    }  # fmt: skip
+        "ffns=swin",
+        "ffns=2",
+        "ffns=3",
+        "attention=mhsa",
+        "attention=cga without cascade",
+        "ffn_ratio=4.0",
+        "dwconv=no",
+        "norm=layer",
+        "activation=hardswish",
+        "activation=gelu",
+        *(f"qk={qk}" for qk in (4, 8, 32)),
+        *(f"v_ratio={v}" for v in (0.4, 0.6, 0.8, 1.2)),
+    }
 
 
 def test_a_variant_changes_its_fields_and_its_name_only() -> None:
@@ -49,8 +58,11 @@ def test_combinations_are_the_product() -> None:
     options = {"qk": ["8", "16"], "norm": ["batch", "layer"], "depth": ["1.0"]}
     found = list(all_variants(M4, options))
     assert [variant.changed for variant in found] == [
-        {"qk": "8"}, {"qk": "8", "norm": "layer"}, {}, {"norm": "layer"},
-    ]  # fmt: skip
+        {"qk": "8"},
+        {"qk": "8", "norm": "layer"},
+        {},
+        {"norm": "layer"},
+    ]
 
 
 def test_a_family_without_choices_is_refused(refused: Callable[..., object]) -> None:

@@ -19,9 +19,17 @@ from vitprof.models.peak_memory import activation_bytes, peak_memory_bytes
 MODELS = ("deit-tiny", "autovit-xxs", "efficientvit-m1", "swin-tiny", "bert-base", "vgg16-bn")
 # Whose convolutions, where they have any, need no workspace while most is held.
 AS_ALLOCATED = (
-    "attention", "mlp", "classifier", "mbconv", "mobilevit", "mbpool", "cga", "ffn",
-    "window_attention", "token_merging",
-)  # fmt: skip
+    "attention",
+    "mlp",
+    "classifier",
+    "mbconv",
+    "mobilevit",
+    "mbpool",
+    "cga",
+    "ffn",
+    "window_attention",
+    "token_merging",
+)
 
 
 def blocks_by_op() -> dict[str, Block]:
@@ -69,8 +77,9 @@ def test_a_narrow_mlp_holds_most_while_its_last_layer_runs_or_adds() -> None:
 
 def test_a_convolution_holds_most_while_its_norm_runs() -> None:
     """The input, the convolution's map, its norm's, and that norm's mean and deviation."""
-    block = Block.of("conv", in_channels=3, out_channels=8, kernel=3, stride=2, resolution=16,
-                     activation=4)  # fmt: skip
+    block = Block.of(
+        "conv", in_channels=3, out_channels=8, kernel=3, stride=2, resolution=16, activation=4
+    )
     assert activation_bytes(block) == 4 * (3 * 16 * 16 + 2 * 8 * 8 * 8 + 2 * 8)
 
 

@@ -63,20 +63,28 @@ def test_which_modules_can_go(specs: dict[str, Spec]) -> None:
         f"layers.{n}{half}" for n in range(3) for half in (".attention", ".mlp", "")
     ]
     assert named("autovit") == [
-        "mbconvs.0.1", "mbconvs.1.1", "mbconvs.1.2",
+        "mbconvs.0.1",
+        "mbconvs.1.1",
+        "mbconvs.1.2",
         *(f"transformers.0.layers.{n}" for n in range(3)),
         *(f"transformers.1.layers.{n}" for n in range(2)),
-    ]  # fmt: skip
+    ]
     assert named("efficientvit") == [
-        *(f"stages.0.layers.{n}" for n in range(2)), *(f"stages.2.layers.{n}" for n in range(3))
-    ]  # fmt: skip
+        *(f"stages.0.layers.{n}" for n in range(2)),
+        *(f"stages.2.layers.{n}" for n in range(3)),
+    ]
 
 
 def test_a_layer_that_merges_keeps_its_attention() -> None:
     spec = ViTSpec.uniform(16, 3, 2, resolution=8, patch=2, merges=(0, 3, 1), norm_eps=1e-6)
     names = [module.name for module in removable(spec)]
-    assert names == ["layers.0.attention", "layers.0.mlp", "layers.0", "layers.1.mlp",
-                     "layers.2.mlp"]  # fmt: skip
+    assert names == [
+        "layers.0.attention",
+        "layers.0.mlp",
+        "layers.0",
+        "layers.1.mlp",
+        "layers.2.mlp",
+    ]
     images = torch.randn(2, 3, 8, 8)
     for module in removable(spec):
         model = create_model(spec)

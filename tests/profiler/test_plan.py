@@ -49,8 +49,11 @@ def test_the_stem_and_the_classifier_are_always_measured_alone() -> None:
     ):
         contexts = {p.subject.op: p.context for p in plan.points if isinstance(p.subject, Block)}
         assert contexts == {
-            "patch_embed": "alone", "attention": context, "mlp": context, "classifier": "alone"
-        }  # fmt: skip
+            "patch_embed": "alone",
+            "attention": context,
+            "mlp": context,
+            "classifier": "alone",
+        }
     assert Plan.in_model(model).points[-1] == Point(model, "in_model")
 
 

@@ -347,9 +347,7 @@ def test_a_refined_table_is_measured_into_one_file_each_block_once(
     out: Path,
 ) -> None:
     """The MLP of 320 takes as long again; its levels are found through a runtime and a journal."""
-    slow = {
-        Block.of("mlp", embed=embed, mlp=320, tokens=5).params for embed in range(16, 65, 8)
-    }  # fmt: skip
+    slow = {Block.of("mlp", embed=embed, mlp=320, tokens=5).params for embed in range(16, 65, 8)}
     backend = new_backend(
         runs_of=lambda a, _: [run_of(a["params"] / 1e3 * (1 + (a["params"] in slow)))]
     )

@@ -50,8 +50,11 @@ def test_a_latency_is_the_median_over_fresh_sessions() -> None:
     clock = ScriptedClock()
     found = measure_side_by_side(
         {"a": opening(clock, [2.0, 4.0, 3.0]), "b": opening(clock, [1.0, 1.0, 1.0], cpu=1.9)},
-        threads=2, sessions=3, plan=PLAN, clock=clock,
-    )  # fmt: skip
+        threads=2,
+        sessions=3,
+        plan=PLAN,
+        clock=clock,
+    )
     assert found["a"].latency_ms == pytest.approx(3.0)
     assert found["a"].low_ms < 3.0 < found["a"].high_ms
     assert (found["a"].sessions, found["a"].samples) == (3, 15)
@@ -73,7 +76,10 @@ def test_progress_is_told_a_session() -> None:
     clock = ScriptedClock()
     told: list[tuple[int, int]] = []
     measure_side_by_side(
-        {"a": opening(clock, [1.0, 1.0])}, sessions=2, plan=PLAN, clock=clock,
+        {"a": opening(clock, [1.0, 1.0])},
+        sessions=2,
+        plan=PLAN,
+        clock=clock,
         on_progress=lambda done, total: told.append((done, total)),
-    )  # fmt: skip
+    )
     assert told == [(1, 2), (2, 2)]

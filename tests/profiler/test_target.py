@@ -17,8 +17,10 @@ def test_the_cpu_is_the_default_in_its_first_dtype() -> None:
     setting = target.setting
     assert target.backend.name == setting.backend == "onnxruntime"
     assert (setting.provider, setting.dtype, setting.sparsity) == (
-        "CPUExecutionProvider", "fp32", "dense",
-    )  # fmt: skip
+        "CPUExecutionProvider",
+        "fp32",
+        "dense",
+    )
     assert target.options.provider == setting.provider
 
 
@@ -31,8 +33,10 @@ def test_a_builder_needs_no_device() -> None:
     t4 = builder_of(PartialSetting(device="t4"))
     setting = t4.setting
     assert (setting.backend, setting.provider, setting.dtype) == (
-        "tensorrt", "tensorrt_rtx", "fp16",
-    )  # fmt: skip
+        "tensorrt",
+        "tensorrt_rtx",
+        "fp16",
+    )
     assert t4.options.dtype == "fp16"
     sparse = builder_of(PartialSetting("rtx3080", sparsity="2:4", graph="cuda_graph"))
     assert (sparse.options.sparsity, sparse.options.graph) == ("2:4", "cuda_graph")

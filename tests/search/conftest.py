@@ -13,28 +13,50 @@ from ..spaces.small_spaces import small_autovit_fixture, small_fixture  # noqa: 
 
 torch.set_num_threads(1)  # quicker for models as small as these
 
-_STAGE = {"depth": [1, 2], "heads": [1, 2], "ratio": [1, 2], "qk": 4, "v": 4, "stride": 2,
-          "expansion": 2}  # fmt: skip
+_STAGE = {
+    "depth": [1, 2],
+    "heads": [1, 2],
+    "ratio": [1, 2],
+    "qk": 4,
+    "v": 4,
+    "stride": 2,
+    "expansion": 2,
+}
 SPACES: dict[str, SearchSpace] = {
     "vit": search_space_from_dict(
         {
-            "family": "vit", "name": "tiny-vit", "resolution": 8, "patch": 2, "in_channels": 1,
-            "classes": 10, "embed": [16, 24], "depth": [1, 2], "heads": [1, 2, 3], "qk": [4, 8],
-            "v": [4, 6], "mlp": [16, 32],
+            "family": "vit",
+            "name": "tiny-vit",
+            "resolution": 8,
+            "patch": 2,
+            "in_channels": 1,
+            "classes": 10,
+            "embed": [16, 24],
+            "depth": [1, 2],
+            "heads": [1, 2, 3],
+            "qk": [4, 8],
+            "v": [4, 6],
+            "mlp": [16, 32],
         },
         "a test",
     ),
     "autovit": search_space_from_dict(
         {
-            "family": "autovit", "name": "tiny-autovit", "resolution": 32, "in_channels": 1,
-            "classes": 10, "stem_width": [4, 8], "pool_width": [10, 20], "pool_expansion": 2,
+            "family": "autovit",
+            "name": "tiny-autovit",
+            "resolution": 32,
+            "in_channels": 1,
+            "classes": 10,
+            "stem_width": [4, 8],
+            "pool_width": [10, 20],
+            "pool_expansion": 2,
             "stages": [1, 2],
             "mbconv": [{"width": [4, 8], "depth": [1, 2], "expansion": [1, 2], "stride": 1}],
             "transformer": [{"width": [8, 12], **_STAGE}, {"width": [12, 16], **_STAGE}],
         },
         "a test",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="session")

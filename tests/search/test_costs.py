@@ -72,9 +72,12 @@ def test_a_table_that_does_not_cover_the_space_is_one_sentence(refused, small_au
         return block.op != "mobilevit" or block["embed"] != 32
 
     with refused(
-        "search space small is not covered", "embed=32", "mobilevit", "from 16 to 24",
+        "search space small is not covered",
+        "embed=32",
+        "mobilevit",
+        "from 16 to 24",
         "measure `space` small",
-    ) as _:  # fmt: skip
+    ) as _:
         CostModel(small_autovit, [table, without(table, narrow)])
     with refused("not covered", "expansion"):
         CostModel(

@@ -48,11 +48,18 @@ def test_another_search_is_refused_by_what_differs(tmp_path, refused) -> None:
         EvaluationLog(path, {**ASKED, "seed": 4})
 
 
-@pytest.mark.parametrize("line", [
-    "no json", "[1]", '{"candidate": [1, true], "figure": 0.5}', '{"candidate": 1, "figure": 0.5}',
-    '{"candidate": [1], "figure": NaN}', '{"candidate": [1], "figure": "0.5"}',
-    '{"candidate": [1]}',
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no json",
+        "[1]",
+        '{"candidate": [1, true], "figure": 0.5}',
+        '{"candidate": 1, "figure": 0.5}',
+        '{"candidate": [1], "figure": NaN}',
+        '{"candidate": [1], "figure": "0.5"}',
+        '{"candidate": [1]}',
+    ],
+)
 def test_a_damaged_line_is_named(tmp_path, refused, line) -> None:
     path = tmp_path / "log.jsonl"
     EvaluationLog(path, ASKED).append((1,), 0.5)

@@ -41,10 +41,14 @@ def test_equation_8_orders_by_fronts() -> None:
     assert goal.best(ACCURACY, COSTS) == 2  # the fastest of the most accurate
 
 
-@pytest.mark.parametrize(("kind", "other"), [
-    ("accuracy", [4.0, 9.0, 8.0, 1.0]), ("accuracy-size", [2.0, 5.0, 5.0, 1.0]),
-    ("cost", [6.0, 14.0, 13.0, 2.0]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [
+        ("accuracy", [4.0, 9.0, 8.0, 1.0]),
+        ("accuracy-size", [2.0, 5.0, 5.0, 1.0]),
+        ("cost", [6.0, 14.0, 13.0, 2.0]),
+    ],
+)
 def test_what_a_front_weighs_against_accuracy(kind, other) -> None:
     goals = SearchGoal(kind, weight=1.0 if kind == "cost" else 0.0).goals(ACCURACY, COSTS)
     np.testing.assert_allclose(goals, np.stack([-ACCURACY, other], axis=1))

@@ -20,12 +20,20 @@ from ..spaces.small_spaces import every, table_of
 @pytest.mark.parametrize(
     ("unit", "text", "most"),
     [
-        ("ms", "10ms", 10), ("ms", "0.5s", 500), ("ms", " 250 us ", 0.25), ("ms", ".5ms", 0.5),
-        ("params", "1.8M", 1.8e6), ("params", "900k", 9e5), ("params", "1200", 1200),
-        ("macs", "300M", 3e8), ("macs", "1.2G", 1.2e9),
-        ("bytes", "64MiB", 64 * 2**20), ("bytes", "64MB", 64e6), ("bytes", "1.5GiB", 1.5 * 2**30),
+        ("ms", "10ms", 10),
+        ("ms", "0.5s", 500),
+        ("ms", " 250 us ", 0.25),
+        ("ms", ".5ms", 0.5),
+        ("params", "1.8M", 1.8e6),
+        ("params", "900k", 9e5),
+        ("params", "1200", 1200),
+        ("macs", "300M", 3e8),
+        ("macs", "1.2G", 1.2e9),
+        ("bytes", "64MiB", 64 * 2**20),
+        ("bytes", "64MB", 64e6),
+        ("bytes", "1.5GiB", 1.5 * 2**30),
     ],
-)  # fmt: skip
+)
 def test_units(unit: str, text: str, most: float) -> None:
     assert Limit.of(unit, text).most == pytest.approx(most)
 
@@ -33,10 +41,17 @@ def test_units(unit: str, text: str, most: float) -> None:
 @pytest.mark.parametrize(
     ("unit", "text"),
     [
-        ("ms", "10 M"), ("ms", "-1ms"), ("ms", "0ms"), ("ms", ""), ("ms", "nanms"),
-        ("params", "1.8ms"), ("params", "1.8m"), ("macs", "1.2.3G"), ("bytes", "64M"),
+        ("ms", "10 M"),
+        ("ms", "-1ms"),
+        ("ms", "0ms"),
+        ("ms", ""),
+        ("ms", "nanms"),
+        ("params", "1.8ms"),
+        ("params", "1.8m"),
+        ("macs", "1.2.3G"),
+        ("bytes", "64M"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_limit_is_refused(refused, unit: str, text: str) -> None:
     with refused(repr(text), "is not a", "write it as"):
         Limit.of(unit, text)
@@ -106,8 +121,9 @@ class Limited:
 def limits_at(space: SearchSpace, share: float, *units: str) -> Limited:
     """Return limits at these quantiles of what all models cost; ms by two tables."""
     tables = {"ms": 0, "ms too": 1}
-    asked = tuple(Limit(unit[:2] if unit in tables else unit, 1.0, tables.get(unit, 0))
-                  for unit in units)  # fmt: skip
+    asked = tuple(
+        Limit(unit[:2] if unit in tables else unit, 1.0, tables.get(unit, 0)) for unit in units
+    )
     costs = CostModel(space, [table_of(space), table_of(space, seed=1)])
     limited = Limited(costs, Limits(asked))
     return limited.at(np.quantile(limited.amounts(every(space)), share, axis=0))
@@ -124,8 +140,10 @@ def test_every_limit_is_kept(small: SearchSpace) -> None:
     for row, fine in zip(population, kept, strict=True):
         spec = small.spec(row)
         costs = [
-            *(table.predict(spec).ms for table in limited.costs.tables), spec.params, spec.macs,
-        ]  # fmt: skip
+            *(table.predict(spec).ms for table in limited.costs.tables),
+            spec.params,
+            spec.macs,
+        ]
         pairs = zip(costs, limited.limits.each, strict=True)
         assert fine == all(cost <= one.most for cost, one in pairs)
     excess = limited.excess(population)

@@ -16,13 +16,23 @@ from vitprof.tables.calibration.calibrate import calibrated
 FRAME = {"resolution": 32, "classes": 3}
 SMALL: dict[str, dict[str, Any]] = {
     "vit": {
-        "family": "vit", **FRAME, "patch": 8, "embed": [16, 24], "depth": [1, 2],
-        "heads": [1, 2], "qk": 8, "mlp_ratio": [1, 1.5],
+        "family": "vit",
+        **FRAME,
+        "patch": 8,
+        "embed": [16, 24],
+        "depth": [1, 2],
+        "heads": [1, 2],
+        "qk": 8,
+        "mlp_ratio": [1, 1.5],
     },
     # Widths that may shrink where a model ends before them, and some that no model has.
     "autovit": {
-        "family": "autovit", **FRAME, "stem_width": [8, 16], "pool_width": [16, 24],
-        "pool_expansion": 2, "stages": [1, 2],
+        "family": "autovit",
+        **FRAME,
+        "stem_width": [8, 16],
+        "pool_width": [16, 24],
+        "pool_expansion": 2,
+        "stages": [1, 2],
         "mbconv": [{"width": [8, 16, 24], "depth": [1, 2], "stride": 1}],
         "transformer": [
             {"width": [16, 24, 32], "depth": 1, "heads": [1, 2], "ratio": 1.5, "stride": 2},
@@ -31,8 +41,12 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     # Not all heads divide each width.
     "efficientvit": {
-        "family": "efficientvit", "resolution": 64, "classes": 3, "kernels": [3],
-        "qk": [4, 8], "ffn_ratio": 2,
+        "family": "efficientvit",
+        "resolution": 64,
+        "classes": 3,
+        "kernels": [3],
+        "qk": [4, 8],
+        "ffn_ratio": 2,
         "stage": [
             {"embed": [16, 24, 48], "depth": 1, "heads": [2, 3, 4]},
             {"embed": [24, 32, 36], "depth": [1, 2], "heads": [3, 4]},
@@ -40,23 +54,44 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     # Widths of the second stage that are less than some of the first.
     "swin": {
-        "family": "swin", "resolution": 16, "classes": 3, "patch": 2, "window": 2,
+        "family": "swin",
+        "resolution": 16,
+        "classes": 3,
+        "patch": 2,
+        "window": 2,
         "stage": [
             {"embed": [8, 24], "depth": [1, 2], "heads": [1, 2], "qk": 4, "mlp_ratio": 1.5},
-            {"embed": [16, 32], "depth": 1, "heads": [2], "qk": [4, 8], "v": 8,
-             "mlp_ratio": [1, 2]},
+            {
+                "embed": [16, 32],
+                "depth": 1,
+                "heads": [2],
+                "qk": [4, 8],
+                "v": 8,
+                "mlp_ratio": [1, 2],
+            },
         ],
     },
     "bert": {
-        "family": "bert", "vocab": 64, "positions": 16, "tokens": 8, "embed": [16, 24],
-        "depth": [1, 2], "heads": [1, 2], "qk": 8, "mlp": [16, 32],
+        "family": "bert",
+        "vocab": 64,
+        "positions": 16,
+        "tokens": 8,
+        "embed": [16, 24],
+        "depth": [1, 2],
+        "heads": [1, 2],
+        "qk": 8,
+        "mlp": [16, 32],
     },
     "vgg": {
-        "family": "vgg", "resolution": 16, "classes": 3, "pooled": 2, "hidden": [8, 16],
+        "family": "vgg",
+        "resolution": 16,
+        "classes": 3,
+        "pooled": 2,
+        "hidden": [8, 16],
         "dense": [1, 2],
         "stage": [{"channels": [4, 8], "depth": [1, 2]}, {"channels": [4, 6], "depth": 1}],
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="session", params=list(SMALL), name="small")
@@ -87,9 +122,14 @@ def table_of(space: SearchSpace, seed: int = 0, models: int = 0) -> LatencyTable
 
     def row(subject: Block | Spec, ms: float) -> Row:
         return Row(
-            subject, latency_ms=ms, low_ms=0.99 * ms, high_ms=1.01 * ms, session_ms=(ms,) * 3,
-            samples=30, context="in_model" if isinstance(subject, Spec) else "alone",
-        )  # fmt: skip
+            subject,
+            latency_ms=ms,
+            low_ms=0.99 * ms,
+            high_ms=1.01 * ms,
+            session_ms=(ms,) * 3,
+            samples=30,
+            context="in_model" if isinstance(subject, Spec) else "alone",
+        )
 
     measuring = space.measured()
     rows = [row(block, cost(block)) for block in measuring.blocks()]

@@ -17,9 +17,15 @@ def mlp(embed: int, hidden: int, tokens: int = 17) -> Block:
 
 def convolution(inner: int, outer: int, side: int = 16, expansion: int = 2) -> Block:
     return Block.of(
-        "mbconv", in_channels=inner, out_channels=outer, expansion=expansion, kernel=3, stride=1,
-        resolution=side, activation=4,
-    )  # fmt: skip
+        "mbconv",
+        in_channels=inner,
+        out_channels=outer,
+        expansion=expansion,
+        kernel=3,
+        stride=1,
+        resolution=side,
+        activation=4,
+    )
 
 
 def drawn(rng: random.Random, name: str) -> ViTSpec:

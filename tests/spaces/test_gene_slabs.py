@@ -135,8 +135,11 @@ def test_a_table_gives_back_its_grids_its_image_and_its_classes(table_of) -> Non
     assert (spec.resolution, spec.classes) == (64, 3)  # type: ignore[attr-defined]
     assert table.predict(spec).extrapolated == []
     assert {slab.op for slab in found.slabs} == {slab.op for slab in slabs.slabs}
-    assert all(axis in slab.levels or axis in slab.frame
-               for slab in found.slabs for axis in find_op(slab.op).axes)  # fmt: skip
+    assert all(
+        axis in slab.levels or axis in slab.frame
+        for slab in found.slabs
+        for axis in find_op(slab.op).axes
+    )
 
 
 def test_a_search_knows_what_whole_models_cost(table_of) -> None:

@@ -22,10 +22,8 @@ def rows_of(levels: list[list[int]]) -> list[tuple[int, ...]]:
     return [
         row
         for row in itertools.product(*(range(len(values)) for values in levels))
-        if all(
-            levels[i][row[i]] <= levels[i + 1][row[i + 1]] for i in range(len(levels) - 1)
-        )
-    ]  # fmt: skip
+        if all(levels[i][row[i]] <= levels[i + 1][row[i + 1]] for i in range(len(levels) - 1))
+    ]
 
 
 @given(LEVELS)

@@ -49,11 +49,16 @@ MEASURED = {
     "bert": ("bert", {}),
     "bert tokens": ("bert", {"grid": "tokens=16,48;attention.heads=1,2"}),
     "bert-tiny": ("bert", {"model": "bert-tiny"}),
-}  # fmt: skip
+}
 SEARCHED = (
-    "autovit-xxs", "autovit-xs", "autovit-s", "autoformer-tiny", "autoformer-small",
-    "autoformer-base", "efficientvit",
-)  # fmt: skip
+    "autovit-xxs",
+    "autovit-xs",
+    "autovit-s",
+    "autoformer-tiny",
+    "autoformer-small",
+    "autoformer-base",
+    "efficientvit",
+)
 DIGESTS = {
     "vit": "4c17ec2876522435",
     "vit 384": "1f436e6f047ec084",

@@ -173,10 +173,17 @@ def test_what_is_no_space_is_one_sentence(refused, fields, words: tuple[str, ...
 
 
 JUNK = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
     st.lists(st.integers(-2, 70) | st.floats() | st.none(), max_size=3),
-    st.just({}), st.just([{}]), st.just(10**5000), st.just([10**5000]),
-)  # fmt: skip
+    st.just({}),
+    st.just([{}]),
+    st.just(10**5000),
+    st.just([10**5000]),
+)
 
 
 @given(st.sampled_from(list(SMALL)), st.data(), JUNK)

@@ -257,8 +257,11 @@ def test_supernet_xxs_has_the_papers_choices() -> None:
     assert [values[f"mbconv-{n}.width"] for n in (1, 2, 3)] == [(16, 24), (24, 32), (32, 48)]
     assert [values[f"mbconv-{n}.depth"] for n in (1, 2, 3)] == [(1, 2), (2, 3), (2, 3)]
     assert [values[f"transformer-{n}.width"] for n in (1, 2, 3, 4)] == [
-        (48, 64), (64, 80), (80, 96), (96, 112),
-    ]  # fmt: skip
+        (48, 64),
+        (64, 80),
+        (80, 96),
+        (96, 112),
+    ]
     for n in (1, 2, 3, 4):
         assert values[f"transformer-{n}.depth"] == (2, 3, 4, 5)
         assert values[f"transformer-{n}.heads"] == (2, 3, 4)
@@ -286,9 +289,12 @@ def test_the_three_supernets_differ_as_in_table_1(name: str, heads, last) -> Non
 
 @pytest.mark.parametrize(
     ("name", "embeds", "depths", "each_layer"),
-    [("tiny", 3, (12, 13, 14), 2 * 2), ("small", 3, (12, 13, 14), 3 * 3),
-     ("base", 3, (14, 15, 16), 3 * 3)],
-)  # fmt: skip
+    [
+        ("tiny", 3, (12, 13, 14), 2 * 2),
+        ("small", 3, (12, 13, 14), 3 * 3),
+        ("base", 3, (14, 15, 16), 3 * 3),
+    ],
+)
 def test_autoformers_spaces_are_as_large_as_table_1_makes_them(
     name: str, embeds: int, depths, each_layer: int
 ) -> None:

@@ -162,13 +162,21 @@ def test_the_level_closest_to_its_neighbours_goes_first() -> None:
 
 SPECS = st.builds(
     lambda embed, layers, prefix, head: ViTSpec(
-        embed=embed, layers=tuple(layers), patch=4, resolution=8, classes=10,
-        distilled=prefix, distillation_head=prefix and head,
+        embed=embed,
+        layers=tuple(layers),
+        patch=4,
+        resolution=8,
+        classes=10,
+        distilled=prefix,
+        distillation_head=prefix and head,
     ),
     st.integers(1, 1500),
     st.lists(
         st.builds(
-            ViTLayer, st.integers(0, 24), st.integers(1, 99), st.integers(1, 99),
+            ViTLayer,
+            st.integers(0, 24),
+            st.integers(1, 99),
+            st.integers(1, 99),
             st.just(0) | st.integers(1, 5000),
         ),
         min_size=1,
@@ -176,7 +184,7 @@ SPECS = st.builds(
     ),
     st.booleans(),
     st.booleans(),
-)  # fmt: skip
+)
 
 
 @given(spec=SPECS)
@@ -295,8 +303,10 @@ def test_a_models_layers_are_drawn_from_ranges_of_its_own() -> None:
         means = [sum(getattr(layer, axis) for layer in spec.layers) / 12 for spec in specs]
         of_the_whole_range = (high - low) / 12**0.5 / 12**0.5
         assert statistics.stdev(means) > 2 * of_the_whole_range
-        within = [max(getattr(x, axis) for x in s.layers) - min(getattr(x, axis) for x in s.layers)
-                  for s in specs]  # fmt: skip
+        within = [
+            max(getattr(x, axis) for x in s.layers) - min(getattr(x, axis) for x in s.layers)
+            for s in specs
+        ]
         assert min(within) < 0.2 * (high - low)
         assert max(within) > 0.6 * (high - low)
 

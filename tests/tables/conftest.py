@@ -114,22 +114,39 @@ def vit_rows(grid_rows: Callable[..., list[Row]]) -> list[Row]:
     embed = [16, 24, 32]
     return [
         *grid_rows(
-            "patch_embed", lambda embed, **_: 0.1 + embed / 100,
-            embed=embed, in_channels=[1], resolution=[8], kernel=[4], prefix=[1],
+            "patch_embed",
+            lambda embed, **_: 0.1 + embed / 100,
+            embed=embed,
+            in_channels=[1],
+            resolution=[8],
+            kernel=[4],
+            prefix=[1],
         ),
         *grid_rows(
-            "attention", lambda embed, heads, qk, v, **_: 0.2 + embed * heads * (qk + v) / 5e3,
-            embed=embed, heads=[1, 4], qk=[4, 8], v=[4, 8], tokens=[5],
+            "attention",
+            lambda embed, heads, qk, v, **_: 0.2 + embed * heads * (qk + v) / 5e3,
+            embed=embed,
+            heads=[1, 4],
+            qk=[4, 8],
+            v=[4, 8],
+            tokens=[5],
         ),
         *grid_rows(
-            "mlp", lambda embed, mlp, **_: 0.3 + embed * mlp / 1e3 + (mlp > 40) * 0.05,
-            embed=embed, mlp=[16, 64, 128], tokens=[5],
+            "mlp",
+            lambda embed, mlp, **_: 0.3 + embed * mlp / 1e3 + (mlp > 40) * 0.05,
+            embed=embed,
+            mlp=[16, 64, 128],
+            tokens=[5],
         ),
         *grid_rows(
-            "classifier", lambda embed, **_: 0.05 + embed / 1e3,
-            embed=embed, heads=[1], classes=[10], tokens=[5],
+            "classifier",
+            lambda embed, **_: 0.05 + embed / 1e3,
+            embed=embed,
+            heads=[1],
+            classes=[10],
+            tokens=[5],
         ),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -36,8 +36,14 @@ def test_written_rows_setting_and_header_are_read_back(
     environment = {"machine": {"cpu": data.draw(st.text(st.characters(codec="utf-8")))}}
     path = tmp_path_factory.mktemp("table") / "table.csv"
     readings = {None: Readings(None, 0.01)}
-    header = TableHeader(setting, environment, {"sessions": 3}, references=NO_REFERENCES,
-                         readings=readings, unknown={"newer": [1, {"a": None}]})  # fmt: skip
+    header = TableHeader(
+        setting,
+        environment,
+        {"sessions": 3},
+        references=NO_REFERENCES,
+        readings=readings,
+        unknown={"newer": [1, {"a": None}]},
+    )
     table = LatencyTable(rows, header)
     table.to_csv(path)
 

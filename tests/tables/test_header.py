@@ -35,17 +35,29 @@ def as_read(said: dict[str, Any], setting: Setting) -> TableHeader:
         {"session_sd": 0.01},
         {"reference": None, "drift": None, "session_sd": 0.02},
         {"vitprof": "9", "reference": MLP.as_dict_with_op()},
-        {"reference": MLP.as_dict_with_op(), "drift": DRIFT, "session_sd": 0.01,
-         "seconds": {"total": 3.5}, "built": {"version": "1"}, "search_space": {"family": "x"}},
-        {"reference": MLP.as_dict_with_op(), "model_reference": M0.to_dict(), "drift": DRIFT,
-         "session_sd": 0.01, "model_drift": None, "model_session_sd": 0.03},
+        {
+            "reference": MLP.as_dict_with_op(),
+            "drift": DRIFT,
+            "session_sd": 0.01,
+            "seconds": {"total": 3.5},
+            "built": {"version": "1"},
+            "search_space": {"family": "x"},
+        },
+        {
+            "reference": MLP.as_dict_with_op(),
+            "model_reference": M0.to_dict(),
+            "drift": DRIFT,
+            "session_sd": 0.01,
+            "model_drift": None,
+            "model_session_sd": 0.03,
+        },
         {"fleet": [{"node": "a", "sessions": 3, "reference_ms": None}], "observed": {"os": "x"}},
         {"imported": {"tool": "NViT", "file": "x.json"}},
         {"imported": [{"tool": "NViT"}, {"tool": "NViT", "file": "y"}]},
         {"newer": None, "observed": {}, "references_to_come": [1, {"a": 2}]},
     ],
     ids=lambda said: ",".join(said) or "nothing",
-)  # fmt: skip
+)
 def test_what_a_file_says_is_written_back_in_its_order(
     said: dict[str, Any], setting: Setting
 ) -> None:

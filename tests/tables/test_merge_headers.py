@@ -79,10 +79,16 @@ def test_what_measuring_took_and_what_was_measured_for_is_kept(part) -> None:
     merged = merge_tables(
         [
             part(MLP, MLP, seconds={"total": 1.5}, fleet=(node,), observed={"os": "x"}),
-            part(MLP, WIDE, seconds={"total": 2.0}, search_space=space, built={"version": "1"},
-                 unknown={"newer": 1}),
+            part(
+                MLP,
+                WIDE,
+                seconds={"total": 2.0},
+                search_space=space,
+                built={"version": "1"},
+                unknown={"newer": 1},
+            ),
         ]
-    )  # fmt: skip
+    )
     header = merged.header
     assert header.seconds == {"total": 3.5}
     assert (header.search_space, header.built, header.observed) == (
@@ -121,10 +127,14 @@ def test_merging_what_one_line_does_not_fit_is_warned_of(
 ) -> None:
     whole = calibrated(with_models)
     slow = [
-        replace(row, latency_ms=3 * row.latency_ms, high_ms=4 * row.high_ms,
-                subject=replace(row.subject, name=f"slow {row.subject.name}"))
+        replace(
+            row,
+            latency_ms=3 * row.latency_ms,
+            high_ms=4 * row.high_ms,
+            subject=replace(row.subject, name=f"slow {row.subject.name}"),
+        )
         for row in whole.model_rows
-    ]  # fmt: skip
+    ]
     other = calibrated(whole.with_rows([*whole.block_rows, *slow]))
     with caplog.at_level(logging.WARNING, "vitprof"):
         merge_tables([whole, whole])

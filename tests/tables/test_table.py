@@ -206,9 +206,12 @@ def test_many_at_once_equal_one_by_one_off_the_grid(
 
 
 def test_a_point_off_the_grid_errs_the_same_way_for_every_block_that_is_it(
-    vit_rows: list[Row], row_of: RowOf, mlp: Callable[..., Block], setting: Setting,
+    vit_rows: list[Row],
+    row_of: RowOf,
+    mlp: Callable[..., Block],
+    setting: Setting,
     small_vit: SmallVit,
-) -> None:  # fmt: skip
+) -> None:
     exact = [replace(row, low_ms=row.latency_ms, high_ms=row.latency_ms) for row in vit_rows]
     table = LatencyTable([*exact, row_of(mlp(24, 48, 5), 9.0, low_ms=8.0, high_ms=10.0)], setting)
     prediction = table.predict(small_vit(24, 4, mlp=48))

@@ -19,8 +19,7 @@ from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.schedule import learning_rate_factor
 
 SPEC = ViTSpec.uniform(32, 2, 2, resolution=8, patch=2, classes=10, in_channels=1)
-PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32",
-                    augment="light")  # fmt: skip
+PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32", augment="light")
 
 
 def run_of(digits, plan=PLAN, seed: int = 0) -> TrainingRun:
@@ -150,10 +149,20 @@ def test_two_processes_do_what_one_does(digits, tmp_path: Path) -> None:
     script, out = tmp_path / "train.py", tmp_path / "weights.pt"
     script.write_text(SCRIPT)
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         str(script), str(out)],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            str(script),
+            str(out),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     run = run_of(digits)
     for _, _ in zip(range(5), run.steps(), strict=False):

@@ -66,8 +66,9 @@ def test_the_objective_adds_what_there_is() -> None:
     assert both.distilled is not None
     torch.testing.assert_close(both.prediction, model(images))
     plain = DistillationLoss()(model, images, targets())
-    expected = (soft_cross_entropy(both.token, targets())
-                + soft_cross_entropy(both.distilled, targets())) / 2  # fmt: skip
+    expected = (
+        soft_cross_entropy(both.token, targets()) + soft_cross_entropy(both.distilled, targets())
+    ) / 2
     torch.testing.assert_close(plain, expected)
     everything = DistillationLoss(teacher, full, alpha=0.7, tau=2.0)(model, images, targets())
     expected = hard_distillation(both, targets(), teacher(images)) + 0.7 * full_distillation(

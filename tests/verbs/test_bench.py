@@ -38,9 +38,16 @@ def test_an_unknown_protocol_is_refused(refused) -> None:
 
 def test_fused_attention_is_timed_and_saved(tmp_path: Path) -> None:
     result = vitprof.bench_attention(
-        "vit-micro-8", layers=1, batches=[1], tokens=[16], dtypes="fp32", modes=["inference"],
-        warmup=0, runs=3, train_device="cpu",
-    )  # fmt: skip
+        "vit-micro-8",
+        layers=1,
+        batches=[1],
+        tokens=[16],
+        dtypes="fp32",
+        modes=["inference"],
+        warmup=0,
+        runs=3,
+        train_device="cpu",
+    )
     assert [one.case.what for one in result.cases] == ["model", "block"]
     assert len(result.to_frame()) == 2
     assert "1 of its 4 layers" in result.title

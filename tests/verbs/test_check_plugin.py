@@ -50,10 +50,12 @@ def test_a_device_of_another_wheel_is_checked(install_wheel: Install) -> None:
         ('help = "as I do it"', ""),
         ('help = ""', "it says in half a sentence what it does"),
         ('help, kinds = "x", ("nothing",)', "it takes units of structures that are known"),
-        ('help, scores = "x", ("a",)\n    def score(self, wanted): return wanted',
-         "an unknown score is refused"),
+        (
+            'help, scores = "x", ("a",)\n    def score(self, wanted): return wanted',
+            "an unknown score is refused",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_method_of_another_wheel_is_checked(
     text: str, words: str, install_wheel: Install
 ) -> None:

@@ -51,22 +51,31 @@ def test_what_was_measured_serves_other_limits(tmp_path) -> None:
     kept = facts.read_text()
     slower = chosen().to_frame()["latency_ms"].max()
     run = vitprof.choose(
-        [learned().path], "digits", out=tmp_path / "out", facts=facts, algorithm="exhaustive",
-        max_latency=0.999 * slower, min_accuracy="10%", **QUICK,
-    )  # fmt: skip
+        [learned().path],
+        "digits",
+        out=tmp_path / "out",
+        facts=facts,
+        algorithm="exhaustive",
+        max_latency=0.999 * slower,
+        min_accuracy="10%",
+        **QUICK,
+    )
     assert facts.read_text() == kept
     assert run.facts.latency_ms < slower
     assert [row["score"] is None for row in run.measured] == [False, True]
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"dtypes": "int4"}, "unknown `dtypes` 'int4'"),
-    ({"threads": [0]}, "`threads` [0] is no list"),
-    ({"max_cpu": "-3"}, "`max_cpu` -3"),
-    ({"max_params": 10}, "over 10 parameters"),
-    ({"algorithm": "greedy"}, "unknown `algorithm` 'greedy'"),
-    ({"max_memory": "1MiB", "algorithm": "exhaustive"}, "MiB where 1 MiB is the limit"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"dtypes": "int4"}, "unknown `dtypes` 'int4'"),
+        ({"threads": [0]}, "`threads` [0] is no list"),
+        ({"max_cpu": "-3"}, "`max_cpu` -3"),
+        ({"max_params": 10}, "over 10 parameters"),
+        ({"algorithm": "greedy"}, "unknown `algorithm` 'greedy'"),
+        ({"max_memory": "1MiB", "algorithm": "exhaustive"}, "MiB where 1 MiB is the limit"),
+    ],
+)
 def test_what_cannot_be_is_one_sentence_in_words_of_python(tmp_path, options, words: str) -> None:
     asked = {**QUICK, "facts": chosen().path / "facts.jsonl", **options}
     with pytest.raises(UserError) as error:

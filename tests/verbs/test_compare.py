@@ -35,8 +35,10 @@ def test_models_are_compared_drawn_and_saved(table, tmp_path: Path) -> None:
     assert "<table" in found._repr_html_()
     found.save(tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "compare.csv", "compare.png", "report.json",
-    ]  # fmt: skip
+        "compare.csv",
+        "compare.png",
+        "report.json",
+    ]
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [model["model"] for model in report["models"]] == list(frame["model"])
 
@@ -46,8 +48,14 @@ def test_tables_are_compared(table, slow, tmp_path: Path) -> None:
     assert isinstance(found, Across)
     frame = found.to_frame()
     assert list(frame.columns[:7]) == [
-        "model", "macs", "rank_macs", "small_ms", "small_low_ms", "small_high_ms", "small_rank",
-    ]  # fmt: skip
+        "model",
+        "macs",
+        "rank_macs",
+        "small_ms",
+        "small_low_ms",
+        "small_high_ms",
+        "small_rank",
+    ]
     assert len(frame) == 8
     assert (frame["slow_ms"] > frame["small_ms"]).all()
     assert repr(found).startswith("8 models on small, slow")

@@ -23,9 +23,17 @@ def test_a_student_learns_and_both_are_measured(tmp_path) -> None:
     report = json.loads((out / "report.json").read_text())
     assert report == json.loads(json.dumps(pair.report()))
     assert list(report) == [
-        "teacher", "student", "runtime", "epochs", "weight", "temperature", "smaller", "models",
-        "remarks", "out",
-    ]  # fmt: skip
+        "teacher",
+        "student",
+        "runtime",
+        "epochs",
+        "weight",
+        "temperature",
+        "smaller",
+        "models",
+        "remarks",
+        "out",
+    ]
     assert vitprof.evaluate(out, "digits").spec.params == SMALL.params
     assert "teacher" in repr(pair)
 

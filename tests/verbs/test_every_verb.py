@@ -14,10 +14,30 @@ from vitprof.cli.main import vitprof as commands
 
 # `search` is a room and `eval` a builtin, so these verbs have names of their own.
 VERBS = {
-    "devices", "plan", "measure", "predict", "compare", "validate", "calibrate", "bench",
-    "breakdown", "variants", "train", "evaluate", "prune", "prune_heads", "search_models",
-    "supernet", "impact", "distill", "quantize", "choose", "pipeline", "build", "bench_attention",
-}  # fmt: skip
+    "devices",
+    "plan",
+    "measure",
+    "predict",
+    "compare",
+    "validate",
+    "calibrate",
+    "bench",
+    "breakdown",
+    "variants",
+    "train",
+    "evaluate",
+    "prune",
+    "prune_heads",
+    "search_models",
+    "supernet",
+    "impact",
+    "distill",
+    "quantize",
+    "choose",
+    "pipeline",
+    "build",
+    "bench_attention",
+}
 VERB_OF = {"eval": "evaluate", "search": "search_models"}
 # Of how a command prints and what it writes of the result, which is save() and plot() in Python.
 OF_PRINTING = {"as_json", "out", "plot", "csv_path", "top", "device_files", "old_space"}

@@ -40,8 +40,14 @@ def test_a_table_measures_models_beside_its_predictions(table) -> None:
     result = table.measure([spec, "vit-micro-8", spec.with_layers(3)])
     frame = result.to_frame()
     assert list(frame.columns) == [
-        "model", "predicted_ms", "measured_ms", "low_ms", "high_ms", "error", "verdict",
-    ]  # fmt: skip
+        "model",
+        "predicted_ms",
+        "measured_ms",
+        "low_ms",
+        "high_ms",
+        "error",
+        "verdict",
+    ]
     assert list(frame["model"]) == ["vit-micro-8"] * 3
     assert frame["measured_ms"][0] == frame["measured_ms"][1], "a model is measured once"
     assert frame["predicted_ms"][0] == table.predict(spec).ms

@@ -30,9 +30,17 @@ def test_an_answer_shows_itself(table, tmp_path: Path) -> None:
     assert repr(answer).startswith(f"{MODEL}: {answer.ms:.4g} ms [")
     assert "<table" in answer._repr_html_()
     assert list(answer.report()) == [
-        "model", "latency_ms", "low_ms", "high_ms", "by_op", "extrapolated", "offset_ms", "how",
-        "missing", "setting",
-    ]  # fmt: skip
+        "model",
+        "latency_ms",
+        "low_ms",
+        "high_ms",
+        "by_op",
+        "extrapolated",
+        "offset_ms",
+        "how",
+        "missing",
+        "setting",
+    ]
     answer.plot(tmp_path / "answer.svg")
     assert "mlp" in (tmp_path / "answer.svg").read_text()
 

@@ -24,12 +24,19 @@ SPEC = ViTSpec.uniform(
     32, 2, 4, mlp=64, resolution=8, patch=2, classes=10, in_channels=1, name="digits-vit"
 )
 QUICK = {
-    "epochs": 0.1, "prune_epochs": 0.3, "prune_every": 2, "batch": 64, "autocast": "fp32",
+    "epochs": 0.1,
+    "prune_epochs": 0.3,
+    "prune_every": 2,
+    "batch": 64,
+    "autocast": "fp32",
     "groups": {"embed": 8, "heads": 1, "qk": 4, "v": 4, "mlp": 8},
-}  # fmt: skip
+}
 ONE_SHOT = {
-    "method": "optin", "score_images": 8, "reconstruct": 100, "groups": "heads=1,mlp=8",
-}  # fmt: skip
+    "method": "optin",
+    "score_images": 8,
+    "reconstruct": 100,
+    "groups": "heads=1,mlp=8",
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +50,21 @@ def model(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def table() -> LatencyTable:
     rows = [
-        Row(block, latency_ms=ms, low_ms=ms, high_ms=ms, min_ms=ms, p10_ms=ms, p90_ms=ms,
-            p99_ms=ms, session_ms=(ms,) * 3, samples=9)
+        Row(
+            block,
+            latency_ms=ms,
+            low_ms=ms,
+            high_ms=ms,
+            min_ms=ms,
+            p10_ms=ms,
+            p90_ms=ms,
+            p99_ms=ms,
+            session_ms=(ms,) * 3,
+            samples=9,
+        )
         for block in dict.fromkeys(ViTSlabs.covering(SPEC).with_merging().blocks())
         for ms in [block.macs / 1e6 + 0.01]
-    ]  # fmt: skip
+    ]
     return LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider"))
 
 
@@ -87,9 +104,13 @@ def test_one_target_while_training(model, table, tmp_path) -> None:
 
 def test_several_targets_in_one_shot_and_what_is_kept_over_latency(model, table, tmp_path) -> None:
     run = vitprof.prune(
-        model, table, target=["0.9x", 0.8 * table.predict(SPEC).ms], data="digits",
-        out=tmp_path / "out", **ONE_SHOT,
-    )  # fmt: skip
+        model,
+        table,
+        target=["0.9x", 0.8 * table.predict(SPEC).ms],
+        data="digits",
+        out=tmp_path / "out",
+        **ONE_SHOT,
+    )
     assert run.models[0].target == "0.9x"
     assert run.models[1].target_ms == pytest.approx(0.8 * run.base.predicted_ms)
     assert run.best is run.models[1]
@@ -101,9 +122,14 @@ def test_several_targets_in_one_shot_and_what_is_kept_over_latency(model, table,
 @pytest.mark.parametrize(("unit", "target"), [("target_macs", "0.8x"), ("target_params", 15000)])
 def test_macs_and_parameters_are_counts(model, table, tmp_path, unit, target) -> None:
     run = vitprof.prune(
-        model, table, **{unit: target}, data="digits", out=tmp_path / "out", method="heads",
+        model,
+        table,
+        **{unit: target},
+        data="digits",
+        out=tmp_path / "out",
+        method="heads",
         reconstruct=0,
-    )  # fmt: skip
+    )
     most = target if unit == "target_params" else 0.8 * SPEC.macs
     assert getattr(run.best.spec, unit.removeprefix("target_")) <= most
     assert run.best.target_ms is None
@@ -111,9 +137,15 @@ def test_macs_and_parameters_are_counts(model, table, tmp_path, unit, target) ->
 
 def test_heads_of_least_norm_are_as_few_as_the_target_asks(model, table, tmp_path) -> None:
     run = vitprof.prune(
-        model, table, target="0.9x,0.8x", data="digits", out=tmp_path / "out", method="heads",
-        groups="heads=1", reconstruct=100,
-    )  # fmt: skip
+        model,
+        table,
+        target="0.9x,0.8x",
+        data="digits",
+        out=tmp_path / "out",
+        method="heads",
+        groups="heads=1",
+        reconstruct=100,
+    )
     for each in run.models:
         layers = each.spec.layers
         assert each.predicted_ms <= each.target_ms
@@ -144,22 +176,26 @@ def test_a_run_goes_on_with_another_table_object_and_begins_anew_if_asked(
         vitprof.prune(model, table, seed=1, **given)
 
 
-@pytest.mark.parametrize(("given", "words"), [
-    ({}, "give one of `target`, `target_macs` and `target_params`"),
-    ({"target": "0.5x", "target_macs": "0.5x"}, "not several"),
-    ({"target": "fast"}, "is not a target"),
-    ({"target": "0.01x"}, "out of reach"),
-    ({"target": "0.5x", "method": "opin"}, "did you mean 'optin'"),
-    ({"target": "0.5x", "alphas": 1}, "no option `alphas` (did you mean 'alpha'?)"),
-    ({"target": "0.5x", "alpha": -1}, "`alpha` -1 is not a number from 0 on"),
-    ({"target": "0.5x", "eta": "lots"}, "`eta` lots is neither auto nor a number from 0 on"),
-    ({"target": "0.5x", "prune_every": 2.5}, "`prune_every` 2.5 is not a whole number from 1"),
-    ({"target": "0.5x", "allocation": "globally"}, "did you mean 'global'"),
-    ({"target": "0.5x", "teacher": 3}, "`teacher` 3 is not a path"),
-    ({"target": "0.5x", "method": "optin", "epochs": 3}, "`epochs` belongs to `method` nvit"),
-    ({"target": "0.5x", "method": "heads", "credit": "macs"}, "`credit` says nothing"),
-    ({"target": "0.5x", "require_batch": 8}, "batch"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "give one of `target`, `target_macs` and `target_params`"),
+        ({"target": "0.5x", "target_macs": "0.5x"}, "not several"),
+        ({"target": "fast"}, "is not a target"),
+        ({"target": "0.01x"}, "out of reach"),
+        ({"target": "0.5x", "method": "opin"}, "did you mean 'optin'"),
+        ({"target": "0.5x", "alphas": 1}, "no option `alphas` (did you mean 'alpha'?)"),
+        ({"target": "0.5x", "alpha": -1}, "`alpha` -1 is not a number from 0 on"),
+        ({"target": "0.5x", "eta": "lots"}, "`eta` lots is neither auto nor a number from 0 on"),
+        ({"target": "0.5x", "prune_every": 2.5}, "`prune_every` 2.5 is not a whole number from 1"),
+        ({"target": "0.5x", "allocation": "globally"}, "did you mean 'global'"),
+        ({"target": "0.5x", "teacher": 3}, "`teacher` 3 is not a path"),
+        ({"target": "0.5x", "method": "optin", "epochs": 3}, "`epochs` belongs to `method` nvit"),
+        ({"target": "0.5x", "method": "heads", "credit": "macs"}, "`credit` says nothing"),
+        ({"target": "0.5x", "require_batch": 8}, "batch"),
+    ],
+    ids=str,
+)
 def test_what_cannot_be_is_one_sentence(model, table, tmp_path, given, words) -> None:
     with pytest.raises(UserError) as caught:
         vitprof.prune(model, table, data="digits", out=tmp_path / "out", **given)
@@ -232,9 +268,15 @@ def halves(install_wheel: Callable[..., None], monkeypatch) -> None:
 
 def test_a_method_of_another_wheel_runs(halves, model, table, tmp_path) -> None:
     run = vitprof.prune(
-        model, table, target="0.9x", data="digits", out=tmp_path / "out", method="halves",
-        at_once=4, end="first",
-    )  # fmt: skip
+        model,
+        table,
+        target="0.9x",
+        data="digits",
+        out=tmp_path / "out",
+        method="halves",
+        at_once=4,
+        end="first",
+    )
     first, second = run.best.spec.layers
     assert first.mlp == second.mlp < 64
     assert first.mlp % 4 == 0
@@ -262,8 +304,17 @@ def test_its_options_are_the_commands(halves, model, table, tmp_path, capsys) ->
     assert "--end [first|last] halves: which neurons go. [default: last]" in words
     assert "halves: neurons that leave every MLP at once. [default: 8; x>=1]" in words
     table.to_csv(tmp_path / "lut.csv")
-    shared = ("--model", model, "--table", tmp_path / "lut.csv", "--target", "0.9x", "--data",
-              "digits", "--method")  # fmt: skip
+    shared = (
+        "--model",
+        model,
+        "--table",
+        tmp_path / "lut.csv",
+        "--target",
+        "0.9x",
+        "--data",
+        "digits",
+        "--method",
+    )
     code, out, err = run(*shared, "halves", "--at-once", 4, "--out", tmp_path / "out", "--json")
     assert code == 0, err
     assert json.loads(out)["predicted_ms"] <= json.loads(out)["target_ms"]
@@ -275,11 +326,15 @@ def test_its_options_are_the_commands(halves, model, table, tmp_path, capsys) ->
     assert "'middle' is not one of 'first', 'last'" in err
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    (("at_once", "seed"), "its option seed is one that every method has"),
-    (("at_once: int", "at_once: list"), "its options cannot be read"),
-    (("class Halves(Method[Options])", "class Halves"), "is no Method"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("at_once", "seed"), "its option seed is one that every method has"),
+        (("at_once: int", "at_once: list"), "its options cannot be read"),
+        (("class Halves(Method[Options])", "class Halves"), "is no Method"),
+    ],
+    ids=str,
+)
 def test_a_method_that_cannot_be_used_is_left_out(install_wheel, caplog, change, reason) -> None:
     text = HALVES.replace(*change)
     install_wheel("halves", {"vitprof.methods": {"halves": "halving:METHOD"}}, halving=text)

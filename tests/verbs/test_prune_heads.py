@@ -25,8 +25,15 @@ def test_every_level_is_a_smaller_model(tmp_path) -> None:
     report = json.loads((out / "report.json").read_text())
     assert report == json.loads(json.dumps(found.report()))
     assert list(report) == [
-        "model", "runtime", "norm", "reconstruct", "levels", "models", "remarks", "out"
-    ]  # fmt: skip
+        "model",
+        "runtime",
+        "norm",
+        "reconstruct",
+        "levels",
+        "models",
+        "remarks",
+        "out",
+    ]
     assert report["levels"][2]["heads_in_all"] == 3
     assert list(found.to_frame()["name"]) == ["whole", "level-1", "level-2"]
     assert "3 models side by side" in repr(found)
@@ -35,16 +42,20 @@ def test_every_level_is_a_smaller_model(tmp_path) -> None:
     assert (tmp_path / "heads.svg").stat().st_size > 1000
 
 
-@pytest.mark.parametrize(("given", "words"), [
-    ({"heads": "1,x"}, "`heads` 1,x is no list"),
-    ({"heads": [9]}, "only 6 can, for each layer keeps one"),
-    ({"heads": []}, "no list of heads"),
-    ({"levels": 7}, "take fewer `levels`"),
-    ({"levels": 0}, "`levels` is 0"),
-    ({"norm": "l2"}, "`norm` l2 is none of its choices"),
-    ({"reconstruct": -1}, "`reconstruct` -1 is not a whole number from 0 on"),
-    ({"batch": 0}, "`batch` is 0"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"heads": "1,x"}, "`heads` 1,x is no list"),
+        ({"heads": [9]}, "only 6 can, for each layer keeps one"),
+        ({"heads": []}, "no list of heads"),
+        ({"levels": 7}, "take fewer `levels`"),
+        ({"levels": 0}, "`levels` is 0"),
+        ({"norm": "l2"}, "`norm` l2 is none of its choices"),
+        ({"reconstruct": -1}, "`reconstruct` -1 is not a whole number from 0 on"),
+        ({"batch": 0}, "`batch` is 0"),
+    ],
+    ids=str,
+)
 def test_what_cannot_be_is_one_sentence(tmp_path, given, words) -> None:
     with pytest.raises(UserError) as caught:
         vitprof.prune_heads(learned().path, "digits", out=tmp_path / "out", **{**QUICK, **given})

@@ -78,9 +78,14 @@ def test_a_table_by_its_path_and_a_folder_say_the_same(found, tmp_path) -> None:
     TABLE.to_csv(path)
     told: list[str] = []
     run = vitprof.search_models(
-        SPACE, path, max_latency=f"{LIMIT * 1e3}us", proxy="macs", algorithm="exhaustive",
-        out=tmp_path / "out", progress=lambda stage, *_: told.append(stage),
-    )  # fmt: skip
+        SPACE,
+        path,
+        max_latency=f"{LIMIT * 1e3}us",
+        proxy="macs",
+        algorithm="exhaustive",
+        out=tmp_path / "out",
+        progress=lambda stage, *_: told.append(stage),
+    )
     assert [one.values for one in run.front] == [one.values for one in found.front]
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == run.report()
     assert len((tmp_path / "out" / "evaluations.jsonl").read_text().splitlines()) == 1 + len(
@@ -89,13 +94,22 @@ def test_a_table_by_its_path_and_a_folder_say_the_same(found, tmp_path) -> None:
     assert set(told) == {"every model"}
     with pytest.raises(UserError, match="finished run"):
         vitprof.search_models(
-            SPACE, path, max_latency=f"{LIMIT * 1e3}us", proxy="macs", algorithm="exhaustive",
+            SPACE,
+            path,
+            max_latency=f"{LIMIT * 1e3}us",
+            proxy="macs",
+            algorithm="exhaustive",
             out=tmp_path / "out",
-        )  # fmt: skip
+        )
     anew = vitprof.search_models(
-        SPACE, path, max_latency=LIMIT, proxy="params", algorithm="exhaustive",
-        out=tmp_path / "out", fresh=True,
-    )  # fmt: skip
+        SPACE,
+        path,
+        max_latency=LIMIT,
+        proxy="params",
+        algorithm="exhaustive",
+        out=tmp_path / "out",
+        fresh=True,
+    )
     assert anew.report()["proxy"] == "params"
 
 
@@ -128,19 +142,22 @@ def test_a_winner_that_is_slower_than_its_limit_is_told(monkeypatch) -> None:
     assert "more than the limit" in found.exceeded[0]
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"proxy": None}, "give `supernet` and `data`"),
-    ({"proxy": "flops"}, "unknown `proxy` 'flops'"),
-    ({"max_latency": "fast"}, "`max_latency`: 'fast' is not a latency"),
-    ({"max_latency": None}, "nothing limits the model"),
-    ({"max_latency": [1, 2]}, "2 `max_latency` for 1 `tables`"),
-    ({"max_latency": 1e-9}, "no model of the space 'small' keeps the limits"),
-    ({"algorithm": "greedy"}, "unknown `algorithm` 'greedy'"),
-    ({"objective": "speed"}, "unknown `objective` 'speed'"),
-    ({"mutation": 2}, "`mutation` is 2"),
-    ({"min_accuracy": "80%"}, "`objective` cost"),
-    ({"images": 3}, "`proxy` looks at no images"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"proxy": None}, "give `supernet` and `data`"),
+        ({"proxy": "flops"}, "unknown `proxy` 'flops'"),
+        ({"max_latency": "fast"}, "`max_latency`: 'fast' is not a latency"),
+        ({"max_latency": None}, "nothing limits the model"),
+        ({"max_latency": [1, 2]}, "2 `max_latency` for 1 `tables`"),
+        ({"max_latency": 1e-9}, "no model of the space 'small' keeps the limits"),
+        ({"algorithm": "greedy"}, "unknown `algorithm` 'greedy'"),
+        ({"objective": "speed"}, "unknown `objective` 'speed'"),
+        ({"mutation": 2}, "`mutation` is 2"),
+        ({"min_accuracy": "80%"}, "`objective` cost"),
+        ({"images": 3}, "`proxy` looks at no images"),
+    ],
+)
 def test_what_cannot_be_is_one_sentence_in_words_of_python(options, words: str) -> None:
     with pytest.raises(UserError) as error:
         search(**options)

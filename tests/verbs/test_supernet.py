@@ -12,9 +12,16 @@ from vitprof.spaces.registry import search_space_from_dict
 from ..spaces.small_spaces import table_of
 
 FIELDS = {
-    "family": "vit", "name": "tiny", "embed": [16, 24], "depth": [1, 2], "heads": [1, 2], "qk": 8,
-    "mlp": [16, 32], "resolution": 8, "patch": 2,
-}  # fmt: skip
+    "family": "vit",
+    "name": "tiny",
+    "embed": [16, 24],
+    "depth": [1, 2],
+    "heads": [1, 2],
+    "qk": 8,
+    "mlp": [16, 32],
+    "resolution": 8,
+    "patch": 2,
+}
 QUICK = {"augment": "none", "autocast": "fp32"}
 
 
@@ -38,9 +45,13 @@ def test_its_subnets_are_judged(net) -> None:
 
 def test_its_subnets_are_searched(net, tmp_path) -> None:
     found = vitprof.search_models(
-        supernet=net.path, data="digits", tables=[table_of(net.space)], max_params="4k",
-        images=60, algorithm="exhaustive",
-    )  # fmt: skip
+        supernet=net.path,
+        data="digits",
+        tables=[table_of(net.space)],
+        max_params="4k",
+        images=60,
+        algorithm="exhaustive",
+    )
     assert found.best.params <= 4000
     assert found.best.accuracy == found.best.figure == max(found.evaluated["figure"])
     assert found.weights is not None

@@ -22,8 +22,15 @@ def test_a_model_is_trained_and_its_folder_is_one() -> None:
     report = json.loads((run.path / "report.json").read_text())
     assert report == run.report()
     assert list(report) == [
-        "model", "images", "test_images", "epochs", "top1", "top3", "top5", "out",
-    ]  # fmt: skip
+        "model",
+        "images",
+        "test_images",
+        "epochs",
+        "top1",
+        "top3",
+        "top5",
+        "out",
+    ]
 
 
 def test_its_history_has_a_row_a_step() -> None:

@@ -18,8 +18,14 @@ from .tokenizer import TextEncoder
 
 # GLUE's test.tsv has no labels, so its dev.tsv comes first.
 TEST_NAMES = (
-    "dev", "dev_matched", "validation", "validation_matched", "valid", "val", "test",
-)  # fmt: skip
+    "dev",
+    "dev_matched",
+    "validation",
+    "validation_matched",
+    "valid",
+    "val",
+    "test",
+)
 # Numbers of words that are kept in memory: 6 bytes each.
 MOST_WORDS = 2 * 2**30
 
@@ -94,8 +100,9 @@ def load_texts(
             wanted = "dev" if test is None else "train"
             raise UserError(f"{path} has no {wanted}.tsv (nor .csv, .jsonl); give one file, or it.")
         tested = texts(test)
-        return TextDataset(tested if whole or train is None else texts(train), tested,
-                           encoder.files)  # fmt: skip
+        return TextDataset(
+            tested if whole or train is None else texts(train), tested, encoder.files
+        )
     found = texts(path)
     if whole:
         return TextDataset(found, found, encoder.files)

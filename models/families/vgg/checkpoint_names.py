@@ -17,9 +17,12 @@ def vgg_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     dense layers, activations and dropouts. Other names are kept.
     """
     numbers = sorted(
-        {int(match[1]) for name, weight in weights.items()
-         if (match := re.match(r"^features\.(\d+)\.weight$", name)) and weight.ndim == 4}
-    )  # fmt: skip
+        {
+            int(match[1])
+            for name, weight in weights.items()
+            if (match := re.match(r"^features\.(\d+)\.weight$", name)) and weight.ndim == 4
+        }
+    )
     places = {number: place for place, number in enumerate(numbers)}
     dense = sorted(
         {int(match[1]) for name in weights if (match := re.match(r"^classifier\.(\d+)\.", name))}

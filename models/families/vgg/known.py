@@ -21,8 +21,12 @@ def known_vggs() -> list[VggSpec]:
         found.append(VggSpec(stages=stages, name=f"vgg{depth}-bn"))
         found.append(
             VggSpec(
-                stages=stages, hidden=(512,), pooled=1, resolution=32, classes=10,
+                stages=stages,
+                hidden=(512,),
+                pooled=1,
+                resolution=32,
+                classes=10,
                 name=f"vgg{depth}-bn-cifar",
             )
-        )  # fmt: skip
+        )
     return found

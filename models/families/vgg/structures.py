@@ -17,8 +17,13 @@ from .spec import VggSpec
 
 # A channel's row in the convolution and its entries in the batch norm, running statistics too.
 OF_A_CHANNEL = (
-    "conv.weight", "conv.bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var",
-)  # fmt: skip
+    "conv.weight",
+    "conv.bias",
+    "bn.weight",
+    "bn.bias",
+    "bn.running_mean",
+    "bn.running_var",
+)
 
 
 def vgg_structures(spec: VggSpec, aligned: bool = True) -> list[Structure]:

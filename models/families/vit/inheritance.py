@@ -61,9 +61,14 @@ def _sizes(spec: ViTSpec) -> dict[str, int]:
 def _frame(spec: ViTSpec) -> dict[str, object]:
     """Return what a subnet has in common with its supernet."""
     names = (
-        "resolution", "patch", "in_channels", "classes", "distilled", "distillation_head",
+        "resolution",
+        "patch",
+        "in_channels",
+        "classes",
+        "distilled",
+        "distillation_head",
         "attention_scale_dim",
-    )  # fmt: skip
+    )
     eps = _DEFAULT_NORM_EPS if spec.norm_eps is None else spec.norm_eps
     merged = sum(spec.merges)
     return {**{n: getattr(spec, n) for n in names}, "norm_eps": eps, "merged tokens": merged}

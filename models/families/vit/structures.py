@@ -40,6 +40,8 @@ def vit_with_units(spec: ViTSpec, units: Mapping[str, int]) -> ViTSpec:
 
 
 def layer_with_units(layer: ViTLayer, name: str, units: Mapping[str, int]) -> ViTLayer:
-    dims = {kind: units.get(f"{name}.{kind}", getattr(layer, kind)) for kind in
-            ("heads", "qk", "v", "mlp")}  # fmt: skip
+    dims = {
+        kind: units.get(f"{name}.{kind}", getattr(layer, kind))
+        for kind in ("heads", "qk", "v", "mlp")
+    }
     return ViTLayer(**dims)

@@ -36,9 +36,8 @@ OTHER_FAMILIES = {
 }
 MERGING = ViTSpec.uniform(48, 2, 3, patch=4, resolution=16, classes=11, merges=(4, 2))
 SMALL = {
-    block.op: block
-    for block in (*MERGING.blocks(), *SMALL_VIT.blocks(), *OTHER_FAMILIES.values())
-}  # fmt: skip
+    block.op: block for block in (*MERGING.blocks(), *SMALL_VIT.blocks(), *OTHER_FAMILIES.values())
+}
 DEIT_S = {block.op: block for block in create_spec("deit-small").blocks()}
 # What each op must have become, and no needless `cast` beside it.
 OPERATIONS = {

@@ -67,8 +67,9 @@ def test_a_whole_model_comes_out_of_its_bytes_as_it_went_in() -> None:
 
 
 def test_every_session_has_weights_of_its_own() -> None:
-    program = TorchProgram.from_bytes(CudaBackend().build(block(*BLOCKS[2][:1], **BLOCKS[2][1]),
-                                     shape_of(*BLOCKS[2]), DENSE))  # fmt: skip
+    program = TorchProgram.from_bytes(
+        CudaBackend().build(block(*BLOCKS[2][:1], **BLOCKS[2][1]), shape_of(*BLOCKS[2]), DENSE)
+    )
     first, second = program.module("cpu"), program.module("cpu")
     pointers = [{p.data_ptr() for p in each.parameters()} for each in (first, second)]
     assert not pointers[0] & pointers[1]

@@ -92,6 +92,7 @@ class Evil:
 
 def test_torchao_is_imported_in_silence() -> None:
     code = "from vitprof.backends.pytorch.int8 import import_torchao; import_torchao()"
-    answer = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True,
-                            text=True, check=True)  # fmt: skip
+    answer = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code], capture_output=True, text=True, check=True
+    )
     assert (answer.stdout, answer.stderr) == ("", "")

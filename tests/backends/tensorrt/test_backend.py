@@ -270,8 +270,12 @@ def test_every_product_of_attention_is_reported_with_its_reason(rtx3080) -> None
         (384, 384, True),
     ]
     assert "activations" in (report[1].why_not or "")
-    assert [x.name.rpartition("/")[0] for x in report] == ["/attn/qkv", "/attn", "/attn",
-                                                           "/attn/proj"]  # fmt: skip
+    assert [x.name.rpartition("/")[0] for x in report] == [
+        "/attn/qkv",
+        "/attn",
+        "/attn",
+        "/attn/proj",
+    ]
 
 
 def test_the_stem_and_a_classifier_of_odd_width_are_not_eligible(rtx3080) -> None:

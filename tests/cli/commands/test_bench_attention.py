@@ -7,8 +7,20 @@ import json
 
 import pytest
 
-QUICK = ("--model", "vit-micro-8", "--layers", 1, "--batches", "1,2", "--tokens", "16,32",
-         "--runs", 3, "--warmup", 1)  # fmt: skip
+QUICK = (
+    "--model",
+    "vit-micro-8",
+    "--layers",
+    1,
+    "--batches",
+    "1,2",
+    "--tokens",
+    "16,32",
+    "--runs",
+    3,
+    "--warmup",
+    1,
+)
 
 
 def test_all_cases_are_timed_and_written_down(run, tmp_path) -> None:
@@ -28,8 +40,18 @@ def test_all_cases_are_timed_and_written_down(run, tmp_path) -> None:
 
 
 def test_either_part_may_be_left_out(run, tmp_path) -> None:
-    answer = run("bench-attention", *QUICK, "--tokens", "none", "--dtypes", "fp32", "--modes",
-                 "inference", "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "bench-attention",
+        *QUICK,
+        "--tokens",
+        "none",
+        "--dtypes",
+        "fp32",
+        "--modes",
+        "inference",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 0, answer.err
     assert answer.out.count("inference, fp32") == 2
 

@@ -51,8 +51,12 @@ def test_people_get_both_totals_and_files(run, tmp_path: Path) -> None:
         assert words in answer.out
     for model in ("vit-micro-8", "vit-tiny-32"):
         (how,) = [line for line in answer.out.splitlines() if line.startswith(f"{model}: ")]
-        for words in ("instrumented run (ONNX Runtime's profiler)", "outside any", "scaled by",
-                      "that it takes without"):  # fmt: skip
+        for words in (
+            "instrumented run (ONNX Runtime's profiler)",
+            "outside any",
+            "scaled by",
+            "that it takes without",
+        ):
             assert words in how
     rows = list(csv.DictReader(table.open()))
     assert [row["class"] for row in rows] == [*CLASSES, *CLASSES]

@@ -27,9 +27,13 @@ DONE = (0, 1)  # a busy machine may call points unstable
 
 # One width of one layer shape: four blocks.
 FEW = (
-    "--model", "vit-micro-8", "--whole-models", "0",
-    "--grid", "embed=32;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64",
-)  # fmt: skip
+    "--model",
+    "vit-micro-8",
+    "--whole-models",
+    "0",
+    "--grid",
+    "embed=32;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64",
+)
 SPACE = ("--model", "vit-micro-8", "--points", "24", "--whole-models", "3")
 SESSIONS = ("--sessions", "1")
 

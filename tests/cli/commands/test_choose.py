@@ -22,8 +22,23 @@ def levels(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     out = tmp_path_factory.mktemp("pruned") / "levels"
     with pytest.raises(SystemExit) as stop:
-        main(["prune-heads", "--model", str(trained), "--data", "digits", "--levels", "2",
-              "--sessions", "1", "--test-images", "20", "--out", str(out)])  # fmt: skip
+        main(
+            [
+                "prune-heads",
+                "--model",
+                str(trained),
+                "--data",
+                "digits",
+                "--levels",
+                "2",
+                "--sessions",
+                "1",
+                "--test-images",
+                "20",
+                "--out",
+                str(out),
+            ]
+        )
     assert stop.value.code in (0, 1)
     return out
 
@@ -34,8 +49,9 @@ def choose(run, levels: Path, out: Path, *options: object):
 
 def test_an_exhaustive_search_measures_all_and_hands_the_best_out(run, levels, tmp_path) -> None:
     out = tmp_path / "out"
-    answer = choose(run, levels, out, "--algorithm", "exhaustive", "--dtypes", "fp32,int8",
-                    "--json")  # fmt: skip
+    answer = choose(
+        run, levels, out, "--algorithm", "exhaustive", "--dtypes", "fp32,int8", "--json"
+    )
     assert answer.code in (0, 1), answer.err
     report = answer.json
     assert report["evaluated"] == report["variants"] == 6
@@ -54,9 +70,22 @@ def test_an_exhaustive_search_measures_all_and_hands_the_best_out(run, levels, t
 
 
 def test_of_equals_the_fastest_is_chosen(run, levels, tmp_path) -> None:
-    answer = choose(run, levels, tmp_path / "out", "--algorithm", "exhaustive", "--dtypes",
-                    "fp32", "--threads", "1,2", "--latency-weight", 0, "--memory-weight", 0,
-                    "--json")  # fmt: skip
+    answer = choose(
+        run,
+        levels,
+        tmp_path / "out",
+        "--algorithm",
+        "exhaustive",
+        "--dtypes",
+        "fp32",
+        "--threads",
+        "1,2",
+        "--latency-weight",
+        0,
+        "--memory-weight",
+        0,
+        "--json",
+    )
     assert answer.code in (0, 1), answer.err
     equals = [row for row in answer.json["measured"] if row["score"] == answer.json["score"]]
     assert len(equals) >= 2
@@ -74,8 +103,18 @@ def test_a_file_is_written_once_whatever_it_is_measured_beside(
         return real(folder, runtime, precision, *rest, **options)
 
     monkeypatch.setattr(comparison, "deploy", counted)
-    answer = choose(run, levels, tmp_path / "out", "--algorithm", "exhaustive", "--dtypes",
-                    "fp32", "--threads", "1,2", "--json")  # fmt: skip
+    answer = choose(
+        run,
+        levels,
+        tmp_path / "out",
+        "--algorithm",
+        "exhaustive",
+        "--dtypes",
+        "fp32",
+        "--threads",
+        "1,2",
+        "--json",
+    )
     assert answer.code in (0, 1), answer.err
     assert {row["threads"] for row in answer.json["measured"]} == {1, 2}
     names = ("whole", "level-1", "level-2")
@@ -94,13 +133,35 @@ def test_what_cannot_be_run_is_one_sentence(run, levels, tmp_path, monkeypatch) 
 
 def test_limits_are_kept_and_what_was_measured_serves_others(run, levels, tmp_path) -> None:
     facts = tmp_path / "facts.jsonl"
-    first = choose(run, levels, tmp_path / "first", "--algorithm", "exhaustive", "--facts", facts,
-                   "--dtypes", "fp32", "--json").json  # fmt: skip
+    first = choose(
+        run,
+        levels,
+        tmp_path / "first",
+        "--algorithm",
+        "exhaustive",
+        "--facts",
+        facts,
+        "--dtypes",
+        "fp32",
+        "--json",
+    ).json
     measured = sorted(first["measured"], key=lambda row: row["latency_ms"])
     lines = facts.read_text().splitlines()
     between = f"{(measured[0]['latency_ms'] + measured[1]['latency_ms']) / 2:.6f}ms"
-    answer = choose(run, levels, tmp_path / "second", "--algorithm", "exhaustive", "--facts", facts,
-                    "--dtypes", "fp32", "--max-latency", between, "--json")  # fmt: skip
+    answer = choose(
+        run,
+        levels,
+        tmp_path / "second",
+        "--algorithm",
+        "exhaustive",
+        "--facts",
+        facts,
+        "--dtypes",
+        "fp32",
+        "--max-latency",
+        between,
+        "--json",
+    )
     assert answer.code in (0, 1), answer.err
     assert facts.read_text().splitlines() == lines  # nothing was measured again
     assert answer.json["model"] == measured[0]["name"]
@@ -109,8 +170,19 @@ def test_limits_are_kept_and_what_was_measured_serves_others(run, levels, tmp_pa
 
 def test_a_limit_that_nothing_keeps_names_the_nearest(run, levels, tmp_path) -> None:
     facts = tmp_path / "facts.jsonl"
-    answer = choose(run, levels, tmp_path / "out", "--facts", facts, "--dtypes", "fp32",
-                    "--algorithm", "exhaustive", "--max-memory", "1MiB")  # fmt: skip
+    answer = choose(
+        run,
+        levels,
+        tmp_path / "out",
+        "--facts",
+        facts,
+        "--dtypes",
+        "fp32",
+        "--algorithm",
+        "exhaustive",
+        "--max-memory",
+        "1MiB",
+    )
     assert answer.code == 2
     assert "none of the 3 variants that were measured keeps the limits" in answer.err
     assert "MiB where 1 MiB is the limit" in answer.err
@@ -171,8 +243,7 @@ def test_bad_input_is_one_sentence(run, levels, tmp_path, options, words) -> Non
 
 def test_a_record_of_other_images_is_refused(run, levels, tmp_path) -> None:
     facts = tmp_path / "facts.jsonl"
-    options = ("--facts", facts, "--dtypes", "fp32", "--algorithm", "random",
-               "--evaluations", 1)  # fmt: skip
+    options = ("--facts", facts, "--dtypes", "fp32", "--algorithm", "random", "--evaluations", 1)
     assert choose(run, levels, tmp_path / "first", *options).code in (0, 1)
     answer = choose(run, levels, tmp_path / "second", *options, "--judge-images", 61)
     assert answer.code == 2

@@ -9,8 +9,20 @@ import pytest
 
 from ..conftest import TINY
 
-QUICK = ("--data", "digits", "--epochs", 1, "--augment", "none", "--autocast", "fp32",
-         "--sessions", 1, "--test-images", 100)  # fmt: skip
+QUICK = (
+    "--data",
+    "digits",
+    "--epochs",
+    1,
+    "--augment",
+    "none",
+    "--autocast",
+    "fp32",
+    "--sessions",
+    1,
+    "--test-images",
+    100,
+)
 
 
 @pytest.fixture
@@ -22,8 +34,9 @@ def student(tmp_path: Path) -> Path:
 
 def test_a_student_is_trained_and_both_are_measured(run, trained, student, tmp_path) -> None:
     out = tmp_path / "out"
-    answer = run("distill", "--teacher", trained, "--student", student, *QUICK, "--out", out,
-                 "--json")  # fmt: skip
+    answer = run(
+        "distill", "--teacher", trained, "--student", student, *QUICK, "--out", out, "--json"
+    )
     assert answer.code in (0, 1), answer.err
     report = answer.json
     teacher, pupil = report["models"]
@@ -41,8 +54,18 @@ def test_the_teacher_is_listened_to(run, trained, student, tmp_path) -> None:
     weights = []
     for weight in (0, 5):
         out = tmp_path / f"weight-{weight}"
-        answer = run("distill", "--teacher", trained, "--student", student, *QUICK, "--weight",
-                     weight, "--out", out)  # fmt: skip
+        answer = run(
+            "distill",
+            "--teacher",
+            trained,
+            "--student",
+            student,
+            *QUICK,
+            "--weight",
+            weight,
+            "--out",
+            out,
+        )
         assert answer.code in (0, 1), answer.err
         weights.append((out / "model.safetensors").read_bytes())
     assert weights[0] != weights[1]
@@ -65,8 +88,17 @@ def test_a_student_has_to_be_named(run, trained, tmp_path, options, words) -> No
 
 
 def test_a_student_of_texts_is_refused(run, trained, tmp_path) -> None:
-    answer = run("distill", "--teacher", trained, "--student", "bert-tiny", "--data", "digits",
-                 "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "distill",
+        "--teacher",
+        trained,
+        "--student",
+        "bert-tiny",
+        "--data",
+        "digits",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence
     assert "the student bert-tiny takes texts, and its teacher images" in answer.err
@@ -75,8 +107,9 @@ def test_a_student_of_texts_is_refused(run, trained, tmp_path) -> None:
 def test_a_student_of_other_classes_is_refused(run, trained, tmp_path) -> None:
     path = tmp_path / "other.json"
     path.write_text(json.dumps({**TINY, "classes": 7, "name": "other"}))
-    answer = run("distill", "--teacher", trained, "--student", path, *QUICK, "--out",
-                 tmp_path / "out")  # fmt: skip
+    answer = run(
+        "distill", "--teacher", trained, "--student", path, *QUICK, "--out", tmp_path / "out"
+    )
     assert answer.code == 2
     assert answer.is_one_sentence
     assert "the student other has 7 classes and its teacher tiny 10" in answer.err

@@ -17,9 +17,15 @@ VIT = ViTSpec.uniform(
     16, 2, 2, mlp=32, resolution=8, patch=2, classes=10, in_channels=1, name="digits-vit"
 )
 AUTOVIT = AutoViTSpec(
-    mbconvs=(MBConvStage(8, 2, 1, 1),), transformers=(TransformerStage(8, 8, 2, 2, 4, 4, 8, 1),),
-    pool_width=16, stem_width=8, resolution=8, classes=10, in_channels=1, name="digits-autovit",
-)  # fmt: skip
+    mbconvs=(MBConvStage(8, 2, 1, 1),),
+    transformers=(TransformerStage(8, 8, 2, 2, 4, 4, 8, 1),),
+    pool_width=16,
+    stem_width=8,
+    resolution=8,
+    classes=10,
+    in_channels=1,
+    name="digits-autovit",
+)
 
 
 def folder_of(spec: Spec, folder: Path) -> Path:
@@ -70,8 +76,9 @@ def test_json_csv_and_picture_agree(run, given, tmp_path: Path) -> None:
         assert each["points_lost"] / each["ms_saved"] == pytest.approx(
             each["points_per_ms"], rel=1e-3, abs=1e-3
         )
-    asked = run("predict", "--table", given["digits-vit.csv"], "--model", given["digits-vit"],
-                "--json")  # fmt: skip
+    asked = run(
+        "predict", "--table", given["digits-vit.csv"], "--model", given["digits-vit"], "--json"
+    )
     assert asked.json["latency_ms"] == pytest.approx(found["latency_ms"])
     told = run("eval", "--model", given["digits-vit"], "--data", "digits", "--json")
     assert told.json["top1"] == pytest.approx(found["top1"])
@@ -116,9 +123,11 @@ def test_batch_norms_get_statistics_of_training_images(run, given) -> None:
 )
 def test_what_makes_no_sense_is_one_sentence(run, given, changed, words: str) -> None:
     options: dict[str, object] = {
-        "--model": given["digits-vit"], "--table": given["digits-vit.csv"], "--data": "digits",
+        "--model": given["digits-vit"],
+        "--table": given["digits-vit.csv"],
+        "--data": "digits",
         **{key: given.get(value, value) for key, value in changed.items()},
-    }  # fmt: skip
+    }
     answer = run("impact", *(word for pair in options.items() for word in pair))
     assert (answer.code, answer.is_one_sentence) == (2, True), answer.err
     assert words in answer.err

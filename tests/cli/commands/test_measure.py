@@ -11,9 +11,15 @@ from vitprof.tables import LatencyTable
 
 # Two widths of one layer shape: eight blocks.
 FEW = (
-    "--model", "vit-micro-8", "--sessions", "1", "--whole-models", "0",
-    "--grid", "embed=32,64;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64",
-)  # fmt: skip
+    "--model",
+    "vit-micro-8",
+    "--sessions",
+    "1",
+    "--whole-models",
+    "0",
+    "--grid",
+    "embed=32,64;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64",
+)
 DONE = (0, 1)  # a busy machine may call points unstable
 
 
@@ -103,9 +109,11 @@ def test_a_network_is_a_context_for_what_can_be_repeated(run, tmp_path) -> None:
     assert answer.code in DONE
     contexts = {row.subject.op: row.context for row in LatencyTable.read_csv(path).rows}
     assert contexts == {
-        "patch_embed": "alone", "attention": "in_network", "mlp": "in_network",
+        "patch_embed": "alone",
+        "attention": "in_network",
+        "mlp": "in_network",
         "classifier": "alone",
-    }  # fmt: skip
+    }
 
 
 def test_every_block_of_a_model_is_measured_in_its_place(run, tmp_path) -> None:
@@ -178,9 +186,7 @@ def test_bench_measures_whole_models(run) -> None:
     answer = run("bench", "--model", "vit-micro-8", "--sessions", "1", "--runs", "5", "--json")
     assert answer.code in (0, 1)
     result = answer.json
-    assert set(result) >= {
-        "model", "latency_ms", "low_ms", "high_ms", "images_per_s", "batch"
-    }  # fmt: skip
+    assert set(result) >= {"model", "latency_ms", "low_ms", "high_ms", "images_per_s", "batch"}
     assert result["images_per_s"] == pytest.approx(1e3 / result["latency_ms"], rel=1e-3)
     both = ("--model", "vit-micro-8", "--model", "vit-tiny-32", "--batch", "2")
     answer = run("bench", *both, "--sessions", "1", "--runs", "5", "--json")

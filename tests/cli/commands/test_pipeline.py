@@ -51,8 +51,12 @@ def test_stages_are_the_commands_in_their_order(config, trained) -> None:
     out = Path("once")
     stages = stages_of(read_config(config), out)
     assert [stage.name for stage in stages] == [
-        "heads", "student-small", "int8-teacher", "int8-small", "choose-all",
-    ]  # fmt: skip
+        "heads",
+        "student-small",
+        "int8-teacher",
+        "int8-small",
+        "choose-all",
+    ]
     by_name = {stage.name: stage for stage in stages}
     heads, small = out / "heads", out / "student-small"
     assert (
@@ -118,8 +122,12 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(run, config, tmp_path)
     answer = run("pipeline", "--config", config, "--out", tmp_path / "out", "--dry-run")
     assert answer.code == 0
     assert [line.split()[1] for line in answer.out.splitlines()] == [
-        "prune-heads", "distill", "quantize", "quantize", "choose",
-    ]  # fmt: skip
+        "prune-heads",
+        "distill",
+        "quantize",
+        "quantize",
+        "choose",
+    ]
     assert not (tmp_path / "out").exists()
 
 
@@ -127,15 +135,21 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(run, config, tmp_path)
     ("text", "words"),
     [
         ('data = "digits"\nmodle = "m"', "unknown key 'modle' (did you mean 'model'"),
-        ('data = "digits"\nmodel = "m"\n[heads]\nlevel = 2', "[heads]: unknown key 'level' (did "
-         "you mean 'levels'"),
-        ('data = "digits"\nmodel = "m"\n[[student]]\nname = "a"\ntemprature = 2',
-         "[[student]] 1: unknown key 'temprature' (did you mean 'temperature'"),
+        (
+            'data = "digits"\nmodel = "m"\n[heads]\nlevel = 2',
+            "[heads]: unknown key 'level' (did you mean 'levels'",
+        ),
+        (
+            'data = "digits"\nmodel = "m"\n[[student]]\nname = "a"\ntemprature = 2',
+            "[[student]] 1: unknown key 'temprature' (did you mean 'temperature'",
+        ),
         ('data = "digits"\nmodel = "m"\n[student]\nname = "a"', "write it as [[student]]"),
         ('data = "digits"\nmodel = "m"\n[[choose]]\nname = "../a"', "letters, digits and hyphens"),
         ('data = "digits"\nmodel = "m"\n[[choose]]\nmax_params = "1M"', "name="),
-        ('data = "digits"\nmodel = "m"\n[[choose]]\nname = "a"\n[[choose]]\nname = "a"',
-         "same name"),
+        (
+            'data = "digits"\nmodel = "m"\n[[choose]]\nname = "a"\n[[choose]]\nname = "a"',
+            "same name",
+        ),
         ('data = "digits"\nmodel = "m"\n[heads]\nlevels = {a = 1}', "has to be a text"),
         ('data = "digits"\nmodel = "m"\n[quantize]\nsessions = "many"', "has to be of type int"),
         ('data = "digits"', "give model"),
@@ -143,7 +157,7 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(run, config, tmp_path)
         ('model = "m"', "data is missing"),
         ("data = ", "is not valid TOML"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_file_is_refused_by_its_first_mistake(run, tmp_path, text, words) -> None:
     path = tmp_path / "once.toml"
     path.write_text(text)

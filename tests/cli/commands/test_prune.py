@@ -30,9 +30,21 @@ SPEC = ViTSpec.uniform(
     32, 2, 2, mlp=64, resolution=8, patch=2, classes=10, in_channels=1, name="digits-vit"
 )
 QUICK = (
-    "--data", "digits", "--epochs", "0.2", "--prune-epochs", "0.5", "--prune-every", "2",
-    "--batch", "64", "--autocast", "fp32", "--groups", "embed=8,heads=1,qk=4,v=4,mlp=8",
-)  # fmt: skip
+    "--data",
+    "digits",
+    "--epochs",
+    "0.2",
+    "--prune-epochs",
+    "0.5",
+    "--prune-every",
+    "2",
+    "--batch",
+    "64",
+    "--autocast",
+    "fp32",
+    "--groups",
+    "embed=8,heads=1,qk=4,v=4,mlp=8",
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +62,21 @@ def table(tmp_path_factory) -> Path:
 
 def table_of(blocks: Sequence[Block], path: Path) -> Path:
     rows = [
-        Row(block, latency_ms=ms, low_ms=ms, high_ms=ms, min_ms=ms, p10_ms=ms, p90_ms=ms,
-            p99_ms=ms, session_ms=(ms,) * 3, samples=9)
+        Row(
+            block,
+            latency_ms=ms,
+            low_ms=ms,
+            high_ms=ms,
+            min_ms=ms,
+            p10_ms=ms,
+            p90_ms=ms,
+            p99_ms=ms,
+            session_ms=(ms,) * 3,
+            samples=9,
+        )
         for block in dict.fromkeys(blocks)
         for ms in [block.macs / 1e6 + 0.01]
-    ]  # fmt: skip
+    ]
     LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)
     return path
 
@@ -63,17 +85,42 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, tmp_pat
     import onnxruntime
 
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.6x", *QUICK,
-                 "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.6x",
+        *QUICK,
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     found = answer.json
-    assert {"predicted_ms", "measured_ms", "target_ms", "params", "macs", "top1", "top3",
-            "out"} <= set(found)  # fmt: skip
+    assert {
+        "predicted_ms",
+        "measured_ms",
+        "target_ms",
+        "params",
+        "macs",
+        "top1",
+        "top3",
+        "out",
+    } <= set(found)
     assert found["predicted_ms"] <= found["target_ms"]
     assert found["measured_ms"] is None
     names = {path.name for path in out.iterdir()}
-    assert {"spec.json", "model.safetensors", "model.onnx", "report.json", "redistribution.csv",
-            "redistribution.png"} <= names  # fmt: skip
+    assert {
+        "spec.json",
+        "model.safetensors",
+        "model.onnx",
+        "report.json",
+        "redistribution.csv",
+        "redistribution.png",
+    } <= names
     assert not [name for name in names if name.startswith(("state", "pruned", "finetuned"))]
     asked = run("predict", "--table", table, "--model", out / "spec.json", "--json")
     assert asked.json["latency_ms"] == found["predicted_ms"]
@@ -89,8 +136,9 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, tmp_pat
 
 def test_several_targets_get_a_folder_each(run, model, table, tmp_path) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x,0.5x",
-                 *QUICK, "--out", out)  # fmt: skip
+    answer = run(
+        "prune", "--model", model, "--table", table, "--target", "0.8x,0.5x", *QUICK, "--out", out
+    )
     assert answer.code == 0, answer.err
     assert "0.8x" in answer.out
     for target in ("0.8x", "0.5x"):
@@ -103,8 +151,21 @@ def test_several_targets_get_a_folder_each(run, model, table, tmp_path) -> None:
 def test_two_four_lists_layers_with_reasons(run, model, table, tmp_path) -> None:
     out = tmp_path / "pruned"
     groups = "embed=16,heads=1,qk=8,v=16,mlp=16"
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.7x",
-                 *QUICK[:-1], groups, "--sparsity", "2:4", "--out", out)  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.7x",
+        *QUICK[:-1],
+        groups,
+        "--sparsity",
+        "2:4",
+        "--out",
+        out,
+    )
     assert answer.code == 0, answer.err
     lines = (out / "sparsity.csv").read_text().splitlines()
     assert any(",yes," in line for line in lines)
@@ -117,8 +178,9 @@ def test_two_four_lists_layers_with_reasons(run, model, table, tmp_path) -> None
         name for name, layer in weight_layers(written) if is_two_four(layer.weight.detach())
     } >= sparse
     # What TensorRT and the CUDA backend find is what was written: they have nothing left to prune.
-    assert [each.eligible for each in sparsity_report((out / "model.onnx").read_bytes(), "fp16")
-            ].count(True) == len(sparse)  # fmt: skip
+    assert [
+        each.eligible for each in sparsity_report((out / "model.onnx").read_bytes(), "fp16")
+    ].count(True) == len(sparse)
     again = copy.deepcopy(written)
     prune_two_four(again, "fp16", "cusparselt")
     for name in sparse:
@@ -131,9 +193,21 @@ def test_an_engine_with_sparse_kernels_allowed_is_built_from_the_onnx_file(
     run, model, table, tmp_path
 ) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.7x",
-                 *QUICK[:-1], "embed=16,heads=1,qk=8,v=16,mlp=16", "--sparsity", "2:4",
-                 "--out", out)  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.7x",
+        *QUICK[:-1],
+        "embed=16,heads=1,qk=8,v=16,mlp=16",
+        "--sparsity",
+        "2:4",
+        "--out",
+        out,
+    )
     assert answer.code == 0, answer.err
     options = BackendOptions(sparsity="2:4")
     library = tensorrt_library("tensorrt_rtx")
@@ -144,16 +218,39 @@ def test_an_engine_with_sparse_kernels_allowed_is_built_from_the_onnx_file(
 def test_two_processes_prune_together(model, table, tmp_path) -> None:
     out = tmp_path / "pruned"
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         "-m", "vitprof", "prune", "--model", str(model), "--table", str(table),
-         "--target", "0.8x,0.6x", *QUICK, "--out", str(out), "--json"],
-        check=False, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            "-m",
+            "vitprof",
+            "prune",
+            "--model",
+            str(model),
+            "--table",
+            str(table),
+            "--target",
+            "0.8x,0.6x",
+            *QUICK,
+            "--out",
+            str(out),
+            "--json",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)["models"]
     assert all(each["predicted_ms"] <= each["target_ms"] for each in found)
-    made = [create_model(out / name / "spec.json", checkpoint=out / name / "model.safetensors")
-            for name in ("0.8x", "0.6x")]  # fmt: skip
+    made = [
+        create_model(out / name / "spec.json", checkpoint=out / name / "model.safetensors")
+        for name in ("0.8x", "0.6x")
+    ]
     assert [each["params"] for each in found] == [each.spec.params for each in made]
 
 
@@ -181,25 +278,39 @@ def test_the_same_command_goes_on_and_a_finished_run_is_kept(
     assert "finished run" in run(*command, "--out", out).err
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    ((), "give one of --target"),
-    (("--target", "0.5x", "--target-macs", "0.5x"), "not several"),
-    (("--target", "0x"), "not a target above 0"),
-    (("--target", "1.5x"), "above 0 and below"),
-    (("--target", "0.001x"), "out of reach"),
-    (("--target", "0.5x", "--require-device", "t4"), "t4"),
-    (("--target", "0.5x", "--require-batch", "8"), "batch"),
-    (("--target", "0.5x", "--eta", "lots"), "--eta lots"),
-    (("--target", "0.5x", "--groups", "hads=2"), "did you mean"),
-    (("--target", "0.5x", "--groups", "heads=0"), "heads=0"),
-    (("--target", "0.5x", "--only", "stages.2."), "may shrink"),
-    (("--target", "0.5x", "--verify"), "another machine"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "give one of --target"),
+        (("--target", "0.5x", "--target-macs", "0.5x"), "not several"),
+        (("--target", "0x"), "not a target above 0"),
+        (("--target", "1.5x"), "above 0 and below"),
+        (("--target", "0.001x"), "out of reach"),
+        (("--target", "0.5x", "--require-device", "t4"), "t4"),
+        (("--target", "0.5x", "--require-batch", "8"), "batch"),
+        (("--target", "0.5x", "--eta", "lots"), "--eta lots"),
+        (("--target", "0.5x", "--groups", "hads=2"), "did you mean"),
+        (("--target", "0.5x", "--groups", "heads=0"), "heads=0"),
+        (("--target", "0.5x", "--only", "stages.2."), "may shrink"),
+        (("--target", "0.5x", "--verify"), "another machine"),
+    ],
+    ids=str,
+)
 def test_bad_input_is_one_sentence_before_any_work(
     run, model, table, tmp_path, arguments, words
 ) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--data", "digits", *arguments,
-                 "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--data",
+        "digits",
+        *arguments,
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert words in answer.err
@@ -207,8 +318,21 @@ def test_bad_input_is_one_sentence_before_any_work(
 
 
 def test_a_loss_that_is_no_number_is_one_sentence(run, model, table, tmp_path) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.6x", *QUICK,
-                 "--prune-learning-rate", "1e30", "--out", tmp_path / "out", "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.6x",
+        *QUICK,
+        "--prune-learning-rate",
+        "1e30",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert "loss became" in answer.err
@@ -217,8 +341,19 @@ def test_a_loss_that_is_no_number_is_one_sentence(run, model, table, tmp_path) -
 def test_a_table_of_another_resolution_is_refused(run, table, tmp_path) -> None:
     spec = replace(SPEC, resolution=16)
     write_model(create_model(spec), tmp_path / "large", load_dataset("digits").normalisation)
-    answer = run("prune", "--model", tmp_path / "large", "--table", table, "--data", "digits",
-                 "--target", "0.5x", "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        tmp_path / "large",
+        "--table",
+        table,
+        "--data",
+        "digits",
+        "--target",
+        "0.5x",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert "resolution=16" in answer.err
@@ -226,16 +361,36 @@ def test_a_table_of_another_resolution_is_refused(run, table, tmp_path) -> None:
 
 def test_one_stage_of_a_swin(run, tmp_path) -> None:
     spec = SwinSpec.uniform(
-        32, [1, 2], [2, 4], mlp_ratio=2, patch=1, window=4, resolution=8, in_channels=1, classes=10,
+        32,
+        [1, 2],
+        [2, 4],
+        mlp_ratio=2,
+        patch=1,
+        window=4,
+        resolution=8,
+        in_channels=1,
+        classes=10,
         name="digits-swin",
-    )  # fmt: skip
+    )
     norm = load_dataset("digits").normalisation
     write_model(create_model(spec), tmp_path / "swin", norm)
     path = table_of(SwinSlabs.covering(spec).blocks(), tmp_path / "swin.csv")
     out = tmp_path / "out"
-    answer = run("prune", "--model", tmp_path / "swin", "--table", path,
-                 "--target", "0.85x", *QUICK, "--only", "stages.1.", "--out", out,
-                 "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        tmp_path / "swin",
+        "--table",
+        path,
+        "--target",
+        "0.85x",
+        *QUICK,
+        "--only",
+        "stages.1.",
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     found = create_model(out, checkpoint=out).spec
     assert found.stages[0] == spec.stages[0]
@@ -247,53 +402,117 @@ def test_one_stage_of_a_swin(run, tmp_path) -> None:
 def test_a_model_that_the_table_does_not_cover(run, table, tmp_path) -> None:
     spec = replace(SPEC, embed=48)
     write_model(create_model(spec), tmp_path / "wide", load_dataset("digits").normalisation)
-    answer = run("prune", "--model", tmp_path / "wide", "--table", table, "--data", "digits",
-                 "--target", "0.5x", "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        tmp_path / "wide",
+        "--table",
+        table,
+        "--data",
+        "digits",
+        "--target",
+        "0.5x",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert "embed=48" in answer.err
 
 
 ONE_SHOT = (
-    "--method", "optin", "--data", "digits", "--score-images", "16", "--reconstruct", "200",
-    "--groups", "heads=1,mlp=8",
-)  # fmt: skip
+    "--method",
+    "optin",
+    "--data",
+    "digits",
+    "--score-images",
+    "16",
+    "--reconstruct",
+    "200",
+    "--groups",
+    "heads=1,mlp=8",
+)
 
 
 def test_one_shot_writes_what_training_writes(run, model, table, tmp_path) -> None:
     out = tmp_path / "pruned"
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.9x,0.7x",
-                 *ONE_SHOT, "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.9x,0.7x",
+        *ONE_SHOT,
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     for each in answer.json["models"]:
         assert each["predicted_ms"] <= each["target_ms"]
         folder = Path(each["out"])
         names = {path.name for path in folder.iterdir()}
-        assert {"spec.json", "model.safetensors", "model.onnx", "report.json",
-                "redistribution.csv", "redistribution.png"} <= names  # fmt: skip
+        assert {
+            "spec.json",
+            "model.safetensors",
+            "model.onnx",
+            "report.json",
+            "redistribution.csv",
+            "redistribution.png",
+        } <= names
         asked = run("eval", "--model", folder, "--data", "digits", "--json")
         assert asked.json["top1"] == each["top1"]
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("--epochs", "3"), "--epochs belongs to --method nvit"),
-    (("--alpha", "0"), "--alpha belongs to --method nvit"),
-    (("--score", "hessian"), "has no --score hessian"),
-    (("--score-images", "5000"), "take fewer"),
-    (("--target", "0.01x"), "out of reach"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--epochs", "3"), "--epochs belongs to --method nvit"),
+        (("--alpha", "0"), "--alpha belongs to --method nvit"),
+        (("--score", "hessian"), "has no --score hessian"),
+        (("--score-images", "5000"), "take fewer"),
+        (("--target", "0.01x"), "out of reach"),
+    ],
+    ids=str,
+)
 def test_bad_input_of_one_shot_is_one_sentence(
     run, model, table, tmp_path, arguments, words
 ) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x",
-                 *ONE_SHOT, *arguments, "--out", tmp_path / "out", "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.8x",
+        *ONE_SHOT,
+        *arguments,
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert words in answer.err
 
 
 def test_an_option_of_the_other_method_is_refused(run, model, table, tmp_path) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.8x", *QUICK,
-                 "--lambda", "1", "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.8x",
+        *QUICK,
+        "--lambda",
+        "1",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert "--lambda belongs to --method optin" in answer.err
 
@@ -307,9 +526,23 @@ def merging_table(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("schedule", ["trajectory", "constant", "decreasing"])
 def test_tokens_go_instead_of_units(run, model, merging_table, tmp_path, schedule) -> None:
     out = tmp_path / "merged"
-    answer = run("prune", "--model", model, "--table", merging_table, "--target", "0.9x",
-                 *ONE_SHOT, "--merge-only", "--schedule", schedule, "--random-merging",
-                 "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        merging_table,
+        "--target",
+        "0.9x",
+        *ONE_SHOT,
+        "--merge-only",
+        "--schedule",
+        schedule,
+        "--random-merging",
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     spec = json.loads((out / "spec.json").read_text())
     assert sum(spec["merges"]) > 0
@@ -322,8 +555,20 @@ def test_tokens_go_instead_of_units(run, model, merging_table, tmp_path, schedul
 
 def test_units_and_tokens_go_together(run, model, merging_table, tmp_path) -> None:
     out = tmp_path / "both"
-    answer = run("prune", "--model", model, "--table", merging_table, "--target", "0.6x",
-                 *ONE_SHOT, "--merge-tokens", "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        merging_table,
+        "--target",
+        "0.6x",
+        *ONE_SHOT,
+        "--merge-tokens",
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     assert answer.json["predicted_ms"] <= answer.json["target_ms"]
     asked = run("predict", "--table", merging_table, "--model", out / "spec.json", "--json")
@@ -331,8 +576,19 @@ def test_units_and_tokens_go_together(run, model, merging_table, tmp_path) -> No
 
 
 def test_a_table_that_knows_no_merging_says_how_to_measure_one(run, model, table, tmp_path) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.9x",
-                 *ONE_SHOT, "--merge-only", "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.9x",
+        *ONE_SHOT,
+        "--merge-only",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert "vitprof measure --merging" in answer.err
 
@@ -343,49 +599,96 @@ def test_where_merging_costs_more_than_it_saves_that_is_said(
     table = LatencyTable.read_csv(merging_table)
     rows = [
         replace(row, **{name: getattr(row, name) + 1 for name in ("latency_ms", "high_ms")})
-        if row.subject.op == "bipartite_merging" else row
+        if row.subject.op == "bipartite_merging"
+        else row
         for row in table.rows
-    ]  # fmt: skip
+    ]
     table.with_rows(rows).to_csv(tmp_path / "slow.csv")
-    answer = run("prune", "--model", model, "--table", tmp_path / "slow.csv",
-                 "--target", "0.9x", *ONE_SHOT, "--merge-only",
-                 "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        tmp_path / "slow.csv",
+        "--target",
+        "0.9x",
+        *ONE_SHOT,
+        "--merge-only",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert "merging tokens does not pay here" in answer.err
 
 
 def test_random_merging_needs_merging(run, model, table, tmp_path) -> None:
-    answer = run("prune", "--model", model, "--table", table, "--target", "0.9x",
-                 *ONE_SHOT, "--random-merging", "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.9x",
+        *ONE_SHOT,
+        "--random-merging",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert "--random-merging goes with --merge-tokens" in answer.err
 
 
 def test_a_schedule_of_numbers_needs_no_target(run, model, merging_table, tmp_path) -> None:
     out = tmp_path / "merged"
-    answer = run("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--merge-only",
-                 "--schedule", "4,2", "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        merging_table,
+        *ONE_SHOT,
+        "--merge-only",
+        "--schedule",
+        "4,2",
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     spec = json.loads((out / "spec.json").read_text())
     assert spec["merges"] == [4, 2] and spec["name"] == "digits-vit-merging-4-2"
     assert answer.json["predicted_ms"] == pytest.approx(answer.json["target_ms"])
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("--merge-only", "--schedule", "9"), "merges[0]=9 is more than half of the 17 tokens"),
-    (("--merge-only", "--schedule", "5,9"), "merges[1]=9 is more than half of the 12 tokens"),
-    (("--merge-only", "--schedule", "5,5,5"), "3 numbers for 2 layers"),
-    (("--merge-only", "--schedule", "often"), "none of trajectory, constant, decreasing"),
-    (("--merge-tokens", "--schedule", "4,2"), "goes with --merge-only"),
-    (("--schedule", "constant"), "--schedule goes with --merge-tokens"),
-    (("--merge-only", "--schedule", "4,4", "--target", "0.3x"), "still costs"),
-    (("--merge-only",), "give one of --target"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--merge-only", "--schedule", "9"), "merges[0]=9 is more than half of the 17 tokens"),
+        (("--merge-only", "--schedule", "5,9"), "merges[1]=9 is more than half of the 12 tokens"),
+        (("--merge-only", "--schedule", "5,5,5"), "3 numbers for 2 layers"),
+        (("--merge-only", "--schedule", "often"), "none of trajectory, constant, decreasing"),
+        (("--merge-tokens", "--schedule", "4,2"), "goes with --merge-only"),
+        (("--schedule", "constant"), "--schedule goes with --merge-tokens"),
+        (("--merge-only", "--schedule", "4,4", "--target", "0.3x"), "still costs"),
+        (("--merge-only",), "give one of --target"),
+    ],
+    ids=str,
+)
 def test_a_schedule_that_cannot_be_is_one_sentence(
     run, model, merging_table, tmp_path, arguments, words
 ) -> None:
-    answer = run("prune", "--model", model, "--table", merging_table, *ONE_SHOT, *arguments,
-                 "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune",
+        "--model",
+        model,
+        "--table",
+        merging_table,
+        *ONE_SHOT,
+        *arguments,
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert words in answer.err
@@ -393,8 +696,17 @@ def test_a_schedule_that_cannot_be_is_one_sentence(
 
 def test_a_target_that_was_out_of_reach_can_be_changed(run, model, merging_table, tmp_path) -> None:
     out = tmp_path / "out"
-    again = ("prune", "--model", model, "--table", merging_table, *ONE_SHOT, "--merge-only",
-             "--out", out)  # fmt: skip
+    again = (
+        "prune",
+        "--model",
+        model,
+        "--table",
+        merging_table,
+        *ONE_SHOT,
+        "--merge-only",
+        "--out",
+        out,
+    )
     refused = run(*again, "--target", "0.3x")
     assert refused.code == 2 and "still costs" in refused.err
     assert run(*again, "--target", "0.9x", "--json").code == 0
@@ -415,7 +727,17 @@ def test_scores_of_a_run_that_stopped_serve_another_target(run, model, table, tm
 
 
 def test_too_few_images_leave_nothing_behind(run, model, table, tmp_path) -> None:
-    again = ("prune", "--model", model, "--table", table, "--target", "0.9x", *ONE_SHOT,
-             "--out", tmp_path / "out")  # fmt: skip
+    again = (
+        "prune",
+        "--model",
+        model,
+        "--table",
+        table,
+        "--target",
+        "0.9x",
+        *ONE_SHOT,
+        "--out",
+        tmp_path / "out",
+    )
     assert run(*again, "--score-images", "9999").code == 2
     assert not (tmp_path / "out").exists()

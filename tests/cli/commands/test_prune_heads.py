@@ -34,8 +34,20 @@ def test_every_level_is_a_smaller_model_in_a_folder_of_its_own(run, trained, tmp
 
 
 def test_a_level_may_be_given_its_heads(run, trained, tmp_path) -> None:
-    answer = run("prune-heads", "--model", trained, *QUICK, "--heads", "1,3", "--reconstruct", 0,
-                 "--norm", "absolute", "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "prune-heads",
+        "--model",
+        trained,
+        *QUICK,
+        "--heads",
+        "1,3",
+        "--reconstruct",
+        0,
+        "--norm",
+        "absolute",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code in (0, 1), answer.err
     assert "level-2 (4 heads)" in answer.out
 

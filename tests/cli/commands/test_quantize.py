@@ -16,8 +16,19 @@ QUICK = ("--data", "digits", "--sessions", 1, "--test-images", 100)
 
 def test_both_kinds_of_int8_are_smaller_and_still_right(run, trained, tmp_path) -> None:
     out = tmp_path / "int8"
-    answer = run("quantize", "--model", trained, *QUICK, "--dtype", "int8", "--dtype",
-                 "int8-static", "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "quantize",
+        "--model",
+        trained,
+        *QUICK,
+        "--dtype",
+        "int8",
+        "--dtype",
+        "int8-static",
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code in (0, 1), answer.err
     models = {one["precision"]: one for one in answer.json["models"]}
     assert list(models) == ["fp32", "int8", "int8-static"]
@@ -40,14 +51,27 @@ def test_both_kinds_of_int8_are_smaller_and_still_right(run, trained, tmp_path) 
 
 def test_the_fp32_file_is_as_accurate_as_the_model(run, trained, tmp_path) -> None:
     told = run("eval", "--model", trained, "--data", "digits", "--json").json["top1"]
-    answer = run("quantize", "--model", trained, "--data", "digits", "--sessions", 1, "--batch",
-                 16, "--out", tmp_path / "out", "--json")  # fmt: skip
+    answer = run(
+        "quantize",
+        "--model",
+        trained,
+        "--data",
+        "digits",
+        "--sessions",
+        1,
+        "--batch",
+        16,
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
     assert answer.json["models"][0]["top1"] == pytest.approx(told, abs=1e-6)
 
 
 def test_pytorch_has_its_own(run, trained, tmp_path) -> None:
-    answer = run("quantize", "--model", trained, *QUICK, "--runtime", "torch", "--out",
-                 tmp_path / "out")  # fmt: skip
+    answer = run(
+        "quantize", "--model", trained, *QUICK, "--runtime", "torch", "--out", tmp_path / "out"
+    )
     assert answer.code in (0, 1), answer.err
     assert (tmp_path / "out" / "model.int8.pt").exists()
     assert "int8" in answer.out
@@ -85,8 +109,22 @@ def test_what_is_no_model_is_refused(run, tmp_path) -> None:
 
 
 def facts(name: str, ms: float, peak: int = 100) -> Facts:
-    return Facts(name, "onnxruntime", name, 1, 1, 10, 10, 10, ms, 0.98 * ms, 1.02 * ms, 100.0,
-                 peak, peak // 2)  # fmt: skip
+    return Facts(
+        name,
+        "onnxruntime",
+        name,
+        1,
+        1,
+        10,
+        10,
+        10,
+        ms,
+        0.98 * ms,
+        1.02 * ms,
+        100.0,
+        peak,
+        peak // 2,
+    )
 
 
 def test_it_is_said_plainly_where_int8_does_not_pay() -> None:
@@ -102,8 +140,18 @@ def test_it_is_said_plainly_where_int8_does_not_pay() -> None:
 
 def test_a_table_can_be_of_int8(run, tmp_path) -> None:
     out = tmp_path / "lut.csv"
-    answer = run("measure", "--in-model", "vit-micro-8", "--dtype", "int8",
-                 "--sessions", 1, "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "measure",
+        "--in-model",
+        "vit-micro-8",
+        "--dtype",
+        "int8",
+        "--sessions",
+        1,
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code in (0, 1), answer.err
     lines = [line for line in out.read_text().splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines))

@@ -18,9 +18,17 @@ from vitprof.training.data.datasets import load_dataset
 from vitprof.training.evaluate import evaluate
 
 SPACE = {
-    "family": "vit", "embed": [16, 24, 32], "depth": [1, 2, 3], "heads": [1, 2], "qk": 8,
-    "mlp": [16, 32, 48], "resolution": 8, "patch": 2, "classes": 10, "in_channels": 1,
-}  # fmt: skip
+    "family": "vit",
+    "embed": [16, 24, 32],
+    "depth": [1, 2, 3],
+    "heads": [1, 2],
+    "qk": 8,
+    "mlp": [16, 32, 48],
+    "resolution": 8,
+    "patch": 2,
+    "classes": 10,
+    "in_channels": 1,
+}
 SHORT = ("--population", "8", "--generations", "3", "--parents", "3", "--candidates", "500")
 
 
@@ -37,9 +45,19 @@ def table_of(space_file: Path, path: Path, **ms_of_op: float) -> Path:
     for block in find_search_space(str(space_file)).blocks():
         ms = block.macs / 1e6 * ms_of_op.get(block.op, 1.0)
         rows.append(
-            Row(block, latency_ms=ms, low_ms=0.99 * ms, high_ms=1.01 * ms, min_ms=ms, p10_ms=ms,
-                p90_ms=ms, p99_ms=ms, session_ms=(ms,) * 3, samples=30)
-        )  # fmt: skip
+            Row(
+                block,
+                latency_ms=ms,
+                low_ms=0.99 * ms,
+                high_ms=1.01 * ms,
+                min_ms=ms,
+                p10_ms=ms,
+                p90_ms=ms,
+                p99_ms=ms,
+                session_ms=(ms,) * 3,
+                samples=30,
+            )
+        )
     LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)
     return path
 
@@ -55,9 +73,28 @@ def supernet(space_file, tmp_path_factory) -> Path:
     from vitprof.cli.main import vitprof
 
     out = tmp_path_factory.mktemp("supernet") / "net"
-    asked = ("supernet", "--space", space_file, "--data", "digits", "--epochs", "12", "--batch",
-             "64", "--sandwich", "1", "--learning-rate", "4e-3", "--augment", "none",
-             "--autocast", "fp32", "--out", out, "--json")  # fmt: skip
+    asked = (
+        "supernet",
+        "--space",
+        space_file,
+        "--data",
+        "digits",
+        "--epochs",
+        "12",
+        "--batch",
+        "64",
+        "--sandwich",
+        "1",
+        "--learning-rate",
+        "4e-3",
+        "--augment",
+        "none",
+        "--autocast",
+        "fp32",
+        "--out",
+        out,
+        "--json",
+    )
     answer = CliRunner().invoke(vitprof, [str(word) for word in asked])
     assert answer.exit_code == 0, answer.output
     return out
@@ -65,8 +102,18 @@ def supernet(space_file, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def asked(table, supernet) -> tuple[object, ...]:
-    return ("search", "--supernet", supernet, "--data", "digits", "--table", table,
-            "--max-latency", "0.25ms", *SHORT)  # fmt: skip
+    return (
+        "search",
+        "--supernet",
+        supernet,
+        "--data",
+        "digits",
+        "--table",
+        table,
+        "--max-latency",
+        "0.25ms",
+        *SHORT,
+    )
 
 
 def test_the_best_subnet_under_a_latency(run, asked, supernet, table, tmp_path) -> None:
@@ -77,8 +124,16 @@ def test_the_best_subnet_under_a_latency(run, asked, supernet, table, tmp_path) 
     written = json.loads((out / "report.json").read_text())
     assert report.keys() == written.keys()
     assert report["macs"] == written["macs"]
-    assert {"predicted_ms", "measured_ms", "target_ms", "params", "macs", "top1", "top3",
-            "out"} <= set(report)  # fmt: skip
+    assert {
+        "predicted_ms",
+        "measured_ms",
+        "target_ms",
+        "params",
+        "macs",
+        "top1",
+        "top3",
+        "out",
+    } <= set(report)
     assert report["measured_ms"] is None
     assert report["predicted_ms"] <= report["target_ms"] == 0.25
     assert report["params"] <= 20_000
@@ -157,11 +212,29 @@ def test_two_workers_find_what_one_finds(run, asked, tmp_path) -> None:
 
 def test_every_table_is_kept(run, space_file, table, tmp_path) -> None:
     slow_attention = table_of(space_file, tmp_path / "other.csv", attention=5.0)
-    asked = ("search", "--space", space_file, "--proxy", "macs", *SHORT, "--table", table,
-             "--json", "--out")  # fmt: skip
+    asked = (
+        "search",
+        "--space",
+        space_file,
+        "--proxy",
+        "macs",
+        *SHORT,
+        "--table",
+        table,
+        "--json",
+        "--out",
+    )
     one = run(*asked, tmp_path / "one", "--max-latency", "0.25ms").json
-    both = run(*asked, tmp_path / "both", "--table", slow_attention, "--max-latency", "0.25ms",
-               "--max-latency", "0.5ms").json  # fmt: skip
+    both = run(
+        *asked,
+        tmp_path / "both",
+        "--table",
+        slow_attention,
+        "--max-latency",
+        "0.25ms",
+        "--max-latency",
+        "0.5ms",
+    ).json
     spec = create_spec(tmp_path / "one" / "best" / "spec.json")
     assert LatencyTable.read_csv(slow_attention).predict(spec).ms > 0.5
     assert both["best"]["predicted_ms"][0] <= 0.25
@@ -169,12 +242,27 @@ def test_every_table_is_kept(run, space_file, table, tmp_path) -> None:
     assert both["macs"] < one["macs"]
 
 
-@pytest.mark.parametrize("option", [
-    ("--max-params", "9k"), ("--max-macs", "150k"), ("--max-memory", "40KiB"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--max-params", "9k"),
+        ("--max-macs", "150k"),
+        ("--max-memory", "40KiB"),
+    ],
+)
 def test_every_limit_is_kept(run, space_file, table, tmp_path, option) -> None:
-    asked = ("search", "--space", space_file, "--proxy", "macs", *SHORT, "--table", table,
-             "--json", "--out")  # fmt: skip
+    asked = (
+        "search",
+        "--space",
+        space_file,
+        "--proxy",
+        "macs",
+        *SHORT,
+        "--table",
+        table,
+        "--json",
+        "--out",
+    )
     free = run(*asked, tmp_path / "free", "--max-latency", "1s").json
     held = run(*asked, tmp_path / "held", "--max-latency", "1s", *option).json
     cost = {"--max-params": "params", "--max-macs": "macs", "--max-memory": "peak_bytes"}[option[0]]
@@ -184,8 +272,20 @@ def test_every_limit_is_kept(run, space_file, table, tmp_path, option) -> None:
 
 
 def test_a_proxy_is_called_one(run, space_file, table, tmp_path) -> None:
-    asked = ("search", "--space", space_file, "--proxy", "params", *SHORT, "--table", table,
-             "--max-latency", "0.25ms", "--out", tmp_path / "found")  # fmt: skip
+    asked = (
+        "search",
+        "--space",
+        space_file,
+        "--proxy",
+        "params",
+        *SHORT,
+        "--table",
+        table,
+        "--max-latency",
+        "0.25ms",
+        "--out",
+        tmp_path / "found",
+    )
     answer = run(*asked)
     assert answer.code == 0, answer.err
     assert "no accuracy was measured" in answer.out
@@ -198,8 +298,22 @@ def test_a_proxy_is_called_one(run, space_file, table, tmp_path) -> None:
 
 
 def test_equation_3_weighs_latency_and_cost(run, space_file, supernet, table, tmp_path) -> None:
-    asked = ("search", "--supernet", supernet, "--data", "digits", "--table", table, *SHORT,
-             "--objective", "cost", "--cost-weight", "10", "--json", "--out")  # fmt: skip
+    asked = (
+        "search",
+        "--supernet",
+        supernet,
+        "--data",
+        "digits",
+        "--table",
+        table,
+        *SHORT,
+        "--objective",
+        "cost",
+        "--cost-weight",
+        "10",
+        "--json",
+        "--out",
+    )
     free = run(*asked, tmp_path / "free").json
     accurate = run(*asked, tmp_path / "accurate", "--min-accuracy", "0.4").json
     assert accurate["validation_top1"] >= 0.4
@@ -209,12 +323,37 @@ def test_equation_3_weighs_latency_and_cost(run, space_file, supernet, table, tm
 
 def test_winners_are_measured_where_the_table_was(run, space_file, tmp_path) -> None:
     lut = tmp_path / "lut.csv"
-    measured = run("measure", "--search-space", space_file, "--sessions", "1", "--models", "3",
-                   "--out", lut, "--json")  # fmt: skip
+    measured = run(
+        "measure",
+        "--search-space",
+        space_file,
+        "--sessions",
+        "1",
+        "--models",
+        "3",
+        "--out",
+        lut,
+        "--json",
+    )
     assert measured.code in (0, 1), measured.err  # a busy machine may call points unstable
-    answer = run("search", "--space", space_file, "--proxy", "macs", *SHORT, "--table", lut,
-                 "--max-latency", "1s", "--verify", "--winners", "2", "--json",
-                 "--out", tmp_path / "found")  # fmt: skip
+    answer = run(
+        "search",
+        "--space",
+        space_file,
+        "--proxy",
+        "macs",
+        *SHORT,
+        "--table",
+        lut,
+        "--max-latency",
+        "1s",
+        "--verify",
+        "--winners",
+        "2",
+        "--json",
+        "--out",
+        tmp_path / "found",
+    )
     assert answer.code in (0, 1), answer.err
     report = answer.json
     assert report["measured_ms"] > 0
@@ -223,25 +362,44 @@ def test_winners_are_measured_where_the_table_was(run, space_file, tmp_path) -> 
     )
 
 
-@pytest.mark.parametrize(("changed", "words"), [
-    (("--max-latency", "0.001ms"), ("no model", "nearest", "over 0.001 ms")),
-    (("--max-latency", "10 parsecs"), ("--max-latency", "10 parsecs", "not a latency", "5ms")),
-    (("--max-latency", "-3ms"), ("not a latency above 0",)),
-    (("--max-latency", "1ms", "--max-params", "0"), ("--max-params", "above 0")),
-    (("--max-latency", "1ms", "--max-latency", "2ms"), ("2 --max-latency for 1 --table",)),
-    ((), ("nothing limits the model",)),
-    (("--max-latency", "1ms", "--parents", "99"), ("99 parents", "population of 8")),
-    (("--max-latency", "1ms", "--min-accuracy", "0.5"), ("--objective cost",)),
-    (("--max-latency", "1ms", "--data", "digits"), ("--proxy looks at no images",)),
-    (("--max-latency", "1ms", "--supernet", "nowhere", "--data", "digits"),
-     ("give --supernet and --data", "or --proxy")),
-    (("--max-latency", "1ms", "--space", "autovit-xxs"), ("autovit-xxs is not covered", "measure")),
-    (("--max-latency", "1ms", "--space", "autovit-xl"), ("unknown search space", "autovit-")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (("--max-latency", "0.001ms"), ("no model", "nearest", "over 0.001 ms")),
+        (("--max-latency", "10 parsecs"), ("--max-latency", "10 parsecs", "not a latency", "5ms")),
+        (("--max-latency", "-3ms"), ("not a latency above 0",)),
+        (("--max-latency", "1ms", "--max-params", "0"), ("--max-params", "above 0")),
+        (("--max-latency", "1ms", "--max-latency", "2ms"), ("2 --max-latency for 1 --table",)),
+        ((), ("nothing limits the model",)),
+        (("--max-latency", "1ms", "--parents", "99"), ("99 parents", "population of 8")),
+        (("--max-latency", "1ms", "--min-accuracy", "0.5"), ("--objective cost",)),
+        (("--max-latency", "1ms", "--data", "digits"), ("--proxy looks at no images",)),
+        (
+            ("--max-latency", "1ms", "--supernet", "nowhere", "--data", "digits"),
+            ("give --supernet and --data", "or --proxy"),
+        ),
+        (
+            ("--max-latency", "1ms", "--space", "autovit-xxs"),
+            ("autovit-xxs is not covered", "measure"),
+        ),
+        (("--max-latency", "1ms", "--space", "autovit-xl"), ("unknown search space", "autovit-")),
+    ],
+)
 def test_bad_input_is_one_sentence(run, space_file, table, tmp_path, changed, words) -> None:
     out = tmp_path / "found"
-    answer = run("search", "--space", space_file, "--table", table, "--proxy", "macs", *SHORT,
-                 "--out", out, *changed)  # fmt: skip
+    answer = run(
+        "search",
+        "--space",
+        space_file,
+        "--table",
+        table,
+        "--proxy",
+        "macs",
+        *SHORT,
+        "--out",
+        out,
+        *changed,
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     for word in words:
@@ -260,8 +418,11 @@ def test_a_supernet_of_another_space(run, asked, tmp_path) -> None:
 def test_other_images_than_the_supernet_was_trained_on(run, asked, tmp_path) -> None:
     path = tmp_path / "noise.npz"
     rng = np.random.default_rng(0)
-    np.savez(path, images=rng.integers(0, 255, (200, 1, 8, 8), dtype=np.uint8),
-             labels=np.arange(200) % 10)  # fmt: skip
+    np.savez(
+        path,
+        images=rng.integers(0, 255, (200, 1, 8, 8), dtype=np.uint8),
+        labels=np.arange(200) % 10,
+    )
     answer = run(*asked, "--data", path, "--out", tmp_path / "found")
     assert answer.code == 2
     assert "is not what the supernet was trained on" in answer.err
@@ -272,8 +433,20 @@ def test_going_on_without_a_seed(run, space_file, table, tmp_path, monkeypatch) 
         raise KeyboardInterrupt
 
     out = tmp_path / "found"
-    asked = ("search", "--space", space_file, "--proxy", "macs", *SHORT, "--table", table,
-             "--max-latency", "0.25ms", "--out", out)  # fmt: skip
+    asked = (
+        "search",
+        "--space",
+        space_file,
+        "--proxy",
+        "macs",
+        *SHORT,
+        "--table",
+        table,
+        "--max-latency",
+        "0.25ms",
+        "--out",
+        out,
+    )
     with monkeypatch.context() as patch:
         patch.setattr("vitprof.search.evaluators.proxy.ProxyEvaluator.evaluate", stop)
         assert run(*asked).code == 130

@@ -11,17 +11,37 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-QUICK = ("--data", "digits", "--epochs", "1", "--batch", "128", "--augment", "none",
-         "--autocast", "fp32")  # fmt: skip
+QUICK = (
+    "--data",
+    "digits",
+    "--epochs",
+    "1",
+    "--batch",
+    "128",
+    "--augment",
+    "none",
+    "--autocast",
+    "fp32",
+)
 
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("space") / "tiny.json"
-    path.write_text(json.dumps({
-        "family": "vit", "embed": [16, 24], "depth": [1, 2], "heads": [1, 2], "qk": 8,
-        "mlp_ratio": [1, 2], "resolution": 8, "patch": 2,
-    }))  # fmt: skip
+    path.write_text(
+        json.dumps(
+            {
+                "family": "vit",
+                "embed": [16, 24],
+                "depth": [1, 2],
+                "heads": [1, 2],
+                "qk": 8,
+                "mlp_ratio": [1, 2],
+                "resolution": 8,
+                "patch": 2,
+            }
+        )
+    )
     return path
 
 
@@ -36,12 +56,27 @@ def same(first: Path, second: Path) -> bool:
 
 def test_a_supernet_is_trained_and_found_again(run, space, tmp_path) -> None:
     out = tmp_path / "net"
-    answer = run("supernet", "--space", space, *QUICK, "--sandwich", "1", "--distill-in-place",
-                 "--out", out, "--json")  # fmt: skip
+    answer = run(
+        "supernet",
+        "--space",
+        space,
+        *QUICK,
+        "--sandwich",
+        "1",
+        "--distill-in-place",
+        "--out",
+        out,
+        "--json",
+    )
     assert answer.code == 0, answer.err
     report = answer.json
-    assert {"spec.json", "model.safetensors", "preprocessor_config.json", "supernet.json",
-            "report.json"} <= {path.name for path in out.iterdir()}  # fmt: skip
+    assert {
+        "spec.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+        "supernet.json",
+        "report.json",
+    } <= {path.name for path in out.iterdir()}
     assert not (out / "state.pt").exists()
     # 1438 training images, a tenth of them held out.
     assert (report["images"], report["held_out"]) == (1295, 143)
@@ -63,8 +98,18 @@ def test_a_supernet_is_trained_and_found_again(run, space, tmp_path) -> None:
     assert round(again.top(1), 6) == subnets["smallest"]["top1"]
     assert found.record.training["sandwich"] == 1
 
-    words = run("supernet", "--space", space, *QUICK[:2], "--epochs", "0", "--checkpoint", out,
-                "--out", tmp_path / "on")  # fmt: skip
+    words = run(
+        "supernet",
+        "--space",
+        space,
+        *QUICK[:2],
+        "--epochs",
+        "0",
+        "--checkpoint",
+        out,
+        "--out",
+        tmp_path / "on",
+    )
     assert words.code == 0, words.err
     assert "may have been trained on" in words.err
     assert "40 models" in words.out
@@ -104,10 +149,22 @@ def test_two_processes_train_what_one_does(run, space, tmp_path) -> None:
     options = ("supernet", "--space", space, *QUICK, "--sandwich", "1", "--out")
     run(*options, tmp_path / "one")
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         "-m", "vitprof", *map(str, options), str(tmp_path / "two")],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            "-m",
+            "vitprof",
+            *map(str, options),
+            str(tmp_path / "two"),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     # Not the exit code: a process of gloo's may abort once all is done ("terminate called without
     # an active exception"), about once in 30 runs on a busy machine.
     assert done.stdout.count("written:") == 1, done.stderr[-3000:]
@@ -117,13 +174,16 @@ def test_two_processes_train_what_one_does(run, space, tmp_path) -> None:
         torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("--distill-in-place",), "add --sandwich"),
-    (("--validation", "1436"), "cannot be held out"),
-    (("--checkpoint", "nowhere"), "no checkpoint 'nowhere'"),
-    (("--teacher", "nowhere"), "no folder of a model"),
-    (("--batch", "1296"), "smaller --batch"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--distill-in-place",), "add --sandwich"),
+        (("--validation", "1436"), "cannot be held out"),
+        (("--checkpoint", "nowhere"), "no checkpoint 'nowhere'"),
+        (("--teacher", "nowhere"), "no folder of a model"),
+        (("--batch", "1296"), "smaller --batch"),
+    ],
+)
 def test_bad_input_is_one_sentence(run, space, tmp_path, arguments, words) -> None:
     answer = run("supernet", "--space", space, *QUICK, *arguments, "--out", tmp_path / "out")
     assert answer.code == 2
@@ -137,8 +197,16 @@ def test_a_checkpoint_of_another_model_names_what_differs(run, space, tmp_path) 
     wider.write_text(json.dumps({**json.loads(space.read_text()), "embed": [16, 32]}))
     small = ("--data", "digits", "--epochs", "0")
     run("supernet", "--space", space, *small, "--out", tmp_path / "net")
-    answer = run("supernet", "--space", wider, *small, "--checkpoint", tmp_path / "net",
-                 "--out", tmp_path / "out")  # fmt: skip
+    answer = run(
+        "supernet",
+        "--space",
+        wider,
+        *small,
+        "--checkpoint",
+        tmp_path / "net",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert "(1, 1, 24)" in answer.err
@@ -168,16 +236,31 @@ def test_weights_that_are_not_inherited_are_said_before_training(run, tmp_path) 
     answer = run("supernet", "--space", "swin", *QUICK, "--out", tmp_path / "out")
     assert answer.code == 2
     path = tmp_path / "efficientvit.json"
-    path.write_text(json.dumps({
-        "family": "efficientvit", "resolution": 64,
-        "stage": [{"embed": [16, 32], "depth": 1, "heads": 2}],
-    }))  # fmt: skip
+    path.write_text(
+        json.dumps(
+            {
+                "family": "efficientvit",
+                "resolution": 64,
+                "stage": [{"embed": [16, 32], "depth": 1, "heads": 2}],
+            }
+        )
+    )
     import numpy as np
 
-    np.savez(tmp_path / "two.npz", images=np.zeros((60, 3, 64, 64), np.uint8),
-             labels=np.arange(60) % 2)  # fmt: skip
-    answer = run("supernet", "--space", path, "--data", tmp_path / "two.npz", "--batch", "8",
-                 "--out", tmp_path / "out")  # fmt: skip
+    np.savez(
+        tmp_path / "two.npz", images=np.zeros((60, 3, 64, 64), np.uint8), labels=np.arange(60) % 2
+    )
+    answer = run(
+        "supernet",
+        "--space",
+        path,
+        "--data",
+        tmp_path / "two.npz",
+        "--batch",
+        "8",
+        "--out",
+        tmp_path / "out",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert "'efficientvit'" in answer.err

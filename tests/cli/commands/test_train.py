@@ -10,17 +10,38 @@ import numpy as np
 import pytest
 from vitprof.backends.machine import cpu_info
 
-QUICK = ("--data", "digits", "--epochs", "2", "--batch", "64", "--augment", "none",
-         "--autocast", "fp32")  # fmt: skip
+QUICK = (
+    "--data",
+    "digits",
+    "--epochs",
+    "2",
+    "--batch",
+    "64",
+    "--augment",
+    "none",
+    "--autocast",
+    "fp32",
+)
 
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("spec") / "tiny.json"
-    path.write_text(json.dumps({
-        "family": "vit", "embed": 32, "depth": 2, "heads": 2, "mlp": 64, "resolution": 8,
-        "patch": 2, "in_channels": 1, "classes": 10,
-    }))  # fmt: skip
+    path.write_text(
+        json.dumps(
+            {
+                "family": "vit",
+                "embed": 32,
+                "depth": 2,
+                "heads": 2,
+                "mlp": 64,
+                "resolution": 8,
+                "patch": 2,
+                "in_channels": 1,
+                "classes": 10,
+            }
+        )
+    )
     return path
 
 
@@ -49,9 +70,15 @@ def test_train_then_eval_say_the_same(run, spec, tmp_path) -> None:
         assert again.json[key] == answer.json[key]
     assert answer.json["top1"] > 0.15
     from_weights = run(
-        "eval", "--model", spec, "--checkpoint", out / "model.safetensors", "--data", "digits",
+        "eval",
+        "--model",
+        spec,
+        "--checkpoint",
+        out / "model.safetensors",
+        "--data",
+        "digits",
         "--json",
-    )  # fmt: skip
+    )
     assert from_weights.json["top1"] == answer.json["top1"]
     words = run("eval", "--model", out, "--data", "digits").out
     assert "top-1" in words
@@ -59,8 +86,17 @@ def test_train_then_eval_say_the_same(run, spec, tmp_path) -> None:
 
 
 def test_a_model_for_other_classes_is_fitted_when_it_starts_from_nothing(run, tmp_path) -> None:
-    answer = run("train", "--model", "vit-micro-8", *QUICK[:2], "--epochs", "0", "--out",
-                 tmp_path / "out", "--json")  # fmt: skip
+    answer = run(
+        "train",
+        "--model",
+        "vit-micro-8",
+        *QUICK[:2],
+        "--epochs",
+        "0",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
     assert answer.code == 0, answer.err
     assert json.loads((tmp_path / "out" / "spec.json").read_text())["classes"] == 10
 
@@ -93,13 +129,16 @@ def test_a_run_goes_on_and_a_finished_one_is_not_touched(run, spec, tmp_path, mo
     assert "finished run" in finished.err
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("--data", "nowhere"), "does not exist"),
-    (("--data", "digits", "--batch", "2000"), "smaller --batch"),
-    (("--data", "digits", "--train-device", "tpu"), "--train-device tpu"),
-    (("--data", "digits", "--teacher", "nowhere"), "no folder of a model"),
-    (("--data", "digits", "--resolution", "9"), "8 x 8"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--data", "nowhere"), "does not exist"),
+        (("--data", "digits", "--batch", "2000"), "smaller --batch"),
+        (("--data", "digits", "--train-device", "tpu"), "--train-device tpu"),
+        (("--data", "digits", "--teacher", "nowhere"), "no folder of a model"),
+        (("--data", "digits", "--resolution", "9"), "8 x 8"),
+    ],
+)
 def test_bad_input_is_one_sentence(run, spec, tmp_path, arguments, words) -> None:
     answer = run("train", "--model", spec, *arguments, "--out", tmp_path / "out")
     assert answer.code == 2
@@ -108,8 +147,19 @@ def test_bad_input_is_one_sentence(run, spec, tmp_path, arguments, words) -> Non
 
 
 def test_a_loss_that_is_no_number_is_one_sentence(run, spec, tmp_path) -> None:
-    answer = run("train", "--model", spec, *QUICK, "--learning-rate", "1e30", "--autocast", "fp32",
-                 "--out", tmp_path / "out", "--json")  # fmt: skip
+    answer = run(
+        "train",
+        "--model",
+        spec,
+        *QUICK,
+        "--learning-rate",
+        "1e30",
+        "--autocast",
+        "fp32",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert "loss became" in answer.err
@@ -125,8 +175,15 @@ def test_a_folder_with_something_else_is_not_written_into(run, spec, tmp_path) -
 def test_weights_of_another_model_name_what_differs(run, spec, tmp_path) -> None:
     out = tmp_path / "out"
     run("train", "--model", spec, *QUICK[:2], "--epochs", "0", "--out", out)
-    answer = run("eval", "--model", "vit-micro-8", "--checkpoint", out / "model.safetensors",
-                 "--data", "digits")  # fmt: skip
+    answer = run(
+        "eval",
+        "--model",
+        "vit-micro-8",
+        "--checkpoint",
+        out / "model.safetensors",
+        "--data",
+        "digits",
+    )
     assert answer.code == 2
     assert answer.is_one_sentence
     assert "cls_token" in answer.err
@@ -136,8 +193,9 @@ def test_eval_without_weights_and_with_other_classes(run, spec, tmp_path) -> Non
     assert "has no weights" in run("eval", "--model", spec, "--data", "digits").err
     out = tmp_path / "out"
     run("train", "--model", spec, *QUICK[:2], "--epochs", "0", "--out", out)
-    np.savez(tmp_path / "two.npz", images=np.zeros((20, 1, 8, 8), np.uint8),
-             labels=np.arange(20) % 2)  # fmt: skip
+    np.savez(
+        tmp_path / "two.npz", images=np.zeros((20, 1, 8, 8), np.uint8), labels=np.arange(20) % 2
+    )
     answer = run("eval", "--model", out, "--data", tmp_path / "two.npz")
     assert answer.code == 2
     assert "has 2 classes" in answer.err

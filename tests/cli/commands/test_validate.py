@@ -18,8 +18,9 @@ def test_json_picture_and_csv_say_the_same(run, measured, tmp_path) -> None:
     path, _ = measured
     before = path.read_bytes()
     out, plot = tmp_path / "models.csv", tmp_path / "validate.png"
-    answer = run("validate", "--table", path, *QUICK, "--train", "3", "--out", out, "--plot", plot,
-                 "--json")  # fmt: skip
+    answer = run(
+        "validate", "--table", path, *QUICK, "--train", "3", "--out", out, "--plot", plot, "--json"
+    )
     assert answer.code == 0, answer.err
     result = answer.json
     assert result["samples"] == 3
@@ -33,9 +34,14 @@ def test_json_picture_and_csv_say_the_same(run, measured, tmp_path) -> None:
 
     frame = pd.read_csv(out)
     assert list(frame.columns) == [
-        "model", "measured_ms", "again_ms", "predicted_ms", "low_ms", "high_ms",
+        "model",
+        "measured_ms",
+        "again_ms",
+        "predicted_ms",
+        "low_ms",
+        "high_ms",
         *(f"{name}_ms" for name in (*LINES, *LEARNED)),
-    ]  # fmt: skip
+    ]
     assert list(frame["model"]) == ["unseen-0", "unseen-1", "unseen-2"]
     errors = frame["predicted_ms"] / frame["measured_ms"] - 1
     assert result["table"]["mape"] == pytest.approx(errors.abs().mean(), abs=1e-4)
@@ -52,8 +58,15 @@ def test_for_people_every_predictor_has_a_line(run, measured) -> None:
     path, _ = measured
     answer = run("validate", "--table", path, *QUICK)
     assert answer.code == 0, answer.err
-    for words in ("this table", "sum of lone blocks", "a·MACs + b", "noise floor: measured again",
-                  "not corrected for drift", "95 % interval", "of the 3 measurements"):  # fmt: skip
+    for words in (
+        "this table",
+        "sum of lone blocks",
+        "a·MACs + b",
+        "noise floor: measured again",
+        "not corrected for drift",
+        "95 % interval",
+        "of the 3 measurements",
+    ):
         assert words in answer.out
     assert "MLP" not in answer.out
 

@@ -38,8 +38,21 @@ def test_json_says_what_each_choice_costs_and_ranks(run, table: Path) -> None:
 
 def test_a_budget_keeps_what_fits_and_the_file_has_all(run, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "v.csv"
-    answer = run("variants", "--table", table, "--choices", "depth,qk", "--max-latency", "2.9ms",
-                 "--sort", "macs", "--top", "1", "--out", out)  # fmt: skip
+    answer = run(
+        "variants",
+        "--table",
+        table,
+        "--choices",
+        "depth,qk",
+        "--max-latency",
+        "2.9ms",
+        "--sort",
+        "macs",
+        "--top",
+        "1",
+        "--out",
+        out,
+    )
     assert answer.code == 0, answer.err
     lines = list(csv.DictReader(out.open()))
     assert 0 < len(lines) < 12

@@ -28,9 +28,30 @@ def test_a_time_is_a_number_and_a_unit(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "s", "soon", "0", "0s", "0.0m", "-5", "+5", "1d", "60S", "1e3", "1.", ".5", "1,5m",
-     "nan", "inf", "1m30s", "60 s s", "m1", "5\n5"],
-)  # fmt: skip
+    [
+        "",
+        " ",
+        "s",
+        "soon",
+        "0",
+        "0s",
+        "0.0m",
+        "-5",
+        "+5",
+        "1d",
+        "60S",
+        "1e3",
+        "1.",
+        ".5",
+        "1,5m",
+        "nan",
+        "inf",
+        "1m30s",
+        "60 s s",
+        "m1",
+        "5\n5",
+    ],
+)
 def test_what_is_no_time_is_refused_with_examples(
     text: str, refused: Callable[..., object]
 ) -> None:

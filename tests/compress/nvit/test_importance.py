@@ -69,8 +69,11 @@ def test_magnitude_and_taylor_are_sums_of_squares() -> None:
     structures = prunable_of(VIT).structures(VIT, True)
     mlp = next(s for s in structures if s.name == "layers.1.mlp")
     weights = dict(model.named_parameters())
-    rows = [weights["blocks.1.mlp.fc1.weight"], weights["blocks.1.mlp.fc1.bias"][:, None],
-            weights["blocks.1.mlp.fc2.weight"].T]  # fmt: skip
+    rows = [
+        weights["blocks.1.mlp.fc1.weight"],
+        weights["blocks.1.mlp.fc1.bias"][:, None],
+        weights["blocks.1.mlp.fc2.weight"].T,
+    ]
     magnitude, taylor = Importance("magnitude"), Importance("taylor")
     magnitude.observe([mlp], model)
     taylor.observe([mlp], model)

@@ -61,18 +61,37 @@ Make = Callable[..., NViTRun]
 @pytest.fixture
 def make(trained, data, table, tmp_path) -> Make:
     def make(
-        targets: str = "0.7x,0.5x", folder: Path | None = None, unit="latency", ranking="latency",
-        sparsify=None, training=TRAINING, groups=SMALL, only=(), score="hessian",
-        on_progress=no_progress, **options,
-    ) -> NViTRun:  # fmt: skip
+        targets: str = "0.7x,0.5x",
+        folder: Path | None = None,
+        unit="latency",
+        ranking="latency",
+        sparsify=None,
+        training=TRAINING,
+        groups=SMALL,
+        only=(),
+        score="hessian",
+        on_progress=no_progress,
+        **options,
+    ) -> NViTRun:
         model = create_model(SPEC)
         model.load_state_dict(trained.state_dict())
         chosen = {"prune_epochs": 1.0, "prune_every": 4, **options}
         context = context_of(
-            model, TrainingContext(data, data.normalisation), folder or tmp_path / "out", table,
-            targets, unit, ranking, groups=groups, only=only, kinds=METHOD.kinds, score=score,
-            plan=training, two_four=sparsify, on_progress=on_progress,
-        )  # fmt: skip
+            model,
+            TrainingContext(data, data.normalisation),
+            folder or tmp_path / "out",
+            table,
+            targets,
+            unit,
+            ranking,
+            groups=groups,
+            only=only,
+            kinds=METHOD.kinds,
+            score=score,
+            plan=training,
+            two_four=sparsify,
+            on_progress=on_progress,
+        )
         return NViTRun(context, NViTOptions(**chosen), DistillationLoss(full=trained))
 
     return make
@@ -128,11 +147,21 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(make, tmp_path, monkey
     assert again.sensitivities == whole.sensitivities
 
 
-@pytest.mark.parametrize("plan", [
-    {"score": "magnitude"}, {"score": "taylor"}, {"score": "random"}, {"eta": 0.0}, {"eta": 2.0},
-    {"no_head_alignment": True}, {"allocation": "uniform"}, {"ranking": "macs"},
-    {"ranking": "params"},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"score": "magnitude"},
+        {"score": "taylor"},
+        {"score": "random"},
+        {"eta": 0.0},
+        {"eta": 2.0},
+        {"no_head_alignment": True},
+        {"allocation": "uniform"},
+        {"ranking": "macs"},
+        {"ranking": "params"},
+    ],
+    ids=str,
+)
 def test_every_ablation_meets_its_target(make, table, plan) -> None:
     run = make("0.6x", **plan)
     run.prune()
@@ -194,11 +223,20 @@ def test_a_target_out_of_reach_names_the_smallest(make) -> None:
         make("0.01x")
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("0x", "is not a target above 0"), ("1x", "above 0 and below"), ("1.2x", "above 0 and below"),
-    ("99ms", "above 0 and below"), ("fast", "is not a target"), ("", "no target"),
-    ("0.5x,0.50x", "are the same"), ("-1ms", "is not a target"), ("nanx", "is not a target"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0x", "is not a target above 0"),
+        ("1x", "above 0 and below"),
+        ("1.2x", "above 0 and below"),
+        ("99ms", "above 0 and below"),
+        ("fast", "is not a target"),
+        ("", "no target"),
+        ("0.5x,0.50x", "are the same"),
+        ("-1ms", "is not a target"),
+        ("nanx", "is not a target"),
+    ],
+)
 def test_bad_targets(make, text, words) -> None:
     with pytest.raises(UserError, match=words):
         make(text)
@@ -222,16 +260,31 @@ def test_only_some_structures_shrink(make) -> None:
 
 def test_one_stage_of_a_swin(data, tmp_path) -> None:
     spec = SwinSpec.uniform(
-        32, [1, 2], [2, 4], mlp_ratio=2, patch=1, window=4, resolution=8, in_channels=1, classes=10,
+        32,
+        [1, 2],
+        [2, 4],
+        mlp_ratio=2,
+        patch=1,
+        window=4,
+        resolution=8,
+        in_channels=1,
+        classes=10,
         name="digits-swin",
-    )  # fmt: skip
+    )
     table = table_of(SwinSlabs.covering(spec).blocks(), lambda block: block.macs / 1e6 + 0.01)
     torch.manual_seed(0)
     context = context_of(
-        create_model(spec), TrainingContext(data, data.normalisation), tmp_path / "out", table,
-        "0.8x", groups=SMALL, only=("stages.1.",), kinds=METHOD.kinds, score="hessian",
+        create_model(spec),
+        TrainingContext(data, data.normalisation),
+        tmp_path / "out",
+        table,
+        "0.8x",
+        groups=SMALL,
+        only=("stages.1.",),
+        kinds=METHOD.kinds,
+        score="hessian",
         plan=TRAINING,
-    )  # fmt: skip
+    )
     run = NViTRun(context, NViTOptions(prune_epochs=0.5, prune_every=2), DistillationLoss())
     run.prune()
     found = run.finetune(run.goal.targets[0])

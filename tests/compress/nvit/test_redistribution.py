@@ -65,8 +65,10 @@ def test_the_mean_of_a_kind_is_over_its_units(linear_table) -> None:
     sizes = {"embed": 16, "heads": 1, "qk": 8, "v": 8, "mlp": 16}
     lines = sensitivities(VIT, importance, Budget(linear_table), sizes, {})
     assert [(x.structure, x.importance) for x in lines] == [
-        ("layers.0.mlp", 1.0), ("layers.1.heads", 1.5),
-    ]  # fmt: skip
+        ("layers.0.mlp", 1.0),
+        ("layers.1.heads", 1.5),
+    ]
     assert [(x.kind, x.units, x.importance) for x in by_kind([*lines, *lines[:1]])] == [
-        ("heads", 4, 1.5), ("mlp", 128, 1.0),
-    ]  # fmt: skip
+        ("heads", 4, 1.5),
+        ("mlp", 128, 1.0),
+    ]

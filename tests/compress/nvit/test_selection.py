@@ -135,8 +135,7 @@ def test_without_alignment_heads_differ_and_width_is_the_widest(linear_table) ->
     for s in structures:
         left = (~found[s.name]).reshape(4, -1).sum(dim=1)
         assert s.width_without(found[s.name]) == int(left.max())
-    assert len({int(n) for s in structures
-                for n in (~found[s.name]).reshape(4, -1).sum(dim=1)}) > 1  # fmt: skip
+    assert len({int(n) for s in structures for n in (~found[s.name]).reshape(4, -1).sum(dim=1)}) > 1
 
 
 def test_few_groups_exhaustively(linear_table) -> None:

@@ -41,15 +41,33 @@ def table_for(spec):
 
 
 def run_of(
-    spec, folder: Path, targets="0.8x", unit="macs", ranking=None, table=None, only=(),
-    score="trajectory", on_progress=no_progress, **options,
-) -> OptinRun:  # fmt: skip
+    spec,
+    folder: Path,
+    targets="0.8x",
+    unit="macs",
+    ranking=None,
+    table=None,
+    only=(),
+    score="trajectory",
+    on_progress=no_progress,
+    **options,
+) -> OptinRun:
     chosen = OptinOptions(**{"score_images": 8, "reconstruct": 0, **options})
     context = context_of(
-        randomised(spec), TrainingContext(dataset(spec), NORM), folder, table or table_for(spec),
-        targets, unit, ranking, groups=GROUPS, only=only, score=score, kinds=METHOD.kinds,
-        by_units=METHOD.goes_by_units(chosen), on_progress=on_progress,
-    )  # fmt: skip
+        randomised(spec),
+        TrainingContext(dataset(spec), NORM),
+        folder,
+        table or table_for(spec),
+        targets,
+        unit,
+        ranking,
+        groups=GROUPS,
+        only=only,
+        score=score,
+        kinds=METHOD.kinds,
+        by_units=METHOD.goes_by_units(chosen),
+        on_progress=on_progress,
+    )
     return OptinRun(context, chosen)
 
 

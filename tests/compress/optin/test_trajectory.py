@@ -18,9 +18,12 @@ def relations(features: torch.Tensor) -> torch.Tensor:
 
 @settings(deadline=None, max_examples=25)
 @given(
-    images=st.integers(1, 3), tokens=st.integers(1, 6), width=st.integers(1, 9),
-    change=st.sampled_from([1e-3, 0.1, 2.0]), seed=st.integers(0, 1000),
-)  # fmt: skip
+    images=st.integers(1, 3),
+    tokens=st.integers(1, 6),
+    width=st.integers(1, 9),
+    change=st.sampled_from([1e-3, 0.1, 2.0]),
+    seed=st.integers(0, 1000),
+)
 def test_the_manifold_error_is_the_norm_of_the_difference(images, tokens, width, change, seed):
     generator = torch.Generator().manual_seed(seed)
     full = torch.randn(images, tokens, width, generator=generator, dtype=torch.float64)
@@ -59,9 +62,16 @@ def test_layers_are_added_or_averaged() -> None:
     torch.testing.assert_close(importance(Trajectory(), [], logits), 0.01 * logits)
 
 
-@pytest.mark.parametrize("wrong", [
-    {"weight": -1.0}, {"weight": float("nan")}, {"temperature": 0.0}, {"depth": -1},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"weight": -1.0},
+        {"weight": float("nan")},
+        {"temperature": 0.0},
+        {"depth": -1},
+    ],
+    ids=str,
+)
 def test_values_out_of_range_are_refused(wrong) -> None:
     with pytest.raises(UserError):
         Trajectory(**wrong)

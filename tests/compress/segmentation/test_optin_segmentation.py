@@ -61,10 +61,18 @@ def make_run(folder, images, tmp_path):
         spec = backbone_spec(folder)
         table = table_of(SwinSlabs.covering(spec).blocks(), lambda b: b.macs / 1e6 + 0.01)
         context = context_of(
-            load_mask2former(folder), TrainingContext(images, NORM), tmp_path / "run", table,
-            f"{share}x", unit, spec=spec, groups=GROUPS, only=only, kinds=SEGMENTATION.kinds,
+            load_mask2former(folder),
+            TrainingContext(images, NORM),
+            tmp_path / "run",
+            table,
+            f"{share}x",
+            unit,
+            spec=spec,
+            groups=GROUPS,
+            only=only,
+            kinds=SEGMENTATION.kinds,
             score=score,
-        )  # fmt: skip
+        )
         chosen = SegmentationOptions(**{"score_images": 2, "reconstruct": 0, **options})
         return SegmentationRun(context, chosen)
 
@@ -169,8 +177,11 @@ def test_a_pruned_folder_comes_back(make_run, folder, tmp_path) -> None:
     out = tmp_path / "out"
     write_mask2former(dense, swin.spec, folder, out)
     assert {path.name for path in out.iterdir()} == {
-        "config.json", "model.safetensors", "preprocessor_config.json", "spec.json"
-    }  # fmt: skip
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+        "spec.json",
+    }
     assert (out / "config.json").read_bytes() == (folder / "config.json").read_bytes()
     again = load_mask2former(out)
     assert type(again).__name__ == "Mask2FormerForUniversalSegmentation"

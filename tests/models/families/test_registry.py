@@ -125,12 +125,15 @@ def test_what_a_family_has_not_is_refused_in_words(install_toy: Install, refused
         ([('"toy_mixer"', '"attention"')], "toy", "vitprof has an op 'attention' itself"),
         ([('"toy_mixer"', '"softmax"')], "toy", "vitprof has an op 'softmax' itself"),
         ([("from vitprof.models import", "from vitprof.none import")], "toy", "cannot be imported"),
-        ([("def known() -> list[ToySpec]:", "def known():\n    return 1 / 0")], "toy",
-         "looking into it fails (ZeroDivisionError"),
+        (
+            [("def known() -> list[ToySpec]:", "def known():\n    return 1 / 0")],
+            "toy",
+            "looking into it fails (ZeroDivisionError",
+        ),
         ([("return [ToySpec(name", "return [3, ToySpec(name")], "toy", "model of it is no ToySpec"),
         ([], "swin", "vitprof has a family of this name itself"),
     ],
-)  # fmt: skip
+)
 def test_an_unfit_family_is_left_out_with_one_sentence(
     changes, name: str, reason: str, install_toy: Install, caplog: pytest.LogCaptureFixture
 ) -> None:

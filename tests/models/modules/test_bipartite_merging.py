@@ -97,21 +97,30 @@ def test_blocks_tell_what_each_layer_sees() -> None:
     found = [(op, its.get("tokens"), its.get("merged")) for op, its in dims]
     assert found == [
         ("patch_embed", None, None),
-        ("attention", 37, None), ("bipartite_merging", 37, 5), ("mlp", 32, None),
-        ("proportional_attention", 32, None), ("mlp", 32, None),
-        ("proportional_attention", 32, None), ("bipartite_merging", 32, 7), ("mlp", 25, None),
+        ("attention", 37, None),
+        ("bipartite_merging", 37, 5),
+        ("mlp", 32, None),
+        ("proportional_attention", 32, None),
+        ("mlp", 32, None),
+        ("proportional_attention", 32, None),
+        ("bipartite_merging", 32, 7),
+        ("mlp", 25, None),
         ("classifier", 25, None),
-    ]  # fmt: skip
+    ]
     assert SPEC.macs < replace(SPEC, merges=()).macs
     assert sum(p.numel() for p in create_model(SPEC).parameters()) == SPEC.params
     assert ViTSpec.from_json(SPEC.to_json()) == SPEC
 
 
-@pytest.mark.parametrize("block", [
-    Block.of("bipartite_merging", embed=24, heads=3, qk=16, tokens=17, merged=4),
-    Block.of("bipartite_merging", embed=24, heads=1, qk=8, tokens=16, merged=7),
-    Block.of("proportional_attention", embed=24, heads=3, qk=8, v=4, tokens=17),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "block",
+    [
+        Block.of("bipartite_merging", embed=24, heads=3, qk=16, tokens=17, merged=4),
+        Block.of("bipartite_merging", embed=24, heads=1, qk=8, tokens=16, merged=7),
+        Block.of("proportional_attention", embed=24, heads=3, qk=8, v=4, tokens=17),
+    ],
+    ids=str,
+)
 def test_the_blocks_run_alone(block) -> None:
     module = create_block(block)
     out = module(torch.randn(2, *block.input_shape))
@@ -120,10 +129,17 @@ def test_the_blocks_run_alone(block) -> None:
     assert onnx_from_module(module, (1, *block.input_shape))
 
 
-@pytest.mark.parametrize(("merges", "words"), [
-    ((1, 2), "2 numbers for 3 layers"), ((19, 0, 0), "more than half of the 37 tokens"),
-    ((18, 10, 0), "at most 9"), ((-1, 0, 0), "merges=-1"), ("abc", "list of whole numbers"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("merges", "words"),
+    [
+        ((1, 2), "2 numbers for 3 layers"),
+        ((19, 0, 0), "more than half of the 37 tokens"),
+        ((18, 10, 0), "at most 9"),
+        ((-1, 0, 0), "merges=-1"),
+        ("abc", "list of whole numbers"),
+    ],
+    ids=str,
+)
 def test_schedules_that_cannot_be_are_refused(merges, words) -> None:
     with pytest.raises(UserError, match=words):
         replace(SPEC, merges=merges)

@@ -128,9 +128,12 @@ def test_the_parts_add_up_to_the_total_whatever_they_are() -> None:
 def test_medians_are_taken_node_by_node() -> None:
     runs = [
         Profile(total, (node("Gemm", MATMUL, gemm), node("Add", ELEMENTWISE, add)), recording)
-        for total, gemm, add, recording in ((9.0, 5.0, 1.0, 0.1), (7.0, 9.0, 2.0, 0.3),
-                                            (8.0, 6.0, 0.5, 0.2))
-    ]  # fmt: skip
+        for total, gemm, add, recording in (
+            (9.0, 5.0, 1.0, 0.1),
+            (7.0, 9.0, 2.0, 0.3),
+            (8.0, 6.0, 0.5, 0.2),
+        )
+    ]
     together = merged(runs)
     assert together.total_ms == 8.0
     assert [one.ms for one in together.nodes] == [6.0, 1.0]
@@ -154,8 +157,10 @@ def test_nodes_that_a_session_orders_otherwise_are_found_by_name() -> None:
 
 
 def test_nodes_of_the_same_name_are_told_apart_by_their_order() -> None:
-    runs = [Profile(9.0, (named("R", "R", one), named("R", "R", two))) for one, two in
-            ((1.0, 7.0), (3.0, 9.0))]  # fmt: skip
+    runs = [
+        Profile(9.0, (named("R", "R", one), named("R", "R", two)))
+        for one, two in ((1.0, 7.0), (3.0, 9.0))
+    ]
     assert [one.ms for one in merged(runs).nodes] == [2.0, 8.0]
 
 
@@ -285,10 +290,14 @@ def test_a_real_model_is_divided_from_end_to_end() -> None:
     spec = create_spec("vit-micro-8")
     seen: list[tuple[str, int, int, str]] = []
     (found,) = breakdown_models(
-        [spec], Target(OnnxRuntimeBackend(), replace(CPU, batch=2)), profile_onnxruntime,
-        sessions=2, warmup=1, runs=3,
+        [spec],
+        Target(OnnxRuntimeBackend(), replace(CPU, batch=2)),
+        profile_onnxruntime,
+        sessions=2,
+        warmup=1,
+        runs=3,
         on_progress=lambda *done: seen.append(done),
-    )  # fmt: skip
+    )
     assert found.low_ms <= found.latency_ms <= found.high_ms
     assert math.fsum(part.ms for part in found.classes.values()) == pytest.approx(
         found.latency_ms, rel=1e-12

@@ -29,13 +29,29 @@ from vitprof.profiler.breakdown.work import Tensor, Work, work_of
 
 
 def session(name: str, start: int, us: int) -> dict[str, Any]:
-    return {"cat": "Session", "pid": 7, "tid": 7, "ph": "X", "name": name, "ts": start, "dur": us,
-            "args": {}}  # fmt: skip
+    return {
+        "cat": "Session",
+        "pid": 7,
+        "tid": 7,
+        "ph": "X",
+        "name": name,
+        "ts": start,
+        "dur": us,
+        "args": {},
+    }
 
 
 def kernel(op: str, start: int, us: int, **args: Any) -> dict[str, Any]:
-    return {"cat": "Node", "pid": 7, "tid": 7, "ph": "X", "name": f"/{op}_kernel_time",
-            "ts": start, "dur": us, "args": {"op_name": op, "provider": "CPU", **args}}  # fmt: skip
+    return {
+        "cat": "Node",
+        "pid": 7,
+        "tid": 7,
+        "ph": "X",
+        "name": f"/{op}_kernel_time",
+        "ts": start,
+        "dur": us,
+        "args": {"op_name": op, "provider": "CPU", **args},
+    }
 
 
 def run(start: int, *nodes: tuple[str, int], total: int) -> list[dict[str, Any]]:
@@ -44,8 +60,11 @@ def run(start: int, *nodes: tuple[str, int], total: int) -> list[dict[str, Any]]
     for op, us in nodes:
         events.append(kernel(op, now, us))
         now += us + 10
-    return [*events, session("SequentialExecutor::Execute", start + 2, total - 4),
-            session("model_run", start, total)]  # fmt: skip
+    return [
+        *events,
+        session("SequentialExecutor::Execute", start + 2, total - 4),
+        session("model_run", start, total),
+    ]
 
 
 NODES = (("Conv", 100), ("Reshape", 2), ("FusedMatMul", 402), ("Softmax", 52), ("Transpose", 52))
@@ -77,9 +96,16 @@ def test_a_scripted_file_gives_its_numbers_back() -> None:
     # 98 + 0 + 400 + 50 + 50 us of kernels
     shares = {kind: part.share for kind, part in Breakdown("m", 1, 1, 1, profile).classes.items()}
     assert shares == pytest.approx(
-        {MATMUL: 400 / 598, CONVOLUTION: 98 / 598, COPY: 50 / 598, ELEMENTWISE: 0,
-         NORMALISATION: 0, SOFTMAX: 50 / 598}, rel=1e-12,
-    )  # fmt: skip
+        {
+            MATMUL: 400 / 598,
+            CONVOLUTION: 98 / 598,
+            COPY: 50 / 598,
+            ELEMENTWISE: 0,
+            NORMALISATION: 0,
+            SOFTMAX: 50 / 598,
+        },
+        rel=1e-12,
+    )
 
 
 def test_the_order_of_the_events_in_the_file_does_not_matter() -> None:
@@ -128,7 +154,7 @@ def changed(event: int, **fields: Any) -> list[Any]:
         (changed(0, args={"op_name": 7}), "does not say its operation"),
         (changed(0, args={"op_name": ""}), "does not say its operation"),
     ],
-)  # fmt: skip
+)
 def test_a_file_of_something_else_is_one_sentence(events: object, words: str, refused) -> None:
     with refused("ONNX Runtime", "cannot be read", words):
         profiles_from_json(json.dumps(events))
@@ -163,9 +189,18 @@ def test_whatever_stands_in_a_field_is_read_or_refused(place: int, field: str, v
 
 @pytest.mark.parametrize(
     "shapes",
-    [None, 3, [3], [{}], [{"float": 3}], [{"float": [-1]}], [{"float": ["a"]}],
-     [{"float": [1], "x": [1]}], [{"float": [2, 2]}, None]],
-)  # fmt: skip
+    [
+        None,
+        3,
+        [3],
+        [{}],
+        [{"float": 3}],
+        [{"float": [-1]}],
+        [{"float": ["a"]}],
+        [{"float": [1], "x": [1]}],
+        [{"float": [2, 2]}, None],
+    ],
+)
 def test_shapes_that_are_not_told_leave_the_work_unknown(shapes: object) -> None:
     event = kernel("Gemm", 5, 5, input_type_shape=shapes, output_type_shape=[{"float": [2, 2]}])
     (profile,) = profiles_from_json(json.dumps([event, session("model_run", 0, 30)]))
@@ -180,22 +215,42 @@ def tensors(*shapes: tuple[int, ...]) -> list[Tensor]:
     ("op", "kind", "inputs", "output", "work"),
     [
         # a constant weight is packed, and not among the inputs
-        ("Gemm", MATMUL, [(17, 64), (192,)], (17, 192),
-         Work(17 * 64 * 192, 4 * (17 * 64 + 192 + 17 * 192 + 64 * 192))),
-        ("MatMul", MATMUL, [(1, 4, 17, 16), (1, 4, 16, 17)], (1, 4, 17, 17),
-         Work(4 * 17 * 16 * 17, 4 * 4 * (2 * 17 * 16 + 17 * 17))),
-        ("FusedMatMul", MATMUL, [(4, 16, 17), (4, 16, 9)], (4, 17, 9),
-         Work(4 * 17 * 16 * 9, 4 * 4 * (16 * 17 + 16 * 9 + 17 * 9))),
+        (
+            "Gemm",
+            MATMUL,
+            [(17, 64), (192,)],
+            (17, 192),
+            Work(17 * 64 * 192, 4 * (17 * 64 + 192 + 17 * 192 + 64 * 192)),
+        ),
+        (
+            "MatMul",
+            MATMUL,
+            [(1, 4, 17, 16), (1, 4, 16, 17)],
+            (1, 4, 17, 17),
+            Work(4 * 17 * 16 * 17, 4 * 4 * (2 * 17 * 16 + 17 * 17)),
+        ),
+        (
+            "FusedMatMul",
+            MATMUL,
+            [(4, 16, 17), (4, 16, 9)],
+            (4, 17, 9),
+            Work(4 * 17 * 16 * 9, 4 * 4 * (16 * 17 + 16 * 9 + 17 * 9)),
+        ),
         ("MatMul", MATMUL, [(3,), (3,)], (), Work(None, None)),
         ("Attention", MATMUL, [(2, 5, 7)], (2, 6, 7), Work(None, None)),
-        ("Conv", CONVOLUTION, [(1, 8, 14, 14), (16, 4, 3, 3), (16,)], (1, 16, 7, 7),
-         Work(16 * 49 * 4 * 9, 4 * (8 * 196 + 16 * 36 + 16 + 16 * 49))),
+        (
+            "Conv",
+            CONVOLUTION,
+            [(1, 8, 14, 14), (16, 4, 3, 3), (16,)],
+            (1, 16, 7, 7),
+            Work(16 * 49 * 4 * 9, 4 * (8 * 196 + 16 * 36 + 16 + 16 * 49)),
+        ),
         ("Conv", CONVOLUTION, [(1, 8, 14, 14)], (1, 16, 7, 7), Work(None, None)),
         ("Reshape", COPY, [(2, 6), (3,)], (3, 4), Work(0, 0)),
         ("Transpose", COPY, [(2, 6)], (6, 2), Work(0, 96)),
         ("Softmax", SOFTMAX, [(2, 6)], (2, 6), Work(0, 96)),
     ],
-)  # fmt: skip
+)
 def test_work_is_what_the_shapes_say(op, kind, inputs, output, work: Work) -> None:
     assert work_of(op, kind, tensors(*inputs), tensors(output)) == work
 
@@ -210,16 +265,25 @@ def test_bytes_count_the_size_of_an_element() -> None:
     [
         (MATMUL, "MatMul FusedMatMul Gemm Attention MultiHeadAttention"),
         (CONVOLUTION, "Conv FusedConv NhwcFusedConv ConvTranspose"),
-        (COPY, "Reshape Transpose Concat Split Slice Gather Pad Cast Expand ReorderInput "
-               "ReorderOutput"),
-        (ELEMENTWISE, "Add Mul Relu Gelu BiasGelu FastGelu QuickGelu HardSwish Sigmoid Where "
-                      "GlobalAveragePool ReduceMean Erf Exp"),
-        (NORMALISATION, "LayerNormalization SkipLayerNormalization BatchNormalization "
-                        "GroupNormalization SimplifiedLayerNormalization"),
+        (
+            COPY,
+            "Reshape Transpose Concat Split Slice Gather Pad Cast Expand ReorderInput "
+            "ReorderOutput",
+        ),
+        (
+            ELEMENTWISE,
+            "Add Mul Relu Gelu BiasGelu FastGelu QuickGelu HardSwish Sigmoid Where "
+            "GlobalAveragePool ReduceMean Erf Exp",
+        ),
+        (
+            NORMALISATION,
+            "LayerNormalization SkipLayerNormalization BatchNormalization "
+            "GroupNormalization SimplifiedLayerNormalization",
+        ),
         (SOFTMAX, "Softmax LogSoftmax BiasSoftmax"),
         (OTHER, "TopK NonMaxSuppression softmax"),
     ],
-)  # fmt: skip
+)
 def test_fused_and_plain_nodes_have_their_class(kind: str, ops: str) -> None:
     assert classes_of_onnx(ops.split()) == [kind] * len(ops.split())
 
@@ -229,8 +293,12 @@ def test_a_softmax_in_parts_is_a_softmax() -> None:
     ops = text.split()
     kinds = classes_of_onnx(ops)
     assert [op for op, kind in zip(ops, kinds, strict=True) if kind == SOFTMAX] == [
-        "ReduceMax", "Sub", "Exp", "ReduceSum", "Div",
-    ]  # fmt: skip
+        "ReduceMax",
+        "Sub",
+        "Exp",
+        "ReduceSum",
+        "Div",
+    ]
     assert kinds[-3:] == [ELEMENTWISE] * 3
     assert kinds[1] == COPY
 

@@ -184,7 +184,7 @@ STEM = {
         ("artifacts.1.error", "x" * 501, ["is no reason"]),
         ("artifacts.1.error", "a\x1b[2J", ["is no reason"]),
     ],
-)  # fmt: skip
+)
 def test_a_spoilt_entry_is_one_sentence(
     path: str, value: object, words: list[str], record: dict[str, Any], refused: Refused
 ) -> None:

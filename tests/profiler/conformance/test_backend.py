@@ -203,42 +203,57 @@ def another_each_time(self: Toy, real: Any, options: BackendOptions) -> dict[str
 BREAKING: dict[str, tuple[Any, set[str]]] = {
     "it measures some known device": (None, {"*"}),
     "it has all that a Backend has": (
-        Lacking, {"trouble() answers None or one sentence"},
+        Lacking,
+        {"trouble() answers None or one sentence"},
     ),
     "it has the name of its record, and a default provider": (
-        type("Other", (Toy,), {"name": "other"}), set(),
+        type("Other", (Toy,), {"name": "other"}),
+        set(),
     ),
     "unavailable() and unbuildable() answer None or one sentence": (
-        of_method("unbuildable", lambda self, real: ""), set(),
+        of_method("unbuildable", lambda self, real: ""),
+        set(),
     ),
     "trouble() answers None or one sentence": (
-        of_method("trouble", lambda self, real: "two\nlines"), set(),
+        of_method("trouble", lambda self, real: "two\nlines"),
+        set(),
     ),
     "check() takes the default provider and the device's first dtype": (
-        type("Other", (Toy,), {"default_provider": "NoProvider"}), {"*"},
+        type("Other", (Toy,), {"default_provider": "NoProvider"}),
+        {"*"},
     ),
     "check() refuses an unknown provider by a UserError": (
-        of_method("check", anything_goes), set(),
+        of_method("check", anything_goes),
+        set(),
     ),
     "check() takes or refuses every other option, by a UserError": (
-        of_method("check", lambda self, real, o: {"dense": 1}[o.sparsity] and real(self, o)), set(),
+        of_method("check", lambda self, real, o: {"dense": 1}[o.sparsity] and real(self, o)),
+        set(),
     ),
     "environment() is JSON, and the same when asked again": (
-        of_method("environment", another_each_time), set(),
+        of_method("environment", another_each_time),
+        set(),
     ),
     "an artifact is bytes, and not empty": (
-        of_method("build", lambda self, real, *given: bytearray(real(self, *given))), {"*"},
+        of_method("build", lambda self, real, *given: bytearray(real(self, *given))),
+        {"*"},
     ),
     "building leaves the module as it is": (of_method("build", train_it), {"*"}),
     "what cannot be built is a BackendError": (
-        of_method("build", lambda self, real, m, *rest: real(self, m, *rest)
-                  if "Cannot" not in type(m).__name__ else b"x"), set(),
+        of_method(
+            "build",
+            lambda self, real, m, *rest: (
+                real(self, m, *rest) if "Cannot" not in type(m).__name__ else b"x"
+            ),
+        ),
+        set(),
     ),
     "an artifact is loaded by a backend that did not build it": (OnlyItsOwn, set()),
     "a session has all that an Executable has": (of_sessions(WithoutOutputs), {"*"}),
     "its outputs are those of the module": (of_sessions(Negated), set()),
     "every run gives the same outputs": (
-        of_sessions(Noisy), {"outputs() are copies", "sessions know nothing of each other"},
+        of_sessions(Noisy),
+        {"outputs() are copies", "sessions know nothing of each other"},
     ),
     "outputs() are copies": (of_sessions(Shared), set()),
     "sessions know nothing of each other": (of_sessions(Entangled), set()),
@@ -246,13 +261,15 @@ BREAKING: dict[str, tuple[Any, set[str]]] = {
     "run() after close() is a BackendError": (of_sessions(RunsOn), set()),
     "the with block closes the session": (of_sessions(StaysOpen), set()),
     "what is no artifact is refused by a BackendError": (
-        of_method("load", no_artifact_is_refused), set(),
+        of_method("load", no_artifact_is_refused),
+        set(),
     ),
     "check_artifact(), where it has one, takes its own and refuses garbage": (
-        of_method("check_artifact", lambda *_: None), set(),
+        of_method("check_artifact", lambda *_: None),
+        set(),
     ),
     "device_ms(), where it has one, is a time above 0": (of_sessions(Timed), set()),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -261,12 +278,13 @@ def record(install_wheel: Callable[..., None]) -> Callable[[Any], BackendKind]:
     from vitprof.backends import registry
 
     install_wheel(
-        "toy", {"vitprof.backends": {"toy": "toy_backend:TOY"}},
+        "toy",
+        {"vitprof.backends": {"toy": "toy_backend:TOY"}},
         toy_backend="from vitprof.backends.registry import BackendKind\n"
         "made = []\n"
         "TOY = BackendKind('toy', 'Toy', lambda device: made[-1](),\n"
         "                  lambda device: ('fp32',) if device.name == 'cpu' and made else ())\n",
-    )  # fmt: skip
+    )
 
     def of(backend: Any) -> BackendKind:
         kind = registry.backend_kind("toy")

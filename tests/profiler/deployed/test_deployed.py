@@ -94,8 +94,9 @@ def test_facts_are_of_all_that_was_asked_for(folder, tmp_path, digits) -> None:
         assert facts.low_ms <= facts.latency_ms <= facts.high_ms
         assert facts.peak_bytes > facts.model_bytes
         assert Facts.from_dict(facts.as_dict()) == facts
-    some = facts_of(files, images, digits.normalisation, sessions=1, to_test=("int8",),
-                    with_memory=())  # fmt: skip
+    some = facts_of(
+        files, images, digits.normalisation, sessions=1, to_test=("int8",), with_memory=()
+    )
     assert some["fp32"].top1 is None
     assert some["int8"].top1 == found["int8"].top1
     assert some["int8"].peak_bytes == 0
@@ -112,11 +113,14 @@ def test_a_latency_is_brought_to_another_speed() -> None:
     ("runtime", "precision", "words"),
     [
         ("onnx", "fp32", "unknown runtime 'onnx'"),
-        ("torch", "int8-static", "torch has no precision 'int8-static' here, but fp32, int8; "
-         "onnxruntime has it"),
+        (
+            "torch",
+            "int8-static",
+            "torch has no precision 'int8-static' here, but fp32, int8; onnxruntime has it",
+        ),
         ("onnxruntime", "int4", "no precision 'int4'"),
     ],
-)  # fmt: skip
+)
 def test_a_runtime_or_precision_that_is_not_there(runtime, precision, words) -> None:
     with pytest.raises(UserError, match=words):
         check_precision(runtime, precision)

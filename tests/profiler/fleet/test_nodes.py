@@ -51,13 +51,16 @@ def test_names_of_accelerators_are_rays_own() -> None:
         ("t4", [node(accelerator_type__T4=1, GPU=4), node(accelerator_type__T4=1, GPU=1)], 5),
         ("t4", [node(accelerator_type__T4=1, GPU=4), node(accelerator_type__A100=1, GPU=8)], 4),
         ("t4", [node(accelerator_type__T4=1, GPU=4, CPU=2)], 2),
-        ("t4", [node(False, accelerator_type__T4=1, GPU=1), node(accelerator_type__T4=1, GPU=2)],
-         2),
+        (
+            "t4",
+            [node(False, accelerator_type__T4=1, GPU=1), node(accelerator_type__T4=1, GPU=2)],
+            2,
+        ),
         ("rtx3080", [node(vitprof__rtx3080=2, GPU=4)], 2),
         ("cpu", [node(vitprof__cpu=1), node(), node(vitprof__cpu=9)], 2),
         ("cpu", [node(vitprof__cpu=1, CPU=1.0)], 1),
     ],
-)  # fmt: skip
+)
 def test_every_device_is_counted_once(device: str, nodes: list[Any], count: int) -> None:
     assert count_devices(nodes, wish(device), find_device(device)) == count
 
@@ -65,15 +68,22 @@ def test_every_device_is_counted_once(device: str, nodes: list[Any], count: int)
 @pytest.mark.parametrize(
     ("device", "nodes", "words"),
     [
-        ("t4", [node(accelerator_type__A100=1, GPU=1), node(vitprof__cpu=1)],
-         ["2 nodes", "no node with accelerator_type:T4", "accelerator_type:A100, vitprof:cpu",
-          "--num-gpus=1"]),
+        (
+            "t4",
+            [node(accelerator_type__A100=1, GPU=1), node(vitprof__cpu=1)],
+            [
+                "2 nodes",
+                "no node with accelerator_type:T4",
+                "accelerator_type:A100, vitprof:cpu",
+                "--num-gpus=1",
+            ],
+        ),
         ("cpu", [node()], ["no node names a device", """--resources='{"vitprof:cpu": 1}'"""]),
         ("cpu", [node(alive=False, vitprof__cpu=1)], ["(0 nodes)"]),
         ("t4", [node(accelerator_type__T4=1)], ["cannot take", "1 GPU, 1 CPU"]),
         ("rtx3080", [node(vitprof__rtx3080=0.5, GPU=1)], ["cannot take", "vitprof:rtx3080"]),
     ],
-)  # fmt: skip
+)
 def test_a_cluster_without_the_device_is_told_what_to_start(
     device: str, nodes: list[Any], words: list[str], refused: Callable[..., Any]
 ) -> None:

@@ -69,11 +69,14 @@ def test_who_has_the_device_is_named_and_what_to_do(
     child = in_a_child(what="vitprof measure --out lut.csv")
     with (
         refused(
-            "this machine", f"process {child.pid} of ", "vitprof measure --out lut.csv", "since 20",
+            "this machine",
+            f"process {child.pid} of ",
+            "vitprof measure --out lut.csv",
+            "since 20",
             "wait",
         ),
         device_lock(HOST, "vitprof bench"),
-    ):  # fmt: skip
+    ):
         pytest.fail("two processes measure one device")
 
 
@@ -271,12 +274,17 @@ def test_a_file_system_that_cannot_lock_is_said_and_measured_on(
 @pytest.mark.parametrize(
     "content",
     [
-        b"\xff\xfe", b"[" * 5000, b"{}", b"[1]", b'"text"', b"{" + b" " * 9000 + b"}",
+        b"\xff\xfe",
+        b"[" * 5000,
+        b"{}",
+        b"[1]",
+        b'"text"',
+        b"{" + b" " * 9000 + b"}",
         b'{"pid": "1", "user": "u", "command": "c", "since": "s"}',
         b'{"pid": -1, "user": "u", "command": "c", "since": "s"}',
         b'{"pid": true, "user": "u", "command": "c", "since": "s"}',
     ],
-)  # fmt: skip
+)
 def test_a_damaged_note_names_nobody(content: bytes, folder: Path, refused: Refused) -> None:
     folder.mkdir(mode=0o700)
     lock = folder / "host.lock"
@@ -294,9 +302,10 @@ def test_a_note_cannot_play_with_the_terminal(folder: Path, refused: Refused) ->
     lock.write_text(json.dumps(values))
     with lock.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with refused("process 7 of  [2Jroot (xxx", "xxx…) since now and then"), device_lock(
-            HOST, "this test"
-        ):  # fmt: skip
+        with (
+            refused("process 7 of  [2Jroot (xxx", "xxx…) since now and then"),
+            device_lock(HOST, "this test"),
+        ):
             pass
 
 
@@ -338,11 +347,17 @@ def test_what_shares_the_machine_shares_its_lock(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("visible", "uuid"),
     [
-        (None, "GPU-11aa-22"), ("", "GPU-11aa-22"), ("0", "GPU-11aa-22"), ("1", "GPU-33bb-44"),
-        ("1,0", "GPU-33bb-44"), ("GPU-33", "GPU-33bb-44"), ("GPU-99", "GPU-99"), ("7", "7"),
+        (None, "GPU-11aa-22"),
+        ("", "GPU-11aa-22"),
+        ("0", "GPU-11aa-22"),
+        ("1", "GPU-33bb-44"),
+        ("1,0", "GPU-33bb-44"),
+        ("GPU-33", "GPU-33bb-44"),
+        ("GPU-99", "GPU-99"),
+        ("7", "7"),
         ("MIG-5", "MIG-5"),
     ],
-)  # fmt: skip
+)
 def test_a_gpu_is_locked_by_its_uuid(
     visible: str | None, uuid: str, two_gpus: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

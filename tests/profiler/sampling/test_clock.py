@@ -38,9 +38,18 @@ def test_what_is_neither_idle_nor_waiting_for_a_disk_is_busy(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\n", b"\n\ncpu 1 2 3 4\n", b"cpu  a b c d\n", b"cpu  1 2 3.5 4\n", b"\x80\xff\x00\n",
-     b"cpu  1 2 - 4\n", b"cpu\n", b"some text\n"],
-)  # fmt: skip
+    [
+        b"",
+        b"\n",
+        b"\n\ncpu 1 2 3 4\n",
+        b"cpu  a b c d\n",
+        b"cpu  1 2 3.5 4\n",
+        b"\x80\xff\x00\n",
+        b"cpu  1 2 - 4\n",
+        b"cpu\n",
+        b"some text\n",
+    ],
+)
 def test_a_damaged_file_tells_nothing(content: bytes, stat: Path) -> None:
     stat.write_bytes(content)
     assert not _busy_ns(stat)

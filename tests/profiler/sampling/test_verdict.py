@@ -79,8 +79,13 @@ def test_in_its_model_a_block_costs_exactly_what_the_model_gains_without_it(
     measure: Measure, additive: Any
 ) -> None:
     table = measure(Plan.in_model(MODEL), additive)
-    assert [row.context for row in table.rows] == ["alone", "in_model", "in_model", "alone",
-                                                   "in_model"]  # fmt: skip
+    assert [row.context for row in table.rows] == [
+        "alone",
+        "in_model",
+        "in_model",
+        "alone",
+        "in_model",
+    ]
     for row in table.block_rows[1:3]:
         assert row.latency_ms == pytest.approx(row.subject.params / 1e3, rel=1e-9)
         assert row.verdict == "stable"
@@ -194,11 +199,20 @@ def test_a_point_measured_only_while_the_machine_was_busy_is_unstable(
 def test_every_cause_is_named(
     mlp: Callable[..., Block], row_of: Callable[..., Row], quick: Callable[..., Protocol]
 ) -> None:
-    row = row_of(mlp(), 8.0, session_ms=(4.0, 8.0, 16.0), reference_ms=(3.0, 3.0, 3.0),
-                 samples=4, set_aside=5)  # fmt: skip
+    row = row_of(
+        mlp(),
+        8.0,
+        session_ms=(4.0, 8.0, 16.0),
+        reference_ms=(3.0, 3.0, 3.0),
+        samples=4,
+        set_aside=5,
+    )
     error = judged(row, quick(), shared_sd=0.01, typical_ms=2.0).error
-    for words in ("its 3 sessions differ by 300 %", "5 of 9 runs were disturbed",
-                  "1.5 times slower than usual"):  # fmt: skip
+    for words in (
+        "its 3 sessions differ by 300 %",
+        "5 of 9 runs were disturbed",
+        "1.5 times slower than usual",
+    ):
         assert words in error
     assert error.count("; ") == 2
 

@@ -182,8 +182,9 @@ def test_the_linear_rivals_are_fitted_on_the_tables_own_models(
     unseen = [sample(rng, "any") for _ in range(5)]
     assert result.measured_ms == pytest.approx([1.1 * truth(s.params) for s in unseen], rel=1e-5)
     for name, fit in (
-        ("macs_line", rivals.macs_line), ("macs_blocks_line", rivals.macs_blocks_line)
-    ):  # fmt: skip
+        ("macs_line", rivals.macs_line),
+        ("macs_blocks_line", rivals.macs_blocks_line),
+    ):
         rival = result.rivals[name]
         assert rival.trained_on == 6
         assert rival.training_s > 0

@@ -48,9 +48,19 @@ class Worth:
 @pytest.fixture(scope="module")
 def space():
     return search_space_from_dict(
-        {"family": "vit", "embed": [16, 24, 32], "depth": [1, 2, 3], "heads": [1, 2], "qk": 8,
-         "mlp": [16, 32], "resolution": 8, "patch": 4, "classes": 10}, "a test",
-    )  # fmt: skip
+        {
+            "family": "vit",
+            "embed": [16, 24, 32],
+            "depth": [1, 2, 3],
+            "heads": [1, 2],
+            "qk": 8,
+            "mlp": [16, 32],
+            "resolution": 8,
+            "patch": 4,
+            "classes": 10,
+        },
+        "a test",
+    )
 
 
 @pytest.fixture(scope="module")

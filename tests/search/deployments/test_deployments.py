@@ -76,9 +76,12 @@ def test_the_score_is_the_papers() -> None:
 
 
 @given(
-    st.floats(0, 1), st.floats(0.01, 1e4), st.floats(1e6, 1e11), st.floats(1, 1e4),
+    st.floats(0, 1),
     st.floats(0.01, 1e4),
-)  # fmt: skip
+    st.floats(1e6, 1e11),
+    st.floats(1, 1e4),
+    st.floats(0.01, 1e4),
+)
 @settings(max_examples=200)
 def test_what_keeps_the_limits_comes_before_all_that_do_not(
     accuracy: float, latency: float, memory: float, cpu: float, most: float

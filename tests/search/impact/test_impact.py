@@ -161,13 +161,21 @@ def test_the_order_is_free_ones_by_time_then_equation_7_then_those_that_save_non
         return Impact(named, 0.9, 0.9 - lost / 100, 10.0, 10.0 - saved)
 
     given = [
-        impact("no time", 0.0, 0.0), impact("dear", 8.0, 1.0), impact("cheap", 1.0, 1.0),
-        impact("gains, little time", -2.0, 0.1), impact("slower", -5.0, -1.0),
+        impact("no time", 0.0, 0.0),
+        impact("dear", 8.0, 1.0),
+        impact("cheap", 1.0, 1.0),
+        impact("gains, little time", -2.0, 0.1),
+        impact("slower", -5.0, -1.0),
         impact("gains, much time", -1.0, 3.0),
-    ]  # fmt: skip
+    ]
     assert [each.name for each in by_worth(given)] == [
-        "gains, much time", "gains, little time", "cheap", "dear", "slower", "no time",
-    ]  # fmt: skip
+        "gains, much time",
+        "gains, little time",
+        "cheap",
+        "dear",
+        "slower",
+        "no time",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -190,9 +198,12 @@ def test_a_table_that_lacks_something_is_refused_before_any_test(
     tested = []
     with refused("does not cover", *words):
         module_impacts(
-            model, table, images_for(model.spec), NORM,
+            model,
+            table,
+            images_for(model.spec),
+            NORM,
             on_progress=lambda *done: tested.append(done),
-        )  # fmt: skip
+        )
     assert not tested
 
 

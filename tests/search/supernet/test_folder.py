@@ -16,9 +16,19 @@ from vitprof.spaces.registry import search_space_from_dict
 from vitprof.training.data.held_out import digest, hold_out
 from vitprof.training.data.images import Dataset
 
-VIT = {"family": "vit", "name": "small", "embed": [8, 16], "depth": [1, 2], "heads": [1, 2],
-       "qk": 4, "mlp_ratio": [1, 2], "resolution": 8, "patch": 4, "in_channels": 1,
-       "classes": 10}  # fmt: skip
+VIT = {
+    "family": "vit",
+    "name": "small",
+    "embed": [8, 16],
+    "depth": [1, 2],
+    "heads": [1, 2],
+    "qk": 4,
+    "mlp_ratio": [1, 2],
+    "resolution": 8,
+    "patch": 4,
+    "in_channels": 1,
+    "classes": 10,
+}
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +91,21 @@ def test_a_folder_that_lacks_a_file_is_refused(folder, refused, name) -> None:
         read_supernet(folder)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"colour": 1}, ("unknown field 'colour'",)),
-    ({"format": 2}, ("format=2",)),
-    ({"held_out": -1}, ("held_out=-1",)),
-    ({"held_out": True}, ("held_out=True",)),
-    ({"split_seed": "0"}, ("split_seed='0'",)),
-    ({"space": 3}, ("space=3",)),
-    ({"space": {**VIT, "depth": []}}, ("depth has no choice",)),
-    ({"space": {**VIT, "depth": [1, 3]}}, ("damaged", "spec.json", "'small'")),
-    ({"training": None}, ("training=None",)),
-    ({"data_digest": None}, ("data_digest=None",)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"colour": 1}, ("unknown field 'colour'",)),
+        ({"format": 2}, ("format=2",)),
+        ({"held_out": -1}, ("held_out=-1",)),
+        ({"held_out": True}, ("held_out=True",)),
+        ({"split_seed": "0"}, ("split_seed='0'",)),
+        ({"space": 3}, ("space=3",)),
+        ({"space": {**VIT, "depth": []}}, ("depth has no choice",)),
+        ({"space": {**VIT, "depth": [1, 3]}}, ("damaged", "spec.json", "'small'")),
+        ({"training": None}, ("training=None",)),
+        ({"data_digest": None}, ("data_digest=None",)),
+    ],
+)
 def test_fields_that_are_wrong_are_refused(folder, refused, change, words) -> None:
     path = folder / "supernet.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))

@@ -17,8 +17,7 @@ from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.losses import soft_cross_entropy
 
-PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32",
-                    augment="none")  # fmt: skip
+PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32", augment="none")
 
 
 def run_of(space, digits, plan=PLAN, seed: int = 0, **options) -> TrainingRun:

@@ -7,8 +7,18 @@ from vitprof.search.supernet import sharing as module
 from vitprof.search.supernet.sharing import sharing
 from vitprof.spaces.registry import search_space_from_dict
 
-VIT = {"family": "vit", "embed": [4, 8], "depth": [1, 2], "heads": [1, 2], "qk": 2,
-       "mlp": [4, 8, 16], "resolution": 4, "patch": 2, "in_channels": 1, "classes": 3}  # fmt: skip
+VIT = {
+    "family": "vit",
+    "embed": [4, 8],
+    "depth": [1, 2],
+    "heads": [1, 2],
+    "qk": 2,
+    "mlp": [4, 8, 16],
+    "resolution": 4,
+    "patch": 2,
+    "in_channels": 1,
+    "classes": 3,
+}
 
 
 def test_a_vit_by_hand() -> None:
@@ -37,14 +47,22 @@ def test_a_vit_by_hand() -> None:
 
 
 def test_an_autovits_blocks_are_one_wherever_they_run() -> None:
-    space = search_space_from_dict({
-        "family": "autovit", "stem_width": 4, "pool_width": [8, 16], "stages": [1, 2],
-        "mbconv": [{"width": 4, "depth": 1, "stride": 1}], "resolution": 16, "classes": 3,
-        "transformer": [
-            {"width": w, "depth": [1, 2], "heads": 1, "ratio": 1, "stride": s}
-            for w, s in (([8, 12], 2), (12, 1))
-        ],
-    }, "the space")  # fmt: skip
+    space = search_space_from_dict(
+        {
+            "family": "autovit",
+            "stem_width": 4,
+            "pool_width": [8, 16],
+            "stages": [1, 2],
+            "mbconv": [{"width": 4, "depth": 1, "stride": 1}],
+            "resolution": 16,
+            "classes": 3,
+            "transformer": [
+                {"width": w, "depth": [1, 2], "heads": 1, "ratio": 1, "stride": s}
+                for w, s in (([8, 12], 2), (12, 1))
+            ],
+        },
+        "the space",
+    )
     found = sharing(space)
     # Stem, MBConv, each stage's entry, layers of 2 widths x 2 depths, of 2 depths, 2 pools (the
     # number of stages before them makes none another), 2 classifiers.

@@ -44,8 +44,11 @@ def test_single_choices_cost_what_their_blocks_do(table: LatencyTable) -> None:
 def test_the_ranking_is_the_exhaustive_one(table: LatencyTable) -> None:
     names = ["ffns", "dwconv", "depth"]
     found = rank_variants(table, M4, names)
-    options = {"ffns": ["swin", "1", "2", "3"], "dwconv": ["yes", "no"],
-               "depth": ["0.5", "1.0", "2.0"]}  # fmt: skip
+    options = {
+        "ffns": ["swin", "1", "2", "3"],
+        "dwconv": ["yes", "no"],
+        "depth": ["0.5", "1.0", "2.0"],
+    }
     wanted = sorted(sum(map(ms, v.spec.blocks())) for v in all_variants(M4, options))
     assert [each.ms for each in found.ranked] == pytest.approx(wanted)
     limit = wanted[5]

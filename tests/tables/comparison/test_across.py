@@ -18,15 +18,20 @@ from vitprof.tables.comparison.across import compare_tables
 SPECS = [
     ViTSpec.from_dict(
         {
-            "family": "vit", "name": f"m{n}", "embed": embed, "resolution": 8, "patch": 4,
-            "in_channels": 1, "classes": 10,
+            "family": "vit",
+            "name": f"m{n}",
+            "embed": embed,
+            "resolution": 8,
+            "patch": 4,
+            "in_channels": 1,
+            "classes": 10,
             "layers": [{"heads": heads, "qk": 6, "v": 7, "mlp": mlp}] * depth,
         }
     )
     for n, (embed, depth, heads, mlp) in enumerate(
         [(16, 1, 1, 100), (20, 2, 4, 20), (32, 1, 2, 60), (24, 3, 1, 90), (28, 2, 3, 40)]
     )
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")

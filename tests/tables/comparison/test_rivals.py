@@ -19,10 +19,11 @@ Fit = Callable[[Sequence[Spec], np.ndarray], Predictor]
 
 def random_vit(rng: random.Random) -> ViTSpec:
     layers = tuple(
-        ViTLayer(rng.randint(1, 6), 8 * rng.randint(1, 4), 8 * rng.randint(1, 4),
-                 16 * rng.randint(2, 24))
+        ViTLayer(
+            rng.randint(1, 6), 8 * rng.randint(1, 4), 8 * rng.randint(1, 4), 16 * rng.randint(2, 24)
+        )
         for _ in range(rng.randint(2, 12))
-    )  # fmt: skip
+    )
     return ViTSpec(embed=16 * rng.randint(2, 12), layers=layers, resolution=32, patch=4, classes=10)
 
 

@@ -19,9 +19,12 @@ from vitprof.tables.grids.listed_blocks import ListedBlocks
 
 FRAME = {"resolution": 8, "patch": 4, "in_channels": 1, "classes": 10}
 LAYERS = st.builds(
-    ViTLayer, st.sampled_from([0, 1, 2, 4]), st.integers(4, 8), st.integers(4, 8),
+    ViTLayer,
+    st.sampled_from([0, 1, 2, 4]),
+    st.integers(4, 8),
+    st.integers(4, 8),
     st.sampled_from([0, 16, 50, 128]),
-)  # fmt: skip
+)
 VITS = st.builds(
     lambda embed, layers: ViTSpec(embed=embed, layers=tuple(layers), **FRAME),
     st.integers(16, 32),

@@ -92,8 +92,13 @@ def test_many_at_once_equal_one_by_one(rows: list[Row], setting: Setting) -> Non
 
 
 def test_lengths_with_the_same_widths_share_a_grid(grid_rows: GridRows) -> None:
-    rows = grid_rows("mlp", lambda **d: float(np.prod(list(d.values()))),
-                     embed=[8, 16], mlp=[16, 64], tokens=[5, 9])  # fmt: skip
+    rows = grid_rows(
+        "mlp",
+        lambda **d: float(np.prod(list(d.values()))),
+        embed=[8, 16],
+        mlp=[16, 64],
+        tokens=[5, 9],
+    )
     grids = OpGrids("mlp", rows)
     assert len(grids.parts) == 1
     assert grids.interpolate(np.array([[12, 40, 7]])) == pytest.approx([12 * 40 * 7])

@@ -21,35 +21,68 @@ FileOf = Callable[..., Path]
 
 WANTED = {
     "nnmeter": {
-        Block.of("nnmeter_firstconv", resolution=128, in_channels=3, out_channels=16, stride=2,
-                 kernel=3): 0.5,
-        Block.of("nnmeter_conv", resolution=64, in_channels=16, out_channels=24, expansion=4,
-                 stride=2, kernel=5, squeeze_excite=2): 0.25,
-        Block.of("nnmeter_conv", resolution=64, in_channels=16, out_channels=24, expansion=4,
-                 stride=2, kernel=5, squeeze_excite=1): 0.125,
-        Block.of("nnmeter_transds", resolution=16, in_channels=48, out_channels=56, stride=2,
-                 expansion=4): 0.375,
+        Block.of(
+            "nnmeter_firstconv", resolution=128, in_channels=3, out_channels=16, stride=2, kernel=3
+        ): 0.5,
+        Block.of(
+            "nnmeter_conv",
+            resolution=64,
+            in_channels=16,
+            out_channels=24,
+            expansion=4,
+            stride=2,
+            kernel=5,
+            squeeze_excite=2,
+        ): 0.25,
+        Block.of(
+            "nnmeter_conv",
+            resolution=64,
+            in_channels=16,
+            out_channels=24,
+            expansion=4,
+            stride=2,
+            kernel=5,
+            squeeze_excite=1,
+        ): 0.125,
+        Block.of(
+            "nnmeter_transds", resolution=16, in_channels=48, out_channels=56, stride=2, expansion=4
+        ): 0.375,
         Block.of("nnmeter_transattn", resolution=16, embed=48, expansion=2): 1.5,
         Block.of("nnmeter_transffn", resolution=16, embed=48, expansion=2): 0.75,
-        Block.of("nnmeter_mbpool", resolution=2, in_channels=160, out_channels=1984,
-                 expansion=6): 0.8125,
+        Block.of(
+            "nnmeter_mbpool", resolution=2, in_channels=160, out_channels=1984, expansion=6
+        ): 0.8125,
     },
     "ofa": {
-        Block.of("ofa_pool", resolution=7, in_channels=1152, out_channels=1152,
-                 out_resolution=1): 0.5,
-        Block.of("ofa_conv", resolution=224, in_channels=3, out_channels=24, out_resolution=112,
-                 place=1): 1.0,
-        Block.of("ofa_conv", resolution=1, in_channels=1152, out_channels=1536, out_resolution=1,
-                 place=3): 0.75,
+        Block.of(
+            "ofa_pool", resolution=7, in_channels=1152, out_channels=1152, out_resolution=1
+        ): 0.5,
+        Block.of(
+            "ofa_conv", resolution=224, in_channels=3, out_channels=24, out_resolution=112, place=1
+        ): 1.0,
+        Block.of(
+            "ofa_conv", resolution=1, in_channels=1152, out_channels=1536, out_resolution=1, place=3
+        ): 0.75,
         Block.of("ofa_logits", in_channels=1536, classes=1000): 0.625,
-        Block.of("ofa_block", resolution=112, in_channels=24, out_channels=32, out_resolution=56,
-                 expanded=72, kernel=5, stride=2, skip=1, squeeze_excite=2, hard_swish=1): 2.0,
+        Block.of(
+            "ofa_block",
+            resolution=112,
+            in_channels=24,
+            out_channels=32,
+            out_resolution=56,
+            expanded=72,
+            kernel=5,
+            stride=2,
+            skip=1,
+            squeeze_excite=2,
+            hard_swish=1,
+        ): 2.0,
     },
     "neusight": {
         Block.of("linear", matrices=1, rows=8, columns=16, inner=32): 0.3,
         Block.of("linear", matrices=1, rows=8, columns=16, inner=64): 0.75,
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", list(WANTED))

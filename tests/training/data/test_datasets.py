@@ -61,9 +61,13 @@ def test_arrays_with_and_without_a_test_part(tmp_path) -> None:
     assert len(load_dataset(arrays(tmp_path)).test) == 4
     test = np.zeros((3, 3, 8, 8), dtype=np.uint8)
     data = load_dataset(
-        arrays(tmp_path, test_images=test, test_labels=np.array([0, 1, 1]),
-               classes=np.array(["no", "yes"]))
-    )  # fmt: skip
+        arrays(
+            tmp_path,
+            test_images=test,
+            test_labels=np.array([0, 1, 1]),
+            classes=np.array(["no", "yes"]),
+        )
+    )
     assert (len(data.test), data.test.classes) == (3, ("no", "yes"))
 
 

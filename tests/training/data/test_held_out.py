@@ -21,10 +21,18 @@ def identities(part: Images) -> set[bytes]:
     return {image.tobytes() for image in part.pixels}
 
 
-@pytest.mark.parametrize(("counts", "held"), [
-    ((50, 50, 50), 30), ((50, 50, 50), 31), ((100, 10, 1), 20), ((2, 2), 1), ((2, 2), 2),
-    ((7, 3, 5), 12), ((1, 9), 8),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("counts", "held"),
+    [
+        ((50, 50, 50), 30),
+        ((50, 50, 50), 31),
+        ((100, 10, 1), 20),
+        ((2, 2), 1),
+        ((2, 2), 2),
+        ((7, 3, 5), 12),
+        ((1, 9), 8),
+    ],
+)
 def test_so_many_of_every_class_are_held_out(counts, held) -> None:
     data = images(*counts)
     train, out = hold_out(data, held)

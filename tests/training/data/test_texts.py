@@ -22,8 +22,23 @@ from vitprof.training.inputs import model_inputs
 tokenizers = pytest.importorskip("tokenizers")
 Refused = Callable[..., object]
 
-VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "Film", "##s",
-         "the", ".", "très", *(f"w{n}" for n in range(60))]  # fmt: skip
+VOCAB = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "a",
+    "good",
+    "bad",
+    "film",
+    "Film",
+    "##s",
+    "the",
+    ".",
+    "très",
+    *(f"w{n}" for n in range(60)),
+]
 SPEC = BertSpec.uniform(16, 1, 2, mlp=16, vocab=len(VOCAB), positions=32, tokens=8, name="small")
 
 
@@ -49,24 +64,35 @@ def numbers(*words: str) -> list[int]:
 # --- files ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "text"), [
-    ("a.tsv", "sentence\tlabel\na good film\t1\n\"the bad\t0\n"),
-    ("b.csv", 'label,sentence\n1,a good film\n0,"""the bad"\n'),
-    ("c.jsonl", '{"sentence": "a good film", "label": 1}\n\n'
-     '{"label": "0", "sentence": "\\"the bad"}'),
-    ("d.tsv", "\ufeffidx\tsentence\tlabel\r\n7\ta good film\t1\r\n8\t\"the bad\t0\r\n"),
-    ("e.tsv", "text\tlabel\na good film\t1\n\"the bad\t0"),
-], ids=lambda value: value[:6])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.tsv", 'sentence\tlabel\na good film\t1\n"the bad\t0\n'),
+        ("b.csv", 'label,sentence\n1,a good film\n0,"""the bad"\n'),
+        (
+            "c.jsonl",
+            '{"sentence": "a good film", "label": 1}\n\n{"label": "0", "sentence": "\\"the bad"}',
+        ),
+        ("d.tsv", '\ufeffidx\tsentence\tlabel\r\n7\ta good film\t1\r\n8\t"the bad\t0\r\n'),
+        ("e.tsv", 'text\tlabel\na good film\t1\n"the bad\t0'),
+    ],
+    ids=lambda value: value[:6],
+)
 def test_single_texts(name, text, tmp_path) -> None:
     found = read_texts(Path(data(tmp_path, text, name)))
     assert found.texts == [("a good film",), ('"the bad',)]
     assert found.labels == ["1", "0"]
 
 
-@pytest.mark.parametrize("header", [
-    "sentence1\tsentence2\tlabel", "question1\tquestion2\tis_duplicate",
-    "premise\thypothesis\tgold_label", "question\tsentence\tlabel",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "header",
+    [
+        "sentence1\tsentence2\tlabel",
+        "question1\tquestion2\tis_duplicate",
+        "premise\thypothesis\tgold_label",
+        "question\tsentence\tlabel",
+    ],
+)
 def test_pairs(header, tmp_path) -> None:
     found = read_texts(Path(data(tmp_path, header + "\na film\tthe film\t1\n")))
     assert found.texts == [("a film", "the film")]
@@ -83,23 +109,27 @@ def test_a_separator_within_a_text_is_no_line_end(tmp_path) -> None:
     assert found.texts == [("a\u2028good\x85film",)]
 
 
-@pytest.mark.parametrize(("name", "text", "words"), [
-    ("a.tsv", "", ["no texts"]),
-    ("a.tsv", "sentence\tlabel\n", ["no texts"]),
-    ("a.tsv", "sentence\tidx\na\t1\n", ["line 1", "no column label"]),
-    ("a.tsv", "words\tlabel\na\t1\n", ["line 1", "no column sentence"]),
-    ("a.tsv", "sentence\tlabel\na\t1\nb\n", ["line 3", "1 cells"]),
-    ("a.tsv", "sentence\tlabel\tlabel\na\t1\t1\n", ["'label'", "twice"]),
-    ("a.tsv", b"sentence\tlabel\na\t1\n\xff\xfe\t1\n", ["line 3", "UTF-8"]),
-    ("a.csv", 'sentence,label\n"a,1\n', ["CSV"]),
-    ("a.csv", "sentence,label\n" + "a" * 100_001 + ",1\n", ["line 2", "100000 characters"]),
-    ("a.jsonl", '{"sentence": "a"\n', ["line 1", "no JSON object"]),
-    ("a.jsonl", "[" * 100_000, ["line 1", "no JSON object"]),
-    ("a.jsonl", "[1]\n", ["line 1", "no JSON object"]),
-    ("a.jsonl", '{"sentence": "a", "label": 1}\n{"sentence": "a"}', ["line 2", "label"]),
-    ("a.jsonl", '{"sentence": ["a"], "label": 1}\n', ["line 1", "sentence"]),
-    ("a.txt", "sentence\tlabel\na\t1\n", [".tsv, .csv, .jsonl"]),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.tsv", "", ["no texts"]),
+        ("a.tsv", "sentence\tlabel\n", ["no texts"]),
+        ("a.tsv", "sentence\tidx\na\t1\n", ["line 1", "no column label"]),
+        ("a.tsv", "words\tlabel\na\t1\n", ["line 1", "no column sentence"]),
+        ("a.tsv", "sentence\tlabel\na\t1\nb\n", ["line 3", "1 cells"]),
+        ("a.tsv", "sentence\tlabel\tlabel\na\t1\t1\n", ["'label'", "twice"]),
+        ("a.tsv", b"sentence\tlabel\na\t1\n\xff\xfe\t1\n", ["line 3", "UTF-8"]),
+        ("a.csv", 'sentence,label\n"a,1\n', ["CSV"]),
+        ("a.csv", "sentence,label\n" + "a" * 100_001 + ",1\n", ["line 2", "100000 characters"]),
+        ("a.jsonl", '{"sentence": "a"\n', ["line 1", "no JSON object"]),
+        ("a.jsonl", "[" * 100_000, ["line 1", "no JSON object"]),
+        ("a.jsonl", "[1]\n", ["line 1", "no JSON object"]),
+        ("a.jsonl", '{"sentence": "a", "label": 1}\n{"sentence": "a"}', ["line 2", "label"]),
+        ("a.jsonl", '{"sentence": ["a"], "label": 1}\n', ["line 1", "sentence"]),
+        ("a.txt", "sentence\tlabel\na\t1\n", [".tsv, .csv, .jsonl"]),
+    ],
+    ids=str,
+)
 def test_files_that_are_refused(name, text, words, tmp_path, refused: Refused) -> None:
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -155,9 +185,12 @@ def test_the_numbers_are_transformers_own(folder, tmp_path) -> None:
     text = "sentence1\tsentence2\tlabel\n" + "".join(f"{a}\t{b}\t0\n" for a, b in rows)
     source = data(tmp_path, text)
     wanted = official(
-        [a for a, _ in rows], [b for _, b in rows], padding="max_length", truncation=True,
+        [a for a, _ in rows],
+        [b for _, b in rows],
+        padding="max_length",
+        truncation=True,
         max_length=8,
-    )  # fmt: skip
+    )
     official.save_pretrained(tmp_path / "saved")  # its tokenizer.json
     assert (tmp_path / "saved" / "tokenizer.json").exists()
     for where in (folder, tmp_path / "saved"):
@@ -186,14 +219,18 @@ def test_labels_by_the_models_names(folder, tmp_path) -> None:
     assert load_texts(source, SPEC, again, whole=True).test.labels.tolist() == [1, 0, 1]
 
 
-@pytest.mark.parametrize(("label", "words"), [
-    ("2", ["line 3", "'2'", "from 0 to 1"]),
-    ("-1", ["line 3", "'-1'", "from 0 to 1"]),
-    ("4.5", ["line 3", "neither a whole number"]),
-    ("good", ["line 3", "neither a whole number", "gives its classes none"]),
-    ("", ["line 3", "neither a whole number"]),
-    ("9" * 5000, ["line 3", "neither"]),
-], ids=lambda value: str(value)[:8])  # fmt: skip
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("2", ["line 3", "'2'", "from 0 to 1"]),
+        ("-1", ["line 3", "'-1'", "from 0 to 1"]),
+        ("4.5", ["line 3", "neither a whole number"]),
+        ("good", ["line 3", "neither a whole number", "gives its classes none"]),
+        ("", ["line 3", "neither a whole number"]),
+        ("9" * 5000, ["line 3", "neither"]),
+    ],
+    ids=lambda value: str(value)[:8],
+)
 def test_labels_that_are_no_class(label, words, folder, tmp_path, refused: Refused) -> None:
     source = data(tmp_path, f"sentence\tlabel\na\t1\nb\t{label}\n")
     with refused(*words):

@@ -14,8 +14,11 @@ HYBRID = AutoViTSpec(
         TransformerStage(8, 12, 2, 2, 4, 4, 16, stride=2),
         TransformerStage(8, 16, 2, 2, 4, 4, 16, stride=2),
     ),
-    pool_width=20, resolution=32, in_channels=1, classes=10,
-)  # fmt: skip
+    pool_width=20,
+    resolution=32,
+    in_channels=1,
+    classes=10,
+)
 
 
 def test_fewer_stages_still_end_in_pool_and_classifier(check_inheritance) -> None:
@@ -50,15 +53,24 @@ def test_a_smaller_kernel_is_the_middle_of_a_larger_one() -> None:
 STAGES = HYBRID.transformers
 
 
-@pytest.mark.parametrize(("subnet", "words"), [
-    (replace(HYBRID, stem_width=17), ("stem_width=17",)),
-    (replace(HYBRID, activation="relu"), ("activation=relu",)),
-    (replace(HYBRID, mbconvs=HYBRID.mbconvs * 2), ("mbconvs=2",)),
-    (replace(HYBRID, transformers=(replace(STAGES[0], stride=1), STAGES[1])), ("[0].stride=1",)),
-    (replace(HYBRID, mbconvs=(replace(HYBRID.mbconvs[0], depth=3),)), ("mbconvs[0].depth=3",)),
-    (replace(HYBRID, transformers=(*STAGES, replace(STAGES[1], stride=1))), ("transformers=3",)),
-    (replace(HYBRID, transformers=(STAGES[0], replace(STAGES[1], heads=3))), ("[1].heads=3",)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("subnet", "words"),
+    [
+        (replace(HYBRID, stem_width=17), ("stem_width=17",)),
+        (replace(HYBRID, activation="relu"), ("activation=relu",)),
+        (replace(HYBRID, mbconvs=HYBRID.mbconvs * 2), ("mbconvs=2",)),
+        (
+            replace(HYBRID, transformers=(replace(STAGES[0], stride=1), STAGES[1])),
+            ("[0].stride=1",),
+        ),
+        (replace(HYBRID, mbconvs=(replace(HYBRID.mbconvs[0], depth=3),)), ("mbconvs[0].depth=3",)),
+        (
+            replace(HYBRID, transformers=(*STAGES, replace(STAGES[1], stride=1))),
+            ("transformers=3",),
+        ),
+        (replace(HYBRID, transformers=(STAGES[0], replace(STAGES[1], heads=3))), ("[1].heads=3",)),
+    ],
+)
 def test_an_autovit_that_does_not_fit_is_refused(refused, subnet, words) -> None:
     with refused(*words):
         inherited(HYBRID, subnet)

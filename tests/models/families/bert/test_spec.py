@@ -21,9 +21,14 @@ def official(tmp_path_factory):
     """A BertForSequenceClassification with random weights, and the folder that it is saved in."""
     torch.manual_seed(0)
     config = transformers.BertConfig(
-        vocab_size=90, hidden_size=32, num_hidden_layers=3, num_attention_heads=4,
-        intermediate_size=48, max_position_embeddings=20, num_labels=3,
-    )  # fmt: skip
+        vocab_size=90,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=20,
+        num_labels=3,
+    )
     model = transformers.BertForSequenceClassification(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -85,10 +90,17 @@ def test_json_round_trip() -> None:
     assert BertSpec.from_json(uneven.to_json()) == uneven
 
 
-@pytest.mark.parametrize(("wrong", "words"), [
-    ({"tokens": 21}, "tokens=21"), ({"vocab": 10}, "vocab=10"), ({"layers": ()}, "depth=0"),
-    ({"embed": 0}, "embed=0"), ({"norm_eps": -1.0}, "norm_eps"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"tokens": 21}, "tokens=21"),
+        ({"vocab": 10}, "vocab=10"),
+        ({"layers": ()}, "depth=0"),
+        ({"embed": 0}, "embed=0"),
+        ({"norm_eps": -1.0}, "norm_eps"),
+    ],
+    ids=str,
+)
 def test_values_out_of_range_are_refused(wrong, words) -> None:
     with pytest.raises(UserError, match=words):
         replace(SPEC, **wrong)

@@ -26,8 +26,9 @@ class ToySpec(Spec):
     def blocks(self) -> list[Block]:
         stem = Block.of("toy_stem", out_channels=self.width, resolution=self.resolution)
         mixer = Block.of("toy_mixer", reach=3, out_channels=self.width, resolution=self.resolution)
-        head = Block.of("toy_head", out_channels=self.width, classes=self.classes,
-                        resolution=self.resolution)  # fmt: skip
+        head = Block.of(
+            "toy_head", out_channels=self.width, classes=self.classes, resolution=self.resolution
+        )
         return [stem, *[mixer] * self.depth, head]
 
 

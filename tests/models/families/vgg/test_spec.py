@@ -26,8 +26,11 @@ class InARow(nn.Module):
         before = spec.in_channels
         for stage in spec.stages:
             for width in stage:
-                features += [nn.Conv2d(before, width, 3, padding=1), nn.BatchNorm2d(width),
-                             nn.ReLU()]  # fmt: skip
+                features += [
+                    nn.Conv2d(before, width, 3, padding=1),
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(),
+                ]
                 before = width
             features.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*features)
@@ -69,9 +72,14 @@ def test_parameters_and_blocks_add_up() -> None:
         x = step(x)
 
 
-@pytest.mark.parametrize(("name", "millions", "mmacs"), [
-    ("vgg16-bn", 138.37, 15470), ("vgg16-bn-cifar", 14.99, 313.5), ("vgg19-bn", 143.68, 19632),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "millions", "mmacs"),
+    [
+        ("vgg16-bn", 138.37, 15470),
+        ("vgg16-bn-cifar", 14.99, 313.5),
+        ("vgg19-bn", 143.68, 19632),
+    ],
+)
 def test_published_sizes(name, millions, mmacs) -> None:
     spec = create_spec(name)
     assert spec.params / 1e6 == pytest.approx(millions, rel=0.002)
@@ -82,11 +90,17 @@ def test_json_round_trip() -> None:
     assert VggSpec.from_json(SPEC.to_json()) == SPEC
 
 
-@pytest.mark.parametrize(("wrong", "words"), [
-    ({"stages": ((),)}, "lists of output channels"), ({"resolution": 18}, "halved 2 times"),
-    ({"pooled": 3}, "no multiple of"), ({"hidden": (0,)}, "a width=0"),
-    ({"stages": "64"}, "stages"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"stages": ((),)}, "lists of output channels"),
+        ({"resolution": 18}, "halved 2 times"),
+        ({"pooled": 3}, "no multiple of"),
+        ({"hidden": (0,)}, "a width=0"),
+        ({"stages": "64"}, "stages"),
+    ],
+    ids=str,
+)
 def test_values_out_of_range_are_refused(wrong, words) -> None:
     with pytest.raises(UserError, match=words):
         replace(SPEC, **wrong)

@@ -9,9 +9,14 @@ from vitprof.models import ViTLayer, ViTSpec, create_spec
 from vitprof.models.inheritance.inherited import inherited
 
 LARGEST = ViTSpec(
-    embed=24, layers=(ViTLayer(3, 8, 6, 32),) * 2, resolution=8, patch=2, classes=10,
-    distilled=True, in_channels=1,
-)  # fmt: skip
+    embed=24,
+    layers=(ViTLayer(3, 8, 6, 32),) * 2,
+    resolution=8,
+    patch=2,
+    classes=10,
+    distilled=True,
+    in_channels=1,
+)
 
 
 def test_heads_take_their_own_rows() -> None:
@@ -33,19 +38,22 @@ def test_halves_may_be_absent(check_inheritance) -> None:
     check_inheritance(LARGEST, subnet)
 
 
-@pytest.mark.parametrize(("subnet", "words"), [
-    (replace(LARGEST, resolution=16), ("resolution=16", "8")),
-    (replace(LARGEST, patch=4), ("patch=4",)),
-    (replace(LARGEST, classes=9), ("classes=9",)),
-    (replace(LARGEST, attention_scale_dim=64), ("attention_scale_dim=64",)),
-    (replace(LARGEST, distilled=False, distillation_head=False), ("distilled=False",)),
-    (replace(LARGEST, norm_eps=1e-5), ("norm_eps=1e-05", "1e-06")),
-    (replace(LARGEST, merges=(2, 2)), ("merged tokens=4",)),
-    (replace(LARGEST, embed=25), ("embed=25 is more", "24")),
-    (replace(LARGEST, layers=LARGEST.layers * 2), ("depth=4 is more",)),
-    (replace(LARGEST, layers=(LARGEST.layers[0], ViTLayer(3, 9, 6, 32))), ("layers[1].qk=9",)),
-    (create_spec("autovit-xxs"), ("'autovit'", "'vit'")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("subnet", "words"),
+    [
+        (replace(LARGEST, resolution=16), ("resolution=16", "8")),
+        (replace(LARGEST, patch=4), ("patch=4",)),
+        (replace(LARGEST, classes=9), ("classes=9",)),
+        (replace(LARGEST, attention_scale_dim=64), ("attention_scale_dim=64",)),
+        (replace(LARGEST, distilled=False, distillation_head=False), ("distilled=False",)),
+        (replace(LARGEST, norm_eps=1e-5), ("norm_eps=1e-05", "1e-06")),
+        (replace(LARGEST, merges=(2, 2)), ("merged tokens=4",)),
+        (replace(LARGEST, embed=25), ("embed=25 is more", "24")),
+        (replace(LARGEST, layers=LARGEST.layers * 2), ("depth=4 is more",)),
+        (replace(LARGEST, layers=(LARGEST.layers[0], ViTLayer(3, 9, 6, 32))), ("layers[1].qk=9",)),
+        (create_spec("autovit-xxs"), ("'autovit'", "'vit'")),
+    ],
+)
 def test_a_vit_that_does_not_fit_is_refused(refused, subnet, words) -> None:
     with refused(*words):
         inherited(LARGEST, subnet)

@@ -50,8 +50,11 @@ def test_a_stage_of_a_swin() -> None:
     spec = with_revit_stage(swin, 2)
     assert spec.name == "swin-tiny-revit"
     assert [stage == old for stage, old in zip(spec.stages, swin.stages, strict=True)] == [
-        True, True, False, True,
-    ]  # fmt: skip
+        True,
+        True,
+        False,
+        True,
+    ]
     assert len(spec.stages[2].layers) == 6
     assert 0.6 < spec.macs / swin.macs < 1.4
     with pytest.raises(UserError, match="stage 4"):
