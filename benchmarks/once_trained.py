@@ -71,6 +71,11 @@ def choices(folder: Path) -> list[dict[str, dict]]:
     return answers
 
 
+def as_exhaustive(answers: list[dict], way: str) -> int:
+    """Return in how many of the answers a way of searching is as good as trying everything."""
+    return sum(as_good(one[way], one["exhaustive"]) for one in answers)
+
+
 def as_good(one: dict, best: dict) -> bool:
     """Whether it picked what is best, or what scores the same (threads do not change answers)."""
     return one["model"] == best["model"] or one["score"] >= best["score"]
@@ -183,8 +188,8 @@ def figures(parts: dict) -> list[list[str]]:
         [
             "guided search picks what exhaustive does",
             f"{len(answers)} of {len(answers)}",
-            f"{sum(as_good(one['guided'], one['exhaustive']) for one in answers)} of "
-            f"{len(answers)} (random: {sum(as_good(one['random'], one['exhaustive']) for one in answers)})",
+            f"{as_exhaustive(answers, 'guided')} of {len(answers)} "
+            f"(random: {as_exhaustive(answers, 'random')})",
         ],
         [
             "its share of all evaluations",
@@ -195,8 +200,8 @@ def figures(parts: dict) -> list[list[str]]:
             f"the same of {replayed.questions} random questions, from the same figures",
             "all",
             f"{replayed.best}, from {100 * replayed.share:.0f} % at most; {len(replayed.lost)} "
-            f"lose {max(replayed.lost, default=0):.2f} points at most, {replayed.none} find nothing "
-            "that keeps the limits",
+            f"lose {max(replayed.lost, default=0):.2f} points at most, {replayed.none} find "
+            "nothing that keeps the limits",
         ],
         [
             "fused over plain attention, training step, this CPU",
