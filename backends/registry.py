@@ -6,6 +6,7 @@ names it as an entry point of the group "vitprof.backends".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -145,8 +146,15 @@ BUILT_IN: Mapping[str, BackendKind] = {
     )
 }
 
+
+def _check(kind: BackendKind) -> None:
+    """Raise UserError for a wheel's backend whose artifacts could not be named in a bundle."""
+    if re.fullmatch("[a-z0-9]{1,16}", kind.suffix) is None:
+        raise UserError(f"its suffix '{kind.suffix}' is not 1 to 16 small letters and digits")
+
+
 PLUGINS: PluginGroup[BackendKind] = PluginGroup(
-    "vitprof.backends", BackendKind, "backend", tuple(BUILT_IN)
+    "vitprof.backends", BackendKind, "backend", tuple(BUILT_IN), _check
 )
 
 

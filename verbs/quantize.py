@@ -72,7 +72,7 @@ def quantize(
             converted or run here.
     """
     from ..profiler.deployed.comparison import Comparison
-    from ..profiler.deployed.deployed import check_precision
+    from ..profiler.deployed.runtimes import check_precision
     from ..training.data.loading import images_for_trained
     from ..training.inputs import calibration_inputs
     from ..training.model_folder import check_empty

@@ -1,12 +1,15 @@
 """What fused attention gains over plain attention, in training and inference.
 
 The protocol of Efficient Vision Transformers: Once-Train Optimization, section IV.A: 5 untimed
-iterations, then 50 timed ones. Fused and plain take turns, so that a ratio is one of neighbours.
+iterations, then 50 timed ones. Fused and plain take turns in random order, so that a ratio is one
+of neighbours.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -19,10 +22,17 @@ from ...models import ViTLayer, ViTSpec, create_model
 from ...models.modules.attention import AttentionBlock
 from ...models.modules.fused_attention import with_fused_attention
 from ..sampling.clock import Clock, SystemClock
+from ..sampling.sampler import SamplingPlan, sample_group
 
 Mode = Literal["training", "inference"]
 MODES: tuple[Mode, ...] = ("training", "inference")
+# Called after each pair of timed runs with how many are done, of how many.
+OnRun = Callable[[int, int], None]
 DTYPES = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ def compare_model(
     warmup: int = 5,
     runs: int = 50,
     clock: Clock | None = None,
-    on_run: Callable[[int, int], None] | None = None,
+    on_run: OnRun = _silent,
 ) -> Compared:
     """Return a whole model's times: a forward pass, or a step with loss, backward and AdamW."""
     plain = create_model(spec)
@@ -91,7 +101,7 @@ def compare_block(
     warmup: int = 5,
     runs: int = 50,
     clock: Clock | None = None,
-    on_run: Callable[[int, int], None] | None = None,
+    on_run: OnRun = _silent,
 ) -> Compared:
     """Return one attention block's times (norm, attention, residual) at the case's tokens."""
     spec = ViTSpec(embed=embed, layers=(layer,), resolution=16, patch=16, classes=1, name="block")
@@ -123,10 +133,9 @@ def _compare(
     warmup: int,
     runs: int,
     clock: Clock | None,
-    on_run: Callable[[int, int], None] | None,
+    on_run: OnRun,
 ) -> Compared:
     """Time plain and fused in turns; what does not fit the memory becomes an error."""
-    clock = clock or SystemClock()
     try:
         x = inputs()
         steps = {
@@ -134,17 +143,17 @@ def _compare(
             "plain": _step(plain.to(device), x, case, device),
         }
         peaks = {name: _peak(step, device) for name, step in steps.items()}
-        times: dict[str, list[float]] = {name: [] for name in steps}
-        for nth in range(warmup + runs):
-            # Neither always comes first.
-            for name in sorted(steps, reverse=bool(nth % 2)):
-                started = clock.wall()
-                steps[name]()
-                _wait(device)
-                if nth >= warmup:
-                    times[name].append((clock.wall() - started) / 1e6)
-            if on_run is not None:
-                on_run(nth + 1, warmup + runs)
+        rounds = itertools.count(1)
+        samples = sample_group(
+            {name: _Waited(step, device) for name, step in steps.items()},
+            SamplingPlan(warmup, warmup_ms=0.0, min_runs=runs, max_runs=runs, runs_per_turn=1),
+            clock or SystemClock(),
+            random.Random(0),  # noqa: S311 - an order, not a secret
+            untimed=0,
+            keep_all=True,
+            on_round=lambda: on_run(next(rounds), runs),
+        )
+        times = {name: [one.wall_ms for one in of_one.kept] for name, of_one in samples.items()}
     except (RuntimeError, MemoryError) as error:
         return Compared(case, error=" ".join(str(error).split())[:200] or type(error).__name__)
     ratios = np.array(times["plain"]) / np.array(times["fused"])
@@ -203,6 +212,18 @@ def _step(
         optimizer.step()
 
     return train
+
+
+@dataclass(frozen=True)
+class _Waited:
+    """A step that ends when the device has done it."""
+
+    step: Callable[[], object]
+    device: torch.device
+
+    def run(self) -> None:
+        self.step()
+        _wait(self.device)
 
 
 def _wait(device: torch.device) -> None:

@@ -22,7 +22,7 @@ from ...tables.row import CONTEXTS, Context
 from ...tables.setting import SETTING_COLUMNS
 from ..plan import Plan, Point, Subject
 from .manifest import FORMAT, FORMAT_VERSION, Manifest, Stored
-from .zip_file import ARTIFACT, LARGEST_ARTIFACT, MOST_ARTIFACTS
+from .zip_file import LARGEST_ARTIFACT, MOST_ARTIFACTS, is_artifact
 
 MOST_POINTS = 10_000
 MOST_BLOCKS_OF_A_CHAIN = 4_096
@@ -182,7 +182,7 @@ def _artifact(record: object) -> tuple[Subject, Stored | str]:
     if "error" in values:
         return subject, _reason(values["error"])
     file, size, digest = values["file"], values["bytes"], values["sha256"]
-    if not isinstance(file, str) or ARTIFACT.fullmatch(file) is None:
+    if not isinstance(file, str) or not is_artifact(file):
         raise UserError(f"{shown(file)} is no name of an artifact; build the bundle again.")
     check_whole_number("bytes", size, 1, LARGEST_ARTIFACT)
     if not isinstance(digest, str) or re.fullmatch("[0-9a-f]{64}", digest) is None:

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...atomic_write import replacing
+from ...backends.registry import BUILT_IN, PLUGINS
 from ...closing import Closing
 from ...errors import UserError
 from ...models.checks import shown
 
 MANIFEST = "manifest.json"
-ARTIFACT = re.compile(r"artifacts/[0-9]{4}\.(onnx|engine|mlpackage|bin)")
+_ARTIFACT = re.compile(r"artifacts/[0-9]{4}\.([a-z0-9]{1,16})")
 MOST_ARTIFACTS = 10_000
 LARGEST_MANIFEST = 8 << 20
 LARGEST_ARTIFACT = (2 << 30) - 1  # the most that an ONNX model can be
@@ -67,6 +68,17 @@ def new_zip(path: Path) -> Iterator[Callable[[str, bytes], None]]:
         digest = _digest(file)
         file.seek(-_DIGEST, os.SEEK_END)
         file.write(digest)
+
+
+def is_artifact(name: str) -> bool:
+    """Whether an entry may be an artifact of a backend that is known here, by its name."""
+    match = _ARTIFACT.fullmatch(name)
+    if match is None:
+        return False
+    suffix = match[1]
+    return suffix in {"bin", *(kind.suffix for kind in BUILT_IN.values())} or any(
+        suffix == kind.suffix for kind in PLUGINS.all().values()
+    )
 
 
 def is_sealed(path: Path) -> bool:
@@ -183,7 +195,7 @@ class SealedZip(Closing):
     def _check_entry(self, entry: zipfile.ZipInfo) -> None:
         """Refuse whatever `new_zip` does not write: nothing else is ever read."""
         name = entry.orig_filename
-        if name != MANIFEST and ARTIFACT.fullmatch(name) is None:
+        if name != MANIFEST and not is_artifact(name):
             raise self._refused(f"has the entry {shown(name)}, which no bundle has")
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
             raise self._refused(f"has the entry {name} compressed, which vitprof build never does")

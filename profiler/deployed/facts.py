@@ -42,9 +42,9 @@ def accuracy_of(
 
     module = deployed.module()
     started = time.perf_counter()
-    # Many images at a time are prepared; the file computes them in batches of its own.
-    size = 256 if deployed.runtime == "onnxruntime" else deployed.batch
-    accuracy = evaluate(module, images, norm, size, on_progress, stage)
+    accuracy = evaluate(
+        module, images, norm, deployed.by.images_at_once(deployed), on_progress, stage
+    )
     return Tested(accuracy, time.perf_counter() - started)
 
 

@@ -49,37 +49,12 @@ def peak_resident_bytes(status: Path = _STATUS) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def onnx_memory(model: Path, threads: int = 1) -> ProcessMemory:
-    """Return what a process takes that runs this ONNX model with ONNX Runtime on the CPU.
+def memory_of(deployed: Mapping[str, Any]) -> ProcessMemory:
+    """Return what a process takes that opens and runs a `Deployed`, given by its fields.
 
     Raises BackendError with its last words where that process fails.
     """
-    return _measured({"kind": "onnx", "path": str(model), "threads": threads})
-
-
-def torch_memory(
-    folder: Path, path: Path, precision: str, batch: int = 1, threads: int = 1
-) -> ProcessMemory:
-    """Return what a process takes that runs the weights at `path` with PyTorch on the CPU.
-
-    folder: of the model whose spec they are of.
-
-    Raises BackendError with its last words where that process fails.
-    """
-    return _measured(
-        {
-            "kind": "torch",
-            "folder": str(folder),
-            "path": str(path),
-            "precision": precision,
-            "batch": batch,
-            "threads": threads,
-        }
-    )
-
-
-def _measured(request: Mapping[str, Any]) -> ProcessMemory:
-    command = [sys.executable, "-m", "vitprof.profiler.deployed.memory_probe", json.dumps(request)]
+    command = [sys.executable, "-m", "vitprof.profiler.deployed.memory_probe", json.dumps(deployed)]
     try:
         answer = subprocess.run(  # noqa: S603
             command,

@@ -11,7 +11,7 @@ import gc
 import math
 import random
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
@@ -119,6 +119,10 @@ def sample_group(
     rng: random.Random,
     spent: TimeSpent | None = None,
     reference: Runnable | None = None,
+    *,
+    untimed: int = 1,
+    keep_all: bool = False,
+    on_round: Callable[[], None] = lambda: None,
 ) -> dict[Key, SessionSamples]:
     """Warm up and time every executable of `group`, interleaved in random order.
 
@@ -127,6 +131,9 @@ def sample_group(
     Where others used more than MOST_OTHER_WORK of the machine meanwhile, all are set aside: other
     cores' work slows caches, memory and clock, and no single sample shows it. `reference` is run in
     between, see `drift.py`; where running it fails, the samples go without.
+
+    `untimed` runs begin each turn. With `keep_all` no sample is set aside, so that each point's nth
+    is of the same round as the others' nth. `on_round` is called after every round.
     """
     spent = spent if spent is not None else TimeSpent()
     warm = {key: _warm_up(executable, plan, clock, spent) for key, executable in group.items()}
@@ -145,9 +152,10 @@ def sample_group(
                 # before the untimed run; within a long point's turn its reading would grow old.
                 long = warm[key] >= plan.reference_every_ms
                 reference_ms = 0.0 if long else speedometer.read()
-                untimed = _timed_run(group[key], clock)
-                spent.warmup_s += untimed.wall_ms / 1e3
-                speedometer.worked(untimed.wall_ms)
+                for _ in range(untimed):
+                    warming = _timed_run(group[key], clock)
+                    spent.warmup_s += warming.wall_ms / 1e3
+                    speedometer.worked(warming.wall_ms)
                 for _ in range(plan.runs_per_turn):
                     if not _lacks(results[key], wanted[key]):
                         break
@@ -156,9 +164,10 @@ def sample_group(
                     sample = replace(_timed_run(group[key], clock), reference_ms=reference_ms)
                     spent.timed_s += sample.wall_ms / 1e3
                     speedometer.worked(sample.wall_ms)
-                    aside = sample.disturbed(plan.threads)
+                    aside = not keep_all and sample.disturbed(plan.threads)
                     (results[key].set_aside if aside else results[key].kept).append(sample)
-    if clock.others() - others > MOST_OTHER_WORK * (clock.wall() - started):
+            on_round()
+    if not keep_all and clock.others() - others > MOST_OTHER_WORK * (clock.wall() - started):
         for samples in results.values():
             samples.disturb_all()
     return results

@@ -79,3 +79,14 @@ def test_one_that_takes_a_name_of_ours_is_left_out(
     with caplog.at_level(logging.WARNING, "vitprof"):
         assert list(backend_kinds()) == list(BUILT_IN)
     assert "vitprof has a backend of this name itself" in caplog.text
+
+
+def test_a_suffix_that_no_bundle_takes_is_refused(
+    install_wheel: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = TOY.replace('"toy", "Toy",', '"toy", "Toy", suffix="../x", create=')
+    text = text.replace("create= lambda", "create=lambda")
+    install_wheel("vitprof-toy", {GROUP: {"toy": "toy_backend:TOY"}}, toy_backend=text)
+    with caplog.at_level(logging.WARNING, "vitprof"):
+        assert find_kind("toy") is None
+    assert "its suffix '../x' is not 1 to 16 small letters and digits" in caplog.text

@@ -88,8 +88,10 @@ def test_five_iterations_are_not_timed_and_fifty_are(scripted: Stepped) -> None:
     assert (found.fused_ms, found.plain_ms, found.speedup) == (2.0, 3.0, 1.5)
     assert (found.low, found.high, found.runs) == (1.5, 1.5, 50)
     assert scripted.runs.count("fused") == scripted.runs.count("plain") == 55
-    # Neither always goes first.
-    assert {scripted.runs[0], scripted.runs[2]} == {"fused", "plain"}
+    timed = scripted.runs[10:]
+    # They take turns, and neither always goes first.
+    assert all({*timed[nth : nth + 2]} == {"fused", "plain"} for nth in range(0, 100, 2))
+    assert {*timed[::2]} == {"fused", "plain"}
 
 
 @pytest.mark.parametrize("mode", ["training", "inference"])

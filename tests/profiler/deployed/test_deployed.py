@@ -10,8 +10,9 @@ import torch
 from vitprof.backends import BackendError
 from vitprof.errors import UserError
 from vitprof.models import ViTSpec, create_model
-from vitprof.profiler.deployed.deployed import check_precision, deploy
+from vitprof.profiler.deployed.deployed import deploy
 from vitprof.profiler.deployed.facts import Facts, accuracy_of, facts_of
+from vitprof.profiler.deployed.runtimes import check_precision
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
 

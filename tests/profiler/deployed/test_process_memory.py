@@ -8,14 +8,18 @@ import pytest
 import torch
 from vitprof.backends import BackendError, onnx_from_module
 from vitprof.models import ViTSpec, create_model
-from vitprof.profiler.deployed.deployed import deploy
-from vitprof.profiler.deployed.process_memory import ProcessMemory, onnx_memory, peak_resident_bytes
+from vitprof.profiler.deployed.deployed import Deployed, deploy
+from vitprof.profiler.deployed.process_memory import ProcessMemory, peak_resident_bytes
 from vitprof.training.model_folder import write_model
 
 MEBI = 2**20
 # 28 MB of weights, so that they show beside a runtime.
 LARGE = ViTSpec.uniform(384, 4, 6, mlp=1536, resolution=16, patch=8, classes=10, name="large")
 SMALL = ViTSpec.uniform(32, 1, 2, mlp=32, resolution=16, patch=8, classes=10, name="small")
+
+
+def onnx_memory(path: Path) -> ProcessMemory:
+    return Deployed(path.parent, "onnxruntime", "fp32", path).memory()
 
 
 def test_a_larger_models_process_takes_as_much_more_as_its_weights(tmp_path: Path) -> None:

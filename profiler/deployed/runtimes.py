@@ -1,0 +1,180 @@
+"""What a model's file is for each runtime that models are deployed to: written, opened, tested."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...atomic_write import write_atomically
+from ...backends import BackendOptions, Executable, onnx_from_module
+from ...backends.onnxruntime.int8 import DYNAMIC, STATIC, dynamic_int8, static_int8
+from ...errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from .deployed import Deployed
+
+    Images = Sequence[np.ndarray] | np.ndarray
+
+
+class DeployedRuntime(ABC):
+    """One runtime. precisions: what it can be given, what the others are compared with first."""
+
+    name: str
+    precisions: tuple[str, ...]
+
+    @abstractmethod
+    def write(
+        self, folder: Path, precision: str, out: Path, batch: int, images: Images, method: str
+    ) -> Path:
+        """Write the model in `folder` as one file to `out`; see `deploy`."""
+
+    @abstractmethod
+    def open(self, file: Deployed) -> Executable:
+        """Return a fresh session; raises BackendError where the runtime refuses the file."""
+
+    @abstractmethod
+    def module(self, file: Deployed) -> nn.Module:
+        """Return a module that computes with this very file."""
+
+    def images_at_once(self, file: Deployed) -> int:
+        """Return how many images that module is given at a time when it is tested."""
+        return file.batch
+
+    @abstractmethod
+    def prepare(self, file: Deployed) -> None:
+        """Import all that is in a process's memory before it loads the file."""
+
+    def open_alone(self, file: Deployed) -> Executable:
+        """Return a session as a program on a device opens it, which does nothing else."""
+        return self.open(file)
+
+
+class OnnxRuntimeFiles(DeployedRuntime):
+    """ONNX models, for ONNX Runtime."""
+
+    name = "onnxruntime"
+    precisions = ("fp32", DYNAMIC, STATIC)
+
+    def write(
+        self, folder: Path, precision: str, out: Path, batch: int, images: Images, method: str
+    ) -> Path:
+        from ...models import create_model
+        from ...models.modules.folding import folded
+
+        module = create_model(folder, checkpoint=folder)
+        shape = (batch, *module.spec.blocks()[0].input_shape)
+        model = onnx_from_module(folded(module), shape, fold=precision != "fp32")
+        if precision == DYNAMIC:
+            model = dynamic_int8(model)
+        elif precision == STATIC:
+            model = static_int8(model, _batches(images, batch), method)
+        path = out / f"model.{precision}.onnx"
+        write_atomically(path, model)
+        return path
+
+    def open(self, file: Deployed) -> Executable:
+        from ...backends import OnnxRuntimeBackend
+
+        options = BackendOptions(threads=file.threads)
+        return OnnxRuntimeBackend().load(file.path.read_bytes(), options)
+
+    def module(self, file: Deployed) -> nn.Module:
+        from ...backends.onnx.module import OnnxModule
+
+        return OnnxModule(file.path.read_bytes(), file.threads)
+
+    def images_at_once(self, file: Deployed) -> int:
+        return 256  # prepared at a time; the file computes them in batches of its own
+
+    def prepare(self, file: Deployed) -> None:
+        import numpy as np  # noqa: F401
+        import onnxruntime  # noqa: F401
+
+    def open_alone(self, file: Deployed) -> Executable:
+        from ...backends.onnxruntime.backend import OnnxRuntimeExecutable
+
+        # From its path: its bytes are in no second place.
+        return OnnxRuntimeExecutable(str(file.path), BackendOptions(threads=file.threads))
+
+
+class TorchFiles(DeployedRuntime):
+    """Weights as `torch.save` writes them, for PyTorch on a CPU."""
+
+    name = "torch"
+    precisions = ("fp32", DYNAMIC)
+
+    def write(
+        self, folder: Path, precision: str, out: Path, batch: int, images: Images, method: str
+    ) -> Path:
+        import torch
+
+        from ...models import create_model
+
+        module: nn.Module = create_model(folder, checkpoint=folder)
+        if precision == DYNAMIC:
+            from ...backends.pytorch.int8 import int8_module
+
+            module = int8_module(module)
+        data = io.BytesIO()
+        torch.save(module.state_dict(), data)
+        path = out / f"model.{precision}.pt"
+        write_atomically(path, data.getvalue())
+        return path
+
+    def open(self, file: Deployed) -> Executable:
+        from ...backends.pytorch.session import executable_of
+        from ...models import create_spec
+
+        shape = (file.batch, *create_spec(file.folder).blocks()[0].input_shape)
+        return executable_of(self.module(file), shape, file.threads)
+
+    def module(self, file: Deployed) -> nn.Module:
+        from ...backends.pytorch.int8 import with_weights_of
+        from ...models import create_model
+
+        return with_weights_of(create_model(file.folder), file.path, file.precision == DYNAMIC)
+
+    def prepare(self, file: Deployed) -> None:
+        import torch
+
+        torch.set_num_threads(file.threads)
+        if file.precision == DYNAMIC:
+            from ...backends.pytorch.int8 import import_torchao
+
+            import_torchao()
+
+
+RUNTIMES: Mapping[str, DeployedRuntime] = {
+    runtime.name: runtime for runtime in (OnnxRuntimeFiles(), TorchFiles())
+}
+
+
+def check_precision(runtime: str, precision: str) -> None:
+    """Raise UserError for a runtime that is none, and a precision that it lacks."""
+    if runtime not in RUNTIMES:
+        raise UserError(f"unknown runtime '{runtime}'{did_you_mean(runtime, RUNTIMES)}.")
+    known = RUNTIMES[runtime].precisions
+    if precision not in known:
+        others = [name for name, other in RUNTIMES.items() if precision in other.precisions]
+        where = f"; {' and '.join(others)} has it" if others else ""
+        raise UserError(
+            f"{runtime} has no precision '{precision}' here, but {', '.join(known)}{where}."
+        )
+
+
+def _batches(images: Images, batch: int) -> list[np.ndarray]:
+    """Return the images in whole batches; what is left over is filled up with the first ones."""
+    import numpy as np
+
+    if not len(images):
+        raise UserError("int8-static learns its ranges from images, and there is none.")
+    found = np.asarray(images)
+    missing = -len(found) % batch
+    filled = np.concatenate([found, np.resize(found, (missing, *found.shape[1:]))])
+    return list(filled.reshape(-1, batch, *found.shape[1:]))
