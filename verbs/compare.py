@@ -80,7 +80,7 @@ def compare(
 
     purpose = f"vitprof compare --table {table.source} --measure"
     with shown_progress(progress) as on_progress:
-        measured, stable = verified_ms(table, specs, purpose, on_progress)
+        measured, stable = verified_ms(table, specs, purpose, on_progress, wait=None)
     return compare_models(table, specs, measured, extrapolate, stable)
 
 
