@@ -26,8 +26,9 @@ from vitprof.compress.budget import Budget
 from vitprof.compress.goal import Goal
 from vitprof.compress.groups import Groups
 from vitprof.compress.merging.random_merging import merging_at_random
-from vitprof.compress.optin.method import METHOD, OptinOptions
+from vitprof.compress.optin.method import METHOD
 from vitprof.compress.optin.optin import OptinRun
+from vitprof.compress.optin.options import OptinOptions
 from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
 from vitprof.compress.optin.walk import walk_of
 from vitprof.compress.run import PruningContext, TrainingContext

@@ -30,9 +30,10 @@ from ..training.plan import TrainingPlan
 if TYPE_CHECKING:
     from ..models import Spec
     from ..models.structures.structure import Kind
+    from .any_data import AnyData
     from .budget import Budget
     from .run import PrunedRun, PruningContext
-    from .subject import AnyData, Subject
+    from .subject import Subject
     from .targets import Target
 
 __all__ = ["Method", "all_methods", "find_method", "method_names", "option"]

@@ -21,7 +21,7 @@ from .goal import Goal
 from .nvit.redistribution import Sensitivity
 
 if TYPE_CHECKING:
-    from .subject import AnyData
+    from .any_data import AnyData
 
 
 @dataclass(frozen=True)

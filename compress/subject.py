@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
 from ..models import Spec, create_model, create_spec
 from ..progress import OnProgress
 from ..training.inputs import AnyDataset
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 
     from ..training.data.images import Normalisation
     from .run import TrainingContext
-    from .segmentation.subject import SegmentationData
-
-AnyData: TypeAlias = "AnyDataset | SegmentationData"
 
 
 class Subject(ABC):
@@ -109,25 +105,3 @@ class Classifier(Subject):
         write_model(whole, folder, where.norm)
         if isinstance(where.data, TextDataset):
             write_files(where.data.files, folder)
-
-
-def subject_of(
-    model: str | Path | Spec,
-    checkpoint: str | Path | None = None,
-    resolution: int | None = None,
-    sequence_length: int | None = None,
-) -> Subject:
-    """Return the trained model that is meant; raises UserError where it is none.
-
-    resolution: pixels a side, the model's own where None; sequence_length: of texts, in tokens.
-    """
-    from .segmentation.mask2former import is_mask2former
-
-    if isinstance(model, Spec) or not is_mask2former(model):
-        return Classifier(model, checkpoint, resolution, sequence_length)
-    from .segmentation.subject import Segmenter
-
-    for name, given in (("checkpoint", checkpoint), ("sequence_length", sequence_length)):
-        if given is not None:
-            raise UserError(f"`{name}` says nothing about {Segmenter.what}; leave it away.")
-    return Segmenter(Path(model), resolution)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..spaces.slabs import MeasuringSpace
-    from .refine import Refinement
+    from .refinement import Refinement
 
 # What is compiled and run: a whole model, or a chain of blocks each feeding the next.
 Subject = Spec | tuple[Block, ...]

@@ -10,7 +10,7 @@ from ..errors import UserError, did_you_mean
 from ..models import Block, Spec
 from ..tables.row import Context
 from .plan import Plan
-from .refine import Refinement
+from .refinement import Refinement
 
 if TYPE_CHECKING:
     from ..spaces.slabs import MeasuringSpace

@@ -22,7 +22,6 @@ from ..models import Block
 from ..spaces.slabs import COUNTS, WIDTH_STEP, MeasuringSpace, Slab
 from ..tables import LatencyTable
 from ..tables.grids.grid import dims_array
-from ..tables.row import Context
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -60,15 +59,6 @@ class GapError:
     @property
     def matters(self) -> bool:
         return abs(self.error) > max(SMALLEST_ERROR, self.noise)
-
-
-@dataclass(frozen=True)
-class Refinement:
-    """A space that is refined up to so many `points`, its blocks measured in `context`."""
-
-    space: MeasuringSpace
-    points: int
-    context: Context
 
 
 # Measures the space's grid and further blocks into one table; called again with more of both.

@@ -22,7 +22,7 @@ from ..tables import LatencyTable
 from ..tables.grids.grid import OutsideTableError
 
 if TYPE_CHECKING:
-    from .limits import Limit
+    from .limit import Limit
 
 
 @dataclass(frozen=True)

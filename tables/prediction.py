@@ -118,4 +118,5 @@ class Prediction(Result):
         """Return a bar a different block: the milliseconds of all of it."""
         from .prediction_plot import prediction_figure
 
-        return prediction_figure(self)
+        blocks = [(part.block, n, n * part.ms) for part, n in self.by_different_block()]
+        return prediction_figure(blocks, self.ms, self.title)

@@ -136,7 +136,7 @@ class LatencyTable(Result):
         """Return milliseconds over MACs, of every block by op and of whole models."""
         from .table_plot import table_figure
 
-        return table_figure(self)
+        return table_figure(self.rows, self.ops, self.setting)
 
     def __repr__(self) -> str:
         return overview.as_text(self)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..models import Block
 from .picture import logarithmic, titled
 from .row import Row
+from .setting import Setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .table import LatencyTable
 
-
-def table_figure(table: LatencyTable) -> Figure:
+def table_figure(rows: Sequence[Row], ops: Sequence[str], setting: Setting) -> Figure:
     """Return milliseconds over MACs: blocks by op with their intervals, and whole models.
 
     Failed points and blocks of unknown MACs are left out.
@@ -24,8 +24,8 @@ def table_figure(table: LatencyTable) -> Figure:
 
     figure = Figure(figsize=(8, 5.4), layout="constrained")
     axes = figure.subplots()
-    known = [row for row in table.rows if row.verdict != "failed" and row.subject.macs > 0]
-    for op in table.ops:
+    known = [row for row in rows if row.verdict != "failed" and row.subject.macs > 0]
+    for op in ops:
         _draw(axes, [r for r in known if _op(r) == op], op, "o", 4)
     _draw(axes, [row for row in known if row.is_model], "whole models", "*", 11)
     if known:
@@ -35,7 +35,7 @@ def table_figure(table: LatencyTable) -> Figure:
         axes.legend(fontsize=8, loc="upper left")
     axes.set_xlabel("MMACs per image")
     axes.set_ylabel("ms per run (95 % interval)")
-    return titled(figure, table.setting)
+    return titled(figure, setting)
 
 
 def _op(row: Row) -> str | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..notes import note
 from ..progress import ProgressOption, shown_progress
-from .inputs import Path, specs_of, table_of
+from .given_table import table_of
+from .inputs import Path, specs_of
 
 if TYPE_CHECKING:
     from ..models import Spec

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
+from .given_table import table_of
 from .inputs import Path as PathLike
-from .inputs import spec_of, table_of
+from .inputs import spec_of
 
 if TYPE_CHECKING:
     import pandas as pd

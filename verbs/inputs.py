@@ -1,4 +1,4 @@
-"""What verbs take in several forms: models by name, file or Spec, tables by file or as such."""
+"""What verbs take in several forms: models by name, file or Spec, search spaces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..models import Spec
     from ..spaces.space import SearchSpace
-    from ..tables import LatencyTable
 
 Path = str | os.PathLike[str]
 
@@ -26,15 +25,6 @@ def specs_of(models: Path | Spec | Sequence[Path | Spec]) -> list[Spec]:
     if isinstance(models, (str, os.PathLike)) or not isinstance(models, Sequence):
         return [spec_of(models)]
     return [spec_of(model) for model in models]
-
-
-def table_of(table: Path | LatencyTable) -> LatencyTable:
-    """Return a table, read from its file where it is given so."""
-    if not isinstance(table, (str, os.PathLike)):
-        return table
-    from .latency_table import LatencyTable
-
-    return LatencyTable.read_csv(os.fspath(table))
 
 
 def space_of(space: Path | SearchSpace) -> SearchSpace:

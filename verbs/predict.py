@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..notes import warn
-from .inputs import Path, spec_of, table_of
+from .given_table import table_of
+from .inputs import Path, spec_of
 
 if TYPE_CHECKING:
     from ..models import Spec

@@ -94,7 +94,7 @@ def prune(
     from ..compress.budget import Budget
     from ..compress.methods import find_method
     from ..compress.run import PruningContext, TrainingContext
-    from ..compress.subject import subject_of
+    from ..compress.subjects import subject_of
     from ..training.fit import check_batch
     from ..training.processes import joined_processes
     from ..training.saved_run import SavedRun

@@ -13,8 +13,9 @@ from ..notes import note, warn
 from ..progress import OnProgress, ProgressOption, shown_progress
 from ..quantities import Quantity, share
 from ..search.choices import PROXIES, check_choice
+from .given_table import table_of
 from .inputs import Path as PathLike
-from .inputs import space_of, table_of
+from .inputs import space_of
 from .searched import SearchResult, Weights
 
 if TYPE_CHECKING:

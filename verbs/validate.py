@@ -56,9 +56,10 @@ def validate(
     from ..profiler.target import open_target_of
     from ..profiler.validation.drawing import draw_for
     from ..profiler.validation.validate import validate_table
-    from .inputs import table_of
+    from ..tables import LatencyTable
 
-    table = table_of(table)
+    if isinstance(table, (str, os.PathLike)):
+        table = LatencyTable.read_csv(os.fspath(table))
     if table.unfinished:
         raise UserError(
             f"{table.source} is unfinished; finish measuring it first (vitprof measure)."

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError, did_you_mean
 from ..quantities import Quantity, latency_ms
-from .inputs import Path, spec_of, table_of
+from .given_table import table_of
+from .inputs import Path, spec_of
 
 if TYPE_CHECKING:
     from ..models import Spec

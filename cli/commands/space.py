@@ -48,7 +48,8 @@ def space(
     if (sample is None) != (out is None):
         raise UserError("--sample N and --out FOLDER go together: give both, or none.")
     from ...search.described_space import described, write_sample
-    from ...verbs.inputs import space_of, table_of
+    from ...verbs.given_table import table_of
+    from ...verbs.inputs import space_of
     from ..reports.space import print_space
 
     found = described(space_of(name), [table_of(table)] if table else [])

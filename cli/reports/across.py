@@ -9,7 +9,8 @@ import click
 from ..output import giga, milliseconds, print_table
 
 if TYPE_CHECKING:
-    from ...tables.comparison.across import Across, PairOfTables
+    from ...tables.comparison.across import Across
+    from ...tables.comparison.pair_of_tables import PairOfTables
 
 MOST_LISTED = 5
 

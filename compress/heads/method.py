@@ -14,8 +14,8 @@ from ..methods import Method, option
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..any_data import AnyData
     from ..run import PrunedRun, PruningContext
-    from ..subject import AnyData
     from ..targets import Target
     from .head_levels import Repair
 

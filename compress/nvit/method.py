@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ...training.plan import TrainingPlan
-from ..methods import Method, option
+from ..methods import Method
+from .options import NViTOptions
 
 if TYPE_CHECKING:
     from ...models import Spec
     from ...models.structures.structure import Kind
     from ..run import PrunedRun, PruningContext
-
-
-@dataclass(frozen=True)
-class NViTOptions:
-    """How a model shrinks while it is trained, and what training minimises."""
-
-    prune_epochs: float = option(1.0, "how long it shrinks, before finetuning", above=0)
-    prune_every: int = option(10, "training steps between two removals", at_least=1)
-    prune_learning_rate: float = option(2e-4, "while it shrinks", above=0)
-    alpha: float = option(
-        1.0, "weight of the distillation from the unpruned model; 0: none", at_least=0
-    )
-    tau: float = option(3.0, "its temperature", above=0)
-    teacher: Path | None = option(  # noqa: RUF009
-        None, "folder of a model whose answers count as labels too"
-    )
-    eta: float | Literal["auto"] = option(
-        "auto",
-        "what a share of latency is worth in shares of importance; 0: nothing; auto: the least "
-        "that lets a group go",
-        at_least=0,
-    )
-    allocation: Literal["global", "uniform"] = option(
-        "global", "all structures compete, or all shrink alike"
-    )
-    no_head_alignment: bool = option(False, "take QK and V dims from each head by itself")
-    sparsity: Literal["dense", "2:4"] = option(
-        "dense", "2:4 sets 2 of 4 weights to 0 after pruning, and keeps them so"
-    )
-
-    @property
-    def fixed_eta(self) -> float | None:
-        """The η of eq. 7, None for the smallest that takes a group."""
-        return None if isinstance(self.eta, str) else self.eta
 
 
 class NViT(Method[NViTOptions]):

@@ -29,7 +29,7 @@ from .redistribution import Sensitivity, sensitivities
 from .selection import Chooser
 
 if TYPE_CHECKING:
-    from .method import NViTOptions
+    from .options import NViTOptions
 
 PRUNED, FINETUNED = "pruned", "finetuned"
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
 from ...option_fields import changed_options
-from ..methods import Method, option
-from .options import ScoreOptions
+from ..methods import Method
+from .options import OptinOptions, ScoreOptions
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ...models import Spec
+    from ..any_data import AnyData
     from ..budget import Budget
-    from ..merging.token_schedule import Schedule
     from ..run import PrunedRun, PruningContext
-    from ..subject import AnyData, Subject
+    from ..subject import Subject
     from ..targets import Target
 
 # Options about tokens, and about heads, of which a CNN has none.
@@ -29,44 +29,6 @@ _OF_TRANSFORMERS = {
     "random_merging": "tokens",
     "order": "heads",
 }
-
-
-@dataclass(frozen=True)
-class OptinOptions(ScoreOptions):
-    """How units are scored and chosen, and whether tokens merge."""
-
-    score_images: int = option(32, "training images that units are scored on", at_least=1)
-    order: Literal["heads", "neurons", "both"] = option(
-        "both", "what the search tries every number of"
-    )
-    reconstruct: int = option(
-        512, "images that last layers are fitted to; 0: they are not", at_least=0
-    )
-    merge_tokens: bool = option(
-        False, "merge tokens too (ToMe), under the same target", old=("tokens",)
-    )
-    merge_only: bool = option(
-        False, "merge tokens, and leave heads and neurons", old=("tokens_only",)
-    )
-    schedule: str = option(
-        "trajectory",
-        "how many tokens a layer merges: trajectory (by patches' scores), constant, decreasing; "
-        "or, with `merge_only`, 8 or 8,8,6,4,2,0",
-    )
-    random_merging: bool = option(False, "tell the accuracy with tokens merged at random beside it")
-
-    @property
-    def parts(self) -> Literal["units", "tokens", "both"]:
-        """What goes."""
-        if self.merge_only:
-            return "tokens"
-        return "both" if self.merge_tokens else "units"
-
-    def schedule_of(self, spec: Spec) -> Schedule | tuple[int, ...]:
-        """Return how many tokens each layer of a model merges, or the rule that says it."""
-        from ..merging.token_schedule import parse_schedule
-
-        return parse_schedule(self.schedule, spec)
 
 
 class Optin(Method[OptinOptions]):

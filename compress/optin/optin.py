@@ -34,7 +34,7 @@ from .trajectory import logit_errors
 from .walk import ONE_SHOT, walk_of
 
 if TYPE_CHECKING:
-    from .method import OptinOptions
+    from .options import OptinOptions
 
 # Of the way down to a target in factors, the shares that units go where tokens go the rest.
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)

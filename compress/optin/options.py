@@ -1,4 +1,4 @@
-"""The options of one-shot pruning, of whatever is pruned."""
+"""The options of one-shot pruning: of whatever is pruned, and of a classifier."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from ..methods import option
 
 if TYPE_CHECKING:
+    from ...models import Spec
+    from ..merging.token_schedule import Schedule
     from .trajectory_score import Scoring
 
 
@@ -41,3 +43,41 @@ class ScoreOptions:
         weight = next(value for value in given if value is not None)
         trajectory = Trajectory(weight, self.temperature, self.aggregation, self.trajectory_depth)
         return Scoring(trajectory, self.units_at_once)
+
+
+@dataclass(frozen=True)
+class OptinOptions(ScoreOptions):
+    """How units are scored and chosen, and whether tokens merge."""
+
+    score_images: int = option(32, "training images that units are scored on", at_least=1)
+    order: Literal["heads", "neurons", "both"] = option(
+        "both", "what the search tries every number of"
+    )
+    reconstruct: int = option(
+        512, "images that last layers are fitted to; 0: they are not", at_least=0
+    )
+    merge_tokens: bool = option(
+        False, "merge tokens too (ToMe), under the same target", old=("tokens",)
+    )
+    merge_only: bool = option(
+        False, "merge tokens, and leave heads and neurons", old=("tokens_only",)
+    )
+    schedule: str = option(
+        "trajectory",
+        "how many tokens a layer merges: trajectory (by patches' scores), constant, decreasing; "
+        "or, with `merge_only`, 8 or 8,8,6,4,2,0",
+    )
+    random_merging: bool = option(False, "tell the accuracy with tokens merged at random beside it")
+
+    @property
+    def parts(self) -> Literal["units", "tokens", "both"]:
+        """What goes."""
+        if self.merge_only:
+            return "tokens"
+        return "both" if self.merge_tokens else "units"
+
+    def schedule_of(self, spec: Spec) -> Schedule | tuple[int, ...]:
+        """Return how many tokens each layer of a model merges, or the rule that says it."""
+        from ..merging.token_schedule import parse_schedule
+
+        return parse_schedule(self.schedule, spec)

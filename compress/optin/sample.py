@@ -13,8 +13,8 @@ from ...models.modules.words import Words
 from ...training.data.augment import Augmentation, augmented
 from ...training.data.texts import Texts
 from ...training.inputs import model_inputs
+from ..any_data import AnyData
 from ..run import TrainingContext
-from ..subject import AnyData
 
 
 @dataclass(frozen=True)

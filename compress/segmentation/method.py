@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
-from ..methods import Method, option
-from ..optin.options import ScoreOptions
+from ..methods import Method
+from .options import SegmentationOptions
 
 if TYPE_CHECKING:
+    from ..any_data import AnyData
     from ..run import PrunedRun, PruningContext
-    from ..subject import AnyData, Subject
+    from ..subject import Subject
 
 # Images that are looked at where nothing is said; each that is fitted to is a large one.
 SCORED, FITTED = 32, 64
-
-
-@dataclass(frozen=True)
-class SegmentationOptions(ScoreOptions):
-    """How neurons are scored and chosen; None: as many images as there are, up to 32 and 64."""
-
-    score_images: int | None = option(
-        None, "images that neurons are scored on", at_least=1, shown="up to 32"
-    )
-    reconstruct: int | None = option(
-        None,
-        "images that last layers are fitted to; 0: they are not",
-        at_least=0,
-        shown="up to 64",
-    )
 
 
 class SegmentationOptin(Method[SegmentationOptions]):

@@ -23,12 +23,12 @@ from ..optin.reconstruction import reconstruct
 from ..optin.saved_scores import saved_scores
 from ..run import PruningContext
 from ..targets import Target
+from .data import SegmentationData
 from .mask2former import backbone_of
-from .subject import SegmentationData
 from .walk import segmentation_walk
 
 if TYPE_CHECKING:
-    from .method import SegmentationOptions
+    from .options import SegmentationOptions
 
 # Images that last layers are fitted to at once: of an early stage each has thousands of tokens.
 TOGETHER = 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from ...notes import note
 from ...progress import OnProgress
 from ...training.data.images import Normalisation
 from ...training.data.segmentation_images import (
-    SegmentationImages,
     find_segmentation_images,
     split_segmentation_images,
 )
@@ -22,6 +21,7 @@ from ...training.model_folder import read_normalisation
 from ...training.segmentation_scores import evaluate_segmentation
 from ..run import TrainingContext
 from ..subject import Subject
+from .data import SegmentationData
 from .mask2former import (
     PREPROCESSOR,
     backbone_spec,
@@ -33,15 +33,6 @@ from .mask2former import (
 
 # What transformers takes where a preprocessor says nothing (ImageNet's).
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class SegmentationData:
-    """Images to look at and images to test on; zero_is_none: whether 0 is no class in masks."""
-
-    train: SegmentationImages
-    test: SegmentationImages
-    zero_is_none: bool
 
 
 class Segmenter(Subject):

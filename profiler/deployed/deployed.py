@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...backends import Executable
+from .deployed_file import DeployedFile
 from .process_memory import ProcessMemory, memory_of
 from .runtimes import RUNTIMES, DeployedRuntime, check_precision
 
@@ -18,15 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Deployed:
-    """One file of a model. `folder` has the model's spec and fp32 weights; `path` is the file."""
-
-    folder: Path
-    runtime: str
-    precision: str
-    path: Path
-    batch: int = 1
-    threads: int = 1
+class Deployed(DeployedFile):
+    """Such a file with what its runtime does with it."""
 
     @property
     def by(self) -> DeployedRuntime:

@@ -12,12 +12,11 @@ from ...atomic_write import write_atomically
 from ...backends import BackendOptions, Executable, onnx_from_module
 from ...backends.onnxruntime.int8 import DYNAMIC, STATIC, dynamic_int8, static_int8
 from ...errors import UserError, did_you_mean
+from .deployed_file import DeployedFile
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
-
-    from .deployed import Deployed
 
     Images = Sequence[np.ndarray] | np.ndarray
 
@@ -35,22 +34,22 @@ class DeployedRuntime(ABC):
         """Write the model in `folder` as one file to `out`; see `deploy`."""
 
     @abstractmethod
-    def open(self, file: Deployed) -> Executable:
+    def open(self, file: DeployedFile) -> Executable:
         """Return a fresh session; raises BackendError where the runtime refuses the file."""
 
     @abstractmethod
-    def module(self, file: Deployed) -> nn.Module:
+    def module(self, file: DeployedFile) -> nn.Module:
         """Return a module that computes with this very file."""
 
-    def images_at_once(self, file: Deployed) -> int:
+    def images_at_once(self, file: DeployedFile) -> int:
         """Return how many images that module is given at a time when it is tested."""
         return file.batch
 
     @abstractmethod
-    def prepare(self, file: Deployed) -> None:
+    def prepare(self, file: DeployedFile) -> None:
         """Import all that is in a process's memory before it loads the file."""
 
-    def open_alone(self, file: Deployed) -> Executable:
+    def open_alone(self, file: DeployedFile) -> Executable:
         """Return a session as a program on a device opens it, which does nothing else."""
         return self.open(file)
 
@@ -78,25 +77,25 @@ class OnnxRuntimeFiles(DeployedRuntime):
         write_atomically(path, model)
         return path
 
-    def open(self, file: Deployed) -> Executable:
+    def open(self, file: DeployedFile) -> Executable:
         from ...backends import OnnxRuntimeBackend
 
         options = BackendOptions(threads=file.threads)
         return OnnxRuntimeBackend().load(file.path.read_bytes(), options)
 
-    def module(self, file: Deployed) -> nn.Module:
+    def module(self, file: DeployedFile) -> nn.Module:
         from ...backends.onnx.module import OnnxModule
 
         return OnnxModule(file.path.read_bytes(), file.threads)
 
-    def images_at_once(self, file: Deployed) -> int:
+    def images_at_once(self, file: DeployedFile) -> int:
         return 256  # prepared at a time; the file computes them in batches of its own
 
-    def prepare(self, file: Deployed) -> None:
+    def prepare(self, file: DeployedFile) -> None:
         import numpy as np  # noqa: F401
         import onnxruntime  # noqa: F401
 
-    def open_alone(self, file: Deployed) -> Executable:
+    def open_alone(self, file: DeployedFile) -> Executable:
         from ...backends.onnxruntime.backend import OnnxRuntimeExecutable
 
         # From its path: its bytes are in no second place.
@@ -127,20 +126,20 @@ class TorchFiles(DeployedRuntime):
         write_atomically(path, data.getvalue())
         return path
 
-    def open(self, file: Deployed) -> Executable:
+    def open(self, file: DeployedFile) -> Executable:
         from ...backends.pytorch.session import executable_of
         from ...models import create_spec
 
         shape = (file.batch, *create_spec(file.folder).blocks()[0].input_shape)
         return executable_of(self.module(file), shape, file.threads)
 
-    def module(self, file: Deployed) -> nn.Module:
+    def module(self, file: DeployedFile) -> nn.Module:
         from ...backends.pytorch.int8 import with_weights_of
         from ...models import create_model
 
         return with_weights_of(create_model(file.folder), file.path, file.precision == DYNAMIC)
 
-    def prepare(self, file: Deployed) -> None:
+    def prepare(self, file: DeployedFile) -> None:
         import torch
 
         torch.set_num_threads(file.threads)

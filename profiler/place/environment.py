@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from ...backends import cpu_facts
+from ...backends import Backend, BackendOptions, cpu_facts
 from ...errors import UserError
 from ...tables import LatencyTable
 from ...tables.difference import first_difference
-
-if TYPE_CHECKING:
-    from ..target import Target
 
 # What makes it another machine to measure on. A new kernel or Python does not.
 _IDENTITY = (
@@ -24,7 +21,17 @@ _IDENTITY = (
 )
 
 
-def fingerprint(target: Target) -> dict[str, Any]:
+class Measuring(Protocol):
+    """What says by what, and how, something is measured: a `Target`."""
+
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def options(self) -> BackendOptions: ...
+
+
+def fingerprint(target: Measuring) -> dict[str, Any]:
     """Return what must be equal for two measurements to be of the same device and runtime."""
     facts = cpu_facts()
     return {
@@ -38,7 +45,7 @@ def observed() -> dict[str, Any]:
     return {name: value for name, value in cpu_facts().items() if name not in _IDENTITY}
 
 
-def check_same_machine(table: LatencyTable, target: Target) -> None:
+def check_same_machine(table: LatencyTable, target: Measuring) -> None:
     """Raise UserError unless the table was measured on this machine and runtime."""
     difference = first_difference(table.environment, fingerprint(target))
     if difference:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...tables import Setting
+from ...tables.comparison.errors_of_prediction import PredictionErrors
 from ...tables.picture import logarithmic, titled
+from .rival import Rival
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from .validate import ValidationResult
 
 NAMES = {
     "table": "this table",
@@ -25,20 +27,28 @@ NAMES = {
 }
 
 
-def draw_validation(result: ValidationResult) -> Figure:
-    """Return the picture of a validation."""
+def draw_validation(
+    measured_ms: Sequence[float],
+    predicted_ms: Sequence[float],
+    interval: tuple[Sequence[float], Sequence[float]],
+    errors: PredictionErrors,
+    noise_floor: PredictionErrors,
+    rivals: Mapping[str, Rival],
+    setting: Setting,
+) -> Figure:
+    """Return the picture of a validation; interval: the low and high ends of predictions."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
-    measured, predicted = np.array(result.measured_ms), np.array(result.predicted_ms)
+    measured, predicted = np.array(measured_ms), np.array(predicted_ms)
     span = np.array([0.9 * measured.min(), 1.1 * measured.max()])
     left.fill_between(span, 0.95 * span, 1.05 * span, color="tab:green", alpha=0.2, label="±5 %")
     left.plot(span, span, color="grey", lw=1)
     left.errorbar(
         measured,
         predicted,
-        yerr=[predicted - result.low_ms, np.array(result.high_ms) - predicted],
+        yerr=[predicted - interval[0], np.array(interval[1]) - predicted],
         fmt="o",
         ms=4,
         lw=1,
@@ -48,19 +58,24 @@ def draw_validation(result: ValidationResult) -> Figure:
     left.set(
         xlabel="measured, ms",
         ylabel="predicted, ms",
-        title=f"MAPE {result.errors.mape:.1%}, {result.errors.within_5:.0%} within ±5 %\n"
-        f"a second measurement differs by {result.noise_floor.mape:.1%}",
+        title=f"MAPE {errors.mape:.1%}, {errors.within_5:.0%} within ±5 %\n"
+        f"a second measurement differs by {noise_floor.mape:.1%}",
     )
     logarithmic(left, measured.tolist(), predicted.tolist())
     left.legend(loc="upper left")
-    _draw_rivals(right, result)
-    return titled(figure, result.setting)
+    _draw_rivals(right, measured, rivals, predicted_ms, noise_floor.mape)
+    return titled(figure, setting)
 
 
-def _draw_rivals(axes: Axes, result: ValidationResult) -> None:
-    measured = np.array(result.measured_ms)
-    entries = [("table", result.predicted_ms, 0)]
-    entries += [(name, r.predicted_ms, r.trained_on) for name, r in result.rivals.items()]
+def _draw_rivals(
+    axes: Axes,
+    measured: np.ndarray,
+    rivals: Mapping[str, Rival],
+    own_ms: Sequence[float],
+    noise_floor: float,
+) -> None:
+    entries = [("table", own_ms, 0)]
+    entries += [(name, r.predicted_ms, r.trained_on) for name, r in rivals.items()]
     entries.reverse()
     errors = [100 * np.abs(np.array(p) / measured - 1) for _, p, _ in entries]
     boxes = axes.boxplot(errors, orientation="horizontal", whis=(0, 100), patch_artist=True)
@@ -71,7 +86,7 @@ def _draw_rivals(axes: Axes, result: ValidationResult) -> None:
         for name, _, count in entries
     ]
     axes.set_yticks(range(1, len(entries) + 1), labels)
-    floor = 100 * result.noise_floor.mape
+    floor = 100 * noise_floor
     axes.axvline(floor, color="tab:red", ls="--", lw=1, label=f"noise floor {floor:.1f} %")
     axes.set(
         xlabel="error of a model, % (box: quartiles, whiskers: all)", title="Beside its rivals"

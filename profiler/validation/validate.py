@@ -22,20 +22,11 @@ from ..sampling.protocol import Protocol
 from ..target import Target
 from ..workshop import Workshop
 from .drawing import Draw
+from .rival import Rival
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class Rival:
-    """Another way to predict: its errors, and what it was given."""
-
-    errors: PredictionErrors
-    predicted_ms: Sequence[float]
-    trained_on: int  # whole models measured
-    training_s: float  # seconds to measure them
 
 
 @dataclass(frozen=True)
@@ -109,7 +100,15 @@ class ValidationResult(Result):
         """Return predicted against measured, and the errors beside those of the rivals."""
         from .plot import draw_validation
 
-        return draw_validation(self)
+        return draw_validation(
+            self.measured_ms,
+            self.predicted_ms,
+            (self.low_ms, self.high_ms),
+            self.errors,
+            self.noise_floor,
+            self.rivals,
+            self.setting,
+        )
 
 
 def validate_table(

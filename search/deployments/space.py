@@ -17,7 +17,7 @@ from ...models import Spec
 from ...spaces.candidates import Candidates
 from ...spaces.gene import Gene
 from ..costs import Costs
-from ..limits import Limit
+from ..limit import Limit
 from .ladder import Ladder
 
 

@@ -13,6 +13,7 @@ from ..calibration.calibration import LoneBlocks
 from ..saved import LinesResult, csv_text
 from ..setting import Setting
 from ..table import LatencyTable
+from .ranked import Ranked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,26 +21,6 @@ if TYPE_CHECKING:
 
 # Beyond this many combinations nobody reads a ranking, and making them takes minutes.
 MOST_COMBINATIONS = 200_000
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A variant and its predicted latency in milliseconds."""
-
-    words: str
-    changed: Mapping[str, str]
-    spec: Spec
-    ms: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {
-            "variant": self.words,
-            "changed": dict(self.changed),
-            "latency_ms": self.ms,
-            "macs": self.spec.macs,
-            "params": self.spec.params,
-        }
 
 
 @dataclass(frozen=True)
@@ -97,7 +78,7 @@ class Variants(LinesResult):
         """Return the ms that each choice adds to the model, and every combination over its MACs."""
         from .plot import variants_figure
 
-        return variants_figure(self)
+        return variants_figure(self.base, self.single, self.ranked, self.setting)
 
 
 def rank_variants(

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..picture import titled
-from .ablations import Variants
+from ..setting import Setting
+from .ranked import Ranked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def variants_figure(found: Variants) -> Figure:
+def variants_figure(
+    base: Ranked, single: Sequence[Ranked], ranked: Sequence[Ranked], setting: Setting
+) -> Figure:
     """Return the ms that each choice adds to the model, and every combination over its MACs."""
     from matplotlib.figure import Figure
 
-    height = max(4.5, 0.28 * len(found.single) + 1.5)
+    height = max(4.5, 0.28 * len(single) + 1.5)
     figure = Figure(figsize=(13, height), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _draw_choices(left, found)
-    _draw_combinations(right, found)
-    return titled(figure, found.setting)
+    _draw_choices(left, base, single)
+    _draw_combinations(right, base, ranked)
+    return titled(figure, setting)
 
 
-def _draw_choices(axes: Axes, found: Variants) -> None:
+def _draw_choices(axes: Axes, base: Ranked, single: Sequence[Ranked]) -> None:
     """A bar a choice: less time to the left in green, more to the right in red."""
-    base = found.base
-    more = [each.ms - base.ms for each in found.single]
+    more = [each.ms - base.ms for each in single]
     bars = axes.barh(
-        [each.words for each in found.single],
+        [each.words for each in single],
         more,
         color=["tab:green" if ms < 0 else "tab:red" for ms in more],
     )
@@ -44,22 +47,22 @@ def _draw_choices(axes: Axes, found: Variants) -> None:
     axes.grid(True, axis="x", alpha=0.3)
 
 
-def _draw_combinations(axes: Axes, found: Variants) -> None:
+def _draw_combinations(axes: Axes, base: Ranked, ranked: Sequence[Ranked]) -> None:
     axes.scatter(
-        [each.spec.macs / 1e9 for each in found.ranked],
-        [each.ms for each in found.ranked],
+        [each.spec.macs / 1e9 for each in ranked],
+        [each.ms for each in ranked],
         s=6,
         alpha=0.4,
         color="tab:blue",
-        label=f"{len(found.ranked)} combinations",
+        label=f"{len(ranked)} combinations",
     )
     axes.scatter(
-        [found.base.spec.macs / 1e9],
-        [found.base.ms],
+        [base.spec.macs / 1e9],
+        [base.ms],
         marker="*",
         s=160,
         color="tab:orange",
-        label=found.base.spec.name,
+        label=base.spec.name,
         zorder=3,
     )
     axes.set_xlabel("GMACs")

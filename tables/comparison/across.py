@@ -20,6 +20,7 @@ from ...models import Spec
 from ..saved import LinesResult, csv_text
 from ..table import LatencyTable
 from .comparison import kendall_tau
+from .pair_of_tables import Choice, Deviation, OnTable, PairOfTables, Swap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,75 +28,6 @@ if TYPE_CHECKING:
 
 # Where choosing by the wrong table is tried: at these quantiles of the latencies on the right one.
 BUDGETS = (0.25, 0.5, 0.75)
-
-
-@dataclass(frozen=True)
-class OnTable:
-    """All models on one table: ms with 95 % interval, 1 for the fastest, and each op's share."""
-
-    label: str
-    table: LatencyTable
-    ms: np.ndarray
-    low_ms: np.ndarray
-    high_ms: np.ndarray
-    rank: Sequence[int]
-    shares: Sequence[Mapping[str, float]]
-
-
-@dataclass(frozen=True)
-class Swap:
-    """`first` is faster on table a, `second` on table b; ratios of first to second on each.
-
-    Certain where the 95 % intervals of the two are apart on both tables.
-    """
-
-    first: str
-    second: str
-    ratio_a: float  # below 1
-    ratio_b: float  # above 1
-    certain: bool
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """How far a model is from `scale` times its latency on table a; and where it is spent.
-
-    `op` is the one whose share of the latency differs most between the tables.
-    """
-
-    model: str
-    relative: float
-    op: str
-    share_a: float
-    share_b: float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The model of most MACs within a budget on table b, chosen by table a and by b itself.
-
-    `over_budget` is how far a's choice exceeds the budget on b (0 within it), `macs_lost` the
-    share of MACs that it has less than b's own choice (negative: more, over the budget).
-    """
-
-    budget_ms: float
-    by_a: str
-    by_b: str
-    over_budget: float
-    macs_lost: float
-
-
-@dataclass(frozen=True)
-class PairOfTables:
-    """Table b seen from table a. `scale` is the geometric mean of the latencies' ratios b / a."""
-
-    a: str
-    b: str
-    kendall_tau: float
-    scale: float
-    deviations: Sequence[Deviation]  # the largest first
-    swaps: Sequence[Swap]  # certain ones first, then by how much
-    choices: Sequence[Choice]
 
 
 @dataclass(frozen=True)
@@ -165,7 +97,7 @@ class Across(LinesResult):
         """Return ranks from table to table, and each table's latencies over the first one's."""
         from .across_plot import across_figure
 
-        return across_figure(self)
+        return across_figure(self.models, self.on, self.pairs)
 
     def _columns(self) -> list[str]:
         names = ("ms", "low_ms", "high_ms", "rank")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...models import Spec
 from ..picture import logarithmic
-from .across import Across
+from .pair_of_tables import OnTable, PairOfTables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,31 +18,35 @@ if TYPE_CHECKING:
 MOST_NAMES = 20
 
 
-def across_figure(across: Across) -> Figure:
+def across_figure(
+    models: Sequence[Spec], on: Sequence[OnTable], pairs: Sequence[PairOfTables]
+) -> Figure:
     """Return ranks from table to table, and each table's latencies over the first one's."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 5.8), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _draw_ranks(left, across)
-    _draw_scales(right, across)
+    _draw_ranks(left, models, on, pairs)
+    _draw_scales(right, on, pairs)
     return figure
 
 
-def _draw_ranks(axes: Axes, across: Across) -> None:
+def _draw_ranks(
+    axes: Axes, models: Sequence[Spec], on: Sequence[OnTable], pairs: Sequence[PairOfTables]
+) -> None:
     """A line a model from its rank by MACs to its rank on each table; certain swaps in red."""
     from matplotlib.ticker import MaxNLocator
 
     swapped = {
         name
-        for pair in across.pairs
+        for pair in pairs
         for swap in pair.swaps
         if swap.certain
         for name in (swap.first, swap.second)
     }
-    columns = ["MACs", *(each.label for each in across.on)]
-    ranks = [list(range(1, len(across.models) + 1)), *(each.rank for each in across.on)]
-    for i, spec in enumerate(across.models):
+    columns = ["MACs", *(each.label for each in on)]
+    ranks = [list(range(1, len(models) + 1)), *(each.rank for each in on)]
+    for i, spec in enumerate(models):
         heights = [column[i] for column in ranks]
         red = spec.name in swapped
         axes.plot(
@@ -52,7 +58,7 @@ def _draw_ranks(axes: Axes, across: Across) -> None:
             color="tab:red" if red else "0.6",
             zorder=2 if red else 1,
         )
-        if len(across.models) <= MOST_NAMES:
+        if len(models) <= MOST_NAMES:
             axes.annotate(
                 spec.name,
                 (len(columns) - 1, heights[-1]),
@@ -62,21 +68,21 @@ def _draw_ranks(axes: Axes, across: Across) -> None:
                 fontsize=8,
             )
     axes.set_xticks(range(len(columns)), columns)
-    axes.margins(x=0.18 if len(across.models) <= MOST_NAMES else 0.05)
+    axes.margins(x=0.18 if len(models) <= MOST_NAMES else 0.05)
     axes.invert_yaxis()
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("rank, 1 = fastest (fewest MACs)")
-    certain = sum(swap.certain for pair in across.pairs for swap in pair.swaps) // 2
+    certain = sum(swap.certain for pair in pairs for swap in pair.swaps) // 2
     axes.set_title(f"Ranks: {certain} pairs change places for certain (red)")
     axes.grid(True, axis="x", alpha=0.3)
 
 
-def _draw_scales(axes: Axes, across: Across) -> None:
+def _draw_scales(axes: Axes, on: Sequence[OnTable], pairs: Sequence[PairOfTables]) -> None:
     """Latency on each further table over that on the first, and the lines of one scale."""
-    first = across.on[0]
+    first = on[0]
     everything: list[float] = []
-    for n, other in enumerate(across.on[1:]):
-        pair = next(p for p in across.pairs if (p.a, p.b) == (first.label, other.label))
+    for n, other in enumerate(on[1:]):
+        pair = next(p for p in pairs if (p.a, p.b) == (first.label, other.label))
         colour = f"C{n}"
         ends = np.array([first.ms.min(), first.ms.max()])
         axes.plot(ends, pair.scale * ends, "--", color=colour, linewidth=1)

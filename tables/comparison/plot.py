@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..picture import logarithmic, titled
-from .comparison import BlockSpeed, ComparedModel, Comparison
+from ..setting import Setting
+from .compared import BlockSpeed, ComparedModel, Inversion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,19 +24,29 @@ OP_COLOURS = {
 }
 
 
-def comparison_figure(comparison: Comparison) -> Figure:
+def comparison_figure(
+    models: Sequence[ComparedModel],
+    speeds: Sequence[BlockSpeed],
+    inversions: Sequence[Inversion],
+    kendall_tau: float,
+    setting: Setting,
+) -> Figure:
     """Return models (latency over MACs) and blocks (attained GMAC/s over MACs)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _draw_models(left, comparison)
-    _draw_blocks(right, comparison.speeds)
-    return titled(figure, comparison.setting)
+    _draw_models(left, models, inversions, kendall_tau)
+    _draw_blocks(right, speeds)
+    return titled(figure, setting)
 
 
-def _draw_models(axes: Axes, comparison: Comparison) -> None:
-    models = comparison.models
+def _draw_models(
+    axes: Axes,
+    models: Sequence[ComparedModel],
+    inversions: Sequence[Inversion],
+    kendall_tau: float,
+) -> None:
     gmacs = np.array([m.macs for m in models]) / 1e9
     ms = np.array([m.latency_ms for m in models])
     predicted = np.array([m.predicted_ms for m in models])
@@ -63,7 +74,7 @@ def _draw_models(axes: Axes, comparison: Comparison) -> None:
         color="grey",
         label=f"if MACs were time ({speed:.3g} GMAC/s)",
     )
-    wrong = {i.slower for i in comparison.inversions}
+    wrong = {i.slower for i in inversions}
     slower = np.array([m.model in wrong for m in models])
     if slower.any():
         axes.plot(
@@ -87,10 +98,10 @@ def _draw_models(axes: Axes, comparison: Comparison) -> None:
     logarithmic(axes, gmacs.tolist(), ms.tolist())
     axes.set_xlabel("GMACs per image")
     axes.set_ylabel("latency, ms per run")
-    inversions = len(comparison.inversions)
+    count = len(inversions)
     axes.set_title(
-        f"Models: Kendall tau {comparison.kendall_tau:.3f}, "
-        f"{inversions} pair{'' if inversions == 1 else 's'} that MACs get wrong"
+        f"Models: Kendall tau {kendall_tau:.3f}, "
+        f"{count} pair{'' if count == 1 else 's'} that MACs get wrong"
     )
     axes.legend(fontsize=8, loc="upper left")
 

@@ -12,9 +12,10 @@ import torch
 from vitprof.compress.cutting import hold_at_zero, prunable_of
 from vitprof.compress.groups import Groups
 from vitprof.compress.nvit.method import METHOD as NVIT
-from vitprof.compress.nvit.method import NViTOptions
-from vitprof.compress.optin.method import METHOD, OptinOptions
+from vitprof.compress.nvit.options import NViTOptions
+from vitprof.compress.optin.method import METHOD
 from vitprof.compress.optin.optin import OptinRun
+from vitprof.compress.optin.options import OptinOptions
 from vitprof.compress.optin.reconstruction import reconstruct
 from vitprof.compress.optin.trajectory import Manifold, logit_errors
 from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores

@@ -13,8 +13,9 @@ from vitprof.compress.cutting import hold_at_zero, prunable_of
 from vitprof.compress.groups import Groups
 from vitprof.compress.optin.channel_reconstruction import reconstruct_channels
 from vitprof.compress.optin.mask_search import MaskSearch
-from vitprof.compress.optin.method import METHOD, OptinOptions
+from vitprof.compress.optin.method import METHOD
 from vitprof.compress.optin.optin import OptinRun
+from vitprof.compress.optin.options import OptinOptions
 from vitprof.compress.optin.trajectory import Trajectory, logit_errors
 from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
 from vitprof.compress.optin.walk import walk_of

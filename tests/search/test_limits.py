@@ -11,7 +11,8 @@ import pytest
 from vitprof.errors import UserError
 from vitprof.search.costs import CostModel
 from vitprof.search.feasible import feasible, nearest
-from vitprof.search.limits import Limit, Limits
+from vitprof.search.limit import Limit
+from vitprof.search.limits import Limits
 from vitprof.spaces.space import SearchSpace
 
 from ..spaces.small_spaces import every, table_of

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 from vitprof.compress.groups import Groups
-from vitprof.compress.nvit.method import METHOD, NViTOptions
+from vitprof.compress.nvit.method import METHOD
 from vitprof.compress.nvit.nvit import NViTRun
+from vitprof.compress.nvit.options import NViTOptions
 from vitprof.compress.nvit.redistribution import by_kind
 from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError

@@ -10,8 +10,9 @@ import pytest
 import torch
 from vitprof.compress.cutting import hold_at_zero, prunable_of
 from vitprof.compress.groups import Groups
-from vitprof.compress.optin.method import METHOD, OptinOptions
+from vitprof.compress.optin.method import METHOD
 from vitprof.compress.optin.optin import OptinRun
+from vitprof.compress.optin.options import OptinOptions
 from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError
 from vitprof.progress import no_progress

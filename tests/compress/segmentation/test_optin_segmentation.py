@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from vitprof.compress.groups import Groups
 from vitprof.compress.run import TrainingContext
+from vitprof.compress.segmentation.data import SegmentationData
 from vitprof.compress.segmentation.mask2former import (
     backbone_of,
     backbone_spec,
@@ -20,9 +21,9 @@ from vitprof.compress.segmentation.mask2former import (
     with_backbone,
     write_mask2former,
 )
-from vitprof.compress.segmentation.method import SEGMENTATION, SegmentationOptions
+from vitprof.compress.segmentation.method import SEGMENTATION
 from vitprof.compress.segmentation.optin_segmentation import SegmentationRun
-from vitprof.compress.segmentation.subject import SegmentationData
+from vitprof.compress.segmentation.options import SegmentationOptions
 from vitprof.models import create_model, create_spec
 from vitprof.spaces.swin import SwinSlabs
 from vitprof.training.data.images import Normalisation

@@ -10,7 +10,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 from vitprof.profiler.validation.plot import NAMES
-from vitprof.profiler.validation.validate import Rival, ValidationResult
+from vitprof.profiler.validation.rival import Rival
+from vitprof.profiler.validation.validate import ValidationResult
 from vitprof.tables import Setting
 from vitprof.tables.comparison.errors_of_prediction import PredictionErrors
 

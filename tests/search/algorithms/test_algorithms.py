@@ -12,7 +12,8 @@ from vitprof.search.algorithms.registry import ALGORITHMS, run_search
 from vitprof.search.costs import CostModel
 from vitprof.search.evaluation_log import EvaluationLog, key_of
 from vitprof.search.goal import SearchGoal
-from vitprof.search.limits import Limit, Limits
+from vitprof.search.limit import Limit
+from vitprof.search.limits import Limits
 from vitprof.search.plan import SearchPlan
 from vitprof.search.problem import Evaluation, SearchProblem
 from vitprof.spaces.registry import find_search_space, search_space_from_dict

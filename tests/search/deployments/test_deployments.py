@@ -22,7 +22,8 @@ from vitprof.search.deployments.space import (
     Ladder,
 )
 from vitprof.search.goal import SearchGoal
-from vitprof.search.limits import Limit, Limits
+from vitprof.search.limit import Limit
+from vitprof.search.limits import Limits
 from vitprof.search.problem import SearchProblem
 
 
