@@ -19,10 +19,10 @@ measure: $(STAMP) ## A latency table of this CPU, and what DeiT-Ti, -S and -B co
 	    --model deit-base --measure --out compare.csv --plot compare.png || [ $$? -eq 1 ]
 
 test: $(TEST_STAMP) ## All tests
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 test-fast: $(TEST_STAMP) ## The tests that take no time: under two minutes
-	$(BIN)/python -m pytest tests -m "not slow"
+	$(BIN)/python -m pytest tests -m "not slow" -n 2 --dist loadfile
 
 lint: $(TEST_STAMP) ## Style and types
 	$(BIN)/ruff check .
