@@ -114,7 +114,7 @@ def measure(
         place = _bundle(Path(bundle), given, trust, out)
     else:
         points = plan_of(plan)
-        place = _fleet(points, given, ray, out) if ray else _here(points, given, out)
+        place = _fleet(points, given, ray, out) if ray is not None else _here(points, given, out)
     started = monotonic()
     try:
         with place as (points, measure_into), shown_progress(progress) as on_progress:

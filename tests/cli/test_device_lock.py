@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 QUICK_BENCH = ("bench", "--model", "vit-micro-8", "--sessions", "1", "--runs", "3", "--json")
 
 

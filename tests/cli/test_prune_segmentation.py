@@ -14,6 +14,8 @@ from vitprof.models import create_model, create_spec
 from vitprof.spaces.swin import SwinSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)  # quicker for models as small as these
 
 

@@ -13,6 +13,8 @@ from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
 
+pytestmark = pytest.mark.slow
+
 SPEC = VggSpec(
     stages=((16, 16), (16, 16)),
     hidden=(24,),

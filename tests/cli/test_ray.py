@@ -14,6 +14,8 @@ import pytest
 from vitprof import ray_connection
 from vitprof.tables import LatencyTable
 
+pytestmark = pytest.mark.slow
+
 FEW = (
     "--model",
     "vit-micro-8",

@@ -18,6 +18,8 @@ from vitprof.verbs.plan import plan as plan_of
 
 from .tiny_space import TINY_VITS
 
+pytestmark = pytest.mark.slow
+
 TINY_AUTOVITS = """
 family = "autovit"
 resolution = 32

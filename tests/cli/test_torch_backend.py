@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--points", "24", "--sessions", "1")
 
 

@@ -29,6 +29,8 @@ from vitprof.training.evaluate import evaluate
 
 from .conftest import context_of, randomised, table_of
 
+pytestmark = pytest.mark.slow
+
 BERT = BertSpec.uniform(
     32, 3, 4, mlp=64, vocab=80, positions=24, tokens=16, classes=3, name="small-bert"
 )

@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 from vitprof.models import ViTLayer, ViTSpec, create_model
 from vitprof.models.checkpoints import load_weights, read_checkpoint
 
+pytestmark = pytest.mark.slow
+
 SPEC = ViTSpec(
     embed=12,
     layers=(ViTLayer(3, 4, 4, 20), ViTLayer(2, 3, 5, 0), ViTLayer(0, 0, 0, 7)),

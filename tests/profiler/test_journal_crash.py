@@ -16,6 +16,8 @@ from vitprof.profiler.measure import measure_table
 from vitprof.profiler.target import Target
 from vitprof.tables import LatencyTable, Row, Setting
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("measure_in_a_child.py")
 WIDTHS = (8, 16, 24, 32, 40, 48)
 

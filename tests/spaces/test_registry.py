@@ -22,6 +22,8 @@ from vitprof.spaces.registry import (
 
 from .small_spaces import SMALL
 
+pytestmark = pytest.mark.slow
+
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "spaces" / "autovit-cifar.toml"
 DOCS = Path(__file__).parents[2] / "docs" / "search-spaces.md"
 TOML = """

@@ -17,6 +17,8 @@ from vitprof.tables.csv_format import COLUMNS, encode_header, encode_row, read_t
 from vitprof.tables.header import TableHeader
 from vitprof.tables.references import NO_REFERENCES, Readings
 
+pytestmark = pytest.mark.slow
+
 
 def as_written(row: Row) -> str:
     """What of a row survives, NaN included: an error becomes one line of encodable text."""

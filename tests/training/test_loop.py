@@ -18,6 +18,8 @@ from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.schedule import learning_rate_factor
 
+pytestmark = pytest.mark.slow
+
 SPEC = ViTSpec.uniform(32, 2, 2, resolution=8, patch=2, classes=10, in_channels=1)
 PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32", augment="light")
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import vitprof
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_line_is_dropped_and_fitted_again_and_the_file_stays(table) -> None:
     before = Path(table.source).read_bytes()

@@ -14,6 +14,8 @@ from vitprof.verbs.chosen import ChoiceResult
 
 from .learned import learned
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"sessions": 1, "judge_images": 60, "dtypes": ["fp32", "int8"]}
 
 

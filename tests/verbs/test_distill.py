@@ -10,6 +10,8 @@ from vitprof import UserError
 
 from .learned import QUICK, SMALL, TINY, learned
 
+pytestmark = pytest.mark.slow
+
 MEASURED = {"sessions": 1, "test_images": 50}
 
 

@@ -12,6 +12,8 @@ from vitprof.tables import LatencyTable, Row, Setting
 
 from .learned import TINY, learned
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def table() -> LatencyTable:

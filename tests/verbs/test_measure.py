@@ -9,6 +9,8 @@ import vitprof
 from vitprof import tables
 from vitprof.models import create_spec
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_notebook_plans_measures_and_asks(measured_once, plan: vitprof.Plan) -> None:
     table, told = measured_once

@@ -11,6 +11,8 @@ from vitprof.verbs import pipeline as module
 
 from .learned import SMALL, learned
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 data = "digits"
 model = "{model}"

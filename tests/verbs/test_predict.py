@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import vitprof
 
+pytestmark = pytest.mark.slow
+
 MODEL = "vit-micro-8"
 
 

@@ -10,6 +10,8 @@ from vitprof import UserError
 
 from .learned import learned
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"sessions": 1, "test_images": 50}
 
 

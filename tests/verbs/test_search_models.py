@@ -14,6 +14,8 @@ from vitprof.verbs import search_models as module
 
 from ..spaces.small_spaces import SMALL, table_of
 
+pytestmark = pytest.mark.slow
+
 SPACE = search_space_from_dict({"name": "small", **SMALL["vit"]}, "the test")
 TABLE = table_of(SPACE, models=4)
 SHORT = {"population": 8, "generations": 3, "parents": 3, "candidates": 500}

@@ -11,6 +11,8 @@ from vitprof.spaces.registry import search_space_from_dict
 
 from ..spaces.small_spaces import table_of
 
+pytestmark = pytest.mark.slow
+
 FIELDS = {
     "family": "vit",
     "name": "tiny",

@@ -12,6 +12,8 @@ from vitprof.training.saved_run import SavedRun
 
 from .learned import QUICK, SMALL, TINY, learned
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_model_is_trained_and_its_folder_is_one() -> None:
     run = learned()

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import vitprof
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_table_is_validated_and_drawn(table, tmp_path: Path) -> None:
     stages: list[str] = []

@@ -20,6 +20,8 @@ from vitprof.backends.coreml.quiet import quiet_coremltools
 from vitprof.models import OPS, Block, ViTLayer, ViTSpec, create_block, create_model, create_spec
 from vitprof.models.modules.folding import folded
 
+pytestmark = pytest.mark.slow
+
 with quiet_coremltools():
     import coremltools as ct
 
@@ -204,7 +206,7 @@ def no_network(*arguments, **others):
 
 socket.socket.connect = socket.getaddrinfo = no_network
 from vitprof.backends import BackendError, BackendOptions
-from vitprof.backends.coreml import CoreMlBackend
+from vitprof.backends.coreml.backend import CoreMlBackend
 from vitprof.models import Block, create_block
 
 torch.manual_seed(0)

@@ -10,6 +10,8 @@ from torch import nn
 from vitprof import UserError
 from vitprof.backends import BackendError, onnx_from_module
 
+pytestmark = pytest.mark.slow
+
 
 def weight_bytes(module: nn.Module) -> int:
     return sum(weight.numel() * weight.element_size() for weight in module.parameters())

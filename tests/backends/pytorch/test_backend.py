@@ -16,6 +16,8 @@ from vitprof.backends.pytorch.backend import TorchBackend
 from vitprof.backends.random_input import input_dtype, seeded_input
 from vitprof.models import create_model
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (2, 1, 8, 8)
 # What a dtype may differ by from fp32, as a share of the largest value.
 TOLERANCE = {"fp32": 1e-5, "bf16": 0.05, "fp16": 0.01, "int8": 0.1}

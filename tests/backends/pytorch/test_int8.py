@@ -14,6 +14,8 @@ from vitprof.backends.pytorch.int8 import int8_module, with_weights_of
 from vitprof.backends.pytorch.session import executable_of
 from vitprof.models import create_model
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (2, 1, 8, 8)
 
 

@@ -20,6 +20,8 @@ from vitprof.backends.tensorrt.library import TensorRtLibrary, tensorrt_library
 from vitprof.backends.two_four import is_two_four
 from vitprof.models import OPS, Block, ViTSpec, create_block, create_spec
 
+pytestmark = pytest.mark.slow
+
 NO_GPU = not torch.cuda.is_available()
 needs_no_gpu = pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from vitprof.profiler.bench_protocols import PROTOCOLS
 
+pytestmark = pytest.mark.slow
+
 FEW = ("--sessions", "1", "--runs", "2", "--warmup", "0")
 DONE = (0, 1)  # a busy machine may call a model unstable
 

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 QUICK = (
     "--model",
     "vit-micro-8",

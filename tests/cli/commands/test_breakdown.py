@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from vitprof.profiler.breakdown.classes import CLASSES, MATMUL, MEMORY_BOUND
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("breakdown", "--model", "vit-micro-8", "--sessions", "1", "--runs", "3", "--warmup", "1")
 
 

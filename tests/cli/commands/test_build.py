@@ -22,6 +22,8 @@ from vitprof.profiler.workshop import Workshop
 from vitprof.tables import LatencyTable
 from vitprof.tables.setting import PartialSetting
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Any]
 DONE = (0, 1)  # a busy machine may call points unstable
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from vitprof.tables import LatencyTable
 
+pytestmark = pytest.mark.slow
+
 
 def rows_of(path) -> list[str]:
     return path.read_text().splitlines()[3:]

@@ -12,6 +12,8 @@ from vitprof.backends import BackendError
 from vitprof.profiler.deployed import comparison
 from vitprof.verbs import measured_deployments
 
+pytestmark = pytest.mark.slow
+
 DATA = ("--data", "digits", "--sessions", 1, "--judge-images", 60)
 
 

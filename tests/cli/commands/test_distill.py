@@ -9,6 +9,8 @@ import pytest
 
 from ..conftest import TINY
 
+pytestmark = pytest.mark.slow
+
 QUICK = (
     "--data",
     "digits",

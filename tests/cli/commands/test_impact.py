@@ -13,6 +13,8 @@ from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
 
+pytestmark = pytest.mark.slow
+
 VIT = ViTSpec.uniform(
     16, 2, 2, mlp=32, resolution=8, patch=2, classes=10, in_channels=1, name="digits-vit"
 )

@@ -9,6 +9,8 @@ import pytest
 import vitprof
 from vitprof.tables import LatencyTable
 
+pytestmark = pytest.mark.slow
+
 # Two widths of one layer shape: eight blocks.
 FEW = (
     "--model",

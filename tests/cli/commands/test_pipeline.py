@@ -10,6 +10,8 @@ import pytest
 from vitprof.verbs import pipeline as module
 from vitprof.verbs.pipeline_stages import read_config, stages_of
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 data = "digits"
 model = "{model}"

@@ -26,6 +26,8 @@ from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
 
+pytestmark = pytest.mark.slow
+
 SPEC = ViTSpec.uniform(
     32, 2, 2, mlp=64, resolution=8, patch=2, classes=10, in_channels=1, name="digits-vit"
 )

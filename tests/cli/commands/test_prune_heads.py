@@ -7,6 +7,8 @@ import json
 import pytest
 from vitprof.models import create_spec
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--data", "digits", "--sessions", 1, "--test-images", 100)
 
 

@@ -11,6 +11,8 @@ import pytest
 from vitprof.profiler.deployed.facts import Facts
 from vitprof.profiler.deployed.result import remarks
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--data", "digits", "--sessions", 1, "--test-images", 100)
 
 

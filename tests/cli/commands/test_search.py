@@ -17,6 +17,8 @@ from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.evaluate import evaluate
 
+pytestmark = pytest.mark.slow
+
 SPACE = {
     "family": "vit",
     "embed": [16, 24, 32],

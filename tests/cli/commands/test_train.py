@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from vitprof.backends.machine import cpu_info
 
+pytestmark = pytest.mark.slow
+
 QUICK = (
     "--data",
     "digits",

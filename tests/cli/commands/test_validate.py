@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from vitprof.tables import LatencyTable
 
+pytestmark = pytest.mark.slow
+
 ERRORS = {"mape", "bias", "worst", "within_5", "within_10", "kendall_tau"}
 LINES = ("naive_sum", "macs_line", "macs_blocks_line")
 LEARNED = ("operator_model", "mlp", "random_forest")

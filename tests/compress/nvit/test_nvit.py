@@ -27,6 +27,8 @@ from vitprof.training.loop import TrainingPlan
 
 from ..conftest import context_of, table_of
 
+pytestmark = pytest.mark.slow
+
 SPEC = ViTSpec.uniform(
     32, 2, 2, mlp=64, resolution=8, patch=2, classes=10, in_channels=1, name="digits-vit"
 )

@@ -38,6 +38,8 @@ from vitprof.profiler.target import Target
 from vitprof.profiler.workshop import Workshop
 from vitprof.tables import Setting
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = BackendOptions()
 CPU = Setting("cpu", "onnxruntime", "CPUExecutionProvider")
 

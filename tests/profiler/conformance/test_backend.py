@@ -14,6 +14,8 @@ from vitprof.backends import BackendError, BackendOptions, OnnxRuntimeBackend
 from vitprof.backends.registry import BUILT_IN, BackendKind
 from vitprof.profiler.conformance.backend import PROMISES, check_backend
 
+pytestmark = pytest.mark.slow
+
 PROMISE_TEXTS = list(PROMISES._checks)
 
 

@@ -9,6 +9,8 @@ import pytest
 from vitprof.models.families.registry import find_family
 from vitprof.profiler.conformance.family import PROMISES, check_family
 
+pytestmark = pytest.mark.slow
+
 Install = Callable[..., Any]
 
 SPACE = "    makes = ToySpec\n"

@@ -12,6 +12,8 @@ from vitprof.profiler.deployed.deployed import Deployed, deploy
 from vitprof.profiler.deployed.process_memory import ProcessMemory, peak_resident_bytes
 from vitprof.training.model_folder import write_model
 
+pytestmark = pytest.mark.slow
+
 MEBI = 2**20
 # 28 MB of weights, so that they show beside a runtime.
 LARGE = ViTSpec.uniform(384, 4, 6, mlp=1536, resolution=16, patch=8, classes=10, name="large")

@@ -24,6 +24,8 @@ from vitprof.profiler.target import Target
 from vitprof.ray_connection import ray_connection
 from vitprof.tables import LatencyTable, Setting
 
+pytestmark = pytest.mark.slow
+
 # 24 points in groups of 2: on two nodes chunks of 4, on one of 8.
 WIDTHS = tuple(range(8, 8 * 25, 8))
 SETTING = Setting("cpu", "scripted")

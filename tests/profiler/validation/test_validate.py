@@ -256,7 +256,7 @@ def test_without_scikit_learn_training_is_refused_before_measuring(
 ) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     backend = machine()
-    with refused("scikit-learn", "vitprof[validate]", "--train"):
+    with refused("scikit-learn", "vitprof[validate]", "`train`"):
         validate(table, backend, training_samples=3)
     assert backend.built == []
     assert validate(table, backend).errors.mape < 1e-6

@@ -26,6 +26,8 @@ from vitprof.search.limit import Limit
 from vitprof.search.limits import Limits
 from vitprof.search.problem import SearchProblem
 
+pytestmark = pytest.mark.slow
+
 
 def spec(heads: int, layers: int = 4, embed: int = 64) -> ViTSpec:
     return ViTSpec.uniform(

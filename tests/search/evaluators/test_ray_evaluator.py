@@ -15,6 +15,8 @@ from vitprof.search.evaluators.ray_evaluator import RayEvaluator
 from vitprof.search.evaluators.subnet_evaluator import SubnetEvaluator
 from vitprof.search.supernet.supernet import Supernet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def judge(tiny_vit, digits) -> SubnetEvaluator:

@@ -17,6 +17,8 @@ from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.losses import soft_cross_entropy
 
+pytestmark = pytest.mark.slow
+
 PLAN = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32", augment="none")
 
 

@@ -15,6 +15,8 @@ from vitprof.models import ViTSpec
 from vitprof.tables import LatencyTable
 from vitprof.tables.comparison.across import compare_tables
 
+pytestmark = pytest.mark.slow
+
 SPECS = [
     ViTSpec.from_dict(
         {

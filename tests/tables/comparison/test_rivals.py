@@ -14,6 +14,8 @@ from vitprof.tables.comparison import rivals
 from vitprof.tables.comparison.errors_of_prediction import PredictionErrors
 from vitprof.tables.comparison.rivals import Predictor
 
+pytestmark = pytest.mark.slow
+
 Fit = Callable[[Sequence[Spec], np.ndarray], Predictor]
 
 

@@ -15,6 +15,8 @@ from vitprof.models.families.autovit.spec import AutoViTSpec
 from vitprof.models.families.autovit.stages import MBConvStage, TransformerStage
 from vitprof.spaces.autovit import latency_table_modules
 
+pytestmark = pytest.mark.slow
+
 
 def params_of(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())

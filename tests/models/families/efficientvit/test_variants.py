@@ -18,6 +18,8 @@ from vitprof.models.families.efficientvit.spec import EfficientViTSpec
 from vitprof.models.families.efficientvit.stage import EfficientViTStage
 from vitprof.models.modules.folding import folded
 
+pytestmark = pytest.mark.slow
+
 SMALL = EfficientViTSpec(
     stages=(EfficientViTStage(16, 1, 2), EfficientViTStage(24, 2, 3)),
     qk=4,
