@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ MOST_ROWS = 60
 PICTURE_DPI = 130
 
 
-class Result:
+class Result(ABC):
     """Base of results. A subclass gives `to_frame`, and where it makes sense `figure` and `save`.
 
     `title` is one line that says what the result is of; `report` is what `--json` prints.
@@ -39,17 +40,17 @@ class Result:
         """Whether something is wrong with what was measured; the command's exit code is 1 then."""
         return False
 
+    @abstractmethod
     def report(self) -> dict[str, Any]:
         """Return the result as JSON values, with the keys that the command's --json prints."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_frame(self) -> pd.DataFrame:
         """Return the result as a table; units are in the column names."""
-        raise NotImplementedError
 
     def figure(self) -> Figure:
-        """Return the picture as a matplotlib figure."""
-        raise NotImplementedError(f"{type(self).__name__} has no picture")
+        """Return the picture as a matplotlib figure; raises UserError where there is none."""
+        raise UserError(f"a {type(self).__name__} has no picture; take to_frame().")
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw the picture; with a path (.png, .svg, .pdf) write it there too.

@@ -15,8 +15,8 @@ from .. import __version__
 from ..errors import UserError
 from ..extras import missing_extra
 from ..notes import LOGGER
-from .options.common import devices_option
 from .options.renamed import RenamingGroup
+from .options.table_and_setting import devices_option
 
 # Command -> module of this package, which holds a click command of the same name or that given.
 COMMANDS = {

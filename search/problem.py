@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 class Evaluation:
     """How good a candidate is: an accuracy from 0 to 1, or what else it is judged by.
 
-    excess: by what share of it the worst limit on what was measured is exceeded; 0 where all are
-    kept. What exceeds one comes behind all that keep them, the less it does the further ahead,
-    whatever its figure.
+    excess: by what share the worst limit on what was measured is exceeded; 0 where all are kept.
+    A candidate that exceeds a limit ranks behind all that keep theirs; a smaller excess is better.
     """
 
     figure: float

@@ -29,7 +29,7 @@ class TableHeader:
 
     `environment` describes the machine (CPU or GPU name, clocks, runtime versions), `protocol` how
     it was sampled, `observed` what the machine was doing, `vitprof` the version that measured.
-    `references` told the machine's speed (None: nothing is said of any), and `readings` are what
+    `references` told the machine's speed (None: not known), and `readings` are what
     each showed. `seconds` are what measuring took, by kind. `built` says what compiled a bundle's
     artifacts, `search_space` what the points were taken from, `fleet` what each node did, and
     `imported` where another tool's rows come from. `unknown` is what a newer vitprof wrote: it is

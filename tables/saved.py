@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -21,9 +22,9 @@ class LinesResult(Result):
 
     file_name: ClassVar[str]
 
+    @abstractmethod
     def to_csv(self) -> str:
         """Return the lines as CSV."""
-        raise NotImplementedError
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the lines (.csv), the picture (.png) and report.json into a folder.

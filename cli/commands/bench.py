@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options.common import given_options, given_settings, setting_options
+from ..options.table_and_setting import given_options, given_settings, setting_options
 from ..output import json_option, note, print_json
 from ..reports.bench_table import check_table, print_bench, write_table
 

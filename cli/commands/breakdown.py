@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..options.common import check_picture, check_writable
+from ..options.table_and_setting import check_picture, check_writable
 from ..output import json_option, note, print_json
 from ..reports.breakdown import print_breakdown, write_classes
 

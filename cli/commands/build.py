@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options.common import setting_options
 from ..options.plan import MakePlan, plan_options
+from ..options.table_and_setting import setting_options
 from ..output import json_option, note, print_json
 
 if TYPE_CHECKING:

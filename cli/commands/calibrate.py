@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..options.common import table_option
+from ..options.table_and_setting import table_option
 from ..output import json_option, note, print_json
 
 

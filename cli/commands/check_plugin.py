@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..options.common import devices_option
+from ..options.table_and_setting import devices_option
 from ..output import json_option, print_json
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..options.common import check_picture, extrapolate_option
+from ..options.table_and_setting import check_picture, extrapolate_option
 from ..output import json_option, note, print_json
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options.common import devices_option
+from ..options.table_and_setting import devices_option
 from ..output import json_option, print_json
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..options.common import check_picture, check_writable
 from ..options.data import data_option, resolution_option, train_device_option
+from ..options.table_and_setting import check_picture, check_writable
 from ..output import json_option, note, print_json
 
 

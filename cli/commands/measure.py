@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import UnfinishedError, UserError
-from ..options.common import given_options, given_settings, setting_options
 from ..options.plan import PLAN_NAMES, MakePlan, plan_options
 from ..options.renamed import RenamedOption
+from ..options.table_and_setting import given_options, given_settings, setting_options
 from ..output import json_option, note, print_json
 from ..reports.measured import print_measured
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from ..options.common import extrapolate_option, table_option
 from ..options.renamed import RenamedOption
+from ..options.table_and_setting import extrapolate_option, table_option
 from ..output import json_option, note, print_json
 from ..reports.predicted import print_prediction
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..options.common import check_picture, check_writable, table_option
 from ..options.family import family_and_space, space_option
+from ..options.table_and_setting import check_picture, check_writable, table_option
 from ..output import json_option, note, print_json
 from ..reports.validation import print_validation, write_models
 

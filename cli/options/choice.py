@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from ...search.deployments.choices import ACCURACIES, ALGORITHMS
-from .common import with_options
+from .table_and_setting import with_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,8 +10,8 @@ import click
 
 from ...search.algorithms.registry import ALGORITHMS
 from ...search.choices import COSTS, OBJECTIVES, PROXIES, RANKS
-from .common import with_options
 from .renamed import RenamedOption
+from .table_and_setting import with_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 

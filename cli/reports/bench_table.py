@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
-from ..options.common import check_writable
+from ..options.table_and_setting import check_writable
 from ..output import giga, milliseconds, print_table
 
 if TYPE_CHECKING:

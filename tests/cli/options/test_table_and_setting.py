@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from vitprof.cli.options.common import seconds_of
+from vitprof.cli.options.table_and_setting import seconds_of
 
 
 @pytest.mark.parametrize(
