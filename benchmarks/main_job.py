@@ -41,8 +41,8 @@ def start_up(out: Path, repeats: int = 7) -> list[list[str]]:
     predict = ("predict", "--table", str(out), "--model", "deit-small")
     rows = []
     for name, arguments, reach in (
-        ("`vitprof --help`", ("--help",), "< 0.5 s"),
-        ("`vitprof predict`", predict, "< 1.5 s"),
+        ("`vitprof --help`", ("--help",), "≤ 0.1 s"),
+        ("`vitprof predict`", predict, "≤ 0.8 s"),
     ):
         times = []
         for _ in range(repeats):

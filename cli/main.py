@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import logging
 import sys
@@ -15,38 +16,10 @@ from .. import __version__
 from ..errors import UserError
 from ..extras import missing_extra
 from ..notes import LOGGER
+from .command_list import COMMANDS, SECTIONS
 from .options.renamed import RenamingGroup
 from .options.table_and_setting import devices_option
 
-# Command -> module of this package, which holds a click command of the same name or that given.
-COMMANDS = {
-    "measure": "measure",
-    "build": "build",
-    "bench": "bench",
-    "bench-attention": "bench_attention",
-    "breakdown": "breakdown",
-    "predict": "predict",
-    "validate": "validate",
-    "calibrate": "calibrate",
-    "compare": "compare",
-    "variants": "variants",
-    "train": "train",
-    "supernet": "supernet",
-    "distill": "distill",
-    "eval": "eval:eval_",
-    "impact": "impact",
-    "prune": "prune",
-    "prune-heads": "prune_heads",
-    "quantize": "quantize",
-    "search": "search",
-    "choose": "choose",
-    "pipeline": "pipeline",
-    "table": "table",
-    "devices": "devices",
-    "check-plugin": "check_plugin",
-    "models": "models",
-    "space": "space",
-}
 USER_ERROR, INTERRUPTED = 2, 130
 
 
@@ -59,9 +32,22 @@ class LazyGroup(RenamingGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        name, _, attribute = COMMANDS[cmd_name].partition(":")
-        module = importlib.import_module(f".commands.{name}", __package__)
-        return getattr(module, attribute or name)
+        module, attribute = COMMANDS[cmd_name].home(cmd_name)
+        return getattr(importlib.import_module(f".commands.{module}", __package__), attribute)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, listed.summary) for name, listed in commands.items()])
 
 
 @click.command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -107,6 +107,19 @@ def _checked(op: str, **dims: int) -> Block:
 
 # Models share most of their blocks, and a search asks of many models. 1 is not True here.
 _known = lru_cache(maxsize=KEPT_BLOCKS, typed=True)(_checked)
+
+
+def block_maker(op: str, *axes: str) -> Callable[..., Block]:
+    """Return `Block.of(op, ...)` that takes the values of these axes by position.
+
+    For specs, of which a search makes many: positions are looked up several times as fast as names.
+    """
+
+    @lru_cache(maxsize=KEPT_BLOCKS, typed=True)
+    def make(*values: int) -> Block:
+        return Block.of(op, **dict(zip(axes, values, strict=True)))
+
+    return make
 
 
 def _product(shape: tuple[int, ...]) -> int:

@@ -14,10 +14,12 @@ NO_YES = ("no", "yes")
 
 def code(choices: Sequence[str], value: object, field: str) -> int:
     """Return the dim that stands for `value`; raises UserError naming the field."""
-    if value not in choices:
-        near = did_you_mean(value, choices) if isinstance(value, str) else ""
-        raise UserError(f"{field}={shown(value)} must be one of {', '.join(choices)}{near}.")
-    return list(choices).index(str(value)) + 1
+    # One pass in most cases: every block of every model asks.
+    for dim, known in enumerate(choices, 1):
+        if value == known:
+            return dim
+    near = did_you_mean(value, choices) if isinstance(value, str) else ""
+    raise UserError(f"{field}={shown(value)} must be one of {', '.join(choices)}{near}.")
 
 
 def choice(choices: Sequence[str], dim: int, axis: str) -> str:

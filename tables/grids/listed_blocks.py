@@ -14,7 +14,7 @@ from .grid import dims_array
 
 @dataclass(frozen=True)
 class ListedBlocks:
-    """The different blocks of `count` models.
+    """The different blocks of `count` models (an equal block may occur twice).
 
     Of all blocks, one behind another, `block` are positions in `blocks` and `model` in the models.
     """
@@ -28,13 +28,15 @@ class ListedBlocks:
     def of(cls, models: Sequence[Sequence[Block]]) -> ListedBlocks:
         """Gather the blocks of all models, in time linear in their number."""
         every = [block for blocks in models for block in blocks]
-        # Equal blocks are mostly one object, which is quicker to look up than to compare.
+        # Equal blocks are mostly one object, which is quicker to look up than to compare. Where
+        # they are two, both are looked up in the table.
         objects = {id(block): block for block in every}
-        numbers: dict[Block, int] = {}
-        number_of = {key: numbers.setdefault(b, len(numbers)) for key, b in objects.items()}
+        number_of = dict(zip(objects, range(len(objects)), strict=True))
         block = np.fromiter(map(number_of.__getitem__, map(id, every)), np.intp, len(every))
         lengths = [len(blocks) for blocks in models]
-        return cls(len(models), list(numbers), block, np.repeat(np.arange(len(models)), lengths))
+        return cls(
+            len(models), list(objects.values()), block, np.repeat(np.arange(len(models)), lengths)
+        )
 
     def by_op(self) -> Iterator[tuple[str, np.ndarray, OpColumns]]:
         """Yield each op, the positions of its different blocks, and their dims (n x 1)."""

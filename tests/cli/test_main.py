@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from vitprof.cli.main import COMMANDS
+from vitprof.cli.command_list import COMMANDS
+from vitprof.cli.main import vitprof as commands
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -28,6 +29,27 @@ def test_predict_imports_no_torch(lut) -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_says_of_a_command_what_its_own_help_says(command: str) -> None:
+    made = commands.get_command(None, command)  # type: ignore[arg-type]
+    assert made is not None
+    assert COMMANDS[command].summary == " ".join((made.help or "").split("\n\n")[0].split())
+
+
+def test_the_list_shows_whole_summaries(run) -> None:
+    answer = run("--help")
+    text = " ".join(answer.out.split())
+    for name, listed in COMMANDS.items():
+        assert f"{name} {listed.summary}" in text
+
+
+def test_a_mistyped_command_gets_a_suggestion(run) -> None:
+    answer = run("mesure")
+    assert answer.code == 2
+    assert "No such command 'mesure'. Did you mean measure?" in answer.err
+    assert "Did you mean" not in run("xyzzy").err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 import vitprof
-from vitprof.cli.main import COMMANDS
+from vitprof.cli.command_list import COMMANDS
 from vitprof.cli.main import vitprof as commands
 
 # `search` is a room and `eval` a builtin, so these verbs have names of their own.

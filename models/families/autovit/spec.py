@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
 from ....errors import UserError
-from ...block import Block
+from ...block import Block, block_maker
 from ...checks import check_known_fields, check_required_fields, check_whole_number, shown
 from ...ops.codes import ACTIVATIONS, code
 from ...spec import Spec
@@ -20,6 +21,10 @@ from .stages import MBConvStage, TransformerStage, check_kernel
 
 STEM_STRIDE = 2
 LARGEST_EXPANSION = 64
+_mbconv_block = block_maker(
+    "mbconv",
+    *("in_channels", "out_channels", "expansion", "kernel", "stride", "resolution", "activation"),
+)
 
 _Stage = TypeVar("_Stage", MBConvStage, TransformerStage)
 
@@ -139,12 +144,12 @@ class AutoViTSpec(Spec):
                 blocks.append(_mbconv(blocks[-1], conv, index, activation))
         for stage in self.transformers:
             blocks.append(_mbconv(blocks[-1], stage.entry, 0, activation))
-            channels, side, _ = blocks[-1].output_shape
+            channels, side = _map_after(blocks[-1])
             dims = {"kernel": stage.kernel, "patch": self.patch, "resolution": side}
             blocks.append(
                 Block.of("mobilevit", in_channels=channels, **stage.layer_dims, **dims, **common)
             )
-        channels, side, _ = blocks[-1].output_shape
+        channels, side = _map_after(blocks[-1])
         pool = Block.of(
             "mbpool",
             in_channels=channels,
@@ -159,17 +164,17 @@ class AutoViTSpec(Spec):
 
 def _mbconv(before: Block, stage: MBConvStage, index: int, activation: int) -> Block:
     """Return the MBConv that follows the block `before`, number `index` of its stage."""
-    channels, side, _ = before.output_shape
-    return Block.of(
-        "mbconv",
-        in_channels=channels,
-        out_channels=stage.width,
-        expansion=stage.expansion,
-        kernel=stage.kernel,
-        stride=stage.stride if index == 0 else 1,
-        resolution=side,
-        activation=activation,
-    )
+    channels, side = _map_after(before)
+    stride = stage.stride if index == 0 else 1
+    dims = (channels, stage.width, stage.expansion, stage.kernel, stride, side)
+    return _mbconv_block(*dims, activation)
+
+
+@lru_cache(maxsize=4096)
+def _map_after(block: Block) -> tuple[int, int]:
+    """Return channels and side of a block's output map."""
+    channels, side, _ = block.output_shape
+    return channels, side
 
 
 def _stages(record: Mapping[str, Any], name: str, stage: type[_Stage]) -> tuple[_Stage, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from ....errors import UserError
@@ -82,13 +83,19 @@ class TransformerStage:
     @property
     def entry(self) -> MBConvStage:
         """The MBConv in front."""
-        return MBConvStage(self.channels, 1, self.expansion, self.stride, self.kernel)
+        return _entry(self.channels, self.expansion, self.stride, self.kernel)
 
     @property
     def layer_dims(self) -> dict[str, int]:
         """The dims of its layers, by the names of the op's axes."""
-        names = ("embed", "heads", "qk", "v", "mlp", "depth")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "embed": self.embed,
+            "heads": self.heads,
+            "qk": self.qk,
+            "v": self.v,
+            "mlp": self.mlp,
+            "depth": self.depth,
+        }
 
     @classmethod
     def from_fields(cls, record: Any) -> TransformerStage:
@@ -100,6 +107,11 @@ class TransformerStage:
         if "qk" in given and "v" in given:
             return cls(**given)
         return cls(**{**_per_head(given), **given})
+
+
+@lru_cache(maxsize=4096)
+def _entry(channels: int, expansion: int, stride: int, kernel: int) -> MBConvStage:
+    return MBConvStage(channels, 1, expansion, stride, kernel)
 
 
 def _per_head(record: Mapping[str, Any]) -> dict[str, int]:

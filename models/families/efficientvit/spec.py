@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 from ....errors import UserError
-from ...block import LARGEST_DIM, Block
+from ...block import LARGEST_DIM, Block, block_maker
 from ...checks import (
     check_flag,
     check_kernel,
@@ -28,6 +29,16 @@ LARGEST_RATIO = 16
 STEM_STRIDE = 16
 STEM_NARROWING = 8
 _TOKEN_INTERACTION_KERNEL = 3
+_ffn = block_maker("ffn", "embed", "mlp", "resolution", "activation", "norm")
+_dwconv = block_maker("dwconv", "embed", "resolution", "kernel", "norm")
+_cga = block_maker(
+    "cga",
+    *("embed", "heads", "qk", "v", "resolution", "window", "kernels"),
+    *("attention", "cascade", "activation", "norm"),
+)
+_patch_merging = block_maker(
+    "patch_merging", "in_channels", "out_channels", "resolution", "activation", "norm"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,13 +188,13 @@ class EfficientViTSpec(Spec):
         return max(1, round(self.ffn_ratio * embed))
 
     def _kernels_of(self, stage: EfficientViTStage) -> int:
-        return kernels_code(self.kernels[: stage.heads])
+        return _kernels_code(self.kernels, stage.heads)
 
-    @property
+    @cached_property
     def _norm(self) -> int:
         return code(NORMS, self.norm, "norm")
 
-    @property
+    @cached_property
     def _activation(self) -> int:
         return code(ACTIVATIONS, self.activation, "activation")
 
@@ -200,47 +211,30 @@ class EfficientViTSpec(Spec):
 
     def ffn_blocks(self, embed: int, side: int) -> list[Block]:
         """Return the token interaction where there is one, and an FFN."""
-        ffn = Block.of(
-            "ffn",
-            embed=embed,
-            mlp=self.mlp(embed),
-            resolution=side,
-            activation=self._activation,
-            norm=self._norm,
-        )
+        ffn = _ffn(embed, self.mlp(embed), side, self._activation, self._norm)
         if not self.dwconv:
             return [ffn]
-        kernel = _TOKEN_INTERACTION_KERNEL
-        dwconv = Block.of("dwconv", embed=embed, resolution=side, kernel=kernel, norm=self._norm)
-        return [dwconv, ffn]
+        return [_dwconv(embed, side, _TOKEN_INTERACTION_KERNEL, self._norm), ffn]
 
     def attention_block(self, stage: EfficientViTStage, side: int) -> Block:
         """Return the attention of one layer of `stage`."""
-        return Block.of(
-            "cga",
-            embed=stage.embed,
-            heads=stage.heads,
-            qk=self.qk,
-            v=self.v(stage),
-            resolution=side,
-            window=min(self.window, side),
-            kernels=self._kernels_of(stage),
-            attention=code(ATTENTIONS, self.attention, "attention"),
-            cascade=code(NO_YES, "yes" if self.cascade else "no", "cascade"),
-            activation=self._activation,
-            norm=self._norm,
+        return _cga(
+            stage.embed,
+            stage.heads,
+            self.qk,
+            self.v(stage),
+            side,
+            min(self.window, side),
+            self._kernels_of(stage),
+            code(ATTENTIONS, self.attention, "attention"),
+            code(NO_YES, "yes" if self.cascade else "no", "cascade"),
+            self._activation,
+            self._norm,
         )
 
     def merging_block(self, embed: int, next_embed: int, side: int) -> Block:
         """Return the step to the next stage's width and half the resolution."""
-        return Block.of(
-            "patch_merging",
-            in_channels=embed,
-            out_channels=next_embed,
-            resolution=side,
-            activation=self._activation,
-            norm=self._norm,
-        )
+        return _patch_merging(embed, next_embed, side, self._activation, self._norm)
 
     def classifier_block(self) -> Block:
         """Return the mean over the map, the norm and the classifier."""
@@ -267,6 +261,11 @@ class EfficientViTSpec(Spec):
             blocks += layer * stage.depth
             before = (stage.embed, side)
         return [*blocks, self.classifier_block()]
+
+
+@lru_cache(maxsize=4096)
+def _kernels_code(kernels: tuple[int, ...], heads: int) -> int:
+    return kernels_code(kernels[:heads])
 
 
 def _ratio(field: str, value: Any) -> float:

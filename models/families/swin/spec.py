@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from ....errors import UserError
-from ...block import LARGEST_DIM, Block
+from ...block import LARGEST_DIM, Block, block_maker
 from ...checks import (
     check_fraction,
     check_known_fields,
@@ -24,6 +24,12 @@ from ..vit.spec import LARGEST_DEPTH, LARGEST_HEADS, LARGEST_RESOLUTION, LARGEST
 
 LARGEST_STAGES = 12  # each halves the map, and 2^12 is the largest one
 LARGEST_WINDOW = 256
+_window_attention = block_maker(
+    "window_attention", "embed", "heads", "qk", "v", "window", "resolution", "shift"
+)
+_mlp = block_maker("mlp", "embed", "mlp", "tokens")
+_merging = block_maker("token_merging", "embed", "out_channels", "resolution")
+_NOT_SHIFTED, _SHIFTED = (code(NO_YES, value, "shift") for value in NO_YES)
 DEFAULT_NORM_EPS = 1e-5  # that of the official code, timm and transformers
 
 
@@ -229,37 +235,24 @@ class SwinSpec(Spec):
         """Return what stands in front of `stage`'s layers, None for the first stage."""
         if stage == 0:
             return None
-        return Block.of(
-            "token_merging",
-            embed=self.stages[stage - 1].embed,
-            out_channels=self.stages[stage].embed,
-            resolution=self.side(stage - 1),
-        )
+        before = self.stages[stage - 1].embed
+        return _merging(before, self.stages[stage].embed, self.side(stage - 1))
 
     def attention_block(self, stage: int, layer: int) -> Block | None:
         """Return the attention half of a layer, or None where it is absent."""
-        dims, side = self.stages[stage].layers[layer], self.side(stage)
+        of_stage, side = self.stages[stage], self.side(stage)
+        dims = of_stage.layers[layer]
         if not dims.heads:
             return None
-        shifted = layer % 2 == 1 and 1 < self.window < side
-        return Block.of(
-            "window_attention",
-            embed=self.stages[stage].embed,
-            heads=dims.heads,
-            qk=dims.qk,
-            v=dims.v,
-            window=min(self.window, side),
-            resolution=side,
-            shift=code(NO_YES, "yes" if shifted else "no", "shift"),
-        )
+        window = min(self.window, side)
+        shift = _SHIFTED if layer % 2 == 1 and 1 < self.window < side else _NOT_SHIFTED
+        return _window_attention(of_stage.embed, dims.heads, dims.qk, dims.v, window, side, shift)
 
     def mlp_block(self, stage: int, layer: int) -> Block | None:
         """Return the MLP half of a layer, or None where it is absent."""
-        mlp = self.stages[stage].layers[layer].mlp
-        if not mlp:
-            return None
-        tokens = self.side(stage) ** 2
-        return Block.of("mlp", embed=self.stages[stage].embed, mlp=mlp, tokens=tokens)
+        of_stage = self.stages[stage]
+        mlp = of_stage.layers[layer].mlp
+        return _mlp(of_stage.embed, mlp, self.side(stage) ** 2) if mlp else None
 
     def classifier_block(self) -> Block | None:
         """Return the classification head, or None where there is none."""

@@ -91,10 +91,10 @@ def test_a_dim_outside_is_refused_or_extrapolated_as_for_one(
     assert vit_table.predict_many(specs, extrapolate=True) == pytest.approx(expected)
 
 
-def test_equal_blocks_are_asked_once_whether_they_are_one_object_or_not() -> None:
+def test_a_block_is_asked_once_an_object_and_equal_ones_add_up() -> None:
     mlp = Block.of("mlp", embed=8, mlp=16, tokens=5)
     twin = replace(mlp)
     other = Block.of("mlp", embed=8, mlp=32, tokens=5)
     listed = ListedBlocks.of([[mlp, other], [], [twin, twin, mlp]])
-    assert listed.blocks == [mlp, other]
-    assert listed.sums(np.array([1.0, 10.0])).tolist() == [11.0, 0.0, 3.0]
+    assert listed.blocks == [mlp, other, twin]
+    assert listed.sums(np.array([1.0, 10.0, 1.0])).tolist() == [11.0, 0.0, 3.0]

@@ -1,0 +1,95 @@
+"""The commands: where each lives and its summary, told without importing any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A command in the list of `vitprof --help`.
+
+    `summary` is the first paragraph of its own help. `module`, in `commands`, is called as the
+    command is, and holds a click command of the same name, or `attribute`.
+    """
+
+    summary: str
+    attribute: str = ""
+
+    def home(self, name: str) -> tuple[str, str]:
+        """Return the command's module and its attribute there."""
+        module = name.replace("-", "_")
+        return module, self.attribute or module
+
+
+SECTIONS: dict[str, dict[str, Listed]] = {
+    "Measure": {
+        "measure": Listed(
+            "Measure a latency table of this machine, or with --ray of a fleet's machines."
+        ),
+        "build": Listed("Compile what measuring a table of a device needs, into one file."),
+        "bench": Listed("Measure whole models on this machine: latency and images a second."),
+        "bench-attention": Listed(
+            "Time fused against plain attention: training steps and inference, of a model and a "
+            "block."
+        ),
+        "breakdown": Listed("Divide the run time of whole models by class of operation."),
+    },
+    "Ask a table": {
+        "predict": Listed("Predict a model's latency from a table, and say where it goes."),
+        "validate": Listed("Measure random models the table never saw, twice, and compare."),
+        "calibrate": Listed(
+            "Fit the line from the sum of blocks to whole models, and store it in the table."
+        ),
+        "compare": Listed(
+            "Compare models by MACs and by latency, and show which pairs MACs get wrong."
+        ),
+        "variants": Listed(
+            "Rank a model's variants by predicted latency, and say what each choice costs."
+        ),
+        "table": Listed("Look into tables, export them, merge them."),
+    },
+    "Train and shrink": {
+        "train": Listed(
+            "Train a model, from the beginning or from a checkpoint, and say how often it is right."
+        ),
+        "supernet": Listed(
+            "Train a supernet: the largest model of a space, whose weights all its models share."
+        ),
+        "distill": Listed(
+            "Train a small model on labels and a large one's answers; measure both side by side."
+        ),
+        "eval": Listed(
+            "Say top-1, top-3 and top-5 accuracy on the test part of a dataset, in fp32.", "eval_"
+        ),
+        "impact": Listed(
+            "Remove each module of a trained model in turn: points of accuracy lost per "
+            "millisecond saved."
+        ),
+        "prune": Listed("Make a trained model smaller until it meets a latency."),
+        "prune-heads": Listed(
+            "Take attention heads out of a model level by level: those whose weights have the "
+            "least norm."
+        ),
+        "quantize": Listed(
+            "Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both."
+        ),
+    },
+    "Choose": {
+        "search": Listed("Find the best model of a search space that keeps every limit."),
+        "choose": Listed(
+            "Find the best variant under limits, measuring few of them; nothing is trained."
+        ),
+        "pipeline": Listed(
+            "Run a once-trained model's stages: training, attention timing, heads, students, int8, "
+            "choice."
+        ),
+    },
+    "Look up": {
+        "devices": Listed("List the known devices: measurable here, or why not and how to."),
+        "models": Listed("List the models known by name, with MACs and parameters."),
+        "space": Listed("Tell what a search space holds: a NAME, or a .toml or .json file."),
+        "check-plugin": Listed("Check what a family, backend, device or method promises."),
+    },
+}
+COMMANDS = {name: listed for section in SECTIONS.values() for name, listed in section.items()}
