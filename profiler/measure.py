@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from ..tables import LatencyTable, Row, Setting
 from ..tables.calibration.calibrate import calibrated
 from ..tables.header import TableHeader
 from ..tables.references import Drift, Readings, Reference, References
+from ..tables.speed import Speed
+from ..tables.speed_histogram import SpeedHistogram
 from .journal import Journal, MemoryJournal
 from .place.environment import fingerprint, observed
 from .plan import Plan, Point
 from .sampling.clock import Clock, SystemClock
-from .sampling.drift import corrected_sessions, drifts
+from .sampling.correction import corrected_sessions, drifts, histograms
+from .sampling.exponents import with_exponents
 from .sampling.passes import Passes
 from .sampling.protocol import Protocol
 from .sampling.reference import choose_references
@@ -94,16 +97,16 @@ def measure_models(
     *,
     protocol: Protocol | None = None,
     references: References | None = None,
-    typical_ms: Mapping[Reference | None, float] | None = None,
+    speed_ms: Mapping[Reference | None, float] | None = None,
     on_progress: OnProgress = no_progress,
     clock: Clock | None = None,
     workshop: Workshop | None = None,
 ) -> ModelRows:
     """Measure whole models, interleaved, without a file; one row a spec, in their order.
 
-    With `references` their medians are brought to the speed at which each takes its `typical_ms`
-    (by default what it typically took meanwhile): those of a table, to compare with it. An
-    open `workshop` keeps what was compiled.
+    With `references` their medians are brought to the speed at which each takes its `speed_ms` (by
+    default the undisturbed machine's): those of a table, to compare with it. An open `workshop`
+    keeps what was compiled.
     """
     protocol = with_threads(protocol or Protocol(), target.setting.threads)
     points = [Point(spec, "in_model") for spec in dict.fromkeys(specs)]
@@ -114,14 +117,14 @@ def measure_models(
         references=references or References(),
         clock=clock or SystemClock(),
         on_progress=on_progress,
-        typical_ms=typical_ms or {},
+        speed_ms=speed_ms or {},
     )
     if workshop is not None:
         passes.run(points, journal, workshop)
     else:
         with Workshop(target) as own:
             passes.run(points, journal, own)
-    sharp = _sharpened(journal, protocol, passes.typical_ms)
+    sharp = _sharpened(journal, protocol, passes.speed_ms)
     rows = [sharp.rows[Point(spec, "in_model").key] for spec in specs]
     return ModelRows(rows, sharp.drifts.get(passes.references.models))
 
@@ -158,9 +161,10 @@ def with_threads(protocol: Protocol, threads: int) -> Protocol:
 
 @dataclass(frozen=True)
 class _Sharpened:
-    """The rows as judged in the end; by reference, its drift and the rows' shared spread."""
+    """The rows as judged in the end; by reference its readings, drift, and rows' shared spread."""
 
     rows: dict[object, Row]
+    histograms: dict[Reference | None, SpeedHistogram]
     drifts: dict[Reference | None, Drift]
     spreads: dict[Reference | None, float]
 
@@ -168,31 +172,46 @@ class _Sharpened:
         """Return the header's words on what one reference showed."""
         drift = self.drifts.get(reference)
         spread = self.spreads.get(reference, PRIOR_SESSION_SD)
-        return Readings(drift.rounded() if drift else None, round(spread, 5))
+        drift = drift.rounded() if drift else None
+        return Readings(drift, round(spread, 5), self.histograms.get(reference))
 
 
 def _sharpened(
-    journal: MemoryJournal, protocol: Protocol, typical_ms: Mapping[Reference | None, float]
+    journal: MemoryJournal,
+    protocol: Protocol,
+    speed_ms: Mapping[Reference | None, float],
+    before: Mapping[Reference | None, Readings] | None = None,
 ) -> _Sharpened:
-    """Judge every row again, now that the run's drift and common spread are known."""
-    drift_of = drifts(journal.done.values())
+    """Judge every row again, now that the machine's speed and the common spread are known.
 
-    def typical(row: Row) -> float | None:
+    `speed_ms` is what each reference takes at the speed that rows are brought to; by default at
+    that of the undisturbed machine. `before` is what references showed in earlier runs.
+    """
+    sessions = (row for rows in journal.partial.values() for row in rows)
+    counted = histograms(sessions, before or {})
+    drift_of = drifts(journal.done.values(), counted)
+
+    def speed(row: Row) -> float | None:
         drift = drift_of.get(row.reference)
-        return typical_ms.get(row.reference) or (drift.typical_ms if drift else None)
+        own = (drift.undisturbed_ms or drift.typical_ms) if drift else None
+        return speed_ms.get(row.reference, own)
 
-    sessions: dict[Reference | None, list[Sequence[float]]] = {}
-    for row in journal.done.values():
-        if row.verdict != "failed":
-            sessions.setdefault(row.reference, []).append(corrected_sessions(row, typical(row)))
-    spreads = {reference: pooled_session_sd(alike) for reference, alike in sessions.items()}
+    done = {key: row for key, row in journal.done.items() if row.verdict != "failed"}
+    done = with_exponents(done)
+    medians: dict[Reference | None, list[Sequence[float]]] = {}
+    for row in done.values():
+        medians.setdefault(row.reference, []).append(corrected_sessions(row, speed(row)))
+    spreads = {reference: pooled_session_sd(alike) for reference, alike in medians.items()}
     rows: dict[object, Row] = {
-        key: row
-        if row.verdict == "failed"
-        else judged(row, protocol, spreads[row.reference], typical(row))
+        key: judged(done[key], protocol, spreads[row.reference], speed(row)) if key in done else row
         for key, row in journal.done.items()
     }
-    return _Sharpened(rows, drift_of, spreads)
+    return _Sharpened(rows, counted, drift_of, spreads)
+
+
+def _stated_at(drift: Iterable[Drift]) -> Speed:
+    """Return the speed that rows are at: a table of an older vitprof lacks the fast readings."""
+    return "undisturbed" if all(one.undisturbed_ms is not None for one in drift) else "typical"
 
 
 def finished_table(
@@ -206,10 +225,10 @@ def finished_table(
 
     Every point of the plan is done. `seconds` are this run's, and `fleet` is what each node did.
     """
-    sharp = _sharpened(journal, protocol, {})
+    header, told = journal.header, journal.references
+    sharp = _sharpened(journal, protocol, {}, header.readings)
     rows = dict(sharp.rows)
     ordered = [rows.pop(point.key) for point in plan.points]
-    header, told = journal.header, journal.references
     before = header.seconds or {}
     every = dict.fromkeys([told.blocks, told.models, *sharp.drifts, *sharp.spreads])
     header = replace(
@@ -218,5 +237,6 @@ def finished_table(
         readings={reference: sharp.readings(reference) for reference in every},
         seconds={kind: round(s + before.get(kind, 0.0), 2) for kind, s in seconds.items()},
         fleet=header.fleet if fleet is None else tuple(fleet),
+        stated_at=_stated_at(sharp.drifts.values()),
     )
     return calibrated(LatencyTable([*ordered, *rows.values()], header, source=str(journal.path)))

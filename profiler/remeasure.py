@@ -27,7 +27,7 @@ def measure_like(
         specs,
         target,
         references=table.references,
-        typical_ms=table.header.typical_ms,
+        speed_ms=table.header.reference_ms(),
         on_progress=on_progress,
     )
 

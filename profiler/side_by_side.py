@@ -15,7 +15,8 @@ import numpy as np
 
 from ..backends import Executable
 from .sampling.clock import Clock, SystemClock
-from .sampling.sampler import SamplingPlan, sample_group
+from .sampling.sampler import sample_group
+from .sampling.sampling_plan import SamplingPlan
 from .sampling.statistics import latency_interval
 
 # A run of a whole model is long, and its weights are driven out of the caches by the others'.

@@ -24,7 +24,7 @@ from ..models import AXES, IMPORTED_AXES, Block, Spec, find_op
 from ..models.checks import shown
 from .header import TableHeader
 from .references import Reference
-from .row import CONTEXTS, VERDICTS, Context, Row, Verdict
+from .row import CONTEXTS, READINGS, VERDICTS, Context, Row, Verdict
 from .setting import SETTING_COLUMNS, Setting
 
 FORMAT_VERSION = 1
@@ -42,6 +42,7 @@ COLUMNS: tuple[str, ...] = (
     "set_aside",
     "session_ms",
     "reference_ms",
+    "exponent",
     "macs",
     "params",
     "bytes",
@@ -51,15 +52,17 @@ COLUMNS: tuple[str, ...] = (
     "measured_at",
 )
 # An older table may lack an axis that a newer op brought; these it cannot lack.
-REQUIRED_COLUMNS = (
-    frozenset(COLUMNS) - frozenset(AXES) - {"model", "set_aside", "session_ms", "reference_ms"}
-)
+REQUIRED_COLUMNS = frozenset(COLUMNS) - {
+    *AXES,
+    *("model", "set_aside", "session_ms", "reference_ms", "exponent"),
+}
 MODEL_OP = "model"
 BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "int8-static": 1}
 
 
 # Which of the header's `references` a row has, where that does not follow from what it is.
 REFERENCE_COLUMN = "reference"
+LARGEST_EXPONENT = 10
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def encode_row(
         "set_aside": row.set_aside,
         "session_ms": ";".join(_number(ms) for ms in row.session_ms),
         "reference_ms": ";".join(_number(ms) for ms in row.reference_ms),
+        "exponent": _number(row.exponent),
         "macs": row.subject.macs,
         "params": row.subject.params,
         "context": row.context,
@@ -174,7 +178,7 @@ def _number(value: float) -> str:
 
 def as_written(row: Row) -> Row:
     """Return the row with its times as exact as a file keeps them: what reading it gives back."""
-    written: dict[str, Any] = {name: _written(getattr(row, name)) for name in TIME_COLUMNS}
+    written: dict[str, Any] = {n: _written(getattr(row, n)) for n in (*TIME_COLUMNS, "exponent")}
     for name in ("session_ms", "reference_ms"):
         written[name] = tuple(map(_written, getattr(row, name)))
     return replace(row, **written)
@@ -344,7 +348,7 @@ def _parse_row(line: str, columns: list[str], header: TableHeader, where: str) -
         )
     row = Row(
         subject,
-        context=cast(Context, _choice(values, "context", CONTEXTS, where)),
+        context=cast(Context, _choice(values, "context", (*CONTEXTS, READINGS), where)),
         verdict=cast(Verdict, _choice(values, "verdict", VERDICTS, where)),
         samples=_whole(values, "samples", where),
         set_aside=_whole(values, "set_aside", where) if values.get("set_aside") else 0,
@@ -361,6 +365,7 @@ def _parse_row(line: str, columns: list[str], header: TableHeader, where: str) -
         error=values["error"],
         measured_at=values["measured_at"],
         reference=_parse_reference(values, subject, header, where),
+        exponent=_parse_exponent(values, where),
         **{name: _time(values, name, where) for name in TIME_COLUMNS},
     )
     _check_times(row, where)
@@ -399,6 +404,20 @@ def _parse_reference(
             f"{where}: reference is {number}, but the header lists {len(header.readings)} of them."
         )
     return list(header.readings)[number - 1]
+
+
+def _parse_exponent(values: Mapping[str, str], where: str) -> float:
+    text = values.get("exponent") or "1"
+    try:
+        exponent = float(text)
+    except ValueError:
+        exponent = math.nan
+    if not abs(exponent) <= LARGEST_EXPONENT:
+        raise UserError(
+            f"{where}: exponent is {shown(text)}, not a number between -{LARGEST_EXPONENT} and "
+            f"{LARGEST_EXPONENT}."
+        )
+    return exponent
 
 
 def _whole(values: Mapping[str, str], name: str, where: str) -> int:

@@ -19,6 +19,7 @@ from .references import (
 )
 from .row import Row
 from .setting import Setting
+from .speed import SPEEDS, Speed, speed_of
 
 Json = Mapping[str, Any]
 
@@ -32,7 +33,8 @@ class TableHeader:
     `references` told the machine's speed (None: not known), and `readings` are what
     each showed. `seconds` are what measuring took, by kind. `built` says what compiled a bundle's
     artifacts, `search_space` what the points were taken from, `fleet` what each node did, and
-    `imported` where another tool's rows come from. `unknown` is what a newer vitprof wrote: it is
+    `imported` where another tool's rows come from. `stated_at` is the speed of the machine that
+    latencies are stated at. `unknown` is what a newer vitprof wrote: it is
     kept. None or empty stands for what the file does not say.
     """
 
@@ -48,6 +50,7 @@ class TableHeader:
     search_space: Json | None = None
     fleet: Sequence[Json] = ()
     imported: Sequence[Json] = ()
+    stated_at: Speed = "typical"
     unknown: Json = field(default_factory=dict)
     # The entries of the file that was read, in its order: they are written back in it.
     order: Sequence[str] = field(default=(), compare=False, repr=False)
@@ -63,14 +66,18 @@ class TableHeader:
         """How far two sessions of one block lie apart (relative standard deviation)."""
         return self.of_blocks.session_sd
 
-    @property
-    def typical_ms(self) -> dict[Reference | None, float]:
-        """What each reference typically took, in ms."""
-        return {
-            reference: showed.drift.typical_ms
-            for reference, showed in self.readings.items()
-            if showed.drift
-        }
+    def reference_ms(self, speed: Speed | None = None) -> dict[Reference | None, float]:
+        """Return what each reference takes at a speed (the one that latencies are stated at), ms.
+
+        Those that do not know it are left out.
+        """
+        wanted = speed or self.stated_at
+        found: dict[Reference | None, float] = {}
+        for reference, showed in self.readings.items():
+            ms = showed.drift.at(wanted) if showed.drift else None
+            if ms is not None:
+                found[reference] = ms
+        return found
 
     def numbers_rows(self, rows: Iterable[Row]) -> bool:
         """Tell whether a row has another reference than all blocks, or all models, have."""
@@ -108,7 +115,7 @@ class TableHeader:
         Where the rows have more references than one for blocks and one for models, all are listed.
         """
         numbered = self.numbers_rows(rows)
-        told = {
+        told: dict[str, Any] = {
             "observed": self.observed,
             "vitprof": self.vitprof,
             "seconds": self.seconds,
@@ -116,6 +123,7 @@ class TableHeader:
             "search_space": self.search_space,
             "fleet": list(self.fleet) or None,
             "imported": _one_or_list(self.imported),
+            "stated_at": self.stated_at if self.stated_at != "typical" else None,
         }
         said: dict[str, Any] = {name: told.pop(name) for name in ("observed", "vitprof")}
         said = _without_none(said)
@@ -187,6 +195,12 @@ def _object_or_list(value: object, name: str, where: str) -> Sequence[Json]:
     return _objects(value if isinstance(value, list) else [value], name, where)
 
 
+def _speed(value: object, name: str, where: str) -> Speed:
+    if value in SPEEDS:
+        return speed_of(str(value))
+    raise UserError(f"{where}: the header's '{name}' is {shown(value)}, not a speed.")
+
+
 def _seconds(value: object, name: str, where: str) -> Mapping[str, float]:
     return {
         kind: positive(spent, f"{where}: the header's {name} of '{kind}'", zero=True)
@@ -204,6 +218,7 @@ _READ: dict[str, Callable[[object, str, str], Any]] = {
     "search_space": _object,
     "fleet": _objects,
     "imported": _object_or_list,
+    "stated_at": _speed,
 }
 # The last three are the file's: see csv_format.
 _KNOWN = {"setting", *_READ, *REFERENCE_KEYS, "calibration", "state", "rows"}

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..models import Block, Spec
 from ..models.checks import shown
+from .speed import Speed
+from .speed_histogram import SpeedHistogram
 
 if TYPE_CHECKING:
     from .row import Row
@@ -22,11 +24,15 @@ Reference = Block | Spec
 
 @dataclass(frozen=True)
 class Drift:
-    """A reference over a run: its typical time, and how far its 10th to 90th percentiles lie."""
+    """A reference over a run: its median, 10th and 90th percentile, in ms.
+
+    `undisturbed_ms` is the fast mode of its readings; None where a table does not know them.
+    """
 
     typical_ms: float
     p10_ms: float
     p90_ms: float
+    undisturbed_ms: float | None = None
 
     @classmethod
     def over(cls, reference_ms: Iterable[float]) -> Drift | None:
@@ -39,6 +45,23 @@ class Drift:
         p10, typical, p90 = np.percentile(known, [10, 50, 90])
         return cls(float(typical), float(p10), float(p90))
 
+    @classmethod
+    def of(cls, readings: SpeedHistogram) -> Drift | None:
+        """Return the drift that all readings show; None without any."""
+        if not readings:
+            return None
+        p10, typical, p90 = (readings.quantile_ms(share) for share in (0.1, 0.5, 0.9))
+        return cls(typical, p10, p90, readings.undisturbed_ms)
+
+    def at(self, speed: Speed) -> float | None:
+        """Return what the reference takes at a speed of the machine, in ms; None if not known."""
+        of_speed = {
+            "undisturbed": self.undisturbed_ms,
+            "typical": self.typical_ms,
+            "p90": self.p90_ms,
+        }
+        return of_speed[speed]
+
     @property
     def spread(self) -> float:
         """(p90 - p10) / typical, as a fraction."""
@@ -50,7 +73,10 @@ class Drift:
 
     def as_dict(self) -> dict[str, float]:
         """Return JSON values for the table's header."""
-        return {name: round(getattr(self, name), 6) for name in _DRIFT}
+        known = {name: round(getattr(self, name), 6) for name in _DRIFT}
+        if self.undisturbed_ms is not None:
+            known["undisturbed_ms"] = round(self.undisturbed_ms, 6)
+        return known
 
     @classmethod
     def from_json(cls, value: object, where: str) -> Drift | None:
@@ -59,7 +85,11 @@ class Drift:
             return None
         if not isinstance(value, Mapping):
             raise UserError(f"{where} is {shown(value)}, not an object; the file is damaged.")
-        return cls(*(positive(value.get(name), f"{where}'s {name}") for name in _DRIFT))
+        fast = value.get("undisturbed_ms")
+        known = {name: positive(value.get(name), f"{where}'s {name}") for name in _DRIFT}
+        if fast is not None:
+            known["undisturbed_ms"] = positive(fast, f"{where}'s undisturbed_ms")
+        return cls(**known)
 
 
 _DRIFT = ("typical_ms", "p10_ms", "p90_ms")
@@ -70,11 +100,12 @@ class Readings:
     """What one reference showed over the rows it belongs to.
 
     `session_sd` is how far two sessions of one point lie apart, as a relative standard deviation.
-    None where it is not known (yet).
+    None where it is not known (yet). `histogram` counts its readings; None in an older table.
     """
 
     drift: Drift | None = None
     session_sd: float | None = None
+    histogram: SpeedHistogram | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +229,7 @@ def references_from_json(
 
 REFERENCE_KEYS = frozenset(
     {"reference", "model_reference", "references", "drift", "session_sd", "model_drift"}
-    | {"model_session_sd"}
+    | {"model_session_sd", "readings", "model_readings"}
 )
 
 
@@ -206,7 +237,10 @@ def _readings_to_json(showed: Readings | None, prefix: str) -> dict[str, object]
     if showed is None or showed == Readings():
         return {}
     drift = showed.drift.as_dict() if showed.drift else None
-    return {f"{prefix}drift": drift, f"{prefix}session_sd": showed.session_sd}
+    said: dict[str, object] = {f"{prefix}drift": drift, f"{prefix}session_sd": showed.session_sd}
+    if showed.histogram is not None:
+        said[f"{prefix}readings"] = showed.histogram.to_json()
+    return said
 
 
 def _readings_from_json(said: Mapping[str, object], prefix: str, where: str) -> Readings:
@@ -214,7 +248,11 @@ def _readings_from_json(said: Mapping[str, object], prefix: str, where: str) -> 
     spread = said.get(f"{prefix}session_sd")
     if spread is not None:
         spread = positive(spread, f"{where}'s {prefix}session_sd", zero=True)
-    return Readings(drift, spread)
+    histogram = None
+    if said.get(f"{prefix}readings") is not None:
+        what = f"{where}'s {prefix}readings"
+        histogram = SpeedHistogram.from_json(said[f"{prefix}readings"], what)
+    return Readings(drift, spread, histogram)
 
 
 def _list(value: object, where: str) -> Sequence[Mapping[str, object]]:

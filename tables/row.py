@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..models import Block, Spec
 
 Verdict = Literal["stable", "unstable", "failed", "partial", "imported"]
-Context = Literal["alone", "in_network", "in_model"]
+Context = Literal["alone", "in_network", "in_model", "reference"]
 
 VERDICTS: tuple[Verdict, ...] = ("stable", "unstable", "failed", "partial", "imported")
+# Of what is measured; READINGS marks those of a reference.
 CONTEXTS: tuple[Context, ...] = ("alone", "in_network", "in_model")
+READINGS: Context = "reference"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class Row:
     row has `error` and no times. Verdict "partial" marks one session of a point that still lacks
     others: it occurs only in an unfinished file. "imported" marks what another tool measured: it
     has no interval and no sessions.
+
+    `exponent` tells how the row follows the reference: where that takes r times as long, this takes
+    r**exponent times as long. A row of context "reference" holds readings of a reference in
+    `session_ms`; it too occurs only in an unfinished file.
     """
 
     subject: Block | Spec
@@ -45,6 +51,16 @@ class Row:
     error: str = ""
     measured_at: str = ""
     reference: Block | Spec | None = None
+    exponent: float = 1.0
+
+    def scaled(self, factor: float) -> Row:
+        """Return the row with its latency and interval times a factor; sessions stay raw."""
+        return replace(
+            self,
+            latency_ms=factor * self.latency_ms,
+            low_ms=factor * self.low_ms,
+            high_ms=factor * self.high_ms,
+        )
 
     @property
     def sessions(self) -> int:

@@ -32,9 +32,10 @@ from .grids.listed_blocks import ListedBlocks
 from .grids.op_grids import OpGrids
 from .header import TableHeader
 from .prediction import BlockPrediction, Prediction
-from .references import References
+from .references import Reference, References
 from .row import Context, Row
 from .setting import Setting
+from .speed import SPEEDS, Speed, speed_of
 from .whole_layers import as_whole_layers
 
 # Half-widths of 95 % intervals over standard deviations.
@@ -176,6 +177,66 @@ class LatencyTable(Result):
     def ops(self) -> list[str]:
         return list(
             dict.fromkeys(row.subject.op for row in self.rows if isinstance(row.subject, Block))
+        )
+
+    def at(self, speed: Speed | str) -> Self:
+        """Return the same table with latencies at a speed of the machine.
+
+        "undisturbed", "typical" (the median of the run) or "p90" (slower only one moment in ten).
+        Each row moves by its own exponent, and lines through whole models are fitted anew. Raises
+        UserError where the table does not know the speed.
+        """
+        wanted = speed_of(speed)
+        if wanted == self.header.stated_at:
+            return self
+        factors = self._speed_factors(wanted)
+        rows = [
+            row if row.verdict == "failed" else row.scaled(factors[row.reference] ** row.exponent)
+            for row in self.rows
+        ]
+        moved = self._changed(
+            rows=rows, header=replace(self.header, stated_at=wanted), calibrations={}
+        )
+        if not self.calibrations:
+            return moved
+        from .calibration.calibrate import calibrated
+
+        return calibrated(moved)
+
+    def speed_factor(self, speed: Speed | str) -> float:
+        """Return how many times as long whole models take at `speed` as the table says, typically.
+
+        Raises UserError where the table does not know the speed.
+        """
+        factors = self._speed_factors(speed_of(speed))
+        rows = self.model_rows or self.rows
+        known = [factors[row.reference] ** row.exponent for row in rows if row.verdict != "failed"]
+        return float(np.median(known)) if known else 1.0
+
+    def _speed_factors(self, speed: Speed) -> dict[Reference | None, float]:
+        """Return by reference what it takes at a speed over what it takes at the table's own."""
+        at, own = self.header.reference_ms(speed), self.header.reference_ms()
+        lacking = {row.reference for row in self.rows if row.verdict != "failed"} - set(at)
+        if lacking:
+            raise UserError(self._lacks_speed(speed))
+        return {reference: ms / own[reference] for reference, ms in at.items()}
+
+    def _lacks_speed(self, speed: Speed) -> str:
+        known = [
+            one
+            for one in SPEEDS
+            if len(self.header.reference_ms(one))
+            == len({row.reference for row in self.rows if row.verdict != "failed"})
+        ]
+        if self.header.imported:
+            why = "its rows are another tool's, which says nothing of the machine's speed"
+        elif not known:
+            why = "it was measured without a reference"
+        else:
+            why = f"an older vitprof measured it: it knows {' and '.join(known)}"
+        return (
+            f"{self.source} cannot be stated at `at` {speed}: {why}; measure it anew, or leave "
+            "`at` away."
         )
 
     def with_rows(self, rows: Iterable[Row]) -> Self:

@@ -22,7 +22,8 @@ from ...models import ViTLayer, ViTSpec, create_model
 from ...models.modules.attention import AttentionBlock
 from ...models.modules.fused_attention import with_fused_attention
 from ..sampling.clock import Clock, SystemClock
-from ..sampling.sampler import SamplingPlan, sample_group
+from ..sampling.sampler import sample_group
+from ..sampling.sampling_plan import SamplingPlan
 
 Mode = Literal["training", "inference"]
 MODES: tuple[Mode, ...] = ("training", "inference")

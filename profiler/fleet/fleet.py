@@ -24,6 +24,7 @@ from ...errors import UnfinishedError
 from ...progress import OnProgress, no_progress
 from ...ray_connection import ray_connection, why_closed
 from ...tables import LatencyTable, Setting
+from ...tables.row import READINGS
 from ..journal import Journal
 from ..measure import finished_table, header_of, with_threads
 from ..plan import Plan, Point
@@ -220,8 +221,9 @@ class _Run:
         for row in report.rows:
             if row.verdict == "partial":
                 self._journal.append_session(row)
-                share.sessions += 1
-                share.reference_ms += row.reference_ms
+                if row.context != READINGS:
+                    share.sessions += 1
+                    share.reference_ms += row.reference_ms
             else:
                 self._journal.append_point(row)
         if report.finished:

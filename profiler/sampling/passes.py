@@ -13,16 +13,20 @@ from ...backends import BackendError, Executable
 from ...models import Spec
 from ...progress import OnProgress, no_progress
 from ...tables import Row
-from ...tables.references import NO_REFERENCES, Drift, Reference, References
+from ...tables.references import NO_REFERENCES, Reference, References
+from ...tables.row import READINGS
+from ...tables.speed_histogram import SpeedHistogram
 from ..journal import MemoryJournal
 from ..plan import Point, Subject
 from ..target import Target
 from ..workshop import CannotBuildError, Workshop
 from .clock import Clock, SystemClock
+from .correction import readings_row
 from .protocol import Protocol
 from .reference import subject_of
-from .sampler import SessionSamples, TimeSpent, groups_of, sample_group
+from .sampler import SessionSamples, groups_of, sample_group
 from .statistics import PRIOR_SESSION_SD
+from .timed_run import TimeSpent
 from .verdict import failed_row, point_row, session_row
 
 
@@ -30,8 +34,8 @@ from .verdict import failed_row, point_row, session_row
 class Passes:
     """One run of measuring: what to use, and what it has cost so far.
 
-    `references` tell the machine's speed (none: no drift correction). `typical_ms` is what each
-    takes at the speed that its rows are brought to; by default its own typical time.
+    `references` tell the machine's speed (none: no drift correction). `speed_ms` is what each
+    takes at the speed that rows are brought to; by default at that of the undisturbed machine.
     `budget_s` ends the run after so many seconds, though never within the first pass.
     """
 
@@ -42,12 +46,13 @@ class Passes:
     clock: Clock = field(default_factory=SystemClock)
     on_progress: OnProgress = no_progress
     spent: TimeSpent = field(default_factory=TimeSpent)
-    typical_ms: Mapping[Reference | None, float] = field(default_factory=dict)
+    speed_ms: Mapping[Reference | None, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.protocol.seed)  # noqa: S311 - an order, not a secret
         self._started = time.perf_counter()
         self._open: dict[Reference, Executable] = {}
+        self._readings: dict[Reference, SpeedHistogram] = {}
 
     def run(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
         """Give every point its sessions, then more to those whose interval is still wide."""
@@ -59,6 +64,8 @@ class Passes:
     ) -> Iterator[None]:
         """Do the same, and pause after every group of points: what it said is in the journal."""
         lacking = [point for point in points if lacks(journal, point, self._wanted(point))]
+        for row in (row for rows in journal.partial.values() for row in rows):
+            self._count_readings(row)
         for reference in dict.fromkeys(self.references.of(point.subject) for point in lacking):
             self._open_reference(reference, workshop)
         try:
@@ -183,7 +190,13 @@ class Passes:
                 except CannotBuildError as error:
                     broken[subject] = str(error)
             self.target.backend.trouble()  # what was before does not matter
-            samples = self._sample(sessions, broken, self.references.of(group[0].subject))
+            reference = self.references.of(group[0].subject)
+            readings: list[float] = []
+            samples = self._sample(sessions, broken, reference, readings)
+            if reference is not None and readings:
+                row = readings_row(reference, readings)
+                journal.append_session(row)
+                self._count_readings(row)
             if self.target.backend.trouble():
                 # A throttled device is another device; the verdict counts such runs as disturbed.
                 for of_one in samples.values():
@@ -209,18 +222,21 @@ class Passes:
         sessions: dict[Subject, Executable],
         broken: dict[Subject, str],
         reference: Reference | None,
+        readings: list[float],
     ) -> dict[Subject, SessionSamples]:
         """Sample interleaved; where one breaks while running, one by one, to find out which."""
         plan, clock, rng, spent = self.protocol.sampling, self.clock, self._rng, self.spent
         speed = self._open.get(reference) if reference is not None else None
         try:
-            return sample_group(sessions, plan, clock, rng, spent, speed)
+            return sample_group(sessions, plan, clock, rng, spent, speed, readings=readings)
         except BackendError:
             samples: dict[Subject, SessionSamples] = {}
             for subject, executable in sessions.items():
                 try:
                     alone = {subject: executable}
-                    samples |= sample_group(alone, plan, clock, rng, spent, speed)
+                    samples |= sample_group(
+                        alone, plan, clock, rng, spent, speed, readings=readings
+                    )
                 except BackendError as error:
                     broken[subject] = str(error)
             return samples
@@ -232,12 +248,19 @@ class Passes:
 
     def _row(self, point: Point, journal: MemoryJournal) -> Row:
         reference = self.references.of(point.subject)
-        sessions = (row for rows in journal.partial.values() for row in rows)
-        alike = (row for row in sessions if row.reference == reference)
-        drift = Drift.over(ms for row in alike for ms in row.reference_ms)
-        typical = self.typical_ms.get(reference) or (drift.typical_ms if drift else None)
-        row = point_row(point, journal.partial[point.key], self.protocol, PRIOR_SESSION_SD, typical)
+        speed_ms = self.speed_ms.get(reference)
+        seen = self._readings.get(reference) if reference is not None else None
+        if speed_ms is None and seen:
+            speed_ms = seen.undisturbed_ms
+        sessions = journal.partial[point.key]
+        row = point_row(point, sessions, self.protocol, PRIOR_SESSION_SD, speed_ms)
         return replace(row, reference=reference)
+
+    def _count_readings(self, row: Row) -> None:
+        if row.context == READINGS:
+            counted = SpeedHistogram.of(row.session_ms)
+            before = self._readings.get(row.subject, SpeedHistogram())
+            self._readings[row.subject] = before + counted
 
 
 def wanted_sessions(point: Point, protocol: Protocol) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .sampler import SamplingPlan
+from .sampling_plan import SamplingPlan
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...tables import Row
 from ..plan import Point, Subject
-from .drift import corrected_sessions
+from .correction import corrected_sessions
 from .protocol import Protocol
 from .sampler import SessionSamples
 from .statistics import latency_interval, summarise_session
@@ -77,9 +77,9 @@ def point_row(
     sessions: Sequence[Row],
     protocol: Protocol,
     shared_sd: float,
-    typical_ms: float | None = None,
+    speed_ms: float | None = None,
 ) -> Row:
-    """Return the row of a point from the rows of its sessions."""
+    """Return the row of a point from the rows of its sessions; `speed_ms` as in `judged`."""
     row = Row(
         point.subject,
         point.context,
@@ -93,16 +93,17 @@ def point_row(
         set_aside=sum(row.set_aside for row in sessions),
         measured_at=sessions[-1].measured_at,
     )
-    return judged(row, protocol, shared_sd, typical_ms)
+    return judged(row, protocol, shared_sd, speed_ms)
 
 
-def judged(row: Row, protocol: Protocol, shared_sd: float, typical_ms: float | None = None) -> Row:
+def judged(row: Row, protocol: Protocol, shared_sd: float, speed_ms: float | None = None) -> Row:
     """Return the row with latency, interval and verdict from its sessions' medians.
 
-    `shared_sd` is the spread between sessions that all points share, `typical_ms` the reference's
-    typical time that medians are brought to (None: they stay raw).
+    `shared_sd` is the spread between sessions that all points share. Medians are brought to the
+    speed of the machine at which the reference takes `speed_ms` (None: they stay raw). A point is
+    stable where its interval is narrow enough, however loud the machine was.
     """
-    medians = corrected_sessions(row, typical_ms) or [row.latency_ms]
+    medians = corrected_sessions(row, speed_ms) or [row.latency_ms]
     latency, low, high = latency_interval(medians, shared_sd)
     causes = []
     if (high - low) / 2 > protocol.unstable_above * latency:
@@ -111,15 +112,10 @@ def judged(row: Row, protocol: Protocol, shared_sd: float, typical_ms: float | N
         if len(medians) == 1:
             seen = f"it has one session, and sessions here differ by {100 * shared_sd:.0f} %"
         causes.append(f"{seen}: measure it with more sessions on a quiet machine")
-    if row.set_aside > row.samples:
+    if row.set_aside and not row.samples:
         causes.append(
-            f"{row.set_aside} of {row.set_aside + row.samples} runs were disturbed by other "
-            "work: stop other programs and measure again"
-        )
-    if row.reference_ms and typical_ms and min(row.reference_ms) > BUSY_REFERENCE * typical_ms:
-        causes.append(
-            f"the machine was {min(row.reference_ms) / typical_ms:.1f} times slower than usual "
-            "whenever it was measured: stop other programs and measure again"
+            f"each of its {row.set_aside} runs was disturbed by other work: stop other programs "
+            "and measure again"
         )
     return replace(
         row,
@@ -129,10 +125,6 @@ def judged(row: Row, protocol: Protocol, shared_sd: float, typical_ms: float | N
         high_ms=high,
         error="; ".join(causes),
     )
-
-
-# Beyond this the machine was doing something else, and no factor makes up for that.
-BUSY_REFERENCE = 1.3
 
 
 def _least(values: Iterable[float]) -> float:

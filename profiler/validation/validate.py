@@ -35,8 +35,8 @@ class ValidationResult(Result):
 
     `measured_ms` is the first measurement, `again_ms` the second; `coverage` the share of models
     whose measurement lies in the table's 95 % interval. `noise_floor` compares the two
-    measurements. With drift correction both are at the table's typical speed, and `raw_errors`,
-    `raw_noise_floor` say what comes out without it.
+    measurements. With drift correction both are at the speed that the table is stated at;
+    `raw_errors` and `raw_noise_floor` say what comes out without it.
     """
 
     models: Sequence[str]
@@ -144,7 +144,7 @@ def validate_table(
                 target,
                 protocol=protocol,
                 references=table.references,
-                typical_ms=table.header.typical_ms,
+                speed_ms=table.header.reference_ms(),
                 on_progress=lambda _, done, total, detail: on_progress(stage, done, total, detail),
                 workshop=workshop,
             )

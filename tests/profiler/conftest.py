@@ -18,7 +18,7 @@ from vitprof.closing import Closing
 from vitprof.models import Block
 from vitprof.profiler.plan import Plan
 from vitprof.profiler.sampling.protocol import Protocol
-from vitprof.profiler.sampling.sampler import SamplingPlan
+from vitprof.profiler.sampling.sampling_plan import SamplingPlan
 from vitprof.tables import Row, Setting
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ class ScriptedClock:
         self.wall_ns = 5_000_000_000
         self.cpu_ns = 1_000_000_000
         self.switches = 3
-        self.others_ns = 7_000_000
 
     def wall(self) -> int:
         return self.wall_ns
@@ -44,17 +43,11 @@ class ScriptedClock:
     def preemptions(self) -> int:
         return self.switches
 
-    def others(self) -> int:
-        return self.others_ns
-
-    def advance(
-        self, ms: float, cpu_ms: float | None = None, switches: int = 0, others_ms: float = 0.0
-    ) -> None:
-        """Let a run of `ms` pass; CPU time goes along unless given, others stand still."""
+    def advance(self, ms: float, cpu_ms: float | None = None, switches: int = 0) -> None:
+        """Let a run of `ms` pass; CPU time goes along unless given."""
         self.wall_ns += round(ms * 1e6)
         self.cpu_ns += round((ms if cpu_ms is None else cpu_ms) * 1e6)
         self.switches += switches
-        self.others_ns += round(others_ms * 1e6)
 
 
 @dataclass
@@ -64,7 +57,6 @@ class ScriptedRun:
     ms: float
     cpu_ms: float | None = None
     switches: int = 0
-    others_ms: float = 0.0
 
 
 class ScriptedExecutable(Closing):
@@ -85,7 +77,7 @@ class ScriptedExecutable(Closing):
         self.called()
         now = self.runs[min(self.count, len(self.runs) - 1)]
         self.count += 1
-        self.clock.advance(now.ms, now.cpu_ms, now.switches, now.others_ms)
+        self.clock.advance(now.ms, now.cpu_ms, now.switches)
 
     def outputs(self) -> list[np.ndarray]:
         return []

@@ -298,7 +298,7 @@ def test_a_point_disturbed_throughout_is_unstable(
     row = measure(widths(8), new_backend(runs_of=busy)).rows[0]
     assert row.set_aside == 3 * 10
     assert row.verdict == "unstable"
-    assert "30 of 30 runs were disturbed by other work" in row.error
+    assert "each of its 30 runs was disturbed by other work" in row.error
 
 
 def test_the_seconds_of_the_header_add_up_over_calls(

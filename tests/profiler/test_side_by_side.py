@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from vitprof.closing import Closing
-from vitprof.profiler.sampling.sampler import SamplingPlan
+from vitprof.profiler.sampling.sampling_plan import SamplingPlan
 from vitprof.profiler.side_by_side import measure_side_by_side
 
 from .conftest import ScriptedClock

@@ -150,7 +150,7 @@ def test_every_row_of_several_families_keeps_its_reference(
     assert [row.key for row in read.rows] == [row.key for row in several.rows]
     assert [row.reference for row in read.rows] == [MLP, WIDE, MLP, M0]
     assert read.header == several.header
-    assert read.header.typical_ms == {MLP: 2.0, WIDE: 4.0, M0: 6.0}
+    assert read.header.reference_ms() == {MLP: 2.0, WIDE: 4.0, M0: 6.0}
     assert read.references.models_of("vit") == MLP
     assert read.references.models_of("efficientvit") == M0
     assert read.to_text() == several.to_text()

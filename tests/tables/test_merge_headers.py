@@ -51,7 +51,7 @@ def test_a_reference_that_all_have_stays_with_its_drift_and_spread(part) -> None
     merged = merge_tables([part(MLP, MLP, vitprof="1"), part(MLP, WIDE)])
     assert merged.header == part(MLP, vitprof="1").header
     assert merged.references.of(M0) == MLP
-    assert merged.header.typical_ms == {MLP: 2.0}
+    assert merged.header.reference_ms() == {MLP: 2.0}
     assert merged.header.session_sd == 0.01
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from vitprof.profiler.sampling.protocol import Protocol
-from vitprof.profiler.sampling.sampler import SamplingPlan
+from vitprof.profiler.sampling.sampling_plan import SamplingPlan
 
 
 def test_it_survives_json_unchanged() -> None:

@@ -12,14 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vitprof.profiler.sampling.sampler import (
-    MOST_OTHER_WORK,
-    Sample,
-    SamplingPlan,
     SessionSamples,
-    TimeSpent,
     groups_of,
     sample_group,
 )
+from vitprof.profiler.sampling.sampling_plan import SamplingPlan
+from vitprof.profiler.sampling.timed_run import Sample, TimeSpent
 
 Clock = Any  # ScriptedClock of conftest.py
 NewExecutable = Callable[..., Any]
@@ -292,40 +290,6 @@ def test_a_run_set_aside_is_made_up_for_within_the_same_turn_or_the_next(
     samples = sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0))["a"]
     assert (len(samples.kept), len(samples.set_aside)) == (5, 5)
     assert thing.count == 1 + 5 * 3
-
-
-# --- others' work ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("others_ms", "busy"), [(0.0, False), (1.0, False), (1.001, True)])
-def test_others_that_used_much_of_the_machine_disturb_the_whole_group(
-    others_ms: float, busy: bool, clock: Clock, executable: NewExecutable, run_of: Any
-) -> None:
-    """No single sample shows it: each is short, uninterrupted and never stood still."""
-    assert MOST_OTHER_WORK == 0.25
-    group = {n: executable(run_of(4.0, others_ms=others_ms)) for n in "ab"}
-    for samples in sample_group(group, ONE_WARM_UP, clock, random.Random(0)).values():
-        assert len(samples.all) == 5
-        assert len(samples.set_aside) == (5 if busy else 0)
-        assert not any(sample.disturbed() for sample in samples.all)
-
-
-def test_what_others_did_before_the_first_turn_does_not_count(
-    clock: Clock, executable: NewExecutable, run_of: Any
-) -> None:
-    thing = executable(run_of(4.0, others_ms=400.0), 4.0)
-    samples = sample_group({"a": thing}, ONE_WARM_UP, clock, random.Random(0))["a"]
-    assert (len(samples.kept), len(samples.set_aside)) == (5, 0)
-
-
-def test_what_was_set_aside_already_comes_after_what_others_spoiled(
-    clock: Clock, executable: NewExecutable, run_of: Any
-) -> None:
-    waits = run_of(9.0, cpu_ms=4.0, others_ms=9.0)
-    thing = executable(4.0, 4.0, waits, run_of(4.0, others_ms=4.0))
-    samples = sample_group({"a": thing}, SINGLE_RUNS, clock, random.Random(0))["a"]
-    assert samples.kept == []
-    assert [sample.wall_ms for sample in samples.set_aside] == [4.0] * 5 + [9.0]
 
 
 # --- the garbage collector ------------------------------------------------------------------------

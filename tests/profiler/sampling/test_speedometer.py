@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,10 @@ from typing import Any
 
 import pytest
 from vitprof.backends import BackendError
-from vitprof.profiler.sampling.sampler import SamplingPlan, Speedometer, TimeSpent, sample_group
+from vitprof.profiler.sampling.sampler import sample_group
+from vitprof.profiler.sampling.sampling_plan import SamplingPlan
+from vitprof.profiler.sampling.speedometer import Speedometer
+from vitprof.profiler.sampling.timed_run import Sample, TimeSpent
 
 Clock = Any  # ScriptedClock of conftest.py
 NewExecutable = Callable[..., Any]
@@ -41,10 +45,15 @@ def test_the_reference_is_run_again_when_its_time_has_grown_old(
     reference = executable(*(float(n) for n in range(1, 30)), called=lambda: calls.append("ref"))
     group = {"a": thing}
     samples = sample_group(group, EVERY_10_MS, clock, random.Random(0), reference=reference)["a"]
-    # Once to warm its weights, once timed: before every turn, for each takes 15 ms.
+    # Once to warm its weights, once timed: before every turn, for each takes 15 ms, and in the end.
     pair, turn = ["ref", "ref"], ["thing"] * 3
-    assert calls == ["thing", *pair, *turn, *pair, *turn, *pair, *turn[:2]]
-    assert [sample.reference_ms for sample in samples.kept] == [2.0, 2.0, 4.0, 4.0, 6.0]
+    assert calls == ["thing", *pair, *turn, *pair, *turn, *pair, *turn[:2], *pair]
+    read = [sample.reference_ms for sample in samples.kept]
+    assert 2.0 < read[0] < read[1] < 4.0 < read[2] < read[3] < 6.0 < read[4] < 8.0
+    # The first is halfway between the readings at 1 + 2/2 and at 2 + 15 + 3 + 4/2 ms, to the ns.
+    start, end, middle = 1 + 1 + 2 / 2, 1 + 1 + 2 + 15 + 3 + 4 / 2, 1 + 1 + 2 + 5 + 5 / 2
+    assert read[0] == pytest.approx(2.0 * 2.0 ** ((middle - start) / (end - start)))
+    assert samples.kept[0].reading_gap == pytest.approx(math.log(2.0))
 
 
 @pytest.mark.parametrize(
@@ -76,8 +85,8 @@ def test_a_disturbed_run_of_the_reference_is_taken_once_more(
     plan = replace(EVERY_10_MS, min_runs=2, max_runs=2, reference_every_ms=1000)
     thing = executable(5.0)
     samples = sample_group({"a": thing}, plan, clock, random.Random(0), reference=reference)["a"]
-    assert [sample.reference_ms for sample in samples.kept] == [2.0, 2.0]
-    assert reference.count == 3
+    assert [sample.reference_ms for sample in samples.kept] == pytest.approx([2.0, 2.0])
+    assert reference.count == 3 + 2
 
 
 def test_of_several_runs_the_disturbed_are_left_out(
@@ -133,8 +142,8 @@ def test_untimed_runs_age_a_reading_too_and_its_own_runs_do_not(
 ) -> None:
     reference = executable(500.0)
     sample_group({"a": executable(4.0)}, EVERY_10_MS, clock, random.Random(0), reference=reference)
-    # Turns of 4 + 8 ms: a reading before each of the three, and each warmed and timed.
-    assert reference.count == 6
+    # Turns of 4 + 8 ms: a reading before each of the three and in the end, each warmed and timed.
+    assert reference.count == 8
 
 
 @pytest.mark.parametrize(("run_ms", "long"), [(9.999, False), (10.0, True), (12.0, True)])
@@ -150,16 +159,29 @@ def test_next_to_every_run_of_a_long_point_the_reference_is_read(
     read, run = ["ref", "ref"], ["thing"]
     twice = ["ref"] * 3  # after two runs (20 ms) a reading is worth two
     if long:
-        assert calls == [*run, *run, *read, *run, *read, *run, *run, *twice, *run, *read, *run]
+        assert calls == [
+            *run,
+            *run,
+            *read,
+            *run,
+            *read,
+            *run,
+            *run,
+            *twice,
+            *run,
+            *read,
+            *run,
+            *read,
+        ]
     else:
-        assert calls == [*run, *read, *run, *run, *run, *twice, *run, *run, *run]
+        assert calls == [*run, *read, *run, *run, *run, *twice, *run, *run, *run, *twice]
 
 
 def test_the_time_of_readings_is_spent_as_timed(clock: Clock, executable: NewExecutable) -> None:
     spent = TimeSpent()
     group, reference = {"a": executable(4.0)}, executable(100.0)
     sample_group(group, EVERY_10_MS, clock, random.Random(0), spent, reference)
-    assert spent.timed_s == pytest.approx((5 * 4 + 3 * 100) / 1e3)
+    assert spent.timed_s == pytest.approx((5 * 4 + 4 * 100) / 1e3)
 
 
 @pytest.mark.parametrize("failing_run", [1, 2, 3, 4])
@@ -179,8 +201,7 @@ def test_a_reference_that_breaks_is_dropped_and_sampling_goes_on(
         {"a": executable(5.0)}, EVERY_10_MS, clock, random.Random(0), reference=reference
     )["a"]
     assert [sample.wall_ms for sample in samples.kept] == [5.0] * 5
-    first = 3.0 if failing_run > 2 else 0.0
-    assert [s.reference_ms for s in samples.kept] == [first, first, 0.0, 0.0, 0.0]
+    assert [s.reference_ms for s in samples.kept] == [0.0] * 5, "none lies between two readings"
     assert runs == failing_run, "it is not tried again"
 
 
@@ -193,3 +214,25 @@ def test_the_error_of_a_point_is_not_taken_for_the_references(
     group = {"a": executable(5.0, called=broken)}
     with pytest.raises(BackendError, match="no kernel"):
         sample_group(group, EVERY_10_MS, clock, random.Random(0), reference=executable(3.0))
+
+
+def test_a_clock_that_goes_back_takes_the_reading_before(
+    clock: Clock, speedometer: Callable[..., Speedometer], executable: NewExecutable
+) -> None:
+    meter = speedometer(executable(2.0, 2.0, 2.0, 3.0))
+    meter.read()
+    middle = clock.wall()
+    meter.worked(20.0)
+    clock.advance(-5.0)
+    meter.read()
+    assert meter.readings == [2.0, 3.0]
+    assert meter.beside(Sample(1.0, 1.0, 0, middle_ns=middle)).reference_ms in (2.0, 3.0)
+
+
+def test_a_sample_after_the_last_reading_has_that_one(
+    clock: Clock, speedometer: Callable[..., Speedometer], executable: NewExecutable
+) -> None:
+    meter = speedometer(executable(2.0))
+    assert meter.beside(Sample(1.0, 1.0, 0, middle_ns=clock.wall())).reference_ms == 0.0
+    meter.read()
+    assert meter.beside(Sample(1.0, 1.0, 0, middle_ns=clock.wall())).reference_ms == 2.0

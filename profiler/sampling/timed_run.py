@@ -1,0 +1,71 @@
+"""One timed run, and what it shows of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ...backends import DeviceTimed
+from .clock import Clock
+
+
+class Runnable(Protocol):
+    """The part of `backends.Executable` that sampling needs."""
+
+    def run(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One timed run: wall and CPU milliseconds, and involuntary context switches during it.
+
+    `middle_ns` is the wall clock halfway through it. `reference_ms` is what the reference took just
+    then, by its readings before and after (0 without a reference), and `reading_gap` how far the
+    two lie apart: |ln(after / before)|.
+    """
+
+    wall_ms: float
+    cpu_ms: float
+    preemptions: int
+    middle_ns: int = field(default=0, compare=False)
+    reference_ms: float = 0.0
+    reading_gap: float = 0.0
+
+    def disturbed(self, threads: int = 1) -> bool:
+        """Tell whether the run waited for the machine rather than computed.
+
+        Wall time 20 % (and 50 us) beyond CPU time means the run stood still. So does an involuntary
+        switch, but for one that cost less than 2 % (and 20 us): a run of 100 ms outlives several.
+        With several threads CPU time adds up over them and proves nothing, so there every switch
+        counts.
+        """
+        if threads > 1:
+            return self.preemptions > 0
+        waited = self.wall_ms - self.cpu_ms
+        if self.preemptions > 0:
+            return waited > 0.02 * self.cpu_ms + 0.02
+        return waited > 0.2 * self.cpu_ms + 0.05
+
+
+@dataclass
+class TimeSpent:
+    """Seconds inside warm-up runs and timed runs."""
+
+    warmup_s: float = 0.0
+    timed_s: float = 0.0
+
+
+def timed_run(executable: Runnable, clock: Clock) -> Sample:
+    """Run once, by the device's own clock where it has one."""
+    preemptions = clock.preemptions()
+    cpu = clock.cpu()
+    started = clock.wall()
+    executable.run()
+    wall = clock.wall() - started
+    cpu = clock.cpu() - cpu
+    preemptions = clock.preemptions() - preemptions
+    if isinstance(executable, DeviceTimed):
+        # The device's clock ran only while the device worked: what the host waited is not in it.
+        ms = executable.device_ms()
+        return Sample(ms, ms, preemptions, started + wall // 2)
+    return Sample(wall / 1e6, cpu / 1e6, preemptions, started + wall // 2)
