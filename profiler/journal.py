@@ -56,6 +56,7 @@ class Journal(MemoryJournal):
         super().__init__()
         self.path = path
         self.header = header
+        self.went_on = False  # with what an interrupted run left
         self._columns = columns_for(())
         self._file: FileIO | None = None
 
@@ -107,6 +108,7 @@ class Journal(MemoryJournal):
                 f"({difference}){remedy}."
             )
         self.header = before.going_on(now, file.rows)
+        self.went_on = file.measuring
         for row in file.rows:
             if row.verdict == "partial":
                 self.partial.setdefault(row.key, []).append(row)

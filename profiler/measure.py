@@ -14,20 +14,16 @@ from ..progress import OnProgress, no_progress
 from ..tables import LatencyTable, Row, Setting
 from ..tables.calibration.calibrate import calibrated
 from ..tables.header import TableHeader
-from ..tables.references import Drift, Readings, Reference, References
+from ..tables.references import Drift, Reference, References
 from ..tables.speed import Speed
-from ..tables.speed_histogram import SpeedHistogram
 from .journal import Journal, MemoryJournal
 from .place.environment import fingerprint, observed
 from .plan import Plan, Point
 from .sampling.clock import Clock, SystemClock
-from .sampling.correction import corrected_sessions, drifts, histograms
-from .sampling.exponents import with_exponents
 from .sampling.passes import Passes
 from .sampling.protocol import Protocol
 from .sampling.reference import choose_references
-from .sampling.statistics import PRIOR_SESSION_SD, pooled_session_sd
-from .sampling.verdict import judged
+from .sampling.sharpened import sharpened
 from .target import Target
 from .workshop import Artifacts, Workshop
 
@@ -67,6 +63,7 @@ def measure_table(
         budget_s=budget_s,
         clock=clock or SystemClock(),
         on_progress=on_progress,
+        representatives=plan.representatives,
     )
     started = time.perf_counter()
     with journal, Workshop(target, artifacts) as workshop:
@@ -124,7 +121,7 @@ def measure_models(
     else:
         with Workshop(target) as own:
             passes.run(points, journal, own)
-    sharp = _sharpened(journal, protocol, passes.speed_ms)
+    sharp = sharpened(journal, protocol, passes.speed_ms)
     rows = [sharp.rows[Point(spec, "in_model").key] for spec in specs]
     return ModelRows(rows, sharp.drifts.get(passes.references.models))
 
@@ -159,56 +156,6 @@ def with_threads(protocol: Protocol, threads: int) -> Protocol:
     return replace(protocol, sampling=replace(protocol.sampling, threads=threads))
 
 
-@dataclass(frozen=True)
-class _Sharpened:
-    """The rows as judged in the end; by reference its readings, drift, and rows' shared spread."""
-
-    rows: dict[object, Row]
-    histograms: dict[Reference | None, SpeedHistogram]
-    drifts: dict[Reference | None, Drift]
-    spreads: dict[Reference | None, float]
-
-    def readings(self, reference: Reference | None) -> Readings:
-        """Return the header's words on what one reference showed."""
-        drift = self.drifts.get(reference)
-        spread = self.spreads.get(reference, PRIOR_SESSION_SD)
-        drift = drift.rounded() if drift else None
-        return Readings(drift, round(spread, 5), self.histograms.get(reference))
-
-
-def _sharpened(
-    journal: MemoryJournal,
-    protocol: Protocol,
-    speed_ms: Mapping[Reference | None, float],
-    before: Mapping[Reference | None, Readings] | None = None,
-) -> _Sharpened:
-    """Judge every row again, now that the machine's speed and the common spread are known.
-
-    `speed_ms` is what each reference takes at the speed that rows are brought to; by default at
-    that of the undisturbed machine. `before` is what references showed in earlier runs.
-    """
-    sessions = (row for rows in journal.partial.values() for row in rows)
-    counted = histograms(sessions, before or {})
-    drift_of = drifts(journal.done.values(), counted)
-
-    def speed(row: Row) -> float | None:
-        drift = drift_of.get(row.reference)
-        own = (drift.undisturbed_ms or drift.typical_ms) if drift else None
-        return speed_ms.get(row.reference, own)
-
-    done = {key: row for key, row in journal.done.items() if row.verdict != "failed"}
-    done = with_exponents(done)
-    medians: dict[Reference | None, list[Sequence[float]]] = {}
-    for row in done.values():
-        medians.setdefault(row.reference, []).append(corrected_sessions(row, speed(row)))
-    spreads = {reference: pooled_session_sd(alike) for reference, alike in medians.items()}
-    rows: dict[object, Row] = {
-        key: judged(done[key], protocol, spreads[row.reference], speed(row)) if key in done else row
-        for key, row in journal.done.items()
-    }
-    return _Sharpened(rows, counted, drift_of, spreads)
-
-
 def _stated_at(drift: Iterable[Drift]) -> Speed:
     """Return the speed that rows are at: a table of an older vitprof lacks the fast readings."""
     return "undisturbed" if all(one.undisturbed_ms is not None for one in drift) else "typical"
@@ -226,7 +173,7 @@ def finished_table(
     Every point of the plan is done. `seconds` are this run's, and `fleet` is what each node did.
     """
     header, told = journal.header, journal.references
-    sharp = _sharpened(journal, protocol, {}, header.readings)
+    sharp = sharpened(journal, protocol, {}, header.readings)
     rows = dict(sharp.rows)
     ordered = [rows.pop(point.key) for point in plan.points]
     before = header.seconds or {}
@@ -237,6 +184,7 @@ def finished_table(
         readings={reference: sharp.readings(reference) for reference in every},
         seconds={kind: round(s + before.get(kind, 0.0), 2) for kind, s in seconds.items()},
         fleet=header.fleet if fleet is None else tuple(fleet),
+        resumed=header.resumed or journal.went_on,
         stated_at=_stated_at(sharp.drifts.values()),
     )
     return calibrated(LatencyTable([*ordered, *rows.values()], header, source=str(journal.path)))

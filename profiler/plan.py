@@ -89,13 +89,15 @@ class Plan(Result):
 
     `search_space` is what they were taken from, as JSON values: it is kept in the table's header.
     With a `refinement` further points are found while these are measured. `seed` is that of the
-    whole models and of the order of measuring.
+    whole models and of the order of measuring. `representatives` are models that stand for those
+    the table will be asked of: further sessions go where their predictions gain most.
     """
 
     points: Sequence[Point]
     search_space: Mapping[str, Any] | None = None
     refinement: Refinement | None = None
     seed: int = 0
+    representatives: Sequence[Spec] = ()
 
     @classmethod
     def of_blocks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from .refinement import Refinement
 if TYPE_CHECKING:
     from ..spaces.slabs import MeasuringSpace
 
+REPRESENTATIVES = 32
 _CONTEXTS: dict[str, Context] = {"alone": "alone", "in_network": "in_network"}
 
 
@@ -41,7 +43,9 @@ def plan_for_space(
     models = space.calibration_models(count, seed)
     plan = Plan.of_blocks([*space.blocks(), *exact], in_context, models)
     refinement = Refinement(space, points, in_context) if points and refined else None
-    return replace(plan, refinement=refinement, seed=seed)
+    rng = random.Random(f"representatives {seed}")  # noqa: S311 - models to weigh, not secrets
+    standing = [space.sample(rng, f"typical-{n}") for n in range(REPRESENTATIVES)] if count else []
+    return replace(plan, refinement=refinement, seed=seed, representatives=standing)
 
 
 def family_space(

@@ -34,8 +34,9 @@ class TableHeader:
     each showed. `seconds` are what measuring took, by kind. `built` says what compiled a bundle's
     artifacts, `search_space` what the points were taken from, `fleet` what each node did, and
     `imported` where another tool's rows come from. `stated_at` is the speed of the machine that
-    latencies are stated at. `unknown` is what a newer vitprof wrote: it is
-    kept. None or empty stands for what the file does not say.
+    latencies are stated at, and `resumed` says that measuring went on after it had stopped.
+    `unknown` is what a newer vitprof wrote: it is kept. None or empty stands for what the file does
+    not say.
     """
 
     setting: Setting
@@ -51,6 +52,7 @@ class TableHeader:
     fleet: Sequence[Json] = ()
     imported: Sequence[Json] = ()
     stated_at: Speed = "typical"
+    resumed: bool = False
     unknown: Json = field(default_factory=dict)
     # The entries of the file that was read, in its order: they are written back in it.
     order: Sequence[str] = field(default=(), compare=False, repr=False)
@@ -106,6 +108,7 @@ class TableHeader:
             search_space=now.search_space or self.search_space,
             fleet=self.fleet,
             imported=self.imported,
+            resumed=self.resumed,
             unknown={**self.unknown, **now.unknown},
         )
 
@@ -124,6 +127,7 @@ class TableHeader:
             "fleet": list(self.fleet) or None,
             "imported": _one_or_list(self.imported),
             "stated_at": self.stated_at if self.stated_at != "typical" else None,
+            "resumed": self.resumed or None,
         }
         said: dict[str, Any] = {name: told.pop(name) for name in ("observed", "vitprof")}
         said = _without_none(said)
@@ -195,6 +199,12 @@ def _object_or_list(value: object, name: str, where: str) -> Sequence[Json]:
     return _objects(value if isinstance(value, list) else [value], name, where)
 
 
+def _flag(value: object, name: str, where: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise UserError(f"{where}: the header's '{name}' is {shown(value)}, not true or false.")
+
+
 def _speed(value: object, name: str, where: str) -> Speed:
     if value in SPEEDS:
         return speed_of(str(value))
@@ -219,6 +229,7 @@ _READ: dict[str, Callable[[object, str, str], Any]] = {
     "fleet": _objects,
     "imported": _object_or_list,
     "stated_at": _speed,
+    "resumed": _flag,
 }
 # The last three are the file's: see csv_format.
 _KNOWN = {"setting", *_READ, *REFERENCE_KEYS, "calibration", "state", "rows"}

@@ -119,7 +119,7 @@ def measure(
     try:
         with place as (points, measure_into), shown_progress(progress) as on_progress:
             order = points.seed if seed is None else seed
-            protocol = Protocol(sessions=sessions, model_sessions=max(sessions, 5), seed=order)
+            protocol = Protocol(sessions=sessions, model_sessions=max(sessions, 4), seed=order)
             table = measure_plan(
                 points,
                 _Measuring(measure_into, protocol, fresh, allowed_s, started, on_progress),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +13,8 @@ import numpy as np
 from ...backends import BackendError, Executable
 from ...models import Spec
 from ...progress import OnProgress, no_progress
-from ...tables import Row
+from ...tables import LatencyTable, Row
+from ...tables.leaning import influences
 from ...tables.references import NO_REFERENCES, Reference, References
 from ...tables.row import READINGS
 from ...tables.speed_histogram import SpeedHistogram
@@ -22,9 +24,11 @@ from ..target import Target
 from ..workshop import CannotBuildError, Workshop
 from .clock import Clock, SystemClock
 from .correction import readings_row
+from .extra_sessions import extra_points, wanted_sessions
 from .protocol import Protocol
 from .reference import subject_of
 from .sampler import SessionSamples, groups_of, sample_group
+from .sharpened import sharpened
 from .statistics import PRIOR_SESSION_SD
 from .timed_run import TimeSpent
 from .verdict import failed_row, point_row, session_row
@@ -36,13 +40,16 @@ class Passes:
 
     `references` tell the machine's speed (none: no drift correction). `speed_ms` is what each
     takes at the speed that rows are brought to; by default at that of the undisturbed machine.
-    `budget_s` ends the run after so many seconds, though never within the first pass.
+    `budget_s` ends the run after so many seconds, though never within the first pass. With
+    `representatives`, models that the table will be asked of, further sessions go where their
+    predictions gain most; without, to what is unsure by itself.
     """
 
     target: Target
     protocol: Protocol
     references: References = NO_REFERENCES
     budget_s: float | None = None
+    representatives: Sequence[Spec] = ()
     clock: Clock = field(default_factory=SystemClock)
     on_progress: OnProgress = no_progress
     spent: TimeSpent = field(default_factory=TimeSpent)
@@ -52,6 +59,7 @@ class Passes:
         self._rng = random.Random(self.protocol.seed)  # noqa: S311 - an order, not a secret
         self._started = time.perf_counter()
         self._open: dict[Reference, Executable] = {}
+        self._lost: Counter[object] = Counter()  # sessions that failed after others had not
         self._readings: dict[Reference, SpeedHistogram] = {}
 
     def run(self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop) -> None:
@@ -80,7 +88,8 @@ class Passes:
                 self._finish(point, journal)
             if cut_short:
                 self._report(points, journal)
-            yield from self._narrow(points, journal, workshop)
+            narrow = self._narrow_predictions if self.representatives else self._narrow
+            yield from narrow(points, journal, workshop)
         finally:
             for executable in self._open.values():
                 executable.close()
@@ -117,22 +126,53 @@ class Passes:
         self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop
     ) -> Iterator[None]:
         """Measure once more, up to the protocol's extra sessions, what is not yet sure enough."""
-        protocol = self.protocol
-        for nth in range(max(protocol.extra_sessions, protocol.model_extra_sessions)):
+        while True:
             wide = [
                 point
                 for point in points
-                if journal.partial.get(point.key) and self._is_wide(point, journal, nth)
+                if journal.partial.get(point.key) and self._is_wide(point, journal)
             ]
             if not wide or self._over_budget():
                 return
             yield from self._one_pass(points, wide, journal, workshop)
 
-    def _is_wide(self, point: Point, journal: MemoryJournal, extra: int) -> bool:
-        """Tell whether a point that has had `extra` further sessions should get another one."""
+    def _narrow_predictions(
+        self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop
+    ) -> Iterator[None]:
+        """Measure once more what lowers the error of the representatives' predictions most."""
+        influence: Mapping[object, float] | None = None
+        while not self._over_budget():
+            rows = sharpened(journal, self.protocol, self.speed_ms).rows
+            if influence is None:
+                table = LatencyTable(rows.values(), self.target.setting)
+                influence = influences(table, self.representatives)
+            extra = extra_points(
+                [point for point in points if self._can_have_more(journal, rows.get(point.key))],
+                rows,
+                influence,
+                self.protocol,
+                within_budget=self.budget_s is not None,
+            )
+            if not extra.points:
+                return
+            yield from self._one_pass(points, extra.points, journal, workshop)
+
+    def _can_have_more(self, journal: MemoryJournal, row: Row | None) -> bool:
+        """Tell whether all sessions of a row are in this journal, and the last one did not fail.
+
+        Of a row from a finished table they are not.
+        """
+        if row is None or self._lost[row.key]:
+            return False
+        return len(journal.partial.get(row.key, ())) == row.sessions
+
+    def _is_wide(self, point: Point, journal: MemoryJournal) -> bool:
+        """Tell whether a point should get another session, given those in the journal."""
         done = journal.done.get(point.key)
         if done is not None and done.verdict == "failed":
             return False
+        had = len(journal.partial[point.key]) + self._lost[point.key]
+        extra = had - self._wanted(point)
         row = self._row(point, journal)
         if isinstance(point.subject, Spec) and extra < self.protocol.model_extra_sessions:
             return (row.high_ms - row.low_ms) / 2 > self.protocol.model_within * row.latency_ms
@@ -210,6 +250,7 @@ class Passes:
             row = replace(row, reference=self.references.of(point.subject))
             if row.verdict == "failed":
                 # Once measured, a point is not lost to a session that fails later.
+                self._lost[point.key] += 1
                 if point.key not in journal.done:
                     journal.append_point(row)
                 continue
@@ -261,11 +302,6 @@ class Passes:
             counted = SpeedHistogram.of(row.session_ms)
             before = self._readings.get(row.subject, SpeedHistogram())
             self._readings[row.subject] = before + counted
-
-
-def wanted_sessions(point: Point, protocol: Protocol) -> int:
-    """Return how many sessions a point gets before those for a wide interval."""
-    return protocol.model_sessions if isinstance(point.subject, Spec) else protocol.sessions
 
 
 def progress(

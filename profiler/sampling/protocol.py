@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from .sampling_plan import SamplingPlan
+
+# Most of a session's error is the scatter of its runs, and loading costs as much as they do: so
+# sessions are long, and blocks of a millisecond get several runs in a row.
+TABLE_SAMPLING = SamplingPlan(timed_ms=100.0, max_runs=32, runs_per_turn=4)
 
 
 @dataclass(frozen=True)
@@ -15,13 +19,15 @@ class Protocol:
     A point's sessions are spread over `sessions` passes through the plan, so that a slow minute of
     the machine spoils one session of many points (which the median forgives) and not all sessions
     of a few. Within a pass, `group` points are alive at a time and run in interleaved rounds. Whole
-    models get `model_sessions`, for what is fitted on them is in every prediction, and up to
-    `model_extra_sessions` more while the half-width of their interval is beyond `model_within`:
-    sessions of a model of a few milliseconds differ by several per cent. A block still unstable
-    gets up to `extra_sessions` more. `unstable_above` is the relative
-    half-width of the 95 % interval beyond which a point's verdict is "unstable". With
-    `correct_drift` a reference block, the middling one of `reference_sessions` sessions, is run in
-    between, see `drift.py`.
+    models get `model_sessions`. Then a table's points get further sessions where these lower the
+    error of predictions most (`extra_sessions.py`), until the scatter of sessions is expected to
+    move a prediction by `expected_error` (a relative standard deviation) or they have cost
+    `extra_share` of what the first ones did. Models that are measured without a table get up to
+    `model_extra_sessions` more while the half-width of their interval is beyond `model_within`, and
+    an unstable block up to `extra_sessions`. `unstable_above` is the relative half-width of the
+    95 % interval beyond which a point's verdict is "unstable". With `correct_drift` a reference
+    block, the middling one of `reference_sessions` sessions, is run in between, see
+    `correction.py`.
     """
 
     sessions: int = 3
@@ -29,12 +35,14 @@ class Protocol:
     extra_sessions: int = 2
     model_extra_sessions: int = 10
     model_within: float = 0.015
+    expected_error: float = 0.004
+    extra_share: float = 0.5
     reference_sessions: int = 15
     group: int = 12
     seed: int = 0
     unstable_above: float = 0.05
     correct_drift: bool = True
-    sampling: SamplingPlan = field(default_factory=SamplingPlan)
+    sampling: SamplingPlan = TABLE_SAMPLING
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -213,12 +213,7 @@ def fit_calibration(
         )
     ops = list(dict.fromkeys(op for model in models for op in model.sums_ms))
     measured = np.asarray(measured_ms, dtype=float)
-    scale = float(np.median(measured))
-    # A parameter's unit: what it comes to in a typical model is 1 for a factor, and that model's
-    # latency for all that adds milliseconds.
-    blocks = max(float(np.median([sum(model.counts.values()) for model in models])), 1.0)
-    mparams = max(float(np.median([model.params for model in models])) / 1e6, 1e-6)
-    units = np.array([1.0] * len(ops) + [scale / blocks] * len(ops) + [scale / mparams, scale])
+    units = _units(models, measured, len(ops))
     noise = min(max(noise_sd, 1e-3), 0.1)  # a machine that never wavers would silence the prior
     features = _features(models, ops) * units / measured[:, None]
     mean, covariance = _posterior(features, noise)
@@ -244,6 +239,37 @@ def fit_calibration(
     )
 
 
+def model_weights(
+    models: Sequence[LoneBlocks],
+    measured_ms: Sequence[float],
+    predicted: Sequence[LoneBlocks],
+    noise_sd: float = PRIOR_RESIDUAL_SD,
+) -> np.ndarray:
+    """Return how far predictions move with each measured model: `predicted` x `models`.
+
+    Where a measured latency is off by a relative error e, the line fitted on all of them predicts a
+    model off by weight · e (the gain of the Bayesian regression of `fit_calibration`).
+    """
+    ops = list(dict.fromkeys(op for model in models for op in model.sums_ms))
+    measured = np.asarray(measured_ms, dtype=float)
+    units = _units(models, measured, len(ops))
+    features = _features(models, ops) * units / measured[:, None]
+    sums = np.array([sum(model.sums_ms.values()) for model in predicted])
+    wanted = _features(predicted, ops) * units / sums[:, None]
+    return wanted @ _gain(features, noise_sd)
+
+
+def _units(models: Sequence[LoneBlocks], measured: np.ndarray, ops: int) -> np.ndarray:
+    """Return each parameter's unit: what it comes to in a typical model.
+
+    That is 1 for a factor, and that model's latency for all that adds milliseconds.
+    """
+    scale = float(np.median(measured))
+    blocks = max(float(np.median([sum(model.counts.values()) for model in models])), 1.0)
+    mparams = max(float(np.median([model.params for model in models])) / 1e6, 1e-6)
+    return np.array([1.0] * ops + [scale / blocks] * ops + [scale / mparams, scale])
+
+
 def _mean(values: Mapping[str, float]) -> float:
     return sum(values.values()) / len(values)
 
@@ -267,6 +293,21 @@ def _posterior(features: np.ndarray, noise_sd: float) -> tuple[np.ndarray, np.nd
     """Return mean and covariance of all parameters, given features of relative error."""
     ops = features.shape[1] // 2 - 1
     prior_mean = np.array([1.0] * ops + [0.0] * (ops + 2))
+    prior, gain = _prior(ops), _gain(features, noise_sd)
+    mean = prior_mean + gain @ (1 - features @ prior_mean)
+    covariance = prior - gain @ features @ prior
+    return mean, (covariance + covariance.T) / 2
+
+
+def _gain(features: np.ndarray, noise_sd: float) -> np.ndarray:
+    """Return what a relative error of each measured model moves each parameter by."""
+    prior = _prior(features.shape[1] // 2 - 1)
+    noise = noise_sd**2 * np.eye(len(features))
+    return prior @ features.T @ np.linalg.inv(features @ prior @ features.T + noise)
+
+
+def _prior(ops: int) -> np.ndarray:
+    """Return the covariance of what is believed of the parameters of so many ops."""
     prior = np.diag(
         [PRIOR_OP_SD**2] * ops
         + [PRIOR_OP_BLOCKS_SD**2] * ops
@@ -274,8 +315,4 @@ def _posterior(features: np.ndarray, noise_sd: float) -> tuple[np.ndarray, np.nd
     )
     prior[:ops, :ops] += PRIOR_FACTOR_SD**2
     prior[ops : 2 * ops, ops : 2 * ops] += PRIOR_BLOCKS_SD**2
-    noise = noise_sd**2 * np.eye(len(features))
-    gain = prior @ features.T @ np.linalg.inv(features @ prior @ features.T + noise)
-    mean = prior_mean + gain @ (1 - features @ prior_mean)
-    covariance = prior - gain @ features @ prior
-    return mean, (covariance + covariance.T) / 2
+    return prior

@@ -180,6 +180,7 @@ def quick_protocol(
     model_sessions: int = 3,
     reference_sessions: int = 3,
     model_extra_sessions: int = 0,
+    extra_share: float = 0.0,
 ) -> Protocol:
     sampling = SamplingPlan(warmup_runs=1, warmup_ms=1, timed_ms=5, min_runs=3, max_runs=5)
     return Protocol(
@@ -188,6 +189,7 @@ def quick_protocol(
         extra_sessions=extra_sessions,
         model_extra_sessions=model_extra_sessions,
         reference_sessions=reference_sessions,
+        extra_share=extra_share,
         group=group,
         correct_drift=correct_drift,
         sampling=sampling,
