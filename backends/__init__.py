@@ -19,6 +19,7 @@ from .protocol import (
     ChecksArtifacts,
     DeviceTimed,
     Executable,
+    PreparesArtifacts,
 )
 from .random_input import seeded_input
 
@@ -32,6 +33,7 @@ __all__ = [
     "DeviceTimed",
     "Executable",
     "OnnxRuntimeBackend",
+    "PreparesArtifacts",
     "cpu_facts",
     "create_backend",
     "create_builder",

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from ..backends import BackendError, ChecksArtifacts, Executable
+from ..backends import BackendError, ChecksArtifacts, Executable, PreparesArtifacts
 from ..errors import UserError
 from ..models import Block, Spec, create_block, create_model
 from .plan import Subject
@@ -20,6 +20,10 @@ from .target import Target
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+# What a runtime may raise for one point; measuring goes on with the others.
+_FAILURES = (RuntimeError, ValueError, MemoryError)
 
 
 class CannotBuildError(Exception):
@@ -57,7 +61,8 @@ class Workshop:
     """Compiles points, keeps the artifacts on disk while open, and opens fresh sessions of them.
 
     Use as a context manager; the artifacts go with it. Weights are random: a latency does not
-    depend on their values. With `artifacts` from elsewhere nothing is compiled.
+    depend on their values. With `artifacts` from elsewhere nothing is compiled. Sessions are opened
+    from prepared artifacts where the backend prepares them, which counts as loading.
     """
 
     def __init__(self, target: Target, artifacts: Artifacts | None = None) -> None:
@@ -67,7 +72,8 @@ class Workshop:
         self.build_s = 0.0
         self.load_s = 0.0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._built: dict[Subject, Path] = {}
+        self._kept: dict[Subject, Path] = {}
+        self._prepared: set[Subject] = set()
         self._from_elsewhere = artifacts
         self._checked: set[Subject] = set()
 
@@ -91,10 +97,15 @@ class Workshop:
         started = time.perf_counter()
         try:
             return self.backend.load(artifact, self.options)
-        except (RuntimeError, ValueError, MemoryError) as error:
-            raise CannotBuildError(_reason(error)) from error
+        except _FAILURES as error:
+            if subject not in self._prepared:
+                raise CannotBuildError(_reason(error)) from error
         finally:
             self.load_s += time.perf_counter() - started
+        # What was built may load where what was prepared does not.
+        self._prepared.remove(subject)
+        self._keep(subject, self._plain(subject))
+        return self.fresh_session(subject)
 
     def build(self, subject: Subject) -> bytes:
         """Return the subject's artifact, compiled here; raises CannotBuildError with the reason.
@@ -107,21 +118,45 @@ class Workshop:
                 warnings.simplefilter("ignore")
                 module, shape = _random_module(subject)
                 return self.backend.build(module, (self.batch, *shape), self.options)
-        except (RuntimeError, ValueError, MemoryError) as error:
+        except _FAILURES as error:
             raise CannotBuildError(_reason(error)) from error
         finally:
             self.build_s += time.perf_counter() - started
 
     def artifact(self, subject: Subject) -> bytes:
         """Return what sessions of the subject are loaded from; CannotBuildError like `build`."""
+        if self._from_elsewhere is not None and not isinstance(self.backend, PreparesArtifacts):
+            return self._plain(subject)
+        if subject not in self._kept:
+            plain = self._plain(subject)
+            prepared = self._prepare(plain)
+            self._keep(subject, prepared)
+            if prepared != plain:
+                self._prepared.add(subject)
+        return self._kept[subject].read_bytes()
+
+    def _keep(self, subject: Subject, artifact: bytes) -> None:
+        assert self._folder is not None, "a workshop builds inside its with block"
+        path = self._kept.setdefault(subject, Path(self._folder.name) / str(len(self._kept)))
+        path.write_bytes(artifact)
+
+    def _plain(self, subject: Subject) -> bytes:
+        """Return the subject's artifact as it was built, here or elsewhere."""
         if self._from_elsewhere is not None:
             return self._checked_artifact(self._from_elsewhere, subject)
-        assert self._folder is not None, "a workshop builds inside its with block"
-        if subject not in self._built:
-            path = Path(self._folder.name) / str(len(self._built))
-            path.write_bytes(self.build(subject))
-            self._built[subject] = path
-        return self._built[subject].read_bytes()
+        return self.build(subject)
+
+    def _prepare(self, artifact: bytes) -> bytes:
+        """Return what loads faster on this machine, the artifact itself where nothing does."""
+        if not isinstance(self.backend, PreparesArtifacts):
+            return artifact
+        started = time.perf_counter()
+        try:
+            return self.backend.prepare(artifact, self.options)
+        except _FAILURES:
+            return artifact  # loading it says why
+        finally:
+            self.load_s += time.perf_counter() - started
 
     def _checked_artifact(self, artifacts: Artifacts, subject: Subject) -> bytes:
         """Return what was compiled elsewhere, once it is known to ask for nothing outside it."""

@@ -12,12 +12,12 @@ from ..onnx.export import EXPORTED_DTYPES, OPSET, onnx_from_module
 from ..protocol import BackendError, BackendOptions
 from ..random_input import input_dtype, seeded_input
 from .int8 import DYNAMIC, INT8_DTYPES, dynamic_int8, static_int8
+from .prepared import is_prepared, prepared_model, unoptimised
+from .session_options import CPU_PROVIDER, session_options
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-CPU_PROVIDER = "CPUExecutionProvider"
 
 # Where a provider wants its tensors, so that no copy between host and device is timed.
 # Providers that are not listed work on host memory.
@@ -32,8 +32,6 @@ _DTYPE_OF_TENSOR = {
     "tensor(float16)": "fp16",
     "tensor(int64)": "int64",
 }
-
-_ERRORS_ONLY = 3
 
 
 class OnnxRuntimeBackend:
@@ -93,18 +91,28 @@ class OnnxRuntimeBackend:
         return static_int8(model, [seeded_input(input_shape, input_dtype(module, "fp32"))])
 
     def load(self, artifact: bytes, options: BackendOptions) -> OnnxRuntimeExecutable:
-        """Return a fresh session of the ONNX model `artifact`, ready to run.
+        """Return a fresh session of the ONNX model `artifact`, prepared or not, ready to run.
 
         Raises UserError for a provider this build of ONNX Runtime lacks, BackendError if it
         refuses the model, and for one whose weights are in another file.
         """
         self.check(options)
-        check_no_other_files(artifact)
+        if not is_prepared(artifact):  # made here, of an artifact that was checked
+            check_no_other_files(artifact)
         return OnnxRuntimeExecutable(artifact, options)
 
     def check_artifact(self, artifact: bytes) -> None:
         """Raise BackendError for an ONNX model that a stranger may have made to open files."""
         check_self_contained(artifact)
+
+    def prepare(self, artifact: bytes, options: BackendOptions) -> bytes:
+        """Return the graph as ONNX Runtime optimises it here; see `prepared_model`.
+
+        Raises UserError and BackendError like `load`.
+        """
+        self.check(options)
+        check_no_other_files(artifact)
+        return prepared_model(artifact, options)
 
     def environment(self, options: BackendOptions) -> dict[str, object]:
         """Return runtime versions and session settings; raises UserError like `load`.
@@ -143,6 +151,7 @@ class OnnxRuntimeExecutable(Closing):
 
         With `profile_to`, a path's beginning, the runtime's profiler is on.
         """
+        self._prepared = isinstance(artifact, bytes) and is_prepared(artifact)
         self._session: Any = _create_session(artifact, options, profile_to)
         self._binding: Any = None
         self._bound: list[Any] = []
@@ -165,7 +174,7 @@ class OnnxRuntimeExecutable(Closing):
             raise BackendError.because("running the model", error) from error
 
     def outputs(self) -> list[np.ndarray]:
-        """Return copies of the last outputs, in the model's order; loading has run once already."""
+        """Return copies of what the last run computed, in the model's order."""
         if self._session is None:
             raise _closed()
         return self._binding.copy_outputs_to_cpu()
@@ -201,12 +210,19 @@ class OnnxRuntimeExecutable(Closing):
             value.update_inplace(values)
             self._binding.bind_ortvalue_input(node.name, value)
             self._bound.append(value)
-        # The shapes the exporter could not infer are known after one run.
-        for node in self._session.get_outputs():
-            self._binding.bind_output(node.name, memory)
-        self.run()
-        allocated = self._binding.get_outputs()
-        for node, value in zip(self._session.get_outputs(), allocated, strict=True):
+        nodes = self._session.get_outputs()
+        shapes = [_known_shape(node) for node in nodes] if self._prepared else [None]
+        if None in shapes:
+            # What is known of a model from elsewhere need not be so; after a run it is.
+            for node in nodes:
+                self._binding.bind_output(node.name, memory)
+            self.run()
+            allocated = self._binding.get_outputs()
+        else:
+            allocated = [
+                OrtValue.ortvalue_from_shape_and_type(*shape, memory) for shape in shapes if shape
+            ]
+        for node, value in zip(nodes, allocated, strict=True):
             self._binding.bind_ortvalue_output(node.name, value)
             self._bound.append(value)
 
@@ -230,46 +246,36 @@ def _input_of(node: Any) -> np.ndarray:
     return seeded_input(tuple(node.shape), _DTYPE_OF_TENSOR[node.type])
 
 
+def _known_shape(node: Any) -> tuple[list[int], np.dtype] | None:
+    """Return shape and type of one output of a model, or None if they are known after a run."""
+    import numpy as np
+
+    kinds: dict[str, np.dtype] = {
+        "tensor(float)": np.dtype(np.float32),
+        "tensor(float16)": np.dtype(np.float16),
+    }
+    kind = kinds.get(node.type)
+    if kind is None or not all(isinstance(size, int) for size in node.shape):
+        return None
+    return node.shape, kind
+
+
 def _create_session(artifact: bytes | str, options: BackendOptions, profile_to: str | None) -> Any:
     import onnxruntime
 
     try:
-        session_options = _session_options(options)
+        session = session_options(options)
+        if isinstance(artifact, bytes) and is_prepared(artifact):
+            session = unoptimised(session)
         if profile_to is not None:
-            session_options.enable_profiling = True
-            session_options.profile_file_prefix = profile_to
+            session.enable_profiling = True
+            session.profile_file_prefix = profile_to
         return onnxruntime.InferenceSession(
             artifact,
-            session_options,
+            session,
             providers=[options.provider],
             # Without this the session prints to stdout and goes on with another provider.
             enable_fallback=False,
         )
     except Exception as error:
         raise BackendError.because("loading the model into ONNX Runtime", error) from error
-
-
-def _session_options(options: BackendOptions) -> Any:
-    import onnxruntime
-
-    levels = onnxruntime.GraphOptimizationLevel
-    session = onnxruntime.SessionOptions()
-    session.intra_op_num_threads = options.threads
-    session.inter_op_num_threads = 1
-    session.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    session.graph_optimization_level = {
-        "disabled": levels.ORT_DISABLE_ALL,
-        "basic": levels.ORT_ENABLE_BASIC,
-        "extended": levels.ORT_ENABLE_EXTENDED,
-        "all": levels.ORT_ENABLE_ALL,
-    }[options.optimization]
-    session.log_severity_level = _ERRORS_ONLY
-    # Idle threads that spin slow whatever else is being timed on this machine.
-    session.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session.add_session_config_entry("session.force_spinning_stop", "1")
-    # The runtime has a format of its own too, which nobody has looked into.
-    session.add_session_config_entry("session.load_model_format", "ONNX")
-    if options.provider != CPU_PROVIDER:
-        # Nodes a provider does not take would run on the CPU and be timed under its name.
-        session.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    return session

@@ -37,7 +37,7 @@ def profile_onnxruntime(
     profiles = profiles_from_json(text)
     if len(profiles) < runs:
         raise _unreadable(f"it holds {len(profiles)} runs where {runs} were made")
-    # Binding the session runs it once too.
+    # Binding a session may run it once too.
     return with_recording(merged(profiles[-runs:]))
 
 

@@ -21,6 +21,7 @@ from ...backends import (
     Device,
     DeviceTimed,
     Executable,
+    PreparesArtifacts,
     seeded_input,
 )
 from ...backends.devices import devices
@@ -337,6 +338,25 @@ def _(case: BackendCase) -> None:
     backend.check_artifact(case.artifact)
     garbage = b"\x00garbage\xff" * 9
     demand_error(BackendError, lambda: backend.check_artifact(garbage), "checking garbage")
+
+
+@PROMISES("prepare(), where it has one, gives what loads and computes the same")
+def _(case: BackendCase) -> None:
+    backend = case.backend
+    if not isinstance(backend, PreparesArtifacts):
+        return
+    _ = case.artifact
+    case.check_runs_here()
+    for block in BLOCKS:
+        artifact = case.built(block)
+        prepared = backend.prepare(artifact, case.options)
+        demand(isinstance(prepared, bytes) and prepared, f"it gives {type(prepared).__name__}")
+        outputs = []
+        for one in (artifact, prepared):
+            with backend.load(one, case.options) as executable:
+                executable.run()
+                outputs.append(executable.outputs())
+        demand(_equal(*outputs), f"of {block}, it computes something else")
 
 
 @PROMISES("device_ms(), where it has one, is a time above 0")

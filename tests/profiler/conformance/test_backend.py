@@ -178,6 +178,9 @@ class OnlyItsOwn(Toy):
     def build(self, *given: Any) -> bytes:
         return remembering(self, OnnxRuntimeBackend.build, *given)
 
+    def prepare(self, *given: Any) -> bytes:
+        return remembering(self, OnnxRuntimeBackend.prepare, *given)
+
     def load(self, *given: Any) -> Any:
         return only_its_own(self, OnnxRuntimeBackend.load, *given)
 
@@ -191,6 +194,20 @@ class Lacking:
         if name == "trouble":
             raise AttributeError(name)
         return getattr(Toy(), name)
+
+
+class PreparesAnother(Toy):
+    """Prepares the same network with other weights."""
+
+    def prepare(self, artifact: bytes, options: BackendOptions) -> bytes:
+        import onnx
+
+        model = onnx.load_model_from_string(artifact)
+        for tensor in model.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT:
+                halved = onnx.numpy_helper.to_array(tensor) / 2
+                tensor.CopyFrom(onnx.numpy_helper.from_array(halved, tensor.name))
+        return model.SerializeToString()
 
 
 asked: list[int] = []
@@ -255,7 +272,11 @@ BREAKING: dict[str, tuple[Any, set[str]]] = {
     "its outputs are those of the module": (of_sessions(Negated), set()),
     "every run gives the same outputs": (
         of_sessions(Noisy),
-        {"outputs() are copies", "sessions know nothing of each other"},
+        {
+            "outputs() are copies",
+            "sessions know nothing of each other",
+            "prepare(), where it has one, gives what loads and computes the same",
+        },
     ),
     "outputs() are copies": (of_sessions(Shared), set()),
     "sessions know nothing of each other": (of_sessions(Entangled), set()),
@@ -268,6 +289,10 @@ BREAKING: dict[str, tuple[Any, set[str]]] = {
     ),
     "check_artifact(), where it has one, takes its own and refuses garbage": (
         of_method("check_artifact", lambda *_: None),
+        set(),
+    ),
+    "prepare(), where it has one, gives what loads and computes the same": (
+        PreparesAnother,
         set(),
     ),
     "device_ms(), where it has one, is a time above 0": (of_sessions(Timed), set()),
