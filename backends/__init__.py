@@ -19,6 +19,7 @@ from .protocol import (
     ChecksArtifacts,
     DeviceTimed,
     Executable,
+    LoadsFiles,
     PreparesArtifacts,
 )
 from .random_input import seeded_input
@@ -32,6 +33,7 @@ __all__ = [
     "Device",
     "DeviceTimed",
     "Executable",
+    "LoadsFiles",
     "OnnxRuntimeBackend",
     "PreparesArtifacts",
     "cpu_facts",

@@ -71,6 +71,11 @@ def use_device_files(files: Sequence[str | Path] = ()) -> None:
         raise
 
 
+def given_device_files() -> list[Path]:
+    """Return the files that `use_device_files` was given."""
+    return list(_given_files)
+
+
 def user_device_file() -> Path:
     """Return where the user's own devices are looked for: vitprof/devices.toml in their settings.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
@@ -150,6 +151,14 @@ class PreparesArtifacts(Protocol):
         is returned as it is. It is kept for one run and never stored: another machine, or another
         version of the runtime, would prepare it otherwise. Raises BackendError like `load`.
         """
+
+
+@runtime_checkable
+class LoadsFiles(Protocol):
+    """A Backend whose runtime reads an artifact's file itself."""
+
+    def load_file(self, path: Path, options: BackendOptions) -> Executable:
+        """Return a fresh session like `load`, of an artifact in a file."""
 
 
 @runtime_checkable

@@ -17,10 +17,9 @@ from ..errors import UserError
 from ..extras import missing_extra
 from ..notes import LOGGER
 from .command_list import COMMANDS, SECTIONS
+from .exit_codes import INTERRUPTED, USER_ERROR
 from .options.renamed import RenamingGroup
 from .options.table_and_setting import devices_option
-
-USER_ERROR, INTERRUPTED = 2, 130
 
 
 class LazyGroup(RenamingGroup):

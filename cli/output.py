@@ -70,3 +70,8 @@ def milliseconds(value: float) -> str:
 def giga(value: float) -> str:
     """Return a count in units of 10^9."""
     return f"{value / 1e9:.3g}"
+
+
+def mebibytes(value: float | None) -> str:
+    """Return bytes in units of 2^20, "-" where they are unknown."""
+    return "-" if value is None else f"{value / 2**20:.1f}"

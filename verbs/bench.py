@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import UserError
-from ..progress import ProgressOption, shown_progress
+from ..notes import warn
+from ..progress import OnProgress, ProgressOption, shown_progress
+from ..quantities import Quantity
 from ..results import Result
 from .inputs import Path, specs_of
 
@@ -15,16 +17,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..models import Spec
+    from ..profiler.deployed.footprint import Footprint
+    from ..profiler.sustained.result import SustainedResult
+    from ..profiler.target import Target
+    from ..profiler.workshop import Workshop
     from ..tables import Row, Setting
+    from ..tables.setting import PartialSetting
 
 
 @dataclass(frozen=True)
 class BenchResult(Result):
-    """Models as measured under a setting; all latencies in ms of one run of its batch."""
+    """Models as measured under a setting; all latencies in ms of one run of its batch.
+
+    `footprints` are what loading each took and its process's memory; None where it could not be
+    measured.
+    """
 
     specs: Sequence[Spec]
     rows: Sequence[Row]
     setting: Setting
+    footprints: Sequence[Footprint | None]
 
     @property
     def title(self) -> str:
@@ -52,6 +64,9 @@ class BenchResult(Result):
                 "min_ms": row.min_ms,
                 "p90_ms": row.p90_ms,
                 "p99_ms": row.p99_ms,
+                "load_ms": foot.load_ms if foot else None,
+                "peak_bytes": foot.memory.peak_bytes if foot else None,
+                "model_bytes": foot.memory.of_model_bytes if foot else None,
                 "sessions": row.sessions,
                 "samples": row.samples,
                 "set_aside": row.set_aside,
@@ -60,7 +75,7 @@ class BenchResult(Result):
                 "input": spec.blocks()[0].input_shape[-1],
                 "verdict": row.verdict,
             }
-            for row, spec in zip(self.rows, self.specs, strict=True)
+            for row, spec, foot in zip(self.rows, self.specs, self.footprints, strict=True)
         ]
 
     def report(self) -> dict[str, Any]:
@@ -73,6 +88,50 @@ class BenchResult(Result):
         import pandas as pd
 
         return pd.DataFrame(self.models)
+
+
+@overload
+def bench(
+    models: Path | Spec | Sequence[Path | Spec],
+    *,
+    protocol: str | None = ...,
+    device: str = ...,
+    batch: int | None = ...,
+    threads: int | None = ...,
+    dtype: str | None = ...,
+    backend: str | None = ...,
+    provider: str | None = ...,
+    sparsity: str = ...,
+    cache: str = ...,
+    graph: str = ...,
+    sessions: int | None = ...,
+    runs: int | None = ...,
+    warmup: int | None = ...,
+    sustained: None = None,
+    progress: ProgressOption = ...,
+) -> BenchResult: ...
+
+
+@overload
+def bench(
+    models: Path | Spec | Sequence[Path | Spec],
+    *,
+    protocol: str | None = ...,
+    device: str = ...,
+    batch: int | None = ...,
+    threads: int | None = ...,
+    dtype: str | None = ...,
+    backend: str | None = ...,
+    provider: str | None = ...,
+    sparsity: str = ...,
+    cache: str = ...,
+    graph: str = ...,
+    sessions: int | None = ...,
+    runs: int | None = ...,
+    warmup: int | None = ...,
+    sustained: Quantity,
+    progress: ProgressOption = ...,
+) -> SustainedResult: ...
 
 
 def bench(
@@ -91,11 +150,13 @@ def bench(
     sessions: int | None = None,
     runs: int | None = None,
     warmup: int | None = None,
+    sustained: Quantity | None = None,
     progress: ProgressOption = False,
-) -> BenchResult:
+) -> BenchResult | SustainedResult:
     """Measure whole models on this machine: latency and images a second.
 
-    Several models are run interleaved, so that their ratio can be trusted.
+    Several models are run interleaved, so that their ratio can be trusted. With `sustained` one
+    model is run without pause for that long, to see whether it keeps its latency.
 
     Args:
         models: One or several: names, spec files, Hugging Face folders or Specs.
@@ -113,24 +174,30 @@ def bench(
         sessions: Fresh sessions a model; the median of their medians counts (default: 3).
         runs: Timed runs a session (default: 20).
         warmup: Untimed runs a session (default: 3).
+        sustained: How long to run one model without pause: "10m", "90s" or seconds.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
-        Latencies in ms with their 95 % interval, and images a second.
+        Latencies in ms with their 95 % interval, images a second, load time and peak memory. With
+        `sustained` the latency over time, with clock, temperature and energy where the system tells
+        them, and when throttling begins.
 
     Raises:
-        UserError: An unknown model or protocol, a device that cannot be measured here, or a model
-            that does not run on it.
+        UserError: An unknown model or protocol, a device that cannot be measured here, a model that
+            does not run on it, or `sustained` that is no time, of several models or beside a
+            protocol.
 
     Example:
         >>> import vitprof
         >>> result = vitprof.bench(["deit-tiny", "efficientvit-m0"], batch=16)  # doctest: +SKIP
         >>> result.to_frame()[["model", "images_per_s"]]  # doctest: +SKIP
+        >>> vitprof.bench("deit-tiny", sustained="10m").plot("sustained.png")  # doctest: +SKIP
     """
     from ..profiler.bench_protocols import BenchProtocol, find_protocol
     from ..profiler.measure import measure_models
     from ..profiler.sampling.protocol import fixed_protocol
     from ..profiler.target import open_target
+    from ..profiler.workshop import Workshop
     from ..tables.setting import PartialSetting
 
     paper = find_protocol(protocol) if protocol else BenchProtocol("")
@@ -146,6 +213,9 @@ def bench(
         cache=cache,
         graph=graph,
     )
+    if sustained is not None:
+        asked = {"protocol": protocol, "sessions": sessions, "runs": runs, "warmup": warmup}
+        return _sustained(specs, setting, sustained, asked, progress)
     how = fixed_protocol(
         _first(sessions, paper.sessions, 3),
         _first(warmup, paper.warmup_runs, 3),
@@ -156,12 +226,65 @@ def bench(
     with (
         open_target(setting, f"vitprof bench --model {names}") as target,
         shown_progress(progress) as on_progress,
+        Workshop(target) as workshop,
     ):
-        rows = measure_models(specs, target, protocol=how, on_progress=on_progress).rows
-    for row, spec in zip(rows, specs, strict=True):
-        if row.verdict == "failed":
-            raise UserError(f"{spec.name or 'the model'} cannot be run here: {row.error}.")
-    return BenchResult(specs, rows, target.setting)
+        measured = measure_models(
+            specs, target, protocol=how, on_progress=on_progress, workshop=workshop
+        )
+        for row, spec in zip(measured.rows, specs, strict=True):
+            if row.verdict == "failed":
+                raise UserError(f"{spec.name or 'the model'} cannot be run here: {row.error}.")
+        footprints = _footprints(specs, target, workshop, on_progress)
+    return BenchResult(specs, measured.rows, target.setting, footprints)
+
+
+def _footprints(
+    specs: Sequence[Spec], target: Target, workshop: Workshop, on_progress: OnProgress
+) -> list[Footprint | None]:
+    """Return what loading each of the models takes; each once, one after the other."""
+    from ..backends import BackendError
+    from ..profiler.deployed.footprint import footprint_of
+
+    found: dict[Spec, Footprint | None] = {}
+    for spec in specs:
+        if spec in found:
+            continue
+        on_progress("load time and memory", len(found), len(set(specs)), spec.name)
+        try:
+            found[spec] = footprint_of(workshop.artifact(spec), target.setting)
+        except BackendError as error:
+            warn(f"warning: {spec.name or 'the model'}: {error}")
+            found[spec] = None
+    on_progress("load time and memory", len(found), len(found), "")
+    return [found[spec] for spec in specs]
+
+
+def _sustained(
+    specs: Sequence[Spec],
+    setting: PartialSetting,
+    duration: Quantity,
+    beside: dict[str, int | str | None],
+    progress: ProgressOption,
+) -> SustainedResult:
+    """Run the one model without pause; `beside` are parameters that mean nothing then."""
+    from ..profiler.sustained.measure import measure_sustained
+    from ..profiler.target import open_target
+    from ..quantities import seconds
+
+    asked_s = seconds(duration)
+    if len(specs) != 1:
+        raise UserError(
+            f"`sustained` runs one model at a time without pause, and {len(specs)} are given; "
+            "call it once for each."
+        )
+    if given := [f"`{name}`" for name, value in beside.items() if value is not None]:
+        raise UserError(
+            f"{' and '.join(given)} cannot be given beside `sustained`, which runs one session "
+            f"without pause for its whole time; leave {'it' if len(given) == 1 else 'them'} away."
+        )
+    command = f"vitprof bench --model {specs[0].name} --sustained {duration}"
+    with open_target(setting, command) as target, shown_progress(progress) as on_progress:
+        return measure_sustained(specs[0], target, asked_s, on_progress=on_progress)
 
 
 def _first(given: int | None, of_paper: int | None, otherwise: int) -> int:

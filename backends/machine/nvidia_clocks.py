@@ -37,7 +37,7 @@ class ThrottleWatch:
         try:
             pynvml.nvmlInit()
             try:
-                found = self._found(pynvml, _first_gpu(pynvml))
+                found = self._found(pynvml, first_gpu(pynvml))
             finally:
                 pynvml.nvmlShutdown()
         except pynvml.NVMLError:
@@ -60,7 +60,7 @@ class ThrottleWatch:
         return found
 
 
-def _first_gpu(pynvml: Any) -> Any:
+def first_gpu(pynvml: Any) -> Any:
     """Return NVML's handle of the GPU that PyTorch calls 0, which CUDA_VISIBLE_DEVICES decides."""
     import torch
 

@@ -16,6 +16,8 @@ from .prepared import is_prepared, prepared_model, unoptimised
 from .session_options import CPU_PROVIDER, session_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import torch
 
@@ -100,6 +102,11 @@ class OnnxRuntimeBackend:
         if not is_prepared(artifact):  # made here, of an artifact that was checked
             check_no_other_files(artifact)
         return OnnxRuntimeExecutable(artifact, options)
+
+    def load_file(self, path: Path, options: BackendOptions) -> OnnxRuntimeExecutable:
+        """Return a fresh session of an ONNX file that was built here; the runtime reads it."""
+        self.check(options)
+        return OnnxRuntimeExecutable(str(path), options)
 
     def check_artifact(self, artifact: bytes) -> None:
         """Raise BackendError for an ONNX model that a stranger may have made to open files."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...errors import UserError
 from ..options.table_and_setting import given_options, given_settings, setting_options
 from ..output import json_option, note, print_json
 from ..reports.bench_table import check_table, print_bench, write_table
+from ..reports.sustained import check_places, show_sustained
 
 if TYPE_CHECKING:
     from ...tables.setting import PartialSetting
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog="Example: vitprof bench --model deit-tiny  |  "
     "vitprof bench --model deit-tiny --model efficientvit-m0 --protocol efficientvit --out t.md"
+    "  |  vitprof bench --model deit-tiny --sustained 10m --out hot"
 )
 @click.option(
     "--model",
@@ -32,7 +35,21 @@ if TYPE_CHECKING:
     help="As a paper does it: efficientvit (batch 16, one thread), optin (100 + 300 runs), "
     "efficient-vit (5 + 50), latency (batch 1); what is given beside it counts.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Write a table: .csv or .md.")
+@click.option(
+    "--sustained",
+    help="Run one model without pause so long (10m, 90s): latency over time, with clock, "
+    "temperature and energy where the system tells, and when throttling begins.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write a table: .csv or .md; with --sustained a folder of report, series and picture.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="With --sustained: draw latency over time (png, svg or pdf).",
+)
 @click.option(
     "--sessions",
     default=3,
@@ -59,7 +76,9 @@ def bench(
     wanted: PartialSetting,
     models: tuple[str, ...],
     protocol: str | None,
+    sustained: str | None,
     out: Path | None,
+    plot: Path | None,
     sessions: int,
     runs: int,
     warmup: int,
@@ -67,17 +86,24 @@ def bench(
 ) -> int:
     """Measure whole models on this machine: latency and images a second.
 
-    Several models are run interleaved, so that their ratio can be trusted.
+    Several models are run interleaved, so that their ratio can be trusted. With --sustained one
+    model is run without pause; Ctrl-C ends it early, and what was seen is reported.
     """
     from ...verbs.bench import bench as bench_models
 
-    if out:
-        check_table(out)
     asked = {"sessions": sessions, "runs": runs, "warmup": warmup}
     given: Any = {name: value for name, value in asked.items() if given_options({name})}
-    result = bench_models(
-        models, protocol=protocol, **given_settings(wanted), **given, progress=not as_json
-    )
+    given |= given_settings(wanted) | {"protocol": protocol, "progress": not as_json}
+    if sustained is not None:
+        check_places(out, plot)
+        return show_sustained(
+            bench_models(models, sustained=sustained, **given), out, plot, as_json
+        )
+    if plot:
+        raise UserError("`plot` draws latency over time: give `sustained` with it, or leave it.")
+    if out:
+        check_table(out)
+    result = bench_models(models, **given)
     if out:
         write_table(out, result.models, f"{result.setting.device} ({result.setting.backend})")
     if as_json:

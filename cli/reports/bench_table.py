@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
 from ..options.table_and_setting import check_writable
-from ..output import giga, milliseconds, print_table
+from ..output import giga, mebibytes, milliseconds, print_table
 
 if TYPE_CHECKING:
     from ...verbs.bench import BenchResult
@@ -73,7 +73,19 @@ def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 def print_bench(result: BenchResult) -> None:
     """Print a line a model."""
     print_table(
-        ("model", "ms", "95 % interval", "p90", "p99", "images/s", "GMAC/s", "verdict"),
+        (
+            "model",
+            "ms",
+            "95 % interval",
+            "p90",
+            "p99",
+            "images/s",
+            "GMAC/s",
+            "load ms",
+            "peak MiB",
+            "of it model",
+            "verdict",
+        ),
         [
             (
                 one["model"],
@@ -83,6 +95,9 @@ def print_bench(result: BenchResult) -> None:
                 milliseconds(one["p99_ms"]),
                 f"{one['images_per_s']:.1f}",
                 giga(one["images_per_s"] * one["macs"]),
+                "-" if one["load_ms"] is None else milliseconds(one["load_ms"]),
+                mebibytes(one["peak_bytes"]),
+                mebibytes(one["model_bytes"]),
                 one["verdict"],
             )
             for one in result.models

@@ -54,7 +54,16 @@ def memory_of(deployed: Mapping[str, Any]) -> ProcessMemory:
 
     Raises BackendError with its last words where that process fails.
     """
-    command = [sys.executable, "-m", "vitprof.profiler.deployed.memory_probe", json.dumps(deployed)]
+    said = answer_of_process("vitprof.profiler.deployed.memory_probe", deployed)
+    return ProcessMemory(int(said["peak"]), int(said["before"]))
+
+
+def answer_of_process(module: str, fields: Mapping[str, Any]) -> dict[str, float]:
+    """Return what `python -m module FIELDS` prints last, a JSON object.
+
+    Raises BackendError with its last words where that process fails.
+    """
+    command = [sys.executable, "-m", module, json.dumps(fields)]
     try:
         answer = subprocess.run(  # noqa: S603
             command,
@@ -69,5 +78,5 @@ def memory_of(deployed: Mapping[str, Any]) -> ProcessMemory:
     if answer.returncode:
         words = answer.stderr.strip().splitlines() or [f"it ended with {answer.returncode}"]
         raise BackendError(f"measuring the memory of a process failed: {words[-1][:300]}")
-    said = json.loads(answer.stdout.splitlines()[-1])
-    return ProcessMemory(int(said["peak"]), int(said["before"]))
+    said: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return said

@@ -9,8 +9,13 @@ from ...backends.machine.nvidia_gpus import nvidia_gpu_uuids
 
 # CPU, Core ML and boards: whatever computes there, the machine's memory and clock are shared.
 HOST = "host"
-# Execution providers of ONNX Runtime that run on an NVIDIA GPU, whatever the device is called.
+# Execution providers of ONNX Runtime that run on an NVIDIA GPU.
 _ON_NVIDIA_GPU = ("CUDA", "Tensorrt", "NvTensorRTRTX")
+
+
+def is_on_nvidia_gpu(device: Device, provider: str | None = None) -> bool:
+    """Tell whether an NVIDIA GPU computes, whatever the device is called."""
+    return device.gpu_name is not None or (provider or "").startswith(_ON_NVIDIA_GPU)
 
 
 def device_identity(device: Device, provider: str | None = None) -> str:
@@ -20,7 +25,7 @@ def device_identity(device: Device, provider: str | None = None) -> str:
     that is the machine itself. It may ask a GPU's driver, so never call it while something is
     being timed.
     """
-    if device.gpu_name is not None or (provider or "").startswith(_ON_NVIDIA_GPU):
+    if is_on_nvidia_gpu(device, provider):
         return f"gpu-{_first_visible_gpu()}"
     if device.machine is not None and device.machine.startswith("iPhone"):
         return device.name

@@ -1,0 +1,43 @@
+"""What it costs to have a model ready: the time to load it, and the memory of its process."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...backends.devices import given_device_files
+from ...tables import Setting
+from .process_memory import ProcessMemory, answer_of_process
+
+PROBE = "vitprof.profiler.deployed.footprint_probe"
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A model's session in a fresh process of its own.
+
+    `load_ms`: from the built artifact to a session that is ready to run, the median of a few.
+    """
+
+    load_ms: float
+    memory: ProcessMemory
+
+
+def footprint_of(artifact: bytes, setting: Setting) -> Footprint:
+    """Return what a process takes that loads `artifact` and runs it under `setting`.
+
+    Building it is not in the time, nor is importing the runtime. On a GPU the memory is the host's.
+    Raises BackendError with the process's last words where it fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
+        path = Path(folder) / "artifact"
+        path.write_bytes(artifact)
+        fields: dict[str, Any] = {
+            "path": str(path),
+            "setting": setting.as_dict(),
+            "device_files": [str(file) for file in given_device_files()],
+        }
+        said = answer_of_process(PROBE, fields)
+    return Footprint(said["load_ms"], ProcessMemory(int(said["peak"]), int(said["before"])))
