@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 
-from ..sampling.sampler import Sample
+from ..sampling.timed_run import Sample
 
 # A run is cut into at most so many intervals, unless they became longer than LONGEST_S.
 MOST_INTERVALS = 600

@@ -12,7 +12,7 @@ from ...backends import BackendError
 from ...errors import UserError
 from ...progress import OnProgress, no_progress
 from ..sampling.clock import Clock
-from ..sampling.sampler import Runnable, _timed_run
+from ..sampling.timed_run import Runnable, timed_run
 from .interval import Interval, OpenInterval, interval_seconds
 from .sensors import Sensors
 
@@ -70,7 +70,7 @@ def run_without_pause(
     clock that goes backwards.
     """
     with _no_garbage_collection():
-        first = _timed_run(executable, clock)
+        first = timed_run(executable, clock)
         trouble()  # what was before does not matter
         recorder = _Recorder(Trace(first.wall_ms), clock, sensors, trouble)
         try:
@@ -97,7 +97,7 @@ def _fill(
     end_s = 0.0
     on_progress(STAGE, 0, total, "")
     while end_s < seconds:
-        sample = _timed_run(executable, recorder.clock)
+        sample = timed_run(executable, recorder.clock)
         recorder.trace.working_s += sample.wall_ms / 1e3
         recorder.open.add(sample, threads)
         end_s = recorder.now_s()

@@ -31,6 +31,70 @@ def test_one_model_is_one_report() -> None:
     assert result.report()["latency_ms"] == result.rows[0].latency_ms
 
 
+def test_load_time_and_memory_stand_beside_latency() -> None:
+    result = vitprof.bench(["vit-micro-8", "vit-micro-8"], sessions=1, runs=3, warmup=0)
+    first, same = result.models
+    assert first["load_ms"] > 0
+    assert first["peak_bytes"] > first["model_bytes"] > 4 * result.specs[0].params
+    assert {name: first[name] for name in ("load_ms", "peak_bytes", "model_bytes")} == {
+        name: same[name] for name in ("load_ms", "peak_bytes", "model_bytes")
+    }
+    assert {"load_ms", "peak_bytes", "model_bytes"} <= set(result.to_frame().columns)
+
+
+def test_a_footprint_that_cannot_be_taken_is_said_and_leaves_the_latency(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("vitprof.profiler.deployed.footprint.PROBE", "vitprof.no_such_module")
+    result = vitprof.bench("vit-micro-8", sessions=1, runs=3, warmup=0)
+    assert result.models[0]["peak_bytes"] is None
+    assert result.models[0]["latency_ms"] > 0
+    assert "measuring the memory of a process failed" in caplog.text
+
+
+def test_one_model_is_run_without_pause(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int, str]] = []
+    result = vitprof.bench(
+        "vit-micro-8", sustained="1.5s", batch=2, progress=lambda *one: told.append(one)
+    )
+    report = result.report()
+    assert 1.5 <= report["seconds"] < 30  # one run may be held up, but not for long
+    assert report["setting"]["batch"] == 2
+    assert report["runs"] == result.to_frame()["runs"].sum()
+    assert not report["interrupted"]
+    assert 0 < report["working_share"] <= 1
+    assert report["peak_bytes"] > report["model_bytes"] > 0
+    assert told[-1][:3] == ("running, s", 2, 2)
+    result.save(tmp_path / "hot")
+    assert (tmp_path / "hot" / "sustained.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"sustained": "ten minutes"}, ("'ten minutes' is not a time", "2m")),
+        ({"sustained": "5ms"}, ("is not a time",)),
+        ({"sustained": 0}, ("a time above 0",)),
+        ({"sustained": "1m", "runs": 5}, ("`runs` cannot be given beside `sustained`",)),
+        (
+            {"sustained": "1m", "sessions": 3, "protocol": "latency"},
+            ("`protocol` and `sessions` cannot be given beside `sustained`",),
+        ),
+        ({"sustained": "1m", "protocol": "latncy"}, ("did you mean 'latency'",)),
+    ],
+)
+def test_a_run_without_pause_refuses_what_makes_no_sense(
+    given: dict, words: tuple[str, ...], refused
+) -> None:
+    with refused(*words):
+        vitprof.bench("vit-micro-8", **given)
+
+
+def test_several_models_are_not_run_without_pause_at_once(refused) -> None:
+    with refused("one model at a time", "2 are given"):
+        vitprof.bench(["vit-micro-8", "vit-tiny-32"], sustained="10m")
+
+
 def test_an_unknown_protocol_is_refused(refused) -> None:
     with refused("optim", "did you mean 'optin'"):
         vitprof.bench("vit-micro-8", protocol="optim")

@@ -60,5 +60,90 @@ def test_an_unknown_protocol_and_another_ending_are_refused(run, tmp_path: Path)
     assert ".csv or .md" in answer.err
 
 
+def test_load_time_and_peak_memory_are_printed(run) -> None:
+    answer = run("bench", "--model", "vit-micro-8", *FEW)
+    assert answer.code in DONE, answer.err
+    assert all(word in answer.out for word in ("load ms", "peak MiB"))
+    answer = run("bench", "--model", "vit-micro-8", *FEW, "--json")
+    assert answer.json["load_ms"] > 0
+    assert answer.json["peak_bytes"] > answer.json["model_bytes"] > 0
+
+
+def test_a_run_without_pause_is_printed_and_written(run, tmp_path: Path) -> None:
+    out, plot = tmp_path / "hot", tmp_path / "hot.svg"
+    model = ("bench", "--model", "vit-micro-8", "--sustained", "1s")
+    answer = run(*model, "--out", out, "--plot", plot)
+    assert answer.code in DONE, answer.err
+    lines = answer.out.splitlines()
+    assert lines[0].startswith("vit-micro-8 on cpu (onnxruntime")
+    shown = {line[2:15].strip(): line[15:] for line in lines[1:]}
+    assert {"runs", "session", "first run", "warm runs", "throttling", "clock", "temperature"} <= (
+        shown.keys()
+    )
+    assert "unmeasurable" in shown["energy"] or " J a run" in shown["energy"]
+    assert "the run was too short" in shown["throttling"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "report.json",
+        "sustained.csv",
+        "sustained.png",
+    ]
+    assert plot.stat().st_size > 1000
+    answer = run(*model, "--out", out)
+    assert (answer.code, answer.is_one_sentence) == (2, True)
+    assert "is not empty" in answer.err
+
+
+def test_a_run_without_pause_prints_one_object(run) -> None:
+    answer = run("bench", "--model", "vit-micro-8", "--sustained", "1", "--json")
+    assert answer.code in DONE, answer.err
+    assert answer.json["asked_s"] == 1
+    energy = answer.json["energy_per_run_j"]
+    assert energy == "unmeasurable" or energy > 0
+    assert sum(one["runs"] for one in answer.json["intervals"]) == answer.json["runs"]
+
+
+def test_ctrl_c_ends_it_early_and_reports_what_was_seen(run, monkeypatch) -> None:
+    from vitprof.profiler.sustained import loop
+
+    timed_run, count = loop.timed_run, iter(range(10**9))
+
+    def interrupted(*given):
+        if next(count) == 60:
+            raise KeyboardInterrupt
+        return timed_run(*given)
+
+    monkeypatch.setattr(loop, "timed_run", interrupted)
+    answer = run("bench", "--model", "vit-micro-8", "--sustained", "10m", "--json")
+    assert answer.code == 130
+    assert answer.json["interrupted"]
+    assert answer.json["runs"] == 59
+    assert "stopped after" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--sustained", "soon"), "'soon' is not a time"),
+        (("--sustained", "1m", "--runs", "5"), "--runs cannot be given beside --sustained"),
+        (("--sustained", "1m", "--protocol", "optin"), "--protocol cannot be given beside"),
+        (("--sustained", "1m", "--model", "vit-tiny-32"), "one model at a time"),
+        (("--sustained", "1m", "--plot", "hot.txt"), "end it in .png"),
+        (("--plot", "hot.png"), "give --sustained with it"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(run, given, words: str) -> None:
+    answer = run("bench", "--model", "vit-micro-8", *given)
+    assert (answer.code, answer.is_one_sentence) == (2, True)
+    assert words in answer.err
+
+
+def test_a_file_is_no_folder_for_a_run_without_pause(run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").touch()
+    model = ("bench", "--model", "vit-micro-8", "--sustained", "1m")
+    answer = run(*model, "--out", tmp_path / "t.csv")
+    assert (answer.code, answer.is_one_sentence) == (2, True)
+    assert "is a file" in answer.err
+
+
 def test_protocols_say_where_they_are_from() -> None:
     assert all(protocol.source for protocol in PROTOCOLS.values())

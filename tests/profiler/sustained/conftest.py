@@ -1,4 +1,4 @@
-"""A model whose runs take what a function of the time says, and sensors that are told what to say."""
+"""A model whose runs take what a function of the time says, and sensors of that kind."""
 
 from __future__ import annotations
 
