@@ -31,7 +31,7 @@ def measure_sustained(
     sensors = sensors or sensors_of(target)
     try:
         with Workshop(target) as workshop:
-            footprint = footprint_of(workshop.artifact(spec), target.setting)
+            footprint = footprint_of(workshop.build(spec), target.setting)
             with workshop.fresh_session(spec) as executable:
                 trace = run_without_pause(
                     executable,
