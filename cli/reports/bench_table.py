@@ -15,13 +15,13 @@ from ..output import giga, mebibytes, milliseconds, print_table
 if TYPE_CHECKING:
     from ...verbs.bench import BenchResult
 
-_ENDINGS = (".csv", ".md")
+TABLE_ENDINGS = (".csv", ".md")
 
 
 def check_table(path: Path) -> None:
     """Raise UserError for a file that is neither CSV nor markdown, or cannot be written."""
-    if path.suffix.lower() not in _ENDINGS:
-        raise UserError(f"{path} is no table we write; end it in {' or '.join(_ENDINGS)}.")
+    if path.suffix.lower() not in TABLE_ENDINGS:
+        raise UserError(f"{path} is no table we write; end it in {' or '.join(TABLE_ENDINGS)}.")
     check_writable(path)
 
 

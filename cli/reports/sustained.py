@@ -11,6 +11,7 @@ from ...errors import UserError
 from ..exit_codes import INTERRUPTED
 from ..options.table_and_setting import check_picture, check_writable
 from ..output import mebibytes, milliseconds, note, print_json
+from .bench_table import TABLE_ENDINGS
 
 if TYPE_CHECKING:
     from ...profiler.sustained.result import SustainedResult
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def check_places(out: Path | None, plot: Path | None) -> None:
     """Raise UserError now for what could not be written after the run."""
     if out is not None:
-        if out.exists() and not out.is_dir():
+        if out.suffix.lower() in TABLE_ENDINGS or (out.exists() and not out.is_dir()):
             raise UserError(f"{out} is a file; with `sustained`, `out` is a folder.")
         if out.is_dir() and any(out.iterdir()):
             raise UserError(f"{out} is not empty; give another `out`.")

@@ -16,7 +16,7 @@ from ...results import Result, plain
 from ...tables import Setting
 from ..deployed.footprint import Footprint
 from .loop import Trace
-from .sensors import Sensors
+from .sensors import Sensors, Untold
 from .throttling import FEWEST_INTERVALS, Throttling, find_throttling
 
 if TYPE_CHECKING:
@@ -38,8 +38,11 @@ class Sources:
     @classmethod
     def of(cls, sensors: Sensors, trace: Trace) -> Sources:
         energy = sensors.energy.source
-        if sensors.energy.read() is not None and not trace.joules:
-            energy = f"{energy}: the counter stood still"
+        if not isinstance(sensors.energy, Untold):
+            if trace.joules is None:
+                energy += ": it could not be read until the end"
+            elif trace.joules <= 0:
+                energy += ": it did not count"
         return cls(sensors.clock.source, sensors.temperature.source, energy)
 
 
@@ -105,8 +108,9 @@ class SustainedResult(Result):
     @property
     def energy_per_run_j(self) -> float | None:
         """Joules of a warm run; None where no counter tells."""
-        # A counter that stands still counts nothing; no run takes no energy.
-        return self.trace.joules / self.trace.runs if self.trace.joules else None
+        spent = self.trace.joules
+        # A counter that stands still counts nothing: no run takes no energy.
+        return spent / self.trace.runs if spent is not None and spent > 0 else None
 
     @property
     def throttling_in_words(self) -> str:

@@ -138,11 +138,12 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(run, given, words: str) ->
 
 
 def test_a_file_is_no_folder_for_a_run_without_pause(run, tmp_path: Path) -> None:
-    (tmp_path / "t.csv").touch()
+    (tmp_path / "file").touch()
     model = ("bench", "--model", "vit-micro-8", "--sustained", "1m")
-    answer = run(*model, "--out", tmp_path / "t.csv")
-    assert (answer.code, answer.is_one_sentence) == (2, True)
-    assert "is a file" in answer.err
+    for name in ("file", "t.csv", "t.md"):
+        answer = run(*model, "--out", tmp_path / name)
+        assert (answer.code, answer.is_one_sentence) == (2, True)
+        assert "--out is a folder" in answer.err
 
 
 def test_protocols_say_where_they_are_from() -> None:

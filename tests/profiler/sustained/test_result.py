@@ -70,7 +70,12 @@ def test_energy_is_a_number_or_the_word_unmeasurable(
     assert counted.report()["energy_per_run_j"] == pytest.approx(1.0)
     still = result_of(lambda s: 25, 10, Sensors(NOTHING, NOTHING, gauge(lambda s: 7.0), NOTHING))
     assert still.report()["energy_per_run_j"] == "unmeasurable"
-    assert "stood still" in still.report()["energy"]
+    assert "did not count" in still.report()["energy"]
+    lost = result_of(
+        lambda s: 25, 10, Sensors(NOTHING, NOTHING, gauge(lambda s: s if s < 5 else None), NOTHING)
+    )
+    assert lost.report()["energy_per_run_j"] == "unmeasurable"
+    assert "could not be read until the end" in lost.report()["energy"]
 
 
 def test_a_clock_that_falls_with_the_latency_is_named(
