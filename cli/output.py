@@ -27,14 +27,12 @@ def print_json(values: dict[str, Any]) -> None:
     click.echo(json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def note_doubtful(failed: Sequence[Row], unstable: Sequence[Row], most: int = 5) -> None:
-    """Tell which points failed or cannot be trusted, and why: the worst ones, then a count."""
-    for rows, what in ((failed, "failed"), (unstable, "unstable")):
-        worst = sorted(rows, key=lambda row: -(row.high_ms - row.low_ms) / row.latency_ms)
-        for row in worst[:most]:
-            note(f"{what}: {row.name}: {row.error}")
-        if len(rows) > most:
-            note(f"... and {len(rows) - most} more points {what}; vitprof table export lists all.")
+def note_failed(failed: Sequence[Row], most: int = 5) -> None:
+    """Tell which points failed, and why: some of them, then a count."""
+    for row in failed[:most]:
+        note(f"failed: {row.name}: {row.error}")
+    if len(failed) > most:
+        note(f"... and {len(failed) - most} more points failed; vitprof table export lists all.")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:

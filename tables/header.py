@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import UserError
 from ..models.checks import shown
 from .references import (
+    PRIOR_SESSION_SD,
     REFERENCE_KEYS,
     Readings,
     Reference,
@@ -65,8 +66,18 @@ class TableHeader:
 
     @property
     def session_sd(self) -> float | None:
-        """How far two sessions of one block lie apart (relative standard deviation)."""
+        """How far two sessions of one block lie apart (relative standard deviation).
+
+        None where it was not seen.
+        """
         return self.of_blocks.session_sd
+
+    @property
+    def likely_session_sd(self) -> float:
+        """`session_sd`, or what is assumed where it was not seen; 0 of another tool's rows."""
+        if self.session_sd is not None:
+            return self.session_sd
+        return 0.0 if self.imported else PRIOR_SESSION_SD
 
     def reference_ms(self, speed: Speed | None = None) -> dict[Reference | None, float]:
         """Return what each reference takes at a speed (the one that latencies are stated at), ms.

@@ -15,18 +15,22 @@ from .difference import first_difference
 from .header import TableHeader
 from .references import Drift, Readings, Reference, References
 from .row import Row
+from .speed_histogram import SpeedHistogram
 from .table import LatencyTable
 
-# A held-out error that grows by more than this, and doubles, is worth a warning.
-WORSE_BY = 0.02
+# A held-out error that grows by more than this, and by half, is no luck of eight models.
+WORSE_BY = 0.01
+WORSE_TIMES = 1.5
 T = TypeVar("T")
 
 
-def merge_tables(tables: Sequence[LatencyTable]) -> LatencyTable:
+def merge_tables(tables: Sequence[LatencyTable], force: bool = False) -> LatencyTable:
     """Return one table with the rows of all.
 
-    Raises UserError without tables, when settings or machines differ, or one is unfinished. A point
-    that several tables hold is taken from the one with most sessions, then the latest.
+    Raises UserError without tables, when settings or machines differ, one is unfinished, or whole
+    models of a family err far more by the merged table than by its parts (`force` accepts that). A
+    point that several tables hold is taken from the one with most sessions, then the latest. Tables
+    that state latencies at different speeds of the machine are all brought to the typical one.
     """
     if not tables:
         raise UserError("there is no table to merge; give some.")
@@ -46,6 +50,8 @@ def merge_tables(tables: Sequence[LatencyTable]) -> LatencyTable:
                 f"{first.source} and {other.source} were measured on different machines or "
                 f"runtime versions ({difference}); keep them apart."
             )
+    if len({table.header.stated_at for table in tables}) > 1:
+        tables = [table.at("typical") for table in tables]
     best: dict[object, Row] = {}
     for row in (row for table in tables for row in table.rows):
         known = best.get(row.key)
@@ -54,14 +60,21 @@ def merge_tables(tables: Sequence[LatencyTable]) -> LatencyTable:
     rows = list(best.values())
     header = _merged_header([table.header for table in tables], rows)
     merged = calibrated(LatencyTable(rows, header, source="the merged table"))
-    _warn_of_worse_lines(tables, merged)
+    if not force:
+        _check_lines(tables, merged)
     return merged
+
+
+def fits(table: LatencyTable) -> dict[str, float]:
+    """Return by family how far whole models err held out (mean relative error)."""
+    return {family: line.held_out_mape for family, line in table.calibrations.items()}
 
 
 def _merged_header(parts: Sequence[TableHeader], rows: Sequence[Row]) -> TableHeader:
     """Return what all parts say; where they differ, what the first does.
 
-    Rows keep their references. What a reference showed in several parts is read from all its rows.
+    Rows keep their references. What a reference showed in several parts is counted together, or
+    read from all its rows where a part lacks its readings.
     """
     first = parts[0]
     told = [part.references for part in parts if part.references is not None]
@@ -87,6 +100,7 @@ def _merged_header(parts: Sequence[TableHeader], rows: Sequence[Row]) -> TableHe
         search_space=_first(spaces),
         fleet=tuple(fleet.values()),
         imported=tuple(imported.values()),
+        stated_at=first.stated_at,
         unknown={name: part.unknown[name] for part in reversed(parts) for name in part.unknown},
     )
 
@@ -110,28 +124,35 @@ def _merged_readings(
     showed = [part.readings[reference] for part in parts if reference in part.readings]
     if all(one == showed[0] for one in showed):
         return showed[0]
-    drift = Drift.over(ms for row in rows if row.reference == reference for ms in row.reference_ms)
+    counted = [one.histogram for one in showed if one.histogram is not None]
+    if len(counted) == len(showed):
+        histogram = sum(counted, SpeedHistogram())
+        drift = Drift.of(histogram)
+    else:
+        histogram = None
+        of_rows = (row for row in rows if row.reference == reference)
+        drift = Drift.over(ms for row in of_rows for ms in row.reference_ms)
     spreads = [one.session_sd for one in showed if one.session_sd is not None]
     pooled = math.sqrt(sum(sd**2 for sd in spreads) / len(spreads)) if spreads else None
-    return Readings(
-        drift.rounded() if drift else None, None if pooled is None else round(pooled, 5)
-    )
+    spread = None if pooled is None else round(pooled, 5)
+    return Readings(drift.rounded() if drift else None, spread, histogram)
 
 
 def _first(values: Iterable[T | None]) -> T | None:
     return next((value for value in values if value is not None), None)
 
 
-def _warn_of_worse_lines(tables: Sequence[LatencyTable], merged: LatencyTable) -> None:
-    """Warn where the merged table predicts whole models of a family far worse than its parts."""
-    for family, line in merged.calibrations.items():
-        before = [t.calibrations[family] for t in tables if family in t.calibrations]
-        worst = max((each.held_out_mape for each in before), default=math.inf)
-        if line.held_out_mape > max(2 * worst, worst + WORSE_BY):
-            warn(
-                f"merged, whole {family} models err by {line.held_out_mape:.1%} held out, where "
-                f"the tables by themselves erred by at most {worst:.1%}: their models are too "
-                "unlike for one line (other image sizes, say); keep the tables apart."
+def _check_lines(tables: Sequence[LatencyTable], merged: LatencyTable) -> None:
+    """Raise UserError where whole models of a family err far more than by each of the parts."""
+    for family, error in fits(merged).items():
+        before = {t.source: fits(t)[family] for t in tables if family in t.calibrations}
+        worst = max(before.values(), default=math.inf)
+        if error > max(WORSE_TIMES * worst, worst + WORSE_BY):
+            parts = " and ".join(f"{mape:.1%} by {source}" for source, mape in before.items())
+            raise UserError(
+                f"merged, whole {family} models err by {error:.1%} held out, where they erred by "
+                f"{parts}: the models are too unlike for one line (other image sizes, say); keep "
+                "the tables apart, or accept it with `force`."
             )
 
 

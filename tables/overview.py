@@ -58,12 +58,29 @@ def overview(table: LatencyTable) -> dict[str, Any]:
         "rows": len(table.rows),
         "verdicts": verdicts(table),
         "unfinished": table.unfinished,
+        "assessment": table.assessment.report(),
         "ops": {
             line.op: {"points": line.points, "grids": line.grids, "axes": line.axes}
             for line in op_lines(table)
         },
         **table.header.entries(table.rows),
     }
+
+
+def unstable_points(table: LatencyTable) -> list[dict[str, Any]]:
+    """Return every unstable point with its interval in ms, its sessions and the cause."""
+    return [
+        {
+            "point": row.name,
+            "latency_ms": row.latency_ms,
+            "low_ms": row.low_ms,
+            "high_ms": row.high_ms,
+            "sessions": row.sessions,
+            "cause": row.error,
+        }
+        for row in sorted(table.rows, key=lambda row: -(row.high_ms - row.low_ms) / row.latency_ms)
+        if row.verdict == "unstable"
+    ]
 
 
 def title(table: LatencyTable) -> str:

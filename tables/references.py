@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 Reference = Block | Spec
 
+# What is assumed of the spread between sessions (a relative standard deviation) where a run has
+# not shown its own: the middle of what was seen on two-core machines (0.9-3.1 %).
+PRIOR_SESSION_SD = 0.015
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -100,7 +104,8 @@ class Readings:
     """What one reference showed over the rows it belongs to.
 
     `session_sd` is how far two sessions of one point lie apart, as a relative standard deviation.
-    None where it is not known (yet). `histogram` counts its readings; None in an older table.
+    None where it was not seen (points of one session say nothing of it): intervals then assume
+    PRIOR_SESSION_SD. `histogram` counts its readings; None in an older table.
     """
 
     drift: Drift | None = None

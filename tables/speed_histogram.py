@@ -50,6 +50,11 @@ class SpeedHistogram:
         """Number of readings."""
         return sum(count for count, _ in self.bins.values())
 
+    @property
+    def mean_ms(self) -> float:
+        """The mean of all readings (at least one)."""
+        return sum(count * mean for count, mean in self.bins.values()) / self.total
+
     def quantile_ms(self, share: float) -> float:
         """Return the mean of the bin that holds the reading below which this share of all lie."""
         return _quantile([self.bins[nth] for nth in sorted(self.bins)], share)

@@ -18,6 +18,7 @@ from ..errors import UserError
 from ..models import Block, Spec
 from ..results import Result
 from . import overview
+from .assessment import ACCEPTED_ERROR, Assessment, assess
 from .calibration.calibration import (
     Calibration,
     LoneBlocks,
@@ -55,6 +56,9 @@ class LatencyTable(Result):
     with `environment` and `protocol`. Every latency is in milliseconds for one run of
     `setting.batch` images.
     """
+
+    # What predictions may err by (a fraction) before the table counts as doubtful.
+    accept = ACCEPTED_ERROR
 
     def __init__(
         self,
@@ -121,6 +125,18 @@ class LatencyTable(Result):
         import pandas as pd
 
         return pd.read_csv(io.StringIO(self.to_text()), comment="#")
+
+    # --- whether it can be trusted ---------------------------------------------------------------
+
+    @property
+    def assessment(self) -> Assessment:
+        """How far predictions are expected to err, what dominates that, and what would help."""
+        return assess(self, self.accept)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether points failed, or predictions are expected to err more than accepted."""
+        return not self.assessment.is_usable
 
     # --- how it shows itself ---------------------------------------------------------------------
 

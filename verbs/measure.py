@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError
 from ..notes import note
 from ..progress import OnProgress, ProgressOption, shown_progress
-from ..quantities import Quantity, seconds
+from ..quantities import Quantity, seconds, share
 
 if TYPE_CHECKING:
     from ..profiler.plan import Plan
@@ -40,6 +40,7 @@ def measure(
     graph: str | None = None,
     sessions: int = 3,
     time: Quantity | None = None,
+    accept: Quantity | None = None,
     seed: int | None = None,
     fresh: bool = False,
     bundle: str | os.PathLike[str] | None = None,
@@ -65,6 +66,9 @@ def measure(
         graph: "none" or "cuda_graph" (default: none).
         sessions: Fresh sessions a point.
         time: Stop adding sessions after so many seconds, or "60s", "2m".
+        accept: The mean relative error of predictions to accept, a share such as "3%" (default:
+            5 %, twice what tables of a restless machine erred by); above it the table
+            `is_doubtful`.
         seed: Of the order of measuring (default: the plan's).
         fresh: Start over: write over the table at `out`.
         bundle: Measure what `vitprof.build` compiled, its points under its setting, in place of a
@@ -75,7 +79,8 @@ def measure(
         progress: Show a bar on stderr, or call this function.
 
     Returns:
-        The table, calibrated where whole models were measured.
+        The table, calibrated where whole models were measured; its `assessment` says how far its
+        predictions are expected to err.
 
     Raises:
         UserError: Nothing here measures the device so, another process has it, or `out` holds
@@ -90,6 +95,7 @@ def measure(
     """
     from ..profiler.refine import measure_plan
     from ..profiler.sampling.protocol import Protocol
+    from ..tables.assessment import ACCEPTED_ERROR
     from .latency_table import LatencyTable
     from .plan import plan_of
 
@@ -97,6 +103,7 @@ def measure(
     if trust and bundle is None:
         raise UserError("`trust` goes with `bundle`; give both, or take it away.")
     allowed_s = None if time is None else seconds(time)
+    accepted = ACCEPTED_ERROR if accept is None else share(accept)
     setting = {
         "device": device,
         "batch": batch,
@@ -128,7 +135,9 @@ def measure(
     except KeyboardInterrupt:
         note(f"stopped; what is done is kept in {out}, and the same command goes on from there.")
         raise
-    return LatencyTable.of(table)
+    measured = LatencyTable.of(table)
+    measured.accept = accepted
+    return measured
 
 
 class _Measuring:

@@ -77,7 +77,7 @@ class SearchResult(Result):
             if limit.unit != "ms" or not self.best.measured_ms:
                 continue
             ms = self.best.measured_ms[limit.table]
-            noise = NOISE_SD * (self.tables[limit.table].header.session_sd or 0.0)
+            noise = NOISE_SD * self.tables[limit.table].header.likely_session_sd
             if ms > limit.most * (1 + noise):
                 found.append(
                     f"the winner takes {ms:.4g} ms on the device, more than the limit of "

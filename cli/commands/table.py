@@ -18,15 +18,20 @@ def table() -> None:
 
 @table.command(epilog="Example: vitprof table info lut.csv --json")
 @click.argument("path", type=click.Path(path_type=Path))
+@click.option("--unstable", is_flag=True, help="List every unstable point and the cause.")
 @json_option
-def info(path: Path, as_json: bool) -> int:
-    """Say what a table holds: setting, machine, ops with their ranges, noise, verdicts."""
+def info(path: Path, unstable: bool, as_json: bool) -> int:
+    """Say what a table holds: setting, machine, ops with their ranges, noise, and its verdict."""
     from ...tables import LatencyTable
-    from ..reports.table_info import print_table_info
+    from ...tables.overview import unstable_points
+    from ..reports.table_info import print_table_info, print_unstable
 
     read = LatencyTable.read_csv(path)
     if as_json:
-        print_json(read.report())
+        listed = {"unstable": unstable_points(read)} if unstable else {}
+        print_json(read.report() | listed)
+    elif unstable:
+        print_unstable(read)
     else:
         print_table_info(read)
     return 0
@@ -119,20 +124,22 @@ def import_(
 @table.command(epilog="Example: vitprof table merge a.csv b.csv --out both.csv")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path))
-@fresh_option
+@click.option("--fresh", is_flag=True, help="Write over an existing --out.")
+@click.option(
+    "--force", is_flag=True, help="Merge also where whole models then err more than before."
+)
 @json_option
-def merge(paths: tuple[Path, ...], out: Path, fresh: bool, as_json: bool) -> int:
-    """Join tables of one machine and one setting."""
+def merge(paths: tuple[Path, ...], out: Path, fresh: bool, force: bool, as_json: bool) -> int:
+    """Join tables of one machine and one setting, and say how well each predicts whole models."""
     from ...tables import LatencyTable
     from ...tables.merge import merge_tables
+    from ..reports.merged import print_merged
 
     _check_new(out, fresh)
-    merged = merge_tables([LatencyTable.read_csv(path) for path in paths])
+    parts = [LatencyTable.read_csv(path) for path in paths]
+    merged = merge_tables(parts, force)
     merged.to_csv(out)
-    if as_json:
-        print_json({"table": str(out), "rows": len(merged.rows)})
-    else:
-        click.echo(f"{out}: {len(merged.rows)} rows")
+    print_merged(parts, merged, out, as_json)
     return 0
 
 

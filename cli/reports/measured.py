@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..output import milliseconds, note_doubtful, print_json, print_table
+from ..output import milliseconds, note_failed, print_json, print_table
+from .assessment import spread_in_words, unrest_in_words, verdict_in_words
 
 if TYPE_CHECKING:
     from ...tables import LatencyTable
+    from ...tables.assessment import Assessment
 
 
-def print_measured(table: LatencyTable, out: Path, as_json: bool) -> int:
-    """Print what was measured; return the exit code."""
+def print_measured(table: LatencyTable, out: Path, as_json: bool) -> None:
+    """Print what was measured, how restless the machine was, and whether it is good enough."""
     from ...tables.calibration.calibration import header_of_calibrations
 
-    drift = table.header.of_blocks.drift
+    drift, assessment = table.header.of_blocks.drift, table.assessment
     failed = [row for row in table.rows if row.verdict == "failed"]
     unstable = [row for row in table.rows if row.verdict == "unstable"]
     if as_json:
@@ -30,17 +32,18 @@ def print_measured(table: LatencyTable, out: Path, as_json: bool) -> int:
                 "unstable": [str(row.subject) for row in unstable],
                 "calibration": header_of_calibrations(table.calibrations),
                 "drift": drift.as_dict() if drift else None,
-                "session_sd": table.header.session_sd,
+                "session_sd": assessment.session_sd,
                 "seconds": table.header.seconds,
+                "assessment": assessment.report(),
             }
         )
-    else:
-        _print_summary(table, out)
-    note_doubtful(failed, unstable)
-    return 1 if failed or unstable else 0
+    note_failed(failed)
+    if not as_json:
+        _print_summary(table, out, assessment)
 
 
-def _print_summary(table: LatencyTable, out: Path) -> None:
+def _print_summary(table: LatencyTable, out: Path, assessment: Assessment) -> None:
+    from ...tables.calibration.calibrate import in_words
     from ...tables.comparison.comparison import block_speeds
 
     rows = []
@@ -62,20 +65,11 @@ def _print_summary(table: LatencyTable, out: Path) -> None:
     click.echo(
         f"{out}: {len(table.block_rows)} blocks and {len(table.model_rows)} whole models in "
         f"{seconds['total']:.0f} s "
-        f"({seconds['warmup'] + seconds['timed']:.0f} s in warm-up and timed runs); two sessions "
-        f"of one point differ by {100 * (table.header.session_sd or 0):.1f} % (standard deviation)."
+        f"({seconds['warmup'] + seconds['timed']:.0f} s in warm-up and timed runs); "
+        f"{spread_in_words(assessment)}."
     )
-    drift = table.header.of_blocks.drift
-    if drift:
-        click.echo(
-            f"The machine's speed wandered by {drift.spread:.1%} meanwhile (a reference block, "
-            "10th to 90th percentile); latencies are corrected for it, raw medians are in "
-            "session_ms."
-        )
-    from ...tables.calibration.calibrate import in_words
-
+    if assessment.unrest is not None:
+        click.echo(unrest_in_words(assessment.unrest, seconds["total"]))
     for family, line in table.calibrations.items():
-        click.echo(
-            f"A whole {family} model: {in_words(line)}, fitted on {line.models} models; held out, "
-            f"it errs by {line.held_out_mape:.1%}."
-        )
+        click.echo(f"A whole {family} model: {in_words(line)}, fitted on {line.models} models.")
+    click.echo(verdict_in_words(assessment, "the same command"))

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..output import note, note_doubtful, print_table
+from ..output import milliseconds, note, note_failed, print_table
+from .assessment import spread_in_words, unrest_in_words, verdict_in_words
 
 if TYPE_CHECKING:
     from ...tables import LatencyTable
 
 
 def print_table_info(table: LatencyTable) -> None:
-    """Print setting, machine, noise, ops with their ranges, and the doubtful points."""
+    """Print setting, machine, noise, ops with their ranges, failed points, and the verdict."""
     from ...tables.overview import op_lines, verdicts
 
     setting = table.setting
@@ -25,11 +26,12 @@ def print_table_info(table: LatencyTable) -> None:
     )
     counts = verdicts(table).items()
     click.echo("verdicts: " + ", ".join(f"{count} {name}" for name, count in counts))
-    if table.header.session_sd is not None:
-        click.echo(
-            f"two sessions of one point differ by {100 * table.header.session_sd:.1f} % "
-            "(standard deviation)"
-        )
+    assessment = table.assessment
+    if not table.header.imported:
+        click.echo(f"{spread_in_words(assessment)}")
+    if assessment.unrest is not None:
+        total = (table.header.seconds or {}).get("total")
+        click.echo(unrest_in_words(assessment.unrest, total))
     if table.unfinished:
         note("warning: unfinished: its measuring was interrupted; the same command goes on.")
     print_table(
@@ -43,7 +45,28 @@ def print_table_info(table: LatencyTable) -> None:
             for line in op_lines(table)
         ],
     )
-    note_doubtful(
-        [row for row in table.rows if row.verdict == "failed"],
-        [row for row in table.rows if row.verdict == "unstable"],
+    note_failed([row for row in table.rows if row.verdict == "failed"])
+    if not table.unfinished:
+        click.echo(verdict_in_words(assessment, "measure it again"))
+
+
+def print_unstable(table: LatencyTable) -> None:
+    """Print every unstable point, the widest interval first, and the causes."""
+    from ...tables.overview import unstable_points
+
+    points = unstable_points(table)
+    print_table(
+        ("unstable point", "ms", "95 % interval", "sessions"),
+        [
+            (
+                point["point"],
+                milliseconds(point["latency_ms"]),
+                f"{milliseconds(point['low_ms'])} .. {milliseconds(point['high_ms'])}",
+                str(point["sessions"]),
+            )
+            for point in points
+        ],
     )
+    for point in points:
+        click.echo(f"{point['point']}: {point['cause']}")
+    click.echo(f"{len(points)} of {len(table.rows)} points are unstable.")

@@ -12,7 +12,7 @@ from ..journal import MemoryJournal
 from .correction import corrected_sessions, drifts, histograms
 from .exponents import with_exponents
 from .protocol import Protocol
-from .statistics import PRIOR_SESSION_SD, pooled_session_sd
+from .statistics import pooled_session_sd
 from .verdict import judged
 
 
@@ -23,14 +23,15 @@ class Sharpened:
     rows: dict[object, Row]
     histograms: dict[Reference | None, SpeedHistogram]
     drifts: dict[Reference | None, Drift]
-    spreads: dict[Reference | None, float]
+    spreads: dict[Reference | None, float | None]
 
     def readings(self, reference: Reference | None) -> Readings:
         """Return the header's words on what one reference showed."""
         drift = self.drifts.get(reference)
-        spread = self.spreads.get(reference, PRIOR_SESSION_SD)
+        spread = self.spreads.get(reference)
         drift = drift.rounded() if drift else None
-        return Readings(drift, round(spread, 5), self.histograms.get(reference))
+        spread = None if spread is None else round(spread, 5)
+        return Readings(drift, spread, self.histograms.get(reference))
 
 
 def sharpened(

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Relative standard deviation between sessions to start from, before a run has shown its own:
-# the middle of what was seen on two-core machines (0.9-3.1 %).
-PRIOR_SESSION_SD = 0.015
+from ...tables.references import PRIOR_SESSION_SD
+
 # How many degrees of freedom the shared spread counts for against a point's own.
 SHRINKAGE_DOF = 6.0
+# The fewest points of several sessions whose common spread says something.
+FEWEST_POINTS = 4
 NORMAL_95 = 1.959964
 
 
@@ -66,12 +67,12 @@ def relative_session_variance(medians: Sequence[float]) -> tuple[float, int]:
     return float(logs.var(ddof=1)), len(medians) - 1
 
 
-def pooled_session_sd(points: Sequence[Sequence[float]]) -> float:
+def pooled_session_sd(points: Sequence[Sequence[float]]) -> float | None:
     """Return the relative standard deviation between sessions that all points share.
 
     The median over points of each point's variance, scaled to be unbiased for normal noise, so
     that a few points disturbed throughout do not widen everybody's interval. Points of one session
-    say nothing; with none left it is PRIOR_SESSION_SD.
+    say nothing; with fewer than FEWEST_POINTS others it is None: not seen.
     """
     variances, dofs = [], []
     for medians in points:
@@ -79,8 +80,8 @@ def pooled_session_sd(points: Sequence[Sequence[float]]) -> float:
         if dof:
             variances.append(variance)
             dofs.append(dof)
-    if len(variances) < 4:
-        return PRIOR_SESSION_SD
+    if len(variances) < FEWEST_POINTS:
+        return None
     # The median of a chi-squared of k degrees is about k (1 - 2/(9k))^3 (Wilson-Hilferty).
     typical_dof = float(np.median(dofs))
     unbiased = (1 - 2 / (9 * typical_dof)) ** 3
@@ -88,13 +89,15 @@ def pooled_session_sd(points: Sequence[Sequence[float]]) -> float:
 
 
 def latency_interval(
-    session_medians: Sequence[float], shared_sd: float = PRIOR_SESSION_SD
+    session_medians: Sequence[float], shared_sd: float | None = None
 ) -> tuple[float, float, float]:
     """Return (latency, low, high): the median of the sessions' medians and its 95 % interval.
 
     The variance between sessions is the point's own shrunk towards `shared_sd`² (relative),
     weighted by degrees of freedom; the interval is that of a median of n, symmetric in ln.
+    `shared_sd` None stands for PRIOR_SESSION_SD.
     """
+    shared_sd = PRIOR_SESSION_SD if shared_sd is None else shared_sd
     latency = float(np.median(session_medians))
     own, dof = relative_session_variance(session_medians)
     variance = (SHRINKAGE_DOF * shared_sd**2 + dof * own) / (SHRINKAGE_DOF + dof)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ...tables import Row
+from ...tables.references import PRIOR_SESSION_SD
 from ..plan import Point, Subject
 from .correction import corrected_sessions
 from .protocol import Protocol
@@ -76,7 +77,7 @@ def point_row(
     point: Point,
     sessions: Sequence[Row],
     protocol: Protocol,
-    shared_sd: float,
+    shared_sd: float | None,
     speed_ms: float | None = None,
 ) -> Row:
     """Return the row of a point from the rows of its sessions; `speed_ms` as in `judged`."""
@@ -96,10 +97,13 @@ def point_row(
     return judged(row, protocol, shared_sd, speed_ms)
 
 
-def judged(row: Row, protocol: Protocol, shared_sd: float, speed_ms: float | None = None) -> Row:
+def judged(
+    row: Row, protocol: Protocol, shared_sd: float | None, speed_ms: float | None = None
+) -> Row:
     """Return the row with latency, interval and verdict from its sessions' medians.
 
-    `shared_sd` is the spread between sessions that all points share. Medians are brought to the
+    `shared_sd` is the spread between sessions that all points share; None: it was not seen, and is
+    assumed to be PRIOR_SESSION_SD. Medians are brought to the
     speed of the machine at which the reference takes `speed_ms` (None: they stay raw). A point is
     stable where its interval is narrow enough, however loud the machine was.
     """
@@ -110,7 +114,7 @@ def judged(row: Row, protocol: Protocol, shared_sd: float, speed_ms: float | Non
         differ = 100 * (max(medians) / min(medians) - 1)
         seen = f"its {len(medians)} sessions differ by {differ:.0f} %"
         if len(medians) == 1:
-            seen = f"it has one session, and sessions here differ by {100 * shared_sd:.0f} %"
+            seen = f"it has one session, and sessions {_differ(shared_sd)}"
         causes.append(f"{seen}: measure it with more sessions on a quiet machine")
     if row.set_aside and not row.samples:
         causes.append(
@@ -125,6 +129,12 @@ def judged(row: Row, protocol: Protocol, shared_sd: float, speed_ms: float | Non
         high_ms=high,
         error="; ".join(causes),
     )
+
+
+def _differ(shared_sd: float | None) -> str:
+    if shared_sd is None:
+        return f"are assumed to differ by {100 * PRIOR_SESSION_SD:.1f} %"
+    return f"here differ by {100 * shared_sd:.1f} %"
 
 
 def _least(values: Iterable[float]) -> float:

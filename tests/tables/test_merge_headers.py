@@ -13,8 +13,9 @@ from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.calibration.calibrate import calibrated
 from vitprof.tables.header import TableHeader
 from vitprof.tables.importers import import_table
-from vitprof.tables.merge import merge_tables
+from vitprof.tables.merge import fits, merge_tables
 from vitprof.tables.references import Drift, Readings, Reference, References
+from vitprof.tables.speed_histogram import SpeedHistogram
 
 RowOf = Callable[..., Row]
 MLP = Block.of("mlp", embed=8, mlp=48, tokens=2)
@@ -122,9 +123,9 @@ def test_an_imported_table_says_so_after_merging(tmp_path) -> None:
     assert isinstance(block, Block)
 
 
-def test_merging_what_one_line_does_not_fit_is_warned_of(
-    with_models: LatencyTable, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def unlike(with_models: LatencyTable) -> tuple[LatencyTable, LatencyTable]:
+    """Two tables of the same blocks; whole models of the second take three times as long."""
     whole = calibrated(with_models)
     slow = [
         replace(
@@ -136,8 +137,46 @@ def test_merging_what_one_line_does_not_fit_is_warned_of(
         for row in whole.model_rows
     ]
     other = calibrated(whole.with_rows([*whole.block_rows, *slow]))
-    with caplog.at_level(logging.WARNING, "vitprof"):
-        merge_tables([whole, whole])
-        assert caplog.text == ""
+    other.source = "slow.csv"
+    return whole, other
+
+
+def test_merging_what_one_line_does_not_fit_is_refused(
+    unlike: tuple[LatencyTable, LatencyTable], refused: Callable[..., Any]
+) -> None:
+    whole, other = unlike
+    merge_tables([whole, whole])
+    with refused("whole vit models err by", "slow.csv", "keep the tables apart", "`force`"):
         merge_tables([whole, other])
-    assert "keep the tables apart" in caplog.text
+
+
+def test_what_is_forced_is_merged_and_says_its_fit(
+    unlike: tuple[LatencyTable, LatencyTable],
+) -> None:
+    merged = merge_tables(unlike, force=True)
+    assert len(merged.model_rows) == 12
+    assert fits(merged)["vit"] > 0.1 > max(fits(part)["vit"] for part in unlike)
+
+
+def test_readings_of_several_parts_are_counted_together(part) -> None:
+    fast, slow = (SpeedHistogram.of([ms] * 10) for ms in (2.0, 3.0))
+    merged = merge_tables(
+        [
+            part(MLP, block, showed=Readings(Drift.of(seen), 0.01, seen), stated_at="undisturbed")
+            for block, seen in ((MLP, fast), (WIDE, slow))
+        ]
+    )
+    assert merged.header.stated_at == "undisturbed"
+    showed = merged.header.of_blocks
+    assert showed.histogram is not None
+    assert showed.histogram.total == 20
+    assert merged.header.reference_ms() == {MLP: pytest.approx(2.0)}
+
+
+def test_tables_of_different_speeds_are_brought_to_the_typical_one(part) -> None:
+    readings = SpeedHistogram.of([2.0] * 4 + [3.0] * 6)
+    showed = Readings(Drift.of(readings), 0.01, readings)
+    merged = merge_tables([part(MLP, MLP, showed=showed, stated_at="undisturbed"), part(MLP, WIDE)])
+    assert merged.header.stated_at == "typical"
+    moved, kept = (row.latency_ms for row in merged.rows)
+    assert (moved, kept) == (pytest.approx(1.5, rel=1e-3), 1.0)

@@ -118,8 +118,11 @@ def test_a_few_wild_points_do_not_widen_the_pooled_spread() -> None:
     assert pooled_session_sd(medians.tolist()) == pytest.approx(calm, rel=0.25)
 
 
-def test_too_few_points_to_tell_have_the_prior_spread() -> None:
-    assert pooled_session_sd([]) == PRIOR_SESSION_SD
-    assert pooled_session_sd([[1.0], [2.0]] * 50) == PRIOR_SESSION_SD
-    assert pooled_session_sd([[1.0, 2.0]] * 3 + [[1.0]] * 9) == PRIOR_SESSION_SD
-    assert pooled_session_sd([[1.0, 2.0]] * 4) > 0.1
+def test_too_few_points_show_no_spread_and_the_prior_is_assumed() -> None:
+    assert pooled_session_sd([]) is None
+    assert pooled_session_sd([[1.0], [2.0]] * 50) is None
+    assert pooled_session_sd([[1.0, 2.0]] * 3 + [[1.0]] * 9) is None
+    seen = pooled_session_sd([[1.0, 2.0]] * 4)
+    assert seen is not None
+    assert seen > 0.1
+    assert latency_interval([2.0], None) == latency_interval([2.0], PRIOR_SESSION_SD)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,15 @@ def test_one_session_is_not_said_to_differ(
 ) -> None:
     row = judged(row_of(mlp(), 8.0, session_ms=(8.0,)), quick(), shared_sd=0.11)
     assert row.verdict == "unstable"
-    assert "it has one session, and sessions here differ by 11 %: measure" in row.error
+    assert "it has one session, and sessions here differ by 11.0 %: measure" in row.error
+
+
+def test_an_assumed_spread_is_called_so(
+    mlp: Callable[..., Block], row_of: Callable[..., Row], quick: Callable[..., Protocol]
+) -> None:
+    strict = replace(quick(), unstable_above=0.01)
+    row = judged(row_of(mlp(), 8.0, session_ms=(8.0,)), strict, shared_sd=None)
+    assert "one session, and sessions are assumed to differ by 1.5 %" in row.error
 
 
 @pytest.mark.parametrize(("samples", "verdict"), [(0, "unstable"), (1, "stable")])

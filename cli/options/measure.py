@@ -1,0 +1,73 @@
+"""How a table is measured: options of `measure`, handed on to `vitprof.measure` as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .renamed import RenamedOption
+from .table_and_setting import grouped_options
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """The parameters of `vitprof.measure` beside plan and setting."""
+
+    out: Path
+    bundle: Path | None
+    trust: bool
+    time: str | None
+    sessions: int
+    accept: str | None
+    fresh: bool
+    ray: str | None
+
+
+_OPTIONS = (
+    click.option("--out", default="lut.csv", show_default=True, type=click.Path(path_type=Path)),
+    click.option(
+        "--bundle",
+        type=click.Path(path_type=Path),
+        help="Measure what vitprof build compiled, maybe elsewhere: its points under its setting.",
+    ),
+    click.option(
+        "--trust",
+        is_flag=True,
+        help="Measure a bundle of TensorRT engines: they are programs, so only what you, or "
+        "someone you trust, built.",
+    ),
+    click.option(
+        "--time",
+        cls=RenamedOption,
+        old=["--budget"],
+        help="Stop adding sessions after this time, e.g. 60s or 2m.",
+    ),
+    click.option(
+        "--sessions",
+        default=3,
+        show_default=True,
+        type=click.IntRange(1, 99),
+        help="Fresh sessions a point.",
+    ),
+    click.option(
+        "--accept",
+        help="The error of predictions to accept, e.g. 3%: above it the exit code is 1.  "
+        "[default: 5%]",
+    ),
+    click.option("--fresh", is_flag=True, help="Start over: write over the table at --out."),
+    click.option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Measure on the nodes of a Ray cluster that have "
+        "the device: auto, HOST:PORT or ray://HOST:PORT.",
+    ),
+)
+
+
+def measure_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --out, --bundle, --sessions, --accept and the others, as `how`."""
+    return grouped_options(function, "how", MeasureOptions, _OPTIONS)
