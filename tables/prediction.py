@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class BlockPrediction:
     """A block's share: milliseconds for one run of the batch, with a 95 % interval.
 
-    `extrapolated` names the axes on which the block lies outside the measured range.
+    `extrapolated` names the axes on which the block lies outside the measured range, and
+    `unstable_share` is how much of `ms` comes from unstable points, a fraction.
     """
 
     block: Block
@@ -30,6 +31,7 @@ class BlockPrediction:
     low_ms: float
     high_ms: float
     extrapolated: tuple[str, ...] = ()
+    unstable_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Prediction(Result):
 
     `by_block` adds up to `ms` less `offset_ms`, the constant of the table's calibration (0 without
     one). `how` says in words what the number stands on. `missing` are blocks that the table does
-    not have and the answer leaves out. An interval that nobody knows is NaN. `setting` is the
+    not have and the answer leaves out. An interval that nobody knows is NaN, and so is one
+    of an extrapolated answer that is wider than the answer itself. `setting` is the
     table's.
     """
 
@@ -65,6 +68,13 @@ class Prediction(Result):
         """The "op.axis" names on which the answer is a guess; empty inside the table."""
         return sorted({f"{p.block.op}.{axis}" for p in self.by_block for axis in p.extrapolated})
 
+    @property
+    def unstable_share(self) -> float:
+        """How much of the blocks' latency comes from unstable points, a fraction."""
+        blocks = sum(part.ms for part in self.by_block)
+        leaning = sum(part.ms * part.unstable_share for part in self.by_block)
+        return leaning / blocks if blocks > 0 else 0.0
+
     def by_different_block(self) -> Iterator[tuple[BlockPrediction, int]]:
         """Yield each different block and how many of it there are, in the order of the model."""
         counts = Counter(part.block for part in self.by_block)
@@ -89,6 +99,7 @@ class Prediction(Result):
             "high_ms": self.high_ms,
             "by_op": self.by_op,
             "extrapolated": self.extrapolated,
+            "unstable_share": self.unstable_share,
             "offset_ms": self.offset_ms,
             "how": self.how,
             "missing": [str(block) for block in self.missing],

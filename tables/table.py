@@ -381,6 +381,8 @@ class LatencyTable(Result):
                 f", brought to whole models by a line fitted on {line.models} of them (held out, "
                 f"it errs by {line.held_out_mape:.1%})"
             )
+        if 2 * half_width > total and any(part.extrapolated for part in parts):
+            half_width = math.nan  # far outside the table an interval says nothing
         return Prediction(
             spec.name,
             total,
@@ -514,19 +516,23 @@ def _predict_on(
     weights = corners.weights * corners.scale[:, None]
     used = np.where(weights == 0, 0.0, half[corners.indices])
     halves = np.sqrt(((weights * used) ** 2).sum(axis=1))
+    unstable = np.array([row.verdict == "unstable" for row in grid.rows])
+    taken = np.abs(np.where(weights == 0, 0.0, weights * grid.values[corners.indices]))
+    shares = (taken * unstable[corners.indices]).sum(axis=1) / np.maximum(taken.sum(axis=1), 1e-300)
     leaning = np.zeros(len(grid.rows))
     leaning_on_extra: dict[tuple[object, str], float] = {}
     parts = []
     for n, block in enumerate(blocks):
         outside = tuple(axis for axis in grid.axes if corners.outside[axis][n])
-        value, width = float(ms[n]), float(halves[n])
+        value, width, share = float(ms[n]), float(halves[n]), float(shares[n])
         row = exact.get(n)
         if row is not None:
             value, width, outside = row.latency_ms, _half_width(row), ()
+            share = float(row.verdict == "unstable")
             leaning_on_extra[row.key] = leaning_on_extra.get(row.key, 0.0) + width
         else:
             np.add.at(leaning, corners.indices[n], weights[n])
-        parts.append(BlockPrediction(block, value, value - width, value + width, outside))
+        parts.append(BlockPrediction(block, value, value - width, value + width, outside, share))
     variance = float(np.sum((leaning * np.where(leaning == 0, 0.0, half)) ** 2))
     return parts, variance + sum(width**2 for width in leaning_on_extra.values())
 

@@ -12,6 +12,11 @@ from ..output import milliseconds, note, print_table
 if TYPE_CHECKING:
     from ...tables import Prediction
 
+_OF_THE_CONSTANT = (
+    "(constant) is what the line through whole models adds once a model; below 0 it takes off what "
+    "blocks measured one by one count too often, such as starting a run."
+)
+
 
 def print_prediction(answer: Prediction) -> None:
     """Print the latency with its interval, and tables of ops and of blocks."""
@@ -41,6 +46,13 @@ def print_prediction(answer: Prediction) -> None:
             for part, count in answer.by_different_block()
         ],
     )
+    if answer.offset_ms:
+        click.echo(_OF_THE_CONSTANT)
+    if answer.unstable_share:
+        click.echo(
+            f"{answer.unstable_share:.0%} of it is read from unstable points (vitprof table info "
+            "--unstable lists them)."
+        )
     if answer.extrapolated:
         note(f"extrapolated on {', '.join(answer.extrapolated)}: a guess, not a measurement.")
 

@@ -139,6 +139,48 @@ def test_outside_the_table_the_answer_is_refused_or_marked(
     assert vit_table.predict_many([wide], extrapolate=True)[0] == pytest.approx(prediction.ms)
 
 
+def test_an_extrapolated_interval_wider_than_the_answer_is_unknown(
+    vit_table: LatencyTable, small_vit: SmallVit
+) -> None:
+    rows = [replace(row, low_ms=0.0, high_ms=2.1 * row.latency_ms) for row in vit_table.rows]
+    wide = LatencyTable(rows, vit_table.setting)
+    one_layer = small_vit(24, 1, 1, 4000)
+    known, unknown = (
+        table.predict(one_layer, extrapolate=True) for table in (vit_table, wide)
+    )
+    assert known.low_ms < known.ms < known.high_ms
+    assert math.isnan(unknown.low_ms)
+    assert math.isnan(unknown.high_ms)
+    assert unknown.ms == pytest.approx(known.ms)
+    inside = LatencyTable(rows, vit_table.setting).predict(small_vit(24, 1, 3, 64))
+    assert inside.low_ms < inside.high_ms, "inside the table a wide interval is one"
+
+
+def test_it_is_said_how_much_of_the_answer_comes_from_unstable_points(
+    vit_table: LatencyTable, small_vit: SmallVit
+) -> None:
+    spec = small_vit(24, 2, 1, 64)
+    assert vit_table.predict(spec).unstable_share == 0.0
+    shaky = [
+        replace(row, verdict="unstable") if row.subject.op == "mlp" else row
+        for row in vit_table.rows
+    ]
+    answer = LatencyTable(shaky, vit_table.setting).predict(spec)
+    assert answer.unstable_share == pytest.approx(answer.by_op["mlp"] / answer.ms)
+    assert answer.report()["unstable_share"] == answer.unstable_share
+    half = [
+        replace(row, verdict="unstable")
+        if row.subject.op == "mlp" and row.subject["embed"] == 16
+        else row
+        for row in vit_table.rows
+    ]
+    between = LatencyTable(half, vit_table.setting).predict_block(
+        Block.of("mlp", embed=20, mlp=64, tokens=5)
+    )
+    left, right = 0.3 + 16 * 64 / 1e3 + 0.05, 0.3 + 24 * 64 / 1e3 + 0.05
+    assert between.unstable_share == pytest.approx(left / (left + right))
+
+
 def test_another_frame_is_marked_too(vit_table: LatencyTable, small_vit: SmallVit) -> None:
     prediction = vit_table.predict(small_vit(resolution=16), extrapolate=True)
     assert prediction.extrapolated == [
