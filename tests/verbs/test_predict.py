@@ -38,6 +38,7 @@ def test_an_answer_shows_itself(table, tmp_path: Path) -> None:
         "high_ms",
         "by_op",
         "extrapolated",
+        "unstable_share",
         "offset_ms",
         "how",
         "missing",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import vitprof
+from vitprof.tables import LatencyTable, Row
+from vitprof.tables.calibration.calibrate import calibrated
 
 
 def test_json_has_the_promised_keys_and_the_sum_of_blocks(run, lut) -> None:
@@ -43,6 +47,40 @@ def test_extrapolation_is_allowed_when_asked_for_and_marked(run, lut) -> None:
     answer = run("predict", "--table", lut, "--model", "vit-large", "--extrapolate", "--json")
     assert answer.code == 0
     assert "attention.embed" in answer.json["extrapolated"]
+
+
+def test_an_interval_that_says_nothing_is_unknown(run, lut) -> None:
+    table = LatencyTable.read_csv(lut)
+    rows = [
+        replace(row, low_ms=0.1 * row.latency_ms, high_ms=9 * row.latency_ms) for row in table.rows
+    ]
+    LatencyTable(rows, table.header).to_csv(lut)
+    ask = ("predict", "--table", lut, "--model", "vit-large", "--extrapolate")
+    assert "(interval unknown)" in run(*ask).out
+    answer = run(*ask, "--json").json
+    assert (answer["low_ms"], answer["high_ms"]) == (None, None)
+
+
+def test_the_constant_and_unstable_points_are_explained(run, lut) -> None:
+    plain = run("predict", "--table", lut, "--model", "deit-small").out
+    assert "(constant)" not in plain
+    assert "unstable" not in plain
+    table = LatencyTable.read_csv(lut)
+    rows = [
+        replace(row, verdict="unstable") if row.subject.op == "mlp" else row for row in table.rows
+    ]
+    specs = [vitprof.ViTSpec.uniform(192, depth, 3, 768, name=str(depth)) for depth in range(1, 5)]
+    whole = [
+        Row(spec, "in_model", latency_ms=ms, low_ms=0.99 * ms, high_ms=1.01 * ms)
+        for spec in specs
+        for ms in [table.predict(spec).ms + 1]
+    ]
+    calibrated(LatencyTable([*rows, *whole], table.header)).to_csv(lut)
+    answer = run("predict", "--table", lut, "--model", "deit-small")
+    assert "(constant) is what the line through whole models adds once a model" in answer.out
+    share = run("predict", "--table", lut, "--model", "deit-small", "--json").json["unstable_share"]
+    assert f"{share:.0%} of it is read from unstable points" in answer.out
+    assert 0.5 < share < 0.8
 
 
 def test_another_setting_is_refused(run, lut) -> None:
