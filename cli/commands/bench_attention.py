@@ -8,7 +8,7 @@ import click
 
 from ..options.data import train_device_option
 from ..output import json_option, note, print_json
-from ..reports.attention import print_attention
+from ..reports.attention import note_doubtful_cases, print_attention
 
 
 @click.command(
@@ -108,7 +108,5 @@ def bench_attention(
         for remark in result.where_it_pays:
             note(remark)
         note(f"written: {out}")
-    for one in result.cases:
-        if one.error:
-            note(f"failed: {one.case.in_words}: {one.error}")
+    note_doubtful_cases(result)
     return int(result.is_doubtful)

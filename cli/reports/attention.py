@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..output import print_table
+from ..output import note, print_table
 
 if TYPE_CHECKING:
     from ...verbs.bench_attention import AttentionResult
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def print_attention(result: AttentionResult) -> None:
     """Print a line a case."""
     print_table(
-        ("case", "fused ms", "plain ms", "plain / fused", "95 % interval"),
+        ("case", "fused ms", "plain ms", "plain / fused", "95 % interval", "verdict"),
         [
             (
                 f"{one.case.what}: {one.case.in_words}",
@@ -21,7 +21,23 @@ def print_attention(result: AttentionResult) -> None:
                 "-" if one.error else f"{one.plain_ms:.4g}",
                 "-" if one.error else f"{one.speedup:.2f}",
                 "-" if one.error else f"{one.low:.2f} .. {one.high:.2f}",
+                one.verdict,
             )
             for one in result.cases
         ],
     )
+
+
+def note_doubtful_cases(result: AttentionResult) -> None:
+    """Tell which cases failed, and how many are unstable."""
+    from ...profiler.attention.timing import UNSTABLE_ABOVE
+
+    for one in result.cases:
+        if one.error:
+            note(f"failed: {one.case.in_words}: {one.error}")
+    unstable = [one for one in result.cases if one.verdict == "unstable"]
+    if unstable:
+        note(
+            f"unstable: {len(unstable)} of {len(result.cases)} ratios are not known within "
+            f"{UNSTABLE_ABOVE:.0%}: stop other programs and measure again, or give more --runs."
+        )

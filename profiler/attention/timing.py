@@ -29,6 +29,8 @@ Mode = Literal["training", "inference"]
 MODES: tuple[Mode, ...] = ("training", "inference")
 # Called after each pair of timed runs with how many are done, of how many.
 OnRun = Callable[[int, int], None]
+# Half of a ratio's 95 % interval, beyond which it is called unstable.
+UNSTABLE_ABOVE = 0.10
 DTYPES = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -75,9 +77,17 @@ class Compared:
     plain_peak: int | None = None
     error: str = ""
 
+    @property
+    def verdict(self) -> Literal["stable", "unstable", "failed"]:
+        """Return "unstable" where the ratio's interval is wider than 10 % to both sides."""
+        if self.error:
+            return "failed"
+        wide = (self.high - self.low) / 2 > UNSTABLE_ABOVE * self.speedup
+        return "unstable" if wide else "stable"
+
     def as_dict(self) -> dict[str, Any]:
         values = asdict(self)
-        return {**values.pop("case"), **values}
+        return {**values.pop("case"), **values, "verdict": self.verdict}
 
 
 def compare_model(

@@ -83,17 +83,27 @@ class Passes:
                     break
                 due = [p for p in points if nth <= self._wanted(p) and lacks(journal, p, nth)]
                 yield from self._one_pass(points, due, journal, workshop)
-            cut_short = [point for point in points if point.key not in journal.done]
-            for point in cut_short:
-                self._finish(point, journal)
-            if cut_short:
-                self._report(points, journal)
+            self._end_short(points, journal)
             narrow = self._narrow_predictions if self.representatives else self._narrow
             yield from narrow(points, journal, workshop)
         finally:
             for executable in self._open.values():
                 executable.close()
             self._open.clear()
+
+    def _end_short(self, points: Sequence[Point], journal: MemoryJournal) -> None:
+        """Finish the points that lack sessions because the time was over, and say how many."""
+        cut_short = [point for point in points if point.key not in journal.done]
+        lacking = sum(
+            max(self._wanted(point) - len(journal.partial.get(point.key, ())), 0)
+            for point in cut_short
+        )
+        for point in cut_short:
+            self._finish(point, journal)
+        if cut_short:
+            stage, done, total, detail = progress(points, journal, self.protocol)
+            over = f"{detail}, {total - lacking} of {total} sessions in the time given"
+            self.on_progress(stage, done, total, over)
 
     def _open_reference(self, reference: Reference | None, workshop: Workshop) -> None:
         """Open several sessions of the reference and keep the one of the middling speed.

@@ -145,9 +145,7 @@ def test_an_extrapolated_interval_wider_than_the_answer_is_unknown(
     rows = [replace(row, low_ms=0.0, high_ms=2.1 * row.latency_ms) for row in vit_table.rows]
     wide = LatencyTable(rows, vit_table.setting)
     one_layer = small_vit(24, 1, 1, 4000)
-    known, unknown = (
-        table.predict(one_layer, extrapolate=True) for table in (vit_table, wide)
-    )
+    known, unknown = (table.predict(one_layer, extrapolate=True) for table in (vit_table, wide))
     assert known.low_ms < known.ms < known.high_ms
     assert math.isnan(unknown.low_ms)
     assert math.isnan(unknown.high_ms)

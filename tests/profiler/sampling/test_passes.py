@@ -144,7 +144,8 @@ def test_over_its_budget_a_run_still_gives_every_point_a_session(
         budget_s=0.0,
         on_progress=lambda *counts: seen.append(counts),
     )
-    assert seen[-1] == ("measuring", 15, 15, "3/3 points"), "a finished run does not end at 20 %"
+    over = "3/3 points, 3 of 15 sessions in the time given"
+    assert seen[-1] == ("measuring", 15, 15, over), "a finished run does not end at 20 %"
     assert [row.sessions for row in table.rows] == [1, 1, 1]
 
 
