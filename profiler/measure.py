@@ -24,6 +24,8 @@ from .sampling.passes import Passes
 from .sampling.protocol import Protocol
 from .sampling.reference import choose_references
 from .sampling.sharpened import sharpened
+from .sampling.statistics import PRIOR_SESSION_SD
+from .sampling.verdict import point_row
 from .target import Target
 from .workshop import Artifacts, Workshop
 
@@ -102,8 +104,7 @@ def measure_models(
     """Measure whole models, interleaved, without a file; one row a spec, in their order.
 
     With `references` their medians are brought to the speed at which each takes its `speed_ms` (by
-    default the undisturbed machine's): those of a table, to compare with it. An open `workshop`
-    keeps what was compiled.
+    default the undisturbed machine's). An open `workshop` keeps what was compiled.
     """
     protocol = with_threads(protocol or Protocol(), target.setting.threads)
     points = [Point(spec, "in_model") for spec in dict.fromkeys(specs)]
@@ -124,6 +125,36 @@ def measure_models(
     sharp = sharpened(journal, protocol, passes.speed_ms)
     rows = [sharp.rows[Point(spec, "in_model").key] for spec in specs]
     return ModelRows(rows, sharp.drifts.get(passes.references.models))
+
+
+def rows_of_models(
+    specs: Sequence[Spec],
+    journals: Sequence[MemoryJournal],
+    protocol: Protocol,
+    *,
+    references: References,
+    speed_ms: Mapping[Reference | None, float],
+    exponents: Mapping[str, float] | None = None,
+) -> ModelRows:
+    """Return models from all their sessions in several journals; each spec has one at least.
+
+    `speed_ms` is what each reference takes at the speed that they are brought to, `exponents` what
+    is believed of how they follow it, by kind. A model that failed keeps its failed row.
+    """
+    joined = MemoryJournal()
+    for journal in journals:
+        for row in (row for rows in journal.partial.values() for row in rows):
+            joined.append_session(row)
+    for spec in dict.fromkeys(specs):
+        point = Point(spec, "in_model")
+        if sessions := joined.partial.get(point.key):
+            row = point_row(point, sessions, protocol, PRIOR_SESSION_SD)
+            joined.append_point(replace(row, reference=references.of(spec)))
+        else:
+            joined.append_point(next(j.done[point.key] for j in journals if point.key in j.done))
+    sharp = sharpened(joined, protocol, speed_ms, exponents=exponents)
+    rows = [sharp.rows[Point(spec, "in_model").key] for spec in specs]
+    return ModelRows(rows, sharp.drifts.get(references.models))
 
 
 def header_of(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..progress import ProgressOption, shown_progress
+from ..quantities import Quantity, seconds
 
 if TYPE_CHECKING:
-    from ..profiler.validation.validate import ValidationResult
+    from ..profiler.validation.result import ValidationResult
     from ..spaces.space import SearchSpace
     from ..tables import LatencyTable
 
@@ -23,12 +24,16 @@ def validate(
     seed: int = 0,
     train: int = 0,
     sessions: int = 5,
+    time: Quantity | None = None,
     progress: ProgressOption = False,
 ) -> ValidationResult:
     """Measure random models that the table never saw, twice, and compare.
 
-    Beside the table stand its rivals on the same models, and the noise floor: how far the second
-    measurement differs from the first.
+    Beside the table stand its rivals on the same models, and the noise floor: how far a second
+    measurement would differ from this one. Models are measured in rounds, each of one fresh session
+    a model. Two rounds are a complete answer, and further ones narrow it, until one more is
+    expected to change the MAPE by less than a tenth of its interval's width. Ctrl-C after two
+    rounds ends it with what is known by then.
 
     Args:
         table: A table of this machine, or its file.
@@ -37,11 +42,14 @@ def validate(
         samples: How many unseen models.
         seed: Of the random models.
         train: So many further models are measured for the learned rivals; 0 leaves those out.
-        sessions: Fresh sessions a model, each time.
+        sessions: Rounds at the most (2 at least).
+        time: Start no further round after so many seconds, or "60s", "3m". Where that is too short
+            for two rounds of all models, it is fewer, spread over the range of MACs.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
-        The errors as fractions, and all latencies in ms; `plot()` draws them.
+        The errors as fractions, and all latencies in ms; `plot()` draws them. `interval` is the
+        MAPE's 95 % interval, `rounds` how many there were, and `stopped` why not more.
 
     Raises:
         UserError: The table is of another machine, unfinished, or does not cover the models.
@@ -52,12 +60,12 @@ def validate(
         >>> result.errors.mape  # doctest: +SKIP
         0.021
     """
-    from ..profiler.sampling.protocol import Protocol
     from ..profiler.target import open_target_of
     from ..profiler.validation.drawing import draw_for
     from ..profiler.validation.validate import validate_table
     from ..tables import LatencyTable
 
+    time_s = None if time is None else seconds(time)
     if isinstance(table, (str, os.PathLike)):
         table = LatencyTable.read_csv(os.fspath(table))
     if table.unfinished:
@@ -76,8 +84,7 @@ def validate(
             samples=samples,
             training_samples=train,
             seed=seed,
-            protocol=Protocol(
-                sessions=sessions, model_sessions=sessions, extra_sessions=0, seed=seed
-            ),
+            rounds=sessions,
+            time_s=time_s,
             on_progress=on_progress,
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..exit_codes import INTERRUPTED
 from ..options.family import family_and_space, space_option
 from ..options.table_and_setting import check_picture, check_writable, table_option
 from ..output import json_option, note, print_json
@@ -45,7 +46,12 @@ from ..reports.validation import print_validation, write_models
     default=5,
     show_default=True,
     type=click.IntRange(1, 99),
-    help="Fresh sessions a model, each time; 10 more where they differ.",
+    help="Rounds at the most (2 at least); in each, every model gets a fresh session.",
+)
+@click.option(
+    "--time",
+    help="Start no further round after this time, e.g. 60s or 3m; where it is too short for two "
+    "rounds, fewer models are measured.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
@@ -59,14 +65,16 @@ def validate(
     seed: int,
     train: int,
     sessions: int,
+    time: str | None,
     plot: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> int:
     """Measure random models the table never saw, twice, and compare.
 
-    Beside the table stand its rivals on the same models, and the noise floor: how far the second
-    measurement differs from the first.
+    Beside the table stand its rivals on the same models, and the noise floor: how far a second
+    measurement would differ from this one. Two rounds are an answer, further ones narrow it; Ctrl-C
+    prints what is known by then.
     """
     from ...verbs.validate import validate as validate_table
 
@@ -83,6 +91,7 @@ def validate(
         seed=seed,
         train=train,
         sessions=sessions,
+        time=time,
         progress=not as_json,
     )
     if out:
@@ -95,4 +104,7 @@ def validate(
         print_validation(result)
         for path in filter(None, (out, plot)):
             note(f"written: {path}")
+    if result.stopped == "interrupted":
+        note("interrupted; this is the answer so far.")
+        return INTERRUPTED
     return 0

@@ -10,7 +10,15 @@ import click
 from ..output import print_table
 
 if TYPE_CHECKING:
-    from ...profiler.validation.validate import ValidationResult
+    from ...profiler.validation.result import ValidationResult
+
+
+WHY = {
+    "rounds": "all rounds are done",
+    "settled": "another round is not expected to change it",
+    "time": "the time is over",
+    "interrupted": "interrupted",
+}
 
 
 def print_validation(result: ValidationResult) -> None:
@@ -52,6 +60,11 @@ def print_validation(result: ValidationResult) -> None:
             )
             for name, e, count in lines
         ],
+    )
+    low, high = result.interval
+    click.echo(
+        f"MAPE {result.errors.mape:.2%} (95 % interval {low:.2%} to {high:.2%}) after "
+        f"{result.rounds} rounds in {result.seconds:.0f} s: {WHY[result.stopped]}."
     )
     click.echo(
         f"{result.coverage:.0%} of the {len(result.models)} measurements lie in the table's 95 % "

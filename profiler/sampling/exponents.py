@@ -13,7 +13,7 @@ with b = 1, by 2.2 % with the slopes of each run alone, and by 1.4 % so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,15 +29,21 @@ ERROR_INFLATION = 2.0
 ROUNDS = 8
 
 
-def with_exponents(rows: Mapping[object, Row]) -> dict[object, Row]:
-    """Return the rows, by the same keys, each with the exponent that its kind shows."""
-    kinds: dict[tuple[object, object], list[object]] = {}
+def with_exponents(
+    rows: Mapping[object, Row], believed: Mapping[str, float] | None = None
+) -> dict[object, Row]:
+    """Return the rows, by the same keys, each with the exponent that its kind shows.
+
+    `believed` are exponents by kind that were seen before, as `exponents_of` a table.
+    """
+    believed = believed or {}
+    kinds: dict[tuple[str, object], list[object]] = {}
     for key, row in rows.items():
         if row.reference_ms and len(row.reference_ms) == len(row.session_ms):
             kinds.setdefault((kind_of(row), row.reference), []).append(key)
     found = dict(rows)
-    for keys in kinds.values():
-        exponent = round(exponent_of([rows[key] for key in keys]), 4)
+    for (kind, _), keys in kinds.items():
+        exponent = round(exponent_of([rows[key] for key in keys], believed.get(kind)), 4)
         found |= {key: replace(rows[key], exponent=exponent) for key in keys}
     return found
 
@@ -48,9 +54,22 @@ def kind_of(row: Row) -> str:
     return f"model {subject.family}" if row.is_model else subject.op  # type: ignore[union-attr]
 
 
-def exponent_of(rows: Sequence[Row]) -> float:
-    """Return the exponent of rows of one kind: the posterior mean of their common slope."""
+def exponents_of(rows: Iterable[Row]) -> dict[str, float]:
+    """Return the mean exponent of each kind, of the rows that a reference has corrected."""
+    kinds: dict[str, list[float]] = {}
+    for row in rows:
+        if row.reference_ms:
+            kinds.setdefault(kind_of(row), []).append(row.exponent)
+    return {kind: float(np.mean(exponents)) for kind, exponents in kinds.items()}
+
+
+def exponent_of(rows: Sequence[Row], believed: float | None = None) -> float:
+    """Return the exponent of rows of one kind: the posterior mean of their common slope.
+
+    `believed` takes the place of the prior's mean.
+    """
     mean, sd = PRIOR_OF_MODELS if rows[0].is_model else PRIOR_OF_BLOCKS
+    mean = mean if believed is None else believed
     t, r = _about_their_means(rows)
     slope, error = _slope(t, r)
     if error is None:

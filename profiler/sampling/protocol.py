@@ -63,3 +63,19 @@ def fixed_protocol(sessions: int, warmup: int, runs: int, threads: int) -> Proto
         model_extra_sessions=0,
         sampling=sampling,
     )
+
+
+# A run of a whole model is long. What differs is its sessions, so that more runs of one say little.
+MODEL_SAMPLING = SamplingPlan(timed_ms=120.0, min_runs=4, max_runs=12)
+
+
+def protocol_of_rounds(rounds: int, seed: int = 0) -> Protocol:
+    """Return the protocol of whole models in rounds of one session each, see `rounds.py`."""
+    return Protocol(
+        sessions=rounds,
+        model_sessions=rounds,
+        extra_sessions=0,
+        model_extra_sessions=0,
+        seed=seed,
+        sampling=MODEL_SAMPLING,
+    )

@@ -39,11 +39,13 @@ def sharpened(
     protocol: Protocol,
     speed_ms: Mapping[Reference | None, float],
     before: Mapping[Reference | None, Readings] | None = None,
+    exponents: Mapping[str, float] | None = None,
 ) -> Sharpened:
     """Judge every row again, now that the machine's speed and the common spread are known.
 
     `speed_ms` is what each reference takes at the speed that rows are brought to; by default at
-    that of the undisturbed machine. `before` is what references showed in earlier runs.
+    that of the undisturbed machine. `before` is what references showed in earlier runs, and
+    `exponents` how kinds of rows are believed to follow them.
     """
     sessions = (row for rows in journal.partial.values() for row in rows)
     counted = histograms(sessions, before or {})
@@ -55,7 +57,7 @@ def sharpened(
         return speed_ms.get(row.reference, own)
 
     done = {key: row for key, row in journal.done.items() if row.verdict != "failed"}
-    done = with_exponents(done)
+    done = with_exponents(done, exponents)
     medians: dict[Reference | None, list[Sequence[float]]] = {}
     for row in done.values():
         medians.setdefault(row.reference, []).append(corrected_sessions(row, speed(row)))

@@ -35,6 +35,7 @@ def draw_validation(
     noise_floor: PredictionErrors,
     rivals: Mapping[str, Rival],
     setting: Setting,
+    mape_interval: tuple[float, float],
 ) -> Figure:
     """Return the picture of a validation; interval: the low and high ends of predictions."""
     from matplotlib.figure import Figure
@@ -58,7 +59,8 @@ def draw_validation(
     left.set(
         xlabel="measured, ms",
         ylabel="predicted, ms",
-        title=f"MAPE {errors.mape:.1%}, {errors.within_5:.0%} within ±5 %\n"
+        title=f"MAPE {errors.mape:.2%} ({mape_interval[0]:.2%} to {mape_interval[1]:.2%}), "
+        f"{errors.within_5:.0%} within ±5 %\n"
         f"a second measurement differs by {noise_floor.mape:.1%}",
     )
     logarithmic(left, measured.tolist(), predicted.tolist())

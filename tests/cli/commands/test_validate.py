@@ -6,6 +6,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from vitprof.profiler.validation.twice import Answer
 from vitprof.tables import LatencyTable
 
 pytestmark = pytest.mark.slow
@@ -38,6 +39,7 @@ def test_json_picture_and_csv_say_the_same(run, measured, tmp_path) -> None:
     assert list(frame.columns) == [
         "model",
         "measured_ms",
+        "first_ms",
         "again_ms",
         "predicted_ms",
         "low_ms",
@@ -48,8 +50,12 @@ def test_json_picture_and_csv_say_the_same(run, measured, tmp_path) -> None:
     errors = frame["predicted_ms"] / frame["measured_ms"] - 1
     assert result["table"]["mape"] == pytest.approx(errors.abs().mean(), abs=1e-4)
     assert result["table"]["bias"] == pytest.approx(errors.mean(), abs=1e-4)
-    floor = frame["measured_ms"] / frame["again_ms"] - 1
-    assert result["noise_floor"]["mape"] == pytest.approx(floor.abs().mean(), abs=1e-4)
+    floor = (frame["first_ms"] / frame["again_ms"] - 1).abs().mean()
+    assert 0 < result["noise_floor"]["mape"] < floor, "of one session each it is larger"
+    assert result["interval"][0] <= result["table"]["mape"] <= result["interval"][1]
+    assert (result["rounds"], result["asked"]) == (2, 3)
+    assert result["stopped"] in ("rounds", "settled")
+    assert result["seconds"] > 0
     inside = (frame["low_ms"] <= frame["measured_ms"]) & (frame["measured_ms"] <= frame["high_ms"])
     assert result["coverage"] == pytest.approx(inside.mean(), abs=1e-4)
     assert np.ptp(matplotlib.image.imread(plot)[:, :, :3], axis=2).max() > 0.2
@@ -68,9 +74,26 @@ def test_for_people_every_predictor_has_a_line(run, measured) -> None:
         "not corrected for drift",
         "95 % interval",
         "of the 3 measurements",
+        "after 2 rounds in",
     ):
         assert words in answer.out
     assert "MLP" not in answer.out
+
+
+def test_interrupted_after_two_rounds_it_prints_the_answer_so_far(
+    run, measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = measured
+    monkeypatch.setattr(Answer, "is_settled", property(interrupted))
+    answer = run("validate", "--table", path, "--samples", "4", "--time", "10m", "--json")
+    assert answer.code == 130
+    assert "interrupted" in answer.err
+    assert (answer.json["rounds"], answer.json["stopped"]) == (2, "interrupted")
+    assert answer.json["samples"] == 4
+
+
+def interrupted(_: Answer) -> bool:
+    raise KeyboardInterrupt
 
 
 def test_the_seed_makes_the_same_models_again(run, measured, tmp_path) -> None:
@@ -102,6 +125,7 @@ def test_a_table_of_another_machine_is_refused(run, measured) -> None:
         (("--train", "-1"), ["--train", "-1"]),
         (("--sessions", "0"), ["--sessions", "0"]),
         (("--seed", "x"), ["--seed"]),
+        (("--time", "soon"), ["soon", "60s, 2m or 1h"]),
         (("--family", "vitt"), ["vitt", "did you mean 'vit'"]),
     ],
     ids=" ".join,

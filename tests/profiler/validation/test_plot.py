@@ -10,8 +10,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 from vitprof.profiler.validation.plot import NAMES
+from vitprof.profiler.validation.result import ValidationResult
 from vitprof.profiler.validation.rival import Rival
-from vitprof.profiler.validation.validate import ValidationResult
 from vitprof.tables import Setting
 from vitprof.tables.comparison.errors_of_prediction import PredictionErrors
 
@@ -45,6 +45,12 @@ def result() -> ValidationResult:
         0.95,
         rivals,
         Setting("cpu", "onnxruntime", "CPUExecutionProvider"),
+        first_ms=measured.tolist(),
+        interval=(0.012, 0.02),
+        rounds=3,
+        seconds=61.0,
+        stopped="settled",
+        asked=12,
     )
 
 
