@@ -13,6 +13,7 @@ from vitprof.profiler.sampling.exponents import (
     PRIOR_OF_BLOCKS,
     PRIOR_OF_MODELS,
     exponent_of,
+    exponents_of,
     kind_of,
     with_exponents,
 )
@@ -106,3 +107,22 @@ def test_each_kind_and_reference_has_its_own(row_of: Callable[..., Row]) -> None
     assert by_kind["model vit"] < PRIOR_OF_MODELS[0]
     assert found[bare.key].exponent == 1.0
     assert len({row.exponent for row in found.values()}) == 4
+
+
+def test_what_a_table_showed_is_believed_in_place_of_experience(
+    row_of: Callable[..., Row],
+) -> None:
+    other = ViTSpec.uniform(8, 2, 1, resolution=4, patch=2, in_channels=1, classes=2, name="two")
+    of_table = [
+        Row(MODEL, "in_model", reference_ms=(1.0,), exponent=0.8),
+        Row(other, "in_model", reference_ms=(1.0,), exponent=0.9),
+        Row(BLOCKS[0], reference_ms=(1.0,), exponent=1.1),
+        row_of(BLOCKS[1], 3.0),  # without a reference, and so without an exponent of its own
+    ]
+    believed = exponents_of(of_table)
+    assert believed == pytest.approx({"model vit": 0.85, "mlp": 1.1})
+    one_session = rows_of([MODEL, *BLOCKS, *ATTENTION], 1.3, noise=0.01, seed=1, sessions=1)
+    by_kind = {kind_of(row): row.exponent for row in with_exponents(one_session, believed).values()}
+    assert by_kind == pytest.approx(
+        {"model vit": 0.85, "mlp": 1.1, "attention": PRIOR_OF_BLOCKS[0]}
+    )
