@@ -13,7 +13,7 @@ from ..protocol import BackendError, BackendOptions
 from ..random_input import input_dtype, seeded_input
 from .int8 import DYNAMIC, INT8_DTYPES, dynamic_int8, static_int8
 from .prepared import is_prepared, prepared_model, unoptimised
-from .session_options import CPU_PROVIDER, session_options
+from .session_options import CPU_PROVIDER, cores_of_workers, session_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,9 +138,10 @@ class OnnxRuntimeBackend:
             "threads": options.threads,
             "inter_op_threads": 1,
             "execution": "sequential",
-            "spinning": False,
+            "spinning": options.threads > 1,
             "optimization": options.optimization,
             "dtype": options.dtype,
+            **({"pinned": True} if cores_of_workers(options.threads) else {}),
         }
 
 

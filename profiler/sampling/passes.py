@@ -19,6 +19,7 @@ from ...tables.references import NO_REFERENCES, Reference, References
 from ...tables.row import READINGS
 from ...tables.speed_histogram import SpeedHistogram
 from ..journal import MemoryJournal
+from ..place.pinned import pinned
 from ..plan import Point, Subject
 from ..target import Target
 from ..workshop import CannotBuildError, Workshop
@@ -242,7 +243,8 @@ class Passes:
             self.target.backend.trouble()  # what was before does not matter
             reference = self.references.of(group[0].subject)
             readings: list[float] = []
-            samples = self._sample(sessions, broken, reference, readings)
+            with pinned(self.target.setting.threads):
+                samples = self._sample(sessions, broken, reference, readings)
             if reference is not None and readings:
                 row = readings_row(reference, readings)
                 journal.append_session(row)

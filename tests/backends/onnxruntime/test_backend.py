@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from importlib import metadata
 
@@ -75,17 +76,22 @@ def test_every_optimization_level_reaches_the_session(backend, artifact, optimiz
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_session_has_the_threads_asked_for_and_does_not_spin(
-    backend, artifact, threads
+def test_the_session_has_the_threads_asked_for_and_spins_only_to_wait_for_others(
+    backend, artifact, threads, monkeypatch
 ) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     with backend.load(artifact, BackendOptions(threads=threads)) as executable:
         options = executable.session_options
     assert options.intra_op_num_threads == threads
     assert options.inter_op_num_threads == 1
     assert options.execution_mode == onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    spins = options.get_session_config_entry("session.intra_op.allow_spinning")
+    assert spins == ("1" if threads > 1 else "0")
     assert options.get_session_config_entry("session.force_spinning_stop") == "1"
     assert options.log_severity_level == 3
+    if threads > 1:  # the worker's core, counted from 1; the calling thread has the first
+        affinities = options.get_session_config_entry("session.intra_op_thread_affinities")
+        assert affinities == "2"
 
 
 def test_every_load_is_a_fresh_session(backend, artifact) -> None:
@@ -220,7 +226,8 @@ def test_the_environment_is_json_and_says_what_matters(backend) -> None:
     assert facts["onnxruntime"] == onnxruntime.__version__
     assert facts["torch"] == torch.__version__
     assert facts["threads"] == 2
-    assert facts["spinning"] is False
+    assert facts["spinning"] is True
+    assert backend.environment(BackendOptions(threads=1))["spinning"] is False
     assert facts["optimization"] == "basic"
     assert facts["provider"] == "CPUExecutionProvider"
 
