@@ -161,6 +161,7 @@ _BUILT_IN = {
 RESERVED = (
     "model",
     "table",
+    "at",
     "data",
     "out",
     "target",

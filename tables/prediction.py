@@ -12,6 +12,7 @@ from ..models import Block
 from ..results import Result
 from .picture import setting_in_words
 from .setting import Setting
+from .speed import Speed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +42,10 @@ class Prediction(Result):
     `by_block` adds up to `ms` less `offset_ms`, the constant of the table's calibration (0 without
     one). `how` says in words what the number stands on. `missing` are blocks that the table does
     not have and the answer leaves out. An interval that nobody knows is NaN, and so is one
-    of an extrapolated answer that is wider than the answer itself. `setting` is the
-    table's.
+    of an extrapolated answer that is wider than the answer itself. `setting` is the table's.
+    `at` is the speed of the machine that `ms` is at, None where the table does not know.
+    `undisturbed_ms`, `typical_ms` and `p90_ms` are what the model takes at each speed, as
+    `vitprof.predict` finds them; None where the table does not know.
     """
 
     model: str
@@ -54,6 +57,10 @@ class Prediction(Result):
     how: str = ""
     missing: Sequence[Block] = ()
     setting: Setting | None = None
+    at: Speed | None = None
+    undisturbed_ms: float | None = None
+    typical_ms: float | None = None
+    p90_ms: float | None = None
 
     @property
     def by_op(self) -> dict[str, float]:
@@ -104,6 +111,10 @@ class Prediction(Result):
             "how": self.how,
             "missing": [str(block) for block in self.missing],
             "setting": self.setting.as_dict() if self.setting else None,
+            "at": self.at,
+            "undisturbed_ms": self.undisturbed_ms,
+            "typical_ms": self.typical_ms,
+            "p90_ms": self.p90_ms,
         }
 
     def to_frame(self) -> pd.DataFrame:

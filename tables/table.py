@@ -195,6 +195,18 @@ class LatencyTable(Result):
             dict.fromkeys(row.subject.op for row in self.rows if isinstance(row.subject, Block))
         )
 
+    @property
+    def stated_at(self) -> Speed | None:
+        """The speed of the machine that latencies are at; None where the table cannot know."""
+        stated = self.header.stated_at
+        return stated if stated in self.known_speeds else None
+
+    @property
+    def known_speeds(self) -> list[Speed]:
+        """The speeds that `at` can move the table to."""
+        needed = {row.reference for row in self.rows if row.verdict != "failed"}
+        return [one for one in SPEEDS if needed and needed <= set(self.header.reference_ms(one))]
+
     def at(self, speed: Speed | str) -> Self:
         """Return the same table with latencies at a speed of the machine.
 
@@ -238,12 +250,7 @@ class LatencyTable(Result):
         return {reference: ms / own[reference] for reference, ms in at.items()}
 
     def _lacks_speed(self, speed: Speed) -> str:
-        known = [
-            one
-            for one in SPEEDS
-            if len(self.header.reference_ms(one))
-            == len({row.reference for row in self.rows if row.verdict != "failed"})
-        ]
+        known = self.known_speeds
         if self.header.imported:
             why = "its rows are another tool's, which says nothing of the machine's speed"
         elif not known:
@@ -393,6 +400,7 @@ class LatencyTable(Result):
             how=how,
             missing=missing,
             setting=self.setting,
+            at=self.stated_at,
         )
 
     def predict_many(

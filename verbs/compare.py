@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from ..tables import LatencyTable
     from ..tables.comparison.across import Across
     from ..tables.comparison.comparison import Comparison
+    from ..tables.speed import Speed
 
 
 def compare(
     models: Path | Spec | Sequence[Path | Spec] = (),
     tables: Path | LatencyTable | Sequence[Path | LatencyTable] = "lut.csv",
     *,
+    at: Speed | str | None = None,
     samples: int = 0,
     seed: int = 0,
     measure: bool = False,
@@ -38,6 +40,8 @@ def compare(
         models: Names, specs' JSON files, folders or Specs (default: every named model that the
             table covers).
         tables: A table or its file, or several.
+        at: State latencies at this speed of the table's machine: "undisturbed", "typical" or "p90"
+            (default: the one that the table is stated at).
         samples: Add so many random models from the (first) table's range.
         seed: Of the random models.
         measure: Measure the models on this machine too; with one table only.
@@ -69,11 +73,11 @@ def compare(
                 "`measure` works with one `tables`: this machine is one device; measure its table "
                 "and compare that one."
             )
-        by_label = _labelled(several)
+        by_label = _labelled(several, at)
         specs = _chosen(next(iter(by_label.values())), named, samples, seed, extrapolate)
         strict = not samples and bool(named)
         return compare_tables(by_label, _covered(by_label, specs, strict, extrapolate), extrapolate)
-    table = table_of(several[0])
+    table = table_of(several[0], at)
     specs = _chosen(table, named, samples, seed, extrapolate)
     if not measure:
         return compare_models(table, specs, extrapolate=extrapolate)
@@ -123,9 +127,11 @@ def _known(table: LatencyTable, extrapolate: bool) -> list[Spec]:
     return found
 
 
-def _labelled(tables: Sequence[Path | LatencyTable]) -> dict[str, LatencyTable]:
+def _labelled(
+    tables: Sequence[Path | LatencyTable], at: Speed | str | None
+) -> dict[str, LatencyTable]:
     """Return the tables by label: the file's name, or its whole path where names are alike."""
-    read = [table_of(table) for table in tables]
+    read = [table_of(table, at) for table in tables]
     paths = [FilePath(table.source) for table in read]
     if len(set(paths)) < len(paths):
         raise UserError("one of `tables` is given twice; give each once.")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..models import Spec
     from ..search.impact.impact import Impact
     from ..tables import LatencyTable
+    from ..tables.speed import Speed
     from ..training.data.images import Images
 
 _WHOLE = ("top1", "latency_ms")
@@ -74,6 +75,7 @@ class ImpactResult(Result):
             "images": len(self.images),
             "top1": self.impacts[0].accuracy,
             "latency_ms": self.impacts[0].ms,
+            "at": self.table.stated_at,
             "modules": [
                 {key: value for key, value in row.items() if key not in _WHOLE}
                 for row in self.rows()
@@ -116,6 +118,7 @@ def impact(
     model: str | Path | Spec,
     table: PathLike | LatencyTable = "lut.csv",
     *,
+    at: Speed | str | None = None,
     data: str | Path,
     checkpoint: str | Path | None = None,
     images: int | None = None,
@@ -138,6 +141,8 @@ def impact(
     Args:
         model: a folder with a model, a name, a spec's JSON file, or a Spec.
         table: a table that covers the model and what is left of it, or its file.
+        at: latencies are at this speed of the table's machine: "undisturbed", "typical" or "p90";
+            None: the one that the table is stated at.
         data: the images, see `vitprof.train`.
         checkpoint: the model's weights; None: those in its folder.
         images: test on so many images of the test part, drawn at random; None: all.
@@ -170,7 +175,7 @@ def impact(
     refuse_texts(spec, "vitprof impact")
     removable(spec)
     weights = weights_or_refuse(model, checkpoint)
-    lookup = table_of(table)
+    lookup = table_of(table, at)
     with shown_progress(progress) as on_progress:
         dataset = load_dataset(
             str(data), resolution or getattr(spec, "resolution", None), on_progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..notes import warn
@@ -11,12 +12,14 @@ from .inputs import Path, spec_of
 if TYPE_CHECKING:
     from ..models import Spec
     from ..tables import LatencyTable, Prediction
+    from ..tables.speed import Speed
 
 
 def predict(
     model: Path | Spec,
     table: Path | LatencyTable = "lut.csv",
     *,
+    at: Speed | str | None = None,
     extrapolate: bool = False,
     partial: bool = False,
     require_device: str | None = None,
@@ -29,6 +32,8 @@ def predict(
     Args:
         model: A name, a spec's JSON file, a model's folder, or a Spec.
         table: A table, or its file.
+        at: State latencies at this speed of the table's machine: "undisturbed", "typical" or "p90"
+            (default: the one that the table is stated at).
         extrapolate: Answer outside the measured range too, and mark it.
         partial: Predict the blocks that the table has, and list those it lacks in `missing`.
         require_device: Refuse a table of another device.
@@ -37,11 +42,12 @@ def predict(
         require_threads: Refuse a table of another number of threads.
 
     Returns:
-        Milliseconds for one run of the table's batch with a 95 % interval, and each block's share.
+        Milliseconds for one run of the table's batch with a 95 % interval, and each block's share;
+        and in `undisturbed_ms`, `typical_ms` and `p90_ms` those at each speed that the table knows.
 
     Raises:
-        UserError: An unknown model, a damaged table, one of another setting than required, or one
-            that does not cover the model.
+        UserError: An unknown model, a damaged table, one of another setting than required, one
+            that does not cover the model or does not know the speed.
 
     Example:
         >>> import vitprof
@@ -49,11 +55,22 @@ def predict(
         >>> answer.ms, answer.by_op["attention"]  # doctest: +SKIP
         (26.6, 12.4)
     """
-    lut = table_of(table)
+    lut = table_of(table, at)
     lut.check_setting(
         device=require_device, batch=require_batch, dtype=require_dtype, threads=require_threads
     )
-    answer = lut.predict(spec_of(model), extrapolate=extrapolate, partial=partial)
+    spec = spec_of(model)
+    answer = lut.predict(spec, extrapolate=extrapolate, partial=partial)
+    at_each: dict[str, float] = {
+        speed: lut.at(speed).predict(spec, extrapolate=extrapolate, partial=partial).ms
+        for speed in lut.known_speeds
+    }
+    answer = replace(
+        answer,
+        undisturbed_ms=at_each.get("undisturbed"),
+        typical_ms=at_each.get("typical"),
+        p90_ms=at_each.get("p90"),
+    )
     if lut.unfinished:
         warn(f"warning: {lut.source} is unfinished: its measuring was interrupted.")
     return answer

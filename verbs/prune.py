@@ -12,6 +12,7 @@ from ..models import Spec
 from ..notes import note
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity
+from .given_table import table_of
 from .pruned import PruneResult, finished, untested
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..compress.goal import Goal
     from ..compress.methods import Method
     from ..tables import LatencyTable
+    from ..tables.speed import Speed
 
 Targets = Quantity | Sequence[Quantity]
 
@@ -29,6 +31,7 @@ def prune(
     model: str | Path | Spec,
     table: str | Path | LatencyTable = "lut.csv",
     *,
+    at: Speed | str | None = None,
     data: str | Path,
     out: str | Path,
     target: Targets | None = None,
@@ -60,6 +63,8 @@ def prune(
     Args:
         model: the folder of a trained model; or a name or spec, with `checkpoint`, its weights.
         table: the latency table, or its path.
+        at: latencies and targets are at this speed of the table's machine: "undisturbed", "typical"
+            or "p90"; None: the one that the table is stated at.
         data: digits, or a folder, zip or file of images or texts.
         out: folder to write: of several targets a folder each.
         target: what to come down to: 12 or "12ms" (milliseconds), "0.5x" (of the model's own);
@@ -102,7 +107,7 @@ def prune(
     from .autocast import settled
 
     named = find_method(method)
-    read = _read_table(table, require_device, require_batch, verify)
+    read = _read_table(table, at, require_device, require_batch, verify)
     subject = subject_of(model, checkpoint, resolution, sequence_length)
     chosen = named.variant(subject)
     score = chosen.score(score)
@@ -163,12 +168,14 @@ def prune(
 
 
 def _read_table(
-    table: str | Path | LatencyTable, device: str | None, batch: int | None, verify: bool
+    table: str | Path | LatencyTable,
+    at: Speed | str | None,
+    device: str | None,
+    batch: int | None,
+    verify: bool,
 ) -> LatencyTable:
     """Return the table; UserError for another device's or batch's, or one not of this machine."""
-    from ..tables import LatencyTable
-
-    read = table if isinstance(table, LatencyTable) else LatencyTable.read_csv(Path(table))
+    read = table_of(table, at)
     read.check_setting(device=device, batch=batch)
     if verify:
         from ..profiler.target import target_of_table
@@ -216,6 +223,7 @@ def _in_words(goal: Goal, credit: Unit) -> dict[str, Any]:
     """Return what results depend on, as a run keeps it."""
     return {
         "table": goal.budget.table.source,
+        "at": goal.budget.table.stated_at,
         "targets": [target.text for target in goal.targets],
         "unit": goal.budget.unit,
         "credit": credit,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..models import Spec
     from ..progress import OnProgress
     from ..tables import Setting
+    from ..tables.speed import Speed
 
 # What models are compared by in a picture: the first of these that is known of all.
 COMPARED = ("top1", "miou", "agreement_miou")
@@ -68,7 +69,7 @@ class PruneResult(Result):
 
     sensitivities: what a unit of each structure matters and costs, None where that is not known;
     stable: whether all measurements are; rank: of several processes the first, 0, tests and writes,
-    and the others know no figures.
+    and the others know no figures; at: the speed of the machine that latencies are at.
     """
 
     base: PrunedModel
@@ -79,6 +80,7 @@ class PruneResult(Result):
     sensitivities: Sequence[Sensitivity] | None = None
     stable: bool = True
     rank: int = 0
+    at: Speed | None = None
 
     @property
     def best(self) -> PrunedModel:
@@ -108,7 +110,7 @@ class PruneResult(Result):
         }
         if self.sensitivities is not None:
             report["sensitivity"] = [vars(each) for each in by_kind(self.sensitivities)]
-        report |= {"setting": self.setting.as_dict(), "models": models}
+        report |= {"setting": self.setting.as_dict(), "at": self.at, "models": models}
         return report if len(models) > 1 else report | models[0]
 
     def _record(self, model: PrunedModel) -> dict[str, Any]:
@@ -233,8 +235,17 @@ def untested(run: PrunedRun, context: PruningContext, subject: Subject, method: 
     ]
     base = PrunedModel(goal.spec, None, base_ms, others=subject.about)
     rank = context.training.processes.rank
-    setting = goal.budget.table.setting
-    return PruneResult(base, models, setting, out, method, run.sensitivities, rank=rank)
+    table = goal.budget.table
+    return PruneResult(
+        base,
+        models,
+        table.setting,
+        out,
+        method,
+        run.sensitivities,
+        rank=rank,
+        at=table.stated_at,
+    )
 
 
 def _ms_of(target: Target, context: PruningContext) -> float | None:

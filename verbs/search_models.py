@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..search.problem import Evaluator
     from ..spaces.space import SearchSpace
     from ..tables import LatencyTable
+    from ..tables.speed import Speed
     from ..training.data.images import Dataset
 
     Tables = PathLike | LatencyTable | Sequence[PathLike | LatencyTable]
@@ -40,6 +41,7 @@ def search_models(
     space: str | Path | SearchSpace | None = None,
     tables: Tables = "lut.csv",
     *,
+    at: Speed | str | None = None,
     max_latency: Quantity | Sequence[Quantity] | None = None,
     max_params: Quantity | None = None,
     max_macs: Quantity | None = None,
@@ -84,6 +86,8 @@ def search_models(
         space: a search space's name, its .toml or .json file, or as such; None: the supernet's.
         tables: a table that covers the space, or its file; of several the model has to be fast
             enough by each.
+        at: latencies and their limits are at this speed of the tables' machines: "undisturbed",
+            "typical" or "p90"; None: the one that each table is stated at.
         max_latency: milliseconds by the table, or text (5, "5ms", "500us"); of several tables one
             each.
         max_params, max_macs: numbers, or text ("1.8M", "300M").
@@ -127,7 +131,7 @@ def search_models(
     from ..training.saved_run import SavedRun
 
     _check_one_judge(supernet, proxy, data, images)
-    lookups = _tables(tables)
+    lookups = _tables(tables, at)
     limits = Limits.of(max_latency, max_params, max_macs, max_memory, tables=len(lookups))
     goal = SearchGoal(objective, cost_weight, cost, share(min_accuracy))
     find_algorithm(algorithm)
@@ -157,6 +161,7 @@ def search_models(
             "images": images,
             "proxy": proxy or "",
             "tables": [table.source for table in lookups],
+            "at": [table.stated_at for table in lookups],
             "max_latency": latencies,
             "max_params": max_params,
             "max_macs": max_macs,
@@ -203,11 +208,11 @@ def _listed(amounts: Quantity | Sequence[Quantity]) -> list[Quantity]:
     return [amounts] if isinstance(amounts, str | int | float) else list(amounts)
 
 
-def _tables(tables: Tables) -> list[LatencyTable]:
+def _tables(tables: Tables, at: Speed | str | None) -> list[LatencyTable]:
     """Return the tables, each read; raises UserError for one that is not finished."""
     if isinstance(tables, str | os.PathLike) or not isinstance(tables, Sequence):
         tables = [tables]
-    found = [table_of(table) for table in tables]
+    found = [table_of(table, at) for table in tables]
     if not found:
         raise UserError("there is no table to search under; give `tables`.")
     for table in found:

@@ -146,6 +146,7 @@ class SearchResult(Result):
             "best": best.as_dict(),
             "front": [model.as_dict() for model in self.front],
             "tables": [table.source for table in self.tables],
+            "at": [table.stated_at for table in self.tables],
         }
 
     def to_frame(self) -> pd.DataFrame:

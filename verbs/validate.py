@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity, seconds
+from .given_table import table_of
 
 if TYPE_CHECKING:
     from ..profiler.validation.result import ValidationResult
     from ..spaces.space import SearchSpace
     from ..tables import LatencyTable
+    from ..tables.speed import Speed
 
 
 def validate(
     table: str | os.PathLike[str] | LatencyTable,
     *,
+    at: Speed | str | None = None,
     family: str | None = None,
     space: str | SearchSpace | None = None,
     samples: int = 50,
@@ -37,6 +40,8 @@ def validate(
 
     Args:
         table: A table of this machine, or its file.
+        at: Compare at this speed of the table's machine: "undisturbed", "typical" or "p90"
+            (default: the one that the table is stated at).
         family: Family of the random models (default: the one that the table holds).
         space: Take them from this search space (default: the one the table was measured for).
         samples: How many unseen models.
@@ -63,11 +68,9 @@ def validate(
     from ..profiler.target import open_target_of
     from ..profiler.validation.drawing import draw_for
     from ..profiler.validation.validate import validate_table
-    from ..tables import LatencyTable
 
     time_s = None if time is None else seconds(time)
-    if isinstance(table, (str, os.PathLike)):
-        table = LatencyTable.read_csv(os.fspath(table))
+    table = table_of(table, at)
     if table.unfinished:
         raise UserError(
             f"{table.source} is unfinished; finish measuring it first (vitprof measure)."

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..models import Spec
     from ..tables import LatencyTable
     from ..tables.ablations.ablations import Variants
+    from ..tables.speed import Speed
 
 # What a family's variants are of, unless a model is given.
 BASES = {"efficientvit": "efficientvit-m4"}
@@ -23,6 +24,7 @@ def variants(
     model: Path | Spec | None = None,
     table: Path | LatencyTable = "lut.csv",
     *,
+    at: Speed | str | None = None,
     family: str | None = None,
     max_latency: Quantity | None = None,
     choices: str | Sequence[str] | None = None,
@@ -37,6 +39,8 @@ def variants(
     Args:
         model: The model to vary: a name, a spec's JSON file or a Spec (default: the family's).
         table: A table, or its file.
+        at: State latencies at this speed of the table's machine: "undisturbed", "typical" or "p90"
+            (default: the one that the table is stated at).
         family: Family of the variants (default: the model's, or efficientvit).
         max_latency: Keep combinations up to this latency: ms, or a text as "5ms" or "500us".
         choices: Combine only these choices, names or "width,depth" (default: all).
@@ -72,7 +76,7 @@ def variants(
         raise UserError(f"`sort`: '{sort}' is no order{did_you_mean(sort, SORTS)}.")
     wanted = None if choices is None else _names(choices, [c.name for c in choices_of(spec)])
     limit = None if max_latency is None else _limit(max_latency)
-    return rank_variants(table_of(table), spec, wanted, limit, sort, extrapolate)
+    return rank_variants(table_of(table, at), spec, wanted, limit, sort, extrapolate)
 
 
 def _limit(max_latency: Quantity) -> float:

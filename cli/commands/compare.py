@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..options.table_and_setting import check_picture, extrapolate_option
+from ..options.table_and_setting import at_option, check_picture, extrapolate_option
 from ..output import json_option, note, print_json
 
 
@@ -23,6 +23,7 @@ from ..output import json_option, note, print_json
     type=click.Path(path_type=Path),
     help="A table (vitprof measure). Several: the same models on each.",
 )
+@at_option
 @click.option(
     "--model",
     "models",
@@ -44,6 +45,7 @@ from ..output import json_option, note, print_json
 @json_option
 def compare(
     tables: tuple[Path, ...],
+    at: str | None,
     models: tuple[str, ...],
     samples: int,
     seed: int,
@@ -71,6 +73,7 @@ def compare(
     found = compare_models(
         models,
         tables,
+        at=at,
         samples=samples,
         seed=seed,
         measure=measure,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..options.data import data_option, resolution_option, train_device_option
-from ..options.table_and_setting import check_picture, check_writable
+from ..options.table_and_setting import at_option, check_picture, check_writable
 from ..output import json_option, note, print_json
 
 
@@ -26,6 +26,7 @@ from ..output import json_option, note, print_json
     type=click.Path(path_type=Path),
     help="A table that vitprof measure wrote.",
 )
+@at_option
 @data_option
 @click.option(
     "--images",

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..options.renamed import RenamedOption
-from ..options.table_and_setting import extrapolate_option, table_option
+from ..options.table_and_setting import at_option, extrapolate_option, table_option
 from ..output import json_option, note, print_json
 from ..reports.predicted import print_prediction
 
@@ -18,6 +18,7 @@ from ..reports.predicted import print_prediction
     "vitprof predict --table lut.csv --model pruned/spec.json --json"
 )
 @table_option
+@at_option
 @click.option(
     "--model",
     required=True,
@@ -55,6 +56,7 @@ from ..reports.predicted import print_prediction
 @json_option
 def predict(
     table_path: Path,
+    at: str | None,
     model: str,
     extrapolate: bool,
     partial: bool,
@@ -70,6 +72,7 @@ def predict(
     answer = predict_model(
         model,
         table_path,
+        at=at,
         extrapolate=extrapolate,
         partial=partial,
         require_device=require_device,

@@ -16,6 +16,7 @@ from ..options.data import (
 )
 from ..options.prune import given_method_options, method_options, score_option, target_options
 from ..options.renamed import RenamedOption
+from ..options.table_and_setting import at_option
 from ..options.train import fresh_option, training_options
 from ..output import json_option, print_json
 
@@ -42,6 +43,7 @@ from ..output import json_option, print_json
     type=click.Path(path_type=Path),
     help="A table that vitprof measure wrote.",
 )
+@at_option
 @target_options
 @data_option
 @resolution_option

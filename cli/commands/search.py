@@ -9,6 +9,7 @@ import click
 
 from ..options.data import train_device_option
 from ..options.search import algorithm_options, judge_options, limit_options, run_options
+from ..options.table_and_setting import at_option
 from ..options.train import fresh_option
 from ..output import json_option, print_json
 
@@ -31,6 +32,7 @@ from ..output import json_option, print_json
     type=click.Path(path_type=Path),
     help="A table that vitprof measure wrote; several: the model has to be fast enough by each.",
 )
+@at_option
 @limit_options
 @judge_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ...errors import UserError
+from ..options.table_and_setting import at_option
 from ..output import json_option, print_json
 
 MOST_SAMPLES = 100_000
@@ -26,6 +27,7 @@ MOST_SAMPLES = 100_000
 @click.option("--seed", default=0, show_default=True, help="Seed of the random models.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the random models.")
 @click.option("--table", help="A table that covers the space: says the milliseconds too.")
+@at_option
 @json_option
 def space(
     name: str | None,
@@ -33,6 +35,7 @@ def space(
     seed: int,
     out: Path | None,
     table: str | None,
+    at: str | None,
     as_json: bool,
 ) -> int:
     """Tell what a search space holds: a NAME, or a .toml or .json file.
@@ -41,18 +44,21 @@ def space(
     Without a name: the spaces that are known.
     """
     if name is None:
-        for option, value in (("--sample", sample), ("--out", out), ("--table", table)):
+        given = (("--sample", sample), ("--out", out), ("--table", table), ("--at", at))
+        for option, value in given:
             if value is not None:
                 raise UserError(f"{option} is for one space; name it.")
         return _list_spaces(as_json)
     if (sample is None) != (out is None):
         raise UserError("--sample N and --out FOLDER go together: give both, or none.")
+    if at is not None and table is None:
+        raise UserError("--at is of a table; give --table too.")
     from ...search.described_space import described, write_sample
     from ...verbs.given_table import table_of
     from ...verbs.inputs import space_of
     from ..reports.space import print_space
 
-    found = described(space_of(name), [table_of(table)] if table else [])
+    found = described(space_of(name), [table_of(table, at)] if table else [])
     if sample and out:
         found = replace(found, files=write_sample(found.space, sample, seed, out))
     if as_json:

@@ -8,6 +8,7 @@ import click
 
 from ...errors import UserError
 from ..options.renamed import RenamedOption, RenamingGroup
+from ..options.table_and_setting import at_option
 from ..output import json_option, note, print_json
 
 
@@ -19,14 +20,15 @@ def table() -> None:
 @table.command(epilog="Example: vitprof table info lut.csv --json")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--unstable", is_flag=True, help="List every unstable point and the cause.")
+@at_option
 @json_option
-def info(path: Path, unstable: bool, as_json: bool) -> int:
+def info(path: Path, unstable: bool, at: str | None, as_json: bool) -> int:
     """Say what a table holds: setting, machine, ops with their ranges, noise, and its verdict."""
-    from ...tables import LatencyTable
     from ...tables.overview import unstable_points
+    from ...verbs.given_table import table_of
     from ..reports.table_info import print_table_info, print_unstable
 
-    read = LatencyTable.read_csv(path)
+    read = table_of(path, at)
     if as_json:
         listed = {"unstable": unstable_points(read)} if unstable else {}
         print_json(read.report() | listed)
@@ -47,14 +49,15 @@ def info(path: Path, unstable: bool, as_json: bool) -> int:
     help="csv (no comment lines), json or markdown.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Default: stdout.")
-def export(path: Path, file_format: str, out: Path | None) -> int:
+@at_option
+def export(path: Path, file_format: str, out: Path | None, at: str | None) -> int:
     """Write a table in another format."""
     from ...atomic_write import write_atomically
-    from ...tables import LatencyTable
     from ...tables.export import check_format, exported
+    from ...verbs.given_table import table_of
 
     check_format(file_format)
-    text = exported(LatencyTable.read_csv(path), file_format)
+    text = exported(table_of(path, at), file_format)
     if out is None:
         click.echo(text, nl=False)
         return 0

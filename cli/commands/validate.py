@@ -8,7 +8,7 @@ import click
 
 from ..exit_codes import INTERRUPTED
 from ..options.family import family_and_space, space_option
-from ..options.table_and_setting import check_picture, check_writable, table_option
+from ..options.table_and_setting import at_option, check_picture, check_writable, table_option
 from ..output import json_option, note, print_json
 from ..reports.validation import print_validation, write_models
 
@@ -18,6 +18,7 @@ from ..reports.validation import print_validation, write_models
     "--plot validate.png"
 )
 @table_option
+@at_option
 @click.option(
     "--family", help="Family of the random models (default: the one that the table holds)."
 )
@@ -58,6 +59,7 @@ from ..reports.validation import print_validation, write_models
 @json_option
 def validate(
     table_path: Path,
+    at: str | None,
     family: str | None,
     space: str | None,
     old_space: str | None,
@@ -85,6 +87,7 @@ def validate(
     family, space = family_and_space(family, space, old_space)
     result = validate_table(
         table_path,
+        at=at,
         family=family,
         space=space,
         samples=samples,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..options.table_and_setting import check_picture, extrapolate_option, table_option
+from ..options.table_and_setting import at_option, check_picture, extrapolate_option, table_option
 from ..output import json_option, note, print_json
 
 
@@ -16,6 +16,7 @@ from ..output import json_option, note, print_json
 @click.option("--family", default="efficientvit", show_default=True, help="Family of the variants.")
 @click.option("--model", help="The model to vary (default: efficientvit-m4).")
 @table_option
+@at_option
 @click.option("--max-latency", help="Keep variants up to this latency, e.g. 5ms, 500us or 5 (ms).")
 @click.option(
     "--choices",
@@ -38,6 +39,7 @@ def variants(
     family: str,
     model: str | None,
     table_path: Path,
+    at: str | None,
     max_latency: str | None,
     choices: str | None,
     sort: str,
@@ -63,6 +65,7 @@ def variants(
     found = rank_variants(
         model,
         table_path,
+        at=at,
         family=family,
         max_latency=max_latency,
         choices=choices,

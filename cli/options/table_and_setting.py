@@ -30,6 +30,12 @@ table_option = click.option(
     type=click.Path(path_type=Path),
     help="A table that vitprof measure wrote.",
 )
+at_option = click.option(
+    "--at",
+    metavar="undisturbed|typical|p90",
+    help="State latencies at this speed of the table's machine: undisturbed; as it typically was "
+    "while it was measured; or at its 90th percentile (default: the table's own, undisturbed).",
+)
 extrapolate_option = click.option(
     "--extrapolate", is_flag=True, help="Answer outside the measured range too, and mark it."
 )

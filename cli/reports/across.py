@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..output import giga, milliseconds, print_table
+from .speed import print_speed
 
 if TYPE_CHECKING:
     from ...tables.comparison.across import Across
@@ -27,6 +28,7 @@ def print_across(across: Across) -> None:
             line += [milliseconds(float(each.ms[i])), str(each.rank[i])]
         rows.append(tuple(line))
     print_table(tuple(columns), rows)
+    print_speed(each.table.stated_at for each in across.on)
     for label, tau in across.macs_tau.items():
         click.echo(f"Kendall tau of MACs and {label}: {tau:.3f}")
     for pair in across.pairs:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..output import giga, milliseconds, print_table
+from .speed import print_speed
 
 if TYPE_CHECKING:
     from ...tables.comparison.comparison import Comparison
@@ -44,6 +45,7 @@ def print_comparison(comparison: Comparison) -> None:
         ],
     )
     speeds = comparison.speeds
+    print_speed([comparison.at])
     rows = []
     for op in dict.fromkeys(speed.block.op for speed in speeds):
         of_op = sorted((s for s in speeds if s.block.op == op), key=lambda s: s.gmacs_per_s)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..output import milliseconds, note, print_table
+from .speed import print_speed
 
 if TYPE_CHECKING:
     from ...verbs.impact import ImpactResult
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 def print_impact(found: ImpactResult) -> None:
     """Print a row a module."""
     click.echo(found.title)
+    print_speed([found.table.stated_at])
     print_table(
         ("without", "ms", "ms saved", "top-1", "points lost", "points per ms"),
         [

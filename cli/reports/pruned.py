@@ -8,6 +8,7 @@ import click
 
 from ...notes import note
 from ..output import giga, milliseconds, print_table
+from .speed import print_speed
 
 # Columns of figures, of classes and of segmentation.
 FIGURES = {"top1": "top-1", "top3": "top-3", "f1": "F1"}
@@ -55,6 +56,7 @@ def print_pruned(report: dict[str, Any]) -> None:
             for each in models
         ],
     )
+    print_speed([report["at"]])
     for each in models:
         if each.get("random_merging_top1") is not None:
             top1 = _percent(each["random_merging_top1"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..output import milliseconds, note, print_table
+from .speed import print_speed
 
 if TYPE_CHECKING:
     from ...search.found import Found
@@ -26,6 +27,7 @@ def print_search(result: SearchResult) -> None:
     name = "best" if twin is None else f"best, {twin.name}"
     rows = [_row(result.best, name, bool(result.proxy))]
     print_table(columns, rows + [_row(model, model.name, bool(result.proxy)) for model in others])
+    print_speed(table.stated_at for table in result.tables)
     if len(shown) < len(result.front):
         note(f"{len(shown)} of the front's {len(result.front)} models; front.csv has all.")
     if result.weights is not None:

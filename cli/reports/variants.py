@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..output import giga, milliseconds, note, print_table
+from .speed import print_speed
 
 if TYPE_CHECKING:
     from ...tables.ablations.ablations import Variants
@@ -33,6 +34,7 @@ def print_variants(found: Variants, top: int, max_latency: str | None, sort: str
             for each in found.single
         ],
     )
+    print_speed([found.at])
     for name, reason in found.not_covered.items():
         note(f"not covered: {name}: {reason}")
     if found.not_covered:

@@ -12,6 +12,7 @@ from ...models.ablations import Variant, all_variants, choices_of, single_varian
 from ..calibration.calibration import LoneBlocks
 from ..saved import LinesResult, csv_text
 from ..setting import Setting
+from ..speed import Speed
 from ..table import LatencyTable
 from .ranked import Ranked
 
@@ -27,7 +28,8 @@ MOST_COMBINATIONS = 200_000
 class Variants(LinesResult):
     """`base` is the model, `single` differ from it in one choice, `ranked` in any, in order.
 
-    `not_covered` says by variant why the table cannot tell its latency.
+    `not_covered` says by variant why the table cannot tell its latency; `at` is the speed of the
+    machine that latencies are at, None where the table does not know.
     """
 
     file_name: ClassVar[str] = "variants"
@@ -37,6 +39,7 @@ class Variants(LinesResult):
     ranked: Sequence[Ranked]
     not_covered: Mapping[str, str]
     setting: Setting
+    at: Speed | None = None
 
     @property
     def title(self) -> str:
@@ -51,6 +54,7 @@ class Variants(LinesResult):
         return {
             "model": self.base.spec.name,
             "latency_ms": self.base.ms,
+            "at": self.at,
             "choices": [
                 {**each.as_dict(), "more_ms": each.ms - self.base.ms} for each in self.single
             ],
@@ -131,9 +135,8 @@ def rank_variants(
             continue  # two choices that are covered one by one may not be together
         if max_ms is None or ranked.ms <= max_ms:
             combinations.setdefault(tuple(ranked.spec.blocks()), ranked)
-    return Variants(
-        base, single, sorted(combinations.values(), key=_ORDERS[sort]), not_covered, table.setting
-    )
+    ordered = sorted(combinations.values(), key=_ORDERS[sort])
+    return Variants(base, single, ordered, not_covered, table.setting, table.stated_at)
 
 
 _ORDERS: dict[str, Callable[[Ranked], tuple[float, float]]] = {

@@ -52,7 +52,11 @@ class Across(LinesResult):
         """Return it as JSON values, with the keys of `vitprof compare --json` of several tables."""
         return {
             "tables": {
-                each.label: {"path": each.table.source, **each.table.setting.as_dict()}
+                each.label: {
+                    "path": each.table.source,
+                    "at": each.table.stated_at,
+                    **each.table.setting.as_dict(),
+                }
                 for each in self.on
             },
             "models": [

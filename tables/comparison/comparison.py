@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...models import Block, Spec
 from ..saved import LinesResult, csv_text
 from ..setting import Setting
+from ..speed import Speed
 from ..table import LatencyTable
 from .compared import BlockSpeed, ComparedModel, Inversion
 
@@ -37,6 +38,7 @@ class Comparison(LinesResult):
     """Models in order of MACs, the rank correlation of MACs and latency, and the inversions.
 
     `speeds` are of the table's blocks. `stable` is False where a measured model wavered or failed.
+    `at` is the speed of the machine that latencies are at, None where the table does not know.
     """
 
     file_name: ClassVar[str] = "compare"
@@ -47,6 +49,7 @@ class Comparison(LinesResult):
     setting: Setting
     speeds: Sequence[BlockSpeed]
     stable: bool = True
+    at: Speed | None = None
 
     @property
     def title(self) -> str:
@@ -65,6 +68,7 @@ class Comparison(LinesResult):
             "kendall_tau": self.kendall_tau,
             "inversions": [vars(inversion) for inversion in self.inversions],
             "setting": self.setting.as_dict(),
+            "at": self.at,
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -131,6 +135,7 @@ def compare_models(
         table.setting,
         block_speeds(table),
         stable,
+        table.stated_at,
     )
 
 

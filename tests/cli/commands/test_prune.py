@@ -743,3 +743,20 @@ def test_too_few_images_leave_nothing_behind(run, model, table, tmp_path) -> Non
     )
     assert run(*again, "--score-images", "9999").code == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_the_target_is_at_the_speed_that_was_chosen(
+    run, model, table, make_restless, tmp_path
+) -> None:
+    slow = make_restless(table)
+    asked = ("prune", "--model", model, "--table", slow, "--target", "0.6x", *QUICK)
+    asked += ("--out", tmp_path / "pruned", "--json")
+    found = run(*asked, "--at", "p90").json
+    base = run("predict", "--table", slow, "--model", model, "--at", "p90", "--json").json
+    assert found["at"] == "p90"
+    assert found["target_ms"] == pytest.approx(0.6 * base["latency_ms"])
+    assert found["predicted_ms"] <= found["target_ms"]
+    (tmp_path / "pruned" / "report.json").unlink()  # as if it had been stopped
+    answer = run(*asked, "--at", "typical")
+    assert answer.code == 2
+    assert "another at (at p90 -> typical" in answer.err

@@ -478,3 +478,35 @@ def tiny_supernet_evaluator(supernet):
         found.record.space, found.supernet, held_out, found.norm, train
     )
     return judge, found.record.space.smallest()
+
+
+def test_the_limit_is_at_the_speed_that_was_chosen(
+    run, space_file, table, make_restless, tmp_path
+) -> None:
+    slow = make_restless(table)
+    found = {}
+    for at in ("undisturbed", "p90"):
+        asked = ("search", "--space", space_file, "--table", slow, "--proxy", "macs", *SHORT)
+        asked += ("--max-latency", "0.2ms", "--at", at, "--out", tmp_path / at, "--json")
+        answer = run(*asked)
+        assert answer.code == 0, answer.err
+        found[at] = answer.json
+    assert found["p90"]["at"] == ["p90"]
+    assert found["p90"]["predicted_ms"] <= 0.2
+    assert found["p90"]["macs"] < found["undisturbed"]["macs"]
+    plain = run("predict", "--table", slow, "--model", tmp_path / "p90" / "best" / "spec.json")
+    assert f"{found['p90']['predicted_ms']:.4g} ms at its 90th percentile" in plain.out
+
+
+def test_another_speed_does_not_go_on_with_a_search(
+    run, space_file, table, make_restless, tmp_path
+) -> None:
+    asked = ("search", "--space", space_file, "--table", make_restless(table), "--proxy", "macs")
+    asked += (*SHORT, "--max-latency", "0.2ms", "--out", tmp_path / "found")
+    shown = run(*asked, "--at", "typical")
+    assert "Latencies are as the machine typically was (--at typical)." in shown.out
+    (tmp_path / "found" / "report.json").unlink()  # as if it had been stopped
+    answer = run(*asked)
+    assert answer.code == 2
+    assert "typical" in answer.err
+    assert "undisturbed" in answer.err
