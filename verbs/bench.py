@@ -59,6 +59,7 @@ class BenchResult(Result):
                 "latency_ms": row.latency_ms,
                 "low_ms": row.low_ms,
                 "high_ms": row.high_ms,
+                "interval_assumed": row.sessions < 2,
                 "images_per_s": 1e3 * batch / row.latency_ms,
                 "batch": batch,
                 "min_ms": row.min_ms,

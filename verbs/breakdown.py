@@ -186,6 +186,7 @@ def _report(one: Breakdown, top: int) -> dict[str, Any]:
         "instrumented_outside_nodes_ms": one.profile.outside_ms,
         "recording_ms_per_node": one.profile.recording_ms,
         "scale": one.scale,
+        "disturbed": one.was_disturbed,
         "classes": {
             kind: {
                 "ms": part.ms,

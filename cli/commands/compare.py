@@ -93,4 +93,4 @@ def compare(
             print_across(found)
         for path in filter(None, (out, plot)):
             note(f"written: {path}")
-    return 0 if not isinstance(found, Comparison) or found.stable else 1
+    return int(found.is_doubtful)

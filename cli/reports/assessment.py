@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ...tables.assessment import Assessment, Remedy
     from ...tables.unrest import Unrest
 
+# Where a reference takes so much longer one time in ten, other programs run.
+NOISY = 1.5
 _CAUSES = {
     "sessions": "mostly the scatter of sessions",
     "fit": "mostly what the line and the interpolation leave",
@@ -62,8 +64,17 @@ def verdict_in_words(assessment: Assessment, command: str) -> str:
     if assessment.unstable:
         parts.append(f"{assessment.unstable} of {assessment.points} points unstable")
     if assessment.remedy is not None:
-        parts.append(f"to improve: {command} with {_remedy_in_words(assessment.remedy)}")
+        remedy = f"{command} with {_remedy_in_words(assessment.remedy)}"
+        if _is_noisy(assessment):
+            remedy += ", while nothing else runs if you can"
+        parts.append(f"to improve: {remedy}")
     return f"{assessment.verdict.capitalize()}: {'; '.join(parts)}."
+
+
+def _is_noisy(assessment: Assessment) -> bool:
+    """Tell whether other work on the machine is what mostly widens intervals."""
+    unrest = assessment.unrest
+    return assessment.cause == "sessions" and unrest is not None and unrest.p90 > NOISY
 
 
 def _error_in_words(assessment: Assessment) -> str:

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from ...errors import UserError
+from ...tables.references import PRIOR_SESSION_SD
 from ..options.table_and_setting import check_writable
 from ..output import giga, mebibytes, milliseconds, print_table
 
@@ -103,3 +106,8 @@ def print_bench(result: BenchResult) -> None:
             for one in result.models
         ],
     )
+    if any(one["interval_assumed"] for one in result.models):
+        click.echo(
+            "With one session the interval is not measured: sessions are assumed to differ by "
+            f"{100 * PRIOR_SESSION_SD:.1f} % (standard deviation); give --sessions 3 to see it."
+        )

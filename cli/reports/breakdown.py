@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 PROFILERS = {"onnxruntime": "ONNX Runtime's profiler", "torch": "PyTorch's profiler"}
 
+_OF_A_DISTURBED_RUN = (
+    " So far from 1, that is a sign that other work disturbed one of the two: run it again."
+)
+
 
 def write_classes(result: BreakdownResult, out: Path) -> None:
     """Write a line for each model and class as CSV."""
@@ -85,7 +89,7 @@ def _how(one: Breakdown, profiler: str) -> str:
         f"{milliseconds(profile.total_ms)} ms: {milliseconds(profile.nodes_ms)} in "
         f"{len(profile.nodes)} nodes{recording} and {milliseconds(profile.outside_ms)} outside "
         f"any; times are scaled by {one.scale:.3g} to the {milliseconds(one.latency_ms)} ms that "
-        "it takes without."
+        f"it takes without.{_OF_A_DISTURBED_RUN if one.was_disturbed else ''}"
     )
 
 

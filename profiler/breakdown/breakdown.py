@@ -24,6 +24,9 @@ from ..workshop import CannotBuildError, Workshop
 from .classes import CLASSES, COMPUTE_BOUND, MEMORY_BOUND, OTHER
 from .profile import Node, Profile, merged
 
+# A quiet machine's profile, less its recording, sums to the latency within 6 %.
+FARTHEST_SCALE = 1.10
+
 # Profiles one fresh session: (artifact, options, untimed runs, runs).
 ProfileSession = Callable[[bytes, BackendOptions, int, int], Profile]
 
@@ -96,6 +99,11 @@ class Breakdown:
     def scale(self) -> float:
         """What the instrumented time of a node is multiplied with."""
         return self.latency_ms / self.net_ms
+
+    @property
+    def was_disturbed(self) -> bool:
+        """Whether the run with the profiler and those without are too far apart to agree."""
+        return not 1 / FARTHEST_SCALE <= self.scale <= FARTHEST_SCALE
 
     @cached_property
     def classes(self) -> dict[str, ClassTime]:

@@ -59,6 +59,11 @@ class Comparison(LinesResult):
             f"{self.kendall_tau:.3f}, {len(self.inversions)} pairs that MACs get wrong"
         )
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a model could not be measured; that one wavered is noted, and `stable` False."""
+        return not self.stable and any(math.isnan(one.measured_ms) for one in self.models)
+
     def report(self) -> dict[str, Any]:
         """Return the comparison as JSON values, with the keys of `vitprof compare --json`."""
         return {

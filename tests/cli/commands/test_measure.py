@@ -132,6 +132,30 @@ def test_every_block_of_a_model_is_measured_in_its_place(run, tmp_path) -> None:
     assert table.calibration is None
 
 
+def test_what_is_accepted_decides_the_exit_code(run, measured, small) -> None:
+    path, _ = measured
+    strict = run("measure", *small, "--out", path, "--accept", "0%", "--json")
+    assert strict.code == 1
+    assert strict.json["assessment"]["verdict"] == "doubtful"
+    answer = run("measure", *small, "--out", path, "--accept", "100%")
+    assert answer.code == 0
+    last = answer.out.splitlines()[-1]
+    assert last.startswith("Usable: whole models err by ")
+    assert "The machine was " in answer.out
+
+
+def test_one_session_assumes_the_spread_and_says_so(run, tmp_path) -> None:
+    path = tmp_path / "few.csv"
+    answer = run("measure", *FEW, "--out", path)
+    assert answer.code == 0
+    assert "two sessions of one point are assumed to differ by 1.5 %" in answer.out
+    assert "by an assumed spread of sessions" in answer.out.splitlines()[-1]
+    assert LatencyTable.read_csv(path).header.session_sd is None
+    assert "are assumed to differ" in run("table", "info", path).out
+    bench = ("bench", "--model", "vit-micro-8", "--sessions", "1", "--runs", "5")
+    assert "the interval is not measured" in run(*bench).out
+
+
 def test_over_its_budget_every_point_still_has_a_session(run, tmp_path) -> None:
     path = tmp_path / "short.csv"
     answer = run("measure", *FEW, "--sessions", "9", "--time", "0.001s", "--out", path, "--json")
@@ -159,6 +183,8 @@ def test_more_points_than_the_grid_has_are_probes_and_levels(run, tmp_path) -> N
         (("--in-model", "vit-micro-8", "--points", "9"), ["--points", "--in-model"]),
         (("--in-model", "vit-micro-8", "--model", "deit-tiny"), ["--model", "--in-model"]),
         (("--in-model", "vit-micro-8", "--grid", "embed=8"), ["--grid", "--in-model"]),
+        (("--accept", "much"), ["'much'", "0.8 or 80%"]),
+        (("--accept", "-3%"), ["'-3%'", "from 0 to 1"]),
         (("--time", "soon"), ["'soon'", "60s, 2m or 1h"]),
         (("--time", "0s"), ["'0s'"]),
         (("--time", "-5"), ["-5"]),

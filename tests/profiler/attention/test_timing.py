@@ -148,3 +148,20 @@ def test_it_is_said_from_which_length_on_fusing_pays() -> None:
     assert "from 256 tokens on (1.10x; 2.00x at 512)" in words
     (words,) = where_it_pays(results[:2])
     assert "does not pay beyond doubt up to 128 tokens" in words
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "error", "verdict"),
+    [
+        (0.35, 4.85, "", "unstable"),
+        (3.1, 3.6, "", "stable"),
+        (3.32, 3.32, "", "stable"),
+        (math.nan, math.nan, "out of memory", "failed"),
+    ],
+)
+def test_a_ratio_of_wide_interval_is_unstable(
+    low: float, high: float, error: str, verdict: str
+) -> None:
+    case = Case("model", "training", "fp32", 2, SPEC.tokens)
+    found = Compared(case, 1.0, 3.32, math.nan if error else 3.32, low, high, 50, error=error)
+    assert found.verdict == found.as_dict()["verdict"] == verdict

@@ -87,6 +87,15 @@ def test_shares_are_the_instrumented_times_without_recording_and_scaled_to_the_t
     assert found.other_ops == []
 
 
+@pytest.mark.parametrize(
+    ("latency_ms", "disturbed"),
+    [(7.0, False), (7.6, False), (6.5, False), (6.0, True), (20, True)],
+)
+def test_a_scale_far_from_one_is_a_sign_of_disturbance(latency_ms: float, disturbed: bool) -> None:
+    found = Breakdown("m", latency_ms, latency_ms, latency_ms, PROFILE)
+    assert found.was_disturbed is disturbed
+
+
 def test_rates_are_of_the_scaled_time_and_unknown_work_is_not_zero() -> None:
     found = Breakdown("toy", 3.5, 3.4, 3.6, PROFILE)
     convolution = found.classes[CONVOLUTION]

@@ -128,3 +128,13 @@ def test_models_of_equal_macs_or_equal_latency_are_no_inversion(
 ) -> None:
     twins = [small_vit(name="a"), small_vit(name="b"), small_vit(32, name="wider")]
     assert compare_models(vit_table, twins, [5.0, 1.0, 5.0]).inversions == []
+
+
+def test_only_a_model_that_could_not_be_measured_makes_it_doubtful(
+    specs: list[ViTSpec], vit_table: LatencyTable
+) -> None:
+    assert not compare_models(vit_table, specs).is_doubtful
+    measured = [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert not compare_models(vit_table, specs, measured, stable=False).is_doubtful
+    measured[2] = math.nan
+    assert compare_models(vit_table, specs, measured, stable=False).is_doubtful
