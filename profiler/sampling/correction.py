@@ -8,12 +8,18 @@ beside the reference time and the exponent that lead from one to the other.
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterable, Mapping
 
 from ...tables import Row
 from ...tables.references import Drift, Readings, Reference
 from ...tables.row import READINGS
 from ...tables.speed_histogram import SpeedHistogram
+
+# How far a row's own exponent is from the one it is corrected with: that of its kind, which is not
+# known exactly, and from which rows of a kind deviate.
+EXPONENT_SD = 0.03
 
 
 def readings_row(reference: Reference, readings_ms: list[float]) -> Row:
@@ -78,3 +84,15 @@ def corrected_sessions(row: Row, speed_ms: float | None) -> list[float]:
         ms * (speed_ms / reference) ** row.exponent
         for ms, reference in zip(row.session_ms, row.reference_ms, strict=True)
     ]
+
+
+def correction_sd(row: Row, speed_ms: float | None) -> float:
+    """Return how far off the row's correction may be as a whole, as a relative deviation.
+
+    The exponent of its kind is not quite the row's own. All its sessions share what that does: the
+    more, the further the machine was from `speed_ms`.
+    """
+    if speed_ms is None or len(row.reference_ms) != len(row.session_ms) or not row.session_ms:
+        return 0.0
+    slower = [math.log(reference / speed_ms) for reference in row.reference_ms]
+    return EXPONENT_SD * abs(statistics.median(slower))

@@ -25,7 +25,7 @@ PRIOR_OF_BLOCKS = (0.98, 0.04)
 PRIOR_OF_MODELS = (0.92, 0.03)
 # The slope's standard error is believed to be so many times what the scatter says: the sessions of
 # a pass share the moment, and so their errors.
-ERROR_INFLATION = 2.0
+ERROR_INFLATION = 1.4
 ROUNDS = 8
 
 
@@ -104,6 +104,8 @@ def _slope(t: np.ndarray, r: np.ndarray) -> tuple[float, float | None]:
         off = (t - slope * r) / (1 + slope**2) ** 0.5
         scale = max(1.4826 * float(np.median(np.abs(off))), 1e-4)
         weights = 1 / (1 + (off / (3 * scale)) ** 2)
-        spread = float((weights * off**2).sum() / weights.sum())
+        # Along t: on a calm machine the slope is steep for want of anything to follow, and
+        # distances from a steep line are short.
+        spread = (1 + slope**2) * float((weights * off**2).sum() / weights.sum())
         error = (max(spread, 1e-8) / rr) ** 0.5
     return slope, error

@@ -89,7 +89,7 @@ def pooled_session_sd(points: Sequence[Sequence[float]]) -> float | None:
 
 
 def latency_interval(
-    session_medians: Sequence[float], shared_sd: float | None = None
+    session_medians: Sequence[float], shared_sd: float | None = None, common_sd: float = 0.0
 ) -> tuple[float, float, float]:
     """Return (latency, low, high): the median of the sessions' medians and its 95 % interval.
 
@@ -101,5 +101,6 @@ def latency_interval(
     latency = float(np.median(session_medians))
     own, dof = relative_session_variance(session_medians)
     variance = (SHRINKAGE_DOF * shared_sd**2 + dof * own) / (SHRINKAGE_DOF + dof)
-    spread = NORMAL_95 * math.sqrt(variance * median_variance_factor(len(session_medians)))
+    of_median = variance * median_variance_factor(len(session_medians))
+    spread = NORMAL_95 * math.sqrt(of_median + common_sd**2)
     return latency, latency * math.exp(-spread), latency * math.exp(spread)

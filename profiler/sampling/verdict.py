@@ -12,7 +12,7 @@ import numpy as np
 from ...tables import Row
 from ...tables.references import PRIOR_SESSION_SD
 from ..plan import Point, Subject
-from .correction import corrected_sessions
+from .correction import corrected_sessions, correction_sd
 from .protocol import Protocol
 from .sampler import SessionSamples
 from .statistics import latency_interval, summarise_session
@@ -108,7 +108,7 @@ def judged(
     stable where its interval is narrow enough, however loud the machine was.
     """
     medians = corrected_sessions(row, speed_ms) or [row.latency_ms]
-    latency, low, high = latency_interval(medians, shared_sd)
+    latency, low, high = latency_interval(medians, shared_sd, correction_sd(row, speed_ms))
     causes = []
     if (high - low) / 2 > protocol.unstable_above * latency:
         differ = 100 * (max(medians) / min(medians) - 1)

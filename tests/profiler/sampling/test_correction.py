@@ -13,7 +13,9 @@ import pytest
 from vitprof.models import Block
 from vitprof.profiler.plan import Point, Subject
 from vitprof.profiler.sampling.correction import (
+    EXPONENT_SD,
     corrected_sessions,
+    correction_sd,
     drifts,
     histograms,
     readings_row,
@@ -160,3 +162,15 @@ def test_a_table_without_readings_goes_by_its_rows(mlp: Mlp, row_of: Callable[..
     row = row_of(mlp(), 4.0, session_ms=(4.0,) * 3, reference_ms=(1.0, 2.0, 3.0))
     drift = drifts([replace(row, reference=mlp())], {})[mlp()]
     assert (drift.typical_ms, drift.undisturbed_ms) == (2.0, None)
+
+
+def test_a_correction_is_the_less_sure_the_further_it_reaches(mlp: Mlp) -> None:
+    def sd(*reference_ms: float, speed_ms: float | None = 2.0) -> float:
+        row = Row(mlp(), session_ms=(1.0,) * len(reference_ms), reference_ms=reference_ms)
+        return correction_sd(row, speed_ms)
+
+    assert sd(2.0, 2.0, 9.0) == 0.0
+    assert sd(3.0, 2.0, 4.0) == pytest.approx(EXPONENT_SD * math.log(1.5))
+    assert sd(1.0) == pytest.approx(EXPONENT_SD * math.log(2.0)), "up as well as down"
+    assert sd(3.0, speed_ms=None) == 0.0, "raw medians are not corrected"
+    assert correction_sd(Row(mlp(), session_ms=(1.0,)), 2.0) == 0.0

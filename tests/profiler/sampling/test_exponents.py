@@ -126,3 +126,20 @@ def test_what_a_table_showed_is_believed_in_place_of_experience(
     assert by_kind == pytest.approx(
         {"model vit": 0.85, "mlp": 1.1, "attention": PRIOR_OF_BLOCKS[0]}
     )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_on_a_calm_machine_the_luck_of_sessions_is_not_taken_for_a_slope(seed: int) -> None:
+    """Sessions differ by 1.5 % and the reference by 0.3 %: the line through that is steep."""
+    rng = np.random.default_rng(seed)
+    rows = {
+        (block, "alone"): Row(
+            block,
+            session_ms=tuple(np.exp(rng.normal(0, 0.015, 3))),
+            reference_ms=tuple(np.exp(rng.normal(0, 0.003, 3))),
+            reference=BLOCKS[0],
+        )
+        for block in BLOCKS
+    }
+    # With distances across the line in place of those along it, slopes of up to 5 were believed.
+    assert exponent_of(list(rows.values())) == pytest.approx(PRIOR_OF_BLOCKS[0], abs=0.06)

@@ -126,3 +126,11 @@ def test_too_few_points_show_no_spread_and_the_prior_is_assumed() -> None:
     assert seen is not None
     assert seen > 0.1
     assert latency_interval([2.0], None) == latency_interval([2.0], PRIOR_SESSION_SD)
+
+
+def test_what_sessions_have_in_common_is_not_lowered_by_their_number() -> None:
+    few = latency_interval([5.0] * 3, 0.01, common_sd=0.02)
+    many = latency_interval([5.0] * 3000, 0.01, common_sd=0.02)
+    assert many[2] / 5.0 == pytest.approx(math.exp(1.96 * 0.02), rel=1e-3)
+    assert few[2] > many[2]
+    assert latency_interval([5.0] * 3, 0.01, common_sd=0.0) == latency_interval([5.0] * 3, 0.01)
