@@ -91,7 +91,7 @@ class Speedometer:
         return min(max(fill, 1), self.MOST_SHORT_RUNS)
 
     def _reading(self, reference: Runnable) -> None:
-        """Take the mean of some runs that nothing disturbed, or of all where all were.
+        """Take the mean of some runs that nothing disturbed, or else the least disturbed one.
 
         Of a short reference it is the median, of more runs.
         """
@@ -107,7 +107,8 @@ class Speedometer:
             self.spent.timed_s += samples[-1].wall_ms / 1e3
             if not samples[-1].disturbed(self.plan.threads):
                 calm.append(samples[-1])
-        times = [sample.wall_ms for sample in calm or samples]
+        least = min(samples, key=lambda sample: sample.wall_ms - sample.cpu_ms)
+        times = [sample.wall_ms for sample in calm or [least]]
         few = wanted <= self.MOST_RUNS
         self.latest_ms = statistics.fmean(times) if few else statistics.median(times)
         self.readings.append(self.latest_ms)
