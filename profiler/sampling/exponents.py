@@ -25,7 +25,7 @@ PRIOR_OF_BLOCKS = (0.98, 0.04)
 PRIOR_OF_MODELS = (0.92, 0.03)
 # The slope's standard error is believed to be so many times what the scatter says: the sessions of
 # a pass share the moment, and so their errors.
-ERROR_INFLATION = 1.4
+ERROR_INFLATION = 1.15
 ROUNDS = 8
 
 
@@ -74,6 +74,8 @@ def exponent_of(rows: Sequence[Row], believed: float | None = None) -> float:
     slope, error = _slope(t, r)
     if error is None:
         return mean
+    # Each row's means and the slope itself are taken from the same sessions.
+    error *= (len(t) / max(len(t) - len(rows) - 1, 1)) ** 0.5
     weight, prior = 1 / (ERROR_INFLATION * error) ** 2, 1 / sd**2
     return (weight * slope + prior * mean) / (weight + prior)
 

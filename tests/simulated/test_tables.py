@@ -92,14 +92,14 @@ def test_where_nothing_wanders_exponents_are_what_was_believed(
 ) -> None:
     # Luck is all that varies then, and a slope through luck can be anything.
     exponents = [row.exponent for one in measured(weather) for row in one.table.rows]
-    assert min(exponents) > 0.8
-    assert max(exponents) < 1.15
+    assert min(exponents) > 0.7
+    assert max(exponents) < 1.2
 
 
 def test_exponents_of_whole_models_are_found(measured: Tables) -> None:
     for one in measured("restless"):
         found = [row.exponent for row in one.table.rows if row.is_model]
-        assert found == pytest.approx([0.91] * len(found), abs=0.03)
+        assert found == pytest.approx([0.91] * len(found), abs=0.05)
 
 
 def test_tables_of_a_restless_machine_predict_alike(measured: Tables) -> None:
