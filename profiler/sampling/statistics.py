@@ -95,7 +95,8 @@ def latency_interval(
 
     The variance between sessions is the point's own shrunk towards `shared_sd`² (relative),
     weighted by degrees of freedom; the interval is that of a median of n, symmetric in ln.
-    `shared_sd` None stands for PRIOR_SESSION_SD.
+    `shared_sd` None stands for PRIOR_SESSION_SD. What all sessions have in common, and more of them
+    do not lower, is `common_sd` (relative).
     """
     shared_sd = PRIOR_SESSION_SD if shared_sd is None else shared_sd
     latency = float(np.median(session_medians))
