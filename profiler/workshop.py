@@ -60,9 +60,10 @@ class Artifacts(Protocol):
 class Workshop:
     """Compiles points, keeps the artifacts on disk while open, and opens fresh sessions of them.
 
-    Use as a context manager; the artifacts go with it. Weights are random: a latency does not
-    depend on their values. With `artifacts` from elsewhere nothing is compiled. Sessions are opened
-    from prepared artifacts where the backend prepares them, which counts as loading.
+    Use as a context manager; the artifacts go with it. Weights are random, and such that
+    activations are as large as a trained model's: a latency depends on nothing else of them. With
+    `artifacts` from elsewhere nothing is compiled. Sessions are opened from prepared artifacts
+    where the backend prepares them, which counts as loading.
     """
 
     def __init__(self, target: Target, artifacts: Artifacts | None = None) -> None:
@@ -176,14 +177,15 @@ class Workshop:
 def _random_module(subject: Subject) -> tuple[nn.Module, tuple[int, ...]]:
     """Return the subject's torch module and its input shape for one image, folded for use.
 
-    Weights are uniform, and such that what flows through neither grows nor fades: a careful
-    initialisation takes longer than to measure the model, and numbers near 0 slow a CPU. They are
-    the same every time, so that equal builds give equal artifacts.
+    Its weights are random, and such that activations are as large as a trained model's
+    (`fill_as_trained`). They are the same every time, so that equal builds give equal artifacts.
     """
     import torch
     from torch import nn
 
+    from ..backends.random_input import input_dtype, seeded_input
     from ..models.modules.folding import folded
+    from .trained_like import fill_as_trained
 
     with _no_initialisation():
         if isinstance(subject, Spec):
@@ -191,17 +193,8 @@ def _random_module(subject: Subject) -> tuple[nn.Module, tuple[int, ...]]:
             first = subject.blocks()[0]
         else:
             module, first = nn.Sequential(*map(create_block, subject)), subject[0]
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for part in module.modules():
-            is_norm = isinstance(part, (nn.LayerNorm, nn.modules.batchnorm._BatchNorm))
-            for name, parameter in part.named_parameters(recurse=False):
-                if is_norm and name == "weight":
-                    parameter.fill_(1.0)
-                    continue
-                inputs = parameter[0].numel() if parameter.dim() > 1 else 0
-                bound = (3 / inputs) ** 0.5 if inputs else 0.04
-                parameter.uniform_(-bound, bound, generator=generator)
+    example = seeded_input((1, *first.input_shape), input_dtype(module, "fp32"))
+    fill_as_trained(module.eval(), torch.from_numpy(example))
     return folded(module), first.input_shape
 
 
