@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..notes import note
 from ..progress import ProgressOption, shown_progress
+from ..quantities import Quantity, seconds
 from .given_table import table_of
 from .inputs import Path, specs_of
 
@@ -28,6 +29,7 @@ def compare(
     samples: int = 0,
     seed: int = 0,
     measure: bool = False,
+    time: Quantity | None = None,
     extrapolate: bool = False,
     progress: ProgressOption = False,
 ) -> Comparison | Across:
@@ -45,6 +47,8 @@ def compare(
         samples: Add so many random models from the (first) table's range.
         seed: Of the random models.
         measure: Measure the models on this machine too; with one table only.
+        time: With `measure`, begin no further session after so many seconds, or "60s", "3m", but
+            for each model's first.
         extrapolate: Answer outside the measured range too.
         progress: Show a bar on stderr while measuring, or call this function.
 
@@ -65,6 +69,9 @@ def compare(
     from ..tables.comparison.across import compare_tables
     from ..tables.comparison.comparison import compare_models
 
+    if time is not None and not measure:
+        raise UserError("`time` goes with `measure`; give both, or take it away.")
+    time_s = None if time is None else seconds(time)
     several = [tables] if isinstance(tables, str) or not isinstance(tables, Sequence) else tables
     named = specs_of(models)
     if len(several) > 1:
@@ -85,7 +92,7 @@ def compare(
 
     purpose = f"vitprof compare --table {table.source} --measure"
     with shown_progress(progress) as on_progress:
-        measured, stable = verified_ms(table, specs, purpose, on_progress, wait=None)
+        measured, stable = verified_ms(table, specs, purpose, on_progress, wait=None, time_s=time_s)
     return compare_models(table, specs, measured, extrapolate, stable)
 
 

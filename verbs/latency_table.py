@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import tables
 from ..progress import ProgressOption
+from ..quantities import Quantity
 from .inputs import Path
 
 if TYPE_CHECKING:
@@ -29,17 +30,19 @@ class LatencyTable(tables.LatencyTable):
         self,
         models: Path | Spec | Sequence[Path | Spec],
         *,
+        time: Quantity | None = None,
         progress: ProgressOption = False,
     ) -> MeasuredModels:
         """Measure whole models on this machine, beside what the table predicts of them.
 
         They are interleaved, under the table's setting, and brought to the machine's speed that
-        the table is stated at. Raises UserError where the table does not cover one of them, and on
-        another machine than the table's.
+        the table is stated at. After `time` (seconds, or "60s", "3m") no further session begins,
+        but for each model's first. Raises UserError where the table does not cover one of them, and
+        on another machine than the table's.
         """
         from .measured_models import measure_models
 
-        return measure_models(self, models, progress=progress)
+        return measure_models(self, models, time=time, progress=progress)
 
     def validate(self, **options: Any) -> ValidationResult:
         """Measure random models that the table never saw: `vitprof.validate(table, ...)`."""

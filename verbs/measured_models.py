@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..notes import warn
 from ..progress import ProgressOption, shown_progress
+from ..quantities import Quantity, seconds
 from ..results import Result
 from .inputs import Path, specs_of
 
@@ -57,22 +58,25 @@ def measure_models(
     table: LatencyTable,
     models: Path | Spec | Sequence[Path | Spec],
     *,
+    time: Quantity | None = None,
     progress: ProgressOption = False,
 ) -> MeasuredModels:
     """Measure whole models, interleaved, under the table's setting and brought to its speed.
 
+    After `time` (seconds, or "60s", "3m") no further session begins, but for each model's first.
     Raises UserError where the table does not cover a model, and on another machine than its own.
     """
     from ..profiler.remeasure import measure_like
     from ..profiler.target import open_target_of
 
+    time_s = None if time is None else seconds(time)
     specs = specs_of(models)
     predictions = [table.predict(spec) for spec in specs]  # refused before anything is measured
     with (
         open_target_of(table, f"measuring models as {table.source} was") as target,
         shown_progress(progress) as on_progress,
     ):
-        rows = measure_like(table, specs, target, on_progress).rows
+        rows = measure_like(table, specs, target, on_progress, time_s).rows
     for row in rows:
         if row.verdict != "stable":
             warn(f"{row.verdict}: {row.name}: {row.error}")

@@ -192,7 +192,8 @@ def finished(
         from ..profiler.remeasure import verified_ms
 
         purpose = f"vitprof prune --table {table.source} --verify"
-        measured, result.stable = verified_ms(table, [model.spec for model in every], purpose)
+        specs = [model.spec for model in every]
+        measured, result.stable = verified_ms(table, specs, purpose, on_progress)
     result.base, *result.models = (
         replace(model, measured_ms=ms, figures=found)
         for model, ms, found in zip(every, measured, figures, strict=True)

@@ -39,6 +39,7 @@ from ..output import json_option, note, print_json
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of --samples.")
 @click.option("--measure", "measure", is_flag=True, help="Measure the models on this machine too.")
+@click.option("--time", help="With --measure: begin no further session after this time, e.g. 3m.")
 @extrapolate_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write the comparison as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
@@ -50,6 +51,7 @@ def compare(
     samples: int,
     seed: int,
     measure: bool,
+    time: str | None,
     extrapolate: bool,
     out: Path | None,
     plot: Path | None,
@@ -77,6 +79,7 @@ def compare(
         samples=samples,
         seed=seed,
         measure=measure,
+        time=time,
         extrapolate=extrapolate,
         progress=not as_json,
     )

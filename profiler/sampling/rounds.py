@@ -26,8 +26,8 @@ class Rounds:
     are independent without one being later than the other. There are `most` rounds at the most, and
     `fewest` even where `time_s` is over. Where these do not fit, the first round ends early: then
     `points` become those that it reached, which are spread over the order that they were given in;
-    `enough` tells which are not too few. `wanted` tells which points still get a session in a
-    further round, and `settled` whether none is needed. `on_group` is called after each group with
+    `enough` tells which are not too few. After `fewest` rounds, `lacking` says which points need
+    another session. `on_group` is called after each group with
     the share of the work that is done, of `expected` rounds (all, by default).
     """
 
@@ -39,8 +39,7 @@ class Rounds:
     time_s: float | None = None
     expected: int | None = None
     enough: Callable[[Sequence[Point]], bool] = bool
-    wanted: Callable[[Point], bool] = lambda point: True
-    settled: Callable[[], bool] = lambda: False
+    lacking: Callable[[Sequence[Point]], Sequence[Point]] = lambda points: points
     on_group: Callable[[float], None] = lambda share: None
     # What came of it.
     complete: int = 0
@@ -71,14 +70,16 @@ class Rounds:
 
     def _rounds(self, workshop: Workshop) -> Stopped:
         for nth in range(self.most):
+            due = self.points if nth < self.fewest else self.lacking(self.points)
+            due = [point for point in due if not self._has_failed(point)]
+            if not due:
+                return "settled"
             measurement = self.measurements[nth % len(self.measurements)]
             if nth == 0:
                 self._first_round(measurement, workshop)
-            elif not self._further_round(measurement, workshop):
+            elif not self._further_round(measurement, due, workshop):
                 return "time"
             self.complete += 1
-            if self.complete >= self.fewest and self.settled():
-                return "settled"
         return "rounds"
 
     def _first_round(self, measurement: GroupByGroup, workshop: Workshop) -> None:
@@ -102,9 +103,10 @@ class Rounds:
         of_group = self.costs.build_s(group) + self.costs.sessions_s(group)
         return self._elapsed_s + self.costs.scale * (of_group + others) <= self.time_s
 
-    def _further_round(self, measurement: GroupByGroup, workshop: Workshop) -> bool:
+    def _further_round(
+        self, measurement: GroupByGroup, due: Sequence[Point], workshop: Workshop
+    ) -> bool:
         """Return False where it did not come to its end."""
-        due = [point for point in self.points if self._is_due(point)]
         for group in measurement.shuffled_groups(due):
             over_s = self._elapsed_s + self.costs.scale * self.costs.sessions_s(group)
             if self.complete >= self.fewest and self.time_s is not None and over_s > self.time_s:
@@ -112,10 +114,8 @@ class Rounds:
             self._measure(measurement, group, workshop)
         return True
 
-    def _is_due(self, point: Point) -> bool:
-        if any(measurement.has_failed(point) for measurement in self.measurements):
-            return False
-        return self.complete < self.fewest or self.wanted(point)
+    def _has_failed(self, point: Point) -> bool:
+        return any(measurement.has_failed(point) for measurement in self.measurements)
 
     def _measure(
         self,

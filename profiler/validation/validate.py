@@ -98,7 +98,7 @@ def validate_table(
         FEWEST_ROUNDS,
         time_s,
         enough=are_enough,
-        settled=lambda: answer().is_settled,
+        lacking=lambda points: [] if answer().is_settled else points,
         on_group=on_group,
     )
     shown = ProgressInSeconds(on_progress, "validating", in_rounds.estimated_s)

@@ -67,6 +67,10 @@ def test_tables_are_compared(table, slow, tmp_path: Path) -> None:
 def test_what_cannot_be_compared_is_one_sentence(table, slow, refused) -> None:
     with refused("`measure`", "one `tables`"):
         vitprof.compare((), [table, slow], measure=True)
+    with refused("`time` goes with `measure`"):
+        vitprof.compare((), table, samples=5, time="3m")
+    with refused("'soon' is not a time"):
+        vitprof.compare((), table, samples=5, measure=True, time="soon")
     with refused("given twice"):
         vitprof.compare((), [table.source, table.source])
     with refused("outside the table"):
