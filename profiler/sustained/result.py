@@ -76,7 +76,12 @@ class SustainedResult(Result):
 
     @cached_property
     def throttling(self) -> Throttling | None:
-        """When the run became slower for good and by how much; None if it did not."""
+        """When the run became slower for good and by how much; None if it did not.
+
+        None too where other work interrupted most runs: their times are of that work, not of heat.
+        """
+        if self.is_doubtful:
+            return None
         return find_throttling([one.median_ms for one in self.trace.intervals])
 
     @property
@@ -118,6 +123,8 @@ class SustainedResult(Result):
         trace, found = self.trace, self.throttling
         if len(trace.intervals) < FEWEST_INTERVALS:
             return "not judged: the run was too short"
+        if self.is_doubtful:
+            return "not judged: other work interrupted most runs"
         if found is None:
             return "none: the latency did not rise for good"
         words = (

@@ -94,6 +94,24 @@ def test_without_throttling_there_is_one_level(result_of: NewResult) -> None:
     assert "too short" in result_of(lambda s: 20, 3).throttling_in_words
 
 
+def test_a_rise_that_other_work_makes_is_not_called_throttling(
+    clock: Any, executable: Callable[..., Any], run_of: Callable[..., Any], untold: Sensors
+) -> None:
+    waited = run_of(30.0, cpu_ms=20.0, switches=3)
+    trace = run_without_pause(executable(*[20.0] * 500, waited), 60, clock, untold)
+    result = SustainedResult(
+        create_spec("vit-micro-8"),
+        Setting("cpu", "onnxruntime"),
+        trace,
+        Footprint(12.5, ProcessMemory(100, 60)),
+        Sources.of(untold, trace),
+        60,
+    )
+    assert result.is_doubtful
+    assert result.throttling is None
+    assert "other work interrupted most runs" in result.throttling_in_words
+
+
 def test_the_table_has_a_line_an_interval(result_of: NewResult) -> None:
     result = result_of(seconds=30)
     frame = result.to_frame()
