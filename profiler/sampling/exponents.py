@@ -21,8 +21,8 @@ import numpy as np
 from ...tables import Row
 
 # What is believed before a run: mean and standard deviation of the exponent.
-PRIOR_OF_BLOCKS = (0.98, 0.04)
-PRIOR_OF_MODELS = (0.92, 0.03)
+PRIOR_OF_BLOCKS = (0.98, 0.03)
+PRIOR_OF_MODELS = (0.93, 0.02)
 # The slope's standard error is believed to be so many times what the scatter says: the sessions of
 # a pass share the moment, and so their errors.
 ERROR_INFLATION = 1.15
