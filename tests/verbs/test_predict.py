@@ -43,6 +43,10 @@ def test_an_answer_shows_itself(table, tmp_path: Path) -> None:
         "how",
         "missing",
         "setting",
+        "at",
+        "undisturbed_ms",
+        "typical_ms",
+        "p90_ms",
     ]
     answer.plot(tmp_path / "answer.svg")
     assert "mlp" in (tmp_path / "answer.svg").read_text()
