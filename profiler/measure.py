@@ -14,16 +14,17 @@ from ..progress import OnProgress, no_progress
 from ..tables import LatencyTable, Row, Setting
 from ..tables.calibration.calibrate import calibrated
 from ..tables.header import TableHeader
-from ..tables.references import Drift, Reference, References
+from ..tables.references import Drift, Readings, Reference, References
 from ..tables.speed import Speed
 from .journal import Journal, MemoryJournal
+from .known_speed import compared
 from .place.environment import fingerprint, observed
 from .plan import Plan, Point
 from .sampling.clock import Clock, SystemClock
 from .sampling.passes import Passes
 from .sampling.protocol import Protocol
 from .sampling.reference import choose_references
-from .sampling.sharpened import sharpened
+from .sampling.sharpened import Sharpened, sharpened
 from .sampling.statistics import PRIOR_SESSION_SD
 from .sampling.verdict import point_row
 from .target import Target
@@ -77,7 +78,9 @@ def measure_table(
             "warmup": passes.spent.warmup_s,
             "timed": passes.spent.timed_s,
         }
-    table = finished_table(plan, protocol, journal, seconds)
+    # What was measured before is on file already.
+    measured = bool(passes.spent.timed_s)
+    table = finished_table(plan, protocol, journal, seconds, on_file=measured)
     table.to_csv(out)
     return table
 
@@ -192,27 +195,51 @@ def _stated_at(drift: Iterable[Drift]) -> Speed:
     return "undisturbed" if all(one.undisturbed_ms is not None for one in drift) else "typical"
 
 
+def _beside_earlier_runs(
+    readings: dict[Reference | None, Readings],
+    sharp: Sharpened,
+    protocol: Protocol,
+    journal: Journal,
+) -> tuple[dict[Reference | None, Readings], Sharpened]:
+    """Return readings and rows at the known undisturbed speed, where this run never had it."""
+    header = journal.header
+    found = compared(readings, header.environment, header.setting)
+    if not found.speed_ms:
+        return dict(found.readings), sharp
+    sharp = sharpened(journal, protocol, found.speed_ms, header.readings)
+    spread = {reference: sharp.readings(reference).session_sd for reference in readings}
+    return {
+        reference: replace(showed, session_sd=spread[reference])
+        for reference, showed in found.readings.items()
+    }, sharp
+
+
 def finished_table(
     plan: Plan,
     protocol: Protocol,
     journal: Journal,
     seconds: Mapping[str, float],
     fleet: Sequence[Mapping[str, Any]] | None = None,
+    on_file: bool = False,
 ) -> LatencyTable:
     """Order the rows by the plan, sharpen their intervals, fit the line through whole models.
 
     Every point of the plan is done. `seconds` are this run's, and `fleet` is what each node did.
+    `on_file` compares the machine's speed with that of its earlier runs, and adds it to them.
     """
     header, told = journal.header, journal.references
     sharp = sharpened(journal, protocol, {}, header.readings)
+    every = dict.fromkeys([told.blocks, told.models, *sharp.drifts, *sharp.spreads])
+    readings = {reference: sharp.readings(reference) for reference in every}
+    if on_file:
+        readings, sharp = _beside_earlier_runs(readings, sharp, protocol, journal)
     rows = dict(sharp.rows)
     ordered = [rows.pop(point.key) for point in plan.points]
     before = header.seconds or {}
-    every = dict.fromkeys([told.blocks, told.models, *sharp.drifts, *sharp.spreads])
     header = replace(
         header,
         references=References(told.blocks, told.models),  # rows say which families have others
-        readings={reference: sharp.readings(reference) for reference in every},
+        readings=readings,
         seconds={kind: round(s + before.get(kind, 0.0), 2) for kind, s in seconds.items()},
         fleet=header.fleet if fleet is None else tuple(fleet),
         resumed=header.resumed or journal.went_on,

@@ -100,17 +100,46 @@ _DRIFT = ("typical_ms", "p10_ms", "p90_ms")
 
 
 @dataclass(frozen=True)
+class UndisturbedFrom:
+    """A run that was never undisturbed: its own fastest time, and the known one of earlier runs."""
+
+    known_ms: float
+    seen_ms: float
+    runs: int
+
+    def as_dict(self) -> dict[str, float]:
+        """Return JSON values for the table's header."""
+        known, seen = round(self.known_ms, 6), round(self.seen_ms, 6)
+        return {"known_ms": known, "seen_ms": seen, "runs": self.runs}
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> UndisturbedFrom | None:
+        """Read `as_dict`; None stays None. Raises UserError when damaged."""
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise UserError(f"{where} is {shown(value)}, not an object; the file is damaged.")
+        names = ("known_ms", "seen_ms", "runs")
+        known, seen, runs = (positive(value.get(name), f"{where}'s {name}") for name in names)
+        return cls(known, seen, int(min(runs, 2**53)))
+
+
+@dataclass(frozen=True)
 class Readings:
     """What one reference showed over the rows it belongs to.
 
     `session_sd` is how far two sessions of one point lie apart, as a relative standard deviation.
     None where it was not seen (points of one session say nothing of it): intervals then assume
     PRIOR_SESSION_SD. `histogram` counts its readings; None in an older table.
+    `undisturbed_from` says where the drift's undisturbed time is that of earlier runs;
+    `never_undisturbed` marks a run that may have seen no fast mode, with none before it.
     """
 
     drift: Drift | None = None
     session_sd: float | None = None
     histogram: SpeedHistogram | None = None
+    undisturbed_from: UndisturbedFrom | None = None
+    never_undisturbed: bool = False
 
 
 @dataclass(frozen=True)
@@ -235,6 +264,8 @@ def references_from_json(
 REFERENCE_KEYS = frozenset(
     {"reference", "model_reference", "references", "drift", "session_sd", "model_drift"}
     | {"model_session_sd", "readings", "model_readings"}
+    | {"undisturbed_from", "model_undisturbed_from"}
+    | {"never_undisturbed", "model_never_undisturbed"}
 )
 
 
@@ -245,6 +276,10 @@ def _readings_to_json(showed: Readings | None, prefix: str) -> dict[str, object]
     said: dict[str, object] = {f"{prefix}drift": drift, f"{prefix}session_sd": showed.session_sd}
     if showed.histogram is not None:
         said[f"{prefix}readings"] = showed.histogram.to_json()
+    if showed.undisturbed_from is not None:
+        said[f"{prefix}undisturbed_from"] = showed.undisturbed_from.as_dict()
+    if showed.never_undisturbed:
+        said[f"{prefix}never_undisturbed"] = True
     return said
 
 
@@ -257,7 +292,10 @@ def _readings_from_json(said: Mapping[str, object], prefix: str, where: str) -> 
     if said.get(f"{prefix}readings") is not None:
         what = f"{where}'s {prefix}readings"
         histogram = SpeedHistogram.from_json(said[f"{prefix}readings"], what)
-    return Readings(drift, spread, histogram)
+    name = f"{prefix}undisturbed_from"
+    stated = UndisturbedFrom.from_json(said.get(name), f"{where}'s {name}")
+    never = said.get(f"{prefix}never_undisturbed") is True
+    return Readings(drift, spread, histogram, stated, never)
 
 
 def _list(value: object, where: str) -> Sequence[Mapping[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ settings.register_profile("vitprof", deadline=None)
 settings.load_profile("vitprof")
 
 NOBODY = 65534
+_NUMBERS = itertools.count()
 TOY_WHEEL = Path(__file__).parent / "models" / "families" / "toy_wheel"
 
 
@@ -44,6 +46,23 @@ def locks_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VITPROF_LOCK_DIR", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep what is known of machines, by child processes too, apart from the user's."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITPROF_STATE", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def state_of_this_test(state_of_its_own: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a state folder, for a scripted runtime has another speed in every test."""
+    folder = state_of_its_own / str(next(_NUMBERS))
+    monkeypatch.setenv("VITPROF_STATE", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")
