@@ -4,10 +4,10 @@
         [--families vit] [--models 50] [--validate] [--steps quiet,restless,again] [--quick]
 
 A default table is measured quiet, beside a neighbour that thrashes cache and memory in bursts of
-random length (unrest.py), and both once more; with --validate the quiet and the restless one are also
-validated, each in its weather. The folder keeps every finished step: a second call goes on from
-there, and --steps runs only the named ones and reports on all that are done. Without --quick it
-takes about 8 minutes a family on two cores, with --validate about 18. "Quiet" is as quiet as the
+random length (unrest.py), and both once more; with --validate the quiet and the restless one are
+also validated, each in its weather. The folder keeps every finished step: a second call goes on
+from there, and --steps runs only the named ones and reports on all that are done. Without --quick
+it takes about 8 minutes a family on two cores, with --validate about 18. "Quiet" is as quiet as the
 machine is: run nothing else beside it.
 """
 
