@@ -215,6 +215,8 @@ class LatencyTable(Result):
         UserError where the table does not know the speed.
         """
         wanted = speed_of(speed)
+        if self.header.imported and not self.header.readings:
+            raise UserError(self._lacks_speed(wanted))
         if wanted == self.header.stated_at:
             return self
         factors = self._speed_factors(wanted)
