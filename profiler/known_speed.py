@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UserError
 from ..notes import note, warn
 from ..tables import Setting
-from ..tables.references import Readings, Reference, UndisturbedFrom
+from ..tables.references import Drift, Readings, Reference, UndisturbedFrom
 from .place.known_machines import KnownMachines, KnownSpeed
 
 # Two runs of an undisturbed machine agree better than this.
@@ -44,8 +44,8 @@ def compared(
 ) -> Speeds:
     """Return what references showed beside what earlier runs saw, say it, and put it on file.
 
-    Where this run was never undisturbed, that is the known speed. A file that cannot be used is
-    said once.
+    Where earlier runs saw it as fast or faster, that is the known speed: so two tables of a machine
+    are stated at one speed. A file that cannot be used is said once.
     """
     machines, found, said = KnownMachines(environment, setting), dict(readings), False
     for reference, showed in readings.items():
@@ -73,6 +73,9 @@ def _beside(known: KnownSpeed | None, showed: Readings, seen_ms: float) -> Readi
         return _alone(showed)
     factor = seen_ms / known.undisturbed_ms
     drift = showed.drift
+    if drift is not None and abs(factor - 1) <= ALIKE:
+        # The same speed, read once more: of all runs together it is known better than of this one.
+        return _stated_at(known, showed, drift, seen_ms)
     if factor > 1 + ALIKE and drift is not None:
         slower = ""
         if drift.spread <= RESTLESS:
@@ -86,12 +89,7 @@ def _beside(known: KnownSpeed | None, showed: Readings, seen_ms: float) -> Readi
             f"run{'s' if known.runs > 1 else ''}); latencies are stated at the known speed. To see "
             f"it undisturbed, {REMEDY}.{slower}"
         )
-        stated = UndisturbedFrom(known.undisturbed_ms, seen_ms, known.runs)
-        return replace(
-            showed,
-            drift=replace(drift, undisturbed_ms=round(known.undisturbed_ms, 6)),
-            undisturbed_from=stated,
-        )
+        return _stated_at(known, showed, drift, seen_ms)
     if factor < 1 - ALIKE:
         note(
             f"this machine has become faster since {known.last}: the reference takes "
@@ -100,6 +98,14 @@ def _beside(known: KnownSpeed | None, showed: Readings, seen_ms: float) -> Readi
             "of then are stated at the slower speed."
         )
     return showed
+
+
+def _stated_at(known: KnownSpeed, showed: Readings, drift: Drift, seen_ms: float) -> Readings:
+    return replace(
+        showed,
+        drift=replace(drift, undisturbed_ms=round(known.undisturbed_ms, 6)),
+        undisturbed_from=UndisturbedFrom(known.undisturbed_ms, seen_ms, known.runs),
+    )
 
 
 def _judged_alone(

@@ -80,7 +80,9 @@ def measure_table(
         }
     # What was measured before is on file already.
     measured = bool(passes.spent.timed_s)
-    table = finished_table(plan, protocol, journal, seconds, on_file=measured)
+    table = finished_table(
+        plan, protocol, journal, seconds, on_file=measured, unchanged=not measured
+    )
     table.to_csv(out)
     return table
 
@@ -221,16 +223,21 @@ def finished_table(
     seconds: Mapping[str, float],
     fleet: Sequence[Mapping[str, Any]] | None = None,
     on_file: bool = False,
+    unchanged: bool = False,
 ) -> LatencyTable:
     """Order the rows by the plan, sharpen their intervals, fit the line through whole models.
 
     Every point of the plan is done. `seconds` are this run's, and `fleet` is what each node did.
     `on_file` compares the machine's speed with that of its earlier runs, and adds it to them.
+    `unchanged` says that nothing was measured: rows stay at the speed that the header states.
     """
     header, told = journal.header, journal.references
-    sharp = sharpened(journal, protocol, {}, header.readings)
+    stated = header.reference_ms("undisturbed") if unchanged else {}
+    sharp = sharpened(journal, protocol, stated, header.readings)
     every = dict.fromkeys([told.blocks, told.models, *sharp.drifts, *sharp.spreads])
     readings = {reference: sharp.readings(reference) for reference in every}
+    if unchanged:
+        readings |= {one: showed for one, showed in header.readings.items() if showed != Readings()}
     if on_file:
         readings, sharp = _beside_earlier_runs(readings, sharp, protocol, journal)
     rows = dict(sharp.rows)

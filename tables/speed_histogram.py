@@ -12,6 +12,7 @@ from ..models.checks import shown
 # Width of a bin: 0.2 %.
 LN_STEP = 0.002
 MOST_BINS = 50_000
+DIGITS = 6  # of a mean in ms
 # The fast mode lies between this quantile and so much above it: the readings of an undisturbed
 # machine scatter by 1 to 2 %, and a slow mode begins far above that.
 FAST_QUANTILE = 0.05
@@ -75,9 +76,14 @@ class SpeedHistogram:
         last = first * math.exp(FAST_WIDTH)
         return [self.bins[nth] for nth in sorted(self.bins) if first <= self.bins[nth][1] <= last]
 
+    def rounded(self) -> SpeedHistogram:
+        """Return it as exact as JSON keeps it, so that reading it computes the same."""
+        bins = {nth: (count, _written(mean)) for nth, (count, mean) in self.bins.items()}
+        return SpeedHistogram(bins)
+
     def to_json(self) -> dict[str, object]:
         """Return {"ln_step": ..., "bins": {bin: [count, mean in ms]}}."""
-        bins = {str(n): [self.bins[n][0], round(self.bins[n][1], 6)] for n in sorted(self.bins)}
+        bins = {str(n): [self.bins[n][0], _written(self.bins[n][1])] for n in sorted(self.bins)}
         return {"ln_step": LN_STEP, "bins": bins}
 
     @classmethod
@@ -94,6 +100,10 @@ def _add(bins: dict[int, tuple[int, float]], nth: int, count: int, mean: float) 
     before, of_before = bins.get(nth, (0, 0.0))
     total = before + count
     bins[nth] = (total, (before * of_before + count * mean) / total)
+
+
+def _written(mean: float) -> float:
+    return max(round(mean, DIGITS), 10**-DIGITS)
 
 
 def _quantile(bins: list[tuple[int, float]], share: float) -> float:

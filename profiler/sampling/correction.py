@@ -50,7 +50,7 @@ def histograms(
     for reference, readings_ms in read.items():
         counted = SpeedHistogram.of(readings_ms)
         found[reference] = found.get(reference, SpeedHistogram()) + counted
-    return found
+    return {reference: counted.rounded() for reference, counted in found.items()}
 
 
 def drifts(

@@ -97,10 +97,15 @@ def test_a_disturbed_run_is_stated_at_the_known_speed(
     assert typical.rows[0].latency_ms == pytest.approx(1.11 * quiet.rows[0].latency_ms, rel=1e-4)
 
 
-def test_runs_that_agree_say_nothing(measure: Measure, caplog: pytest.LogCaptureFixture) -> None:
-    measure()
-    table = measure(1.02)
-    assert table.header.of_blocks.undisturbed_from is None
+def test_runs_that_agree_are_stated_at_one_speed_and_say_nothing(
+    measure: Measure, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, table = measure(), measure(1.02)
+    for row, other in zip(first.rows, table.rows, strict=True):
+        assert other.latency_ms == pytest.approx(row.latency_ms, rel=2e-3)
+    said = table.header.of_blocks.undisturbed_from
+    assert said is not None
+    assert said.seen_ms == pytest.approx(1.02 * said.known_ms, rel=1e-3)
     assert not [r for r in caplog.records if "undisturbed" in r.message or "faster" in r.message]
 
 

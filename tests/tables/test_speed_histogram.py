@@ -34,6 +34,7 @@ def test_histograms_add_up_in_any_order_and_survive_json(
     read = SpeedHistogram.from_json(json.loads(json.dumps(total.to_json())), "the header")
     assert read.undisturbed_ms == pytest.approx(total.undisturbed_ms, rel=1e-3)
     assert read.to_json() == total.to_json()
+    assert read == total.rounded(), "what is computed before writing and after reading is equal"
 
 
 def test_equal_readings_are_exact() -> None:
