@@ -9,7 +9,7 @@ from .sampling_plan import SamplingPlan
 
 # Most of a session's error is the scatter of its runs, and loading costs as much as they do: so
 # sessions are long, and blocks of a millisecond get several runs in a row.
-TABLE_SAMPLING = SamplingPlan(timed_ms=100.0, max_runs=32, runs_per_turn=4)
+TABLE_SAMPLING = SamplingPlan(timed_ms=100.0, max_runs=32, runs_per_turn=4, readings=16)
 
 
 @dataclass(frozen=True)

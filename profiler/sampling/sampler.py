@@ -67,6 +67,9 @@ def sample_group(
     wanted = {key: plan.runs_for(run_ms) for key, run_ms in warm.items()}
     results: dict[Key, SessionSamples] = {key: SessionSamples() for key in group}
     speedometer = Speedometer(reference, plan, clock, spent)
+    turn = 1 + untimed / plan.runs_per_turn
+    work_ms = sum(turn * wanted[key] * run_ms for key, run_ms in warm.items())
+    speedometer.every_ms = plan.every_ms(work_ms)
     with _no_garbage_collection():
         while True:
             lacking = [key for key in group if _lacks(results[key], wanted[key])]
@@ -76,7 +79,7 @@ def sample_group(
             for key in lacking:
                 # The reference drives a short point's data out of the cache again, so it is read
                 # before the untimed run; within a long point's turn its reading would grow old.
-                long = warm[key] >= plan.reference_every_ms
+                long = warm[key] >= speedometer.every_ms
                 if not long:
                     speedometer.read()
                 for _ in range(untimed):

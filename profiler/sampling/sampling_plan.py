@@ -13,8 +13,10 @@ class SamplingPlan:
     `min_runs` to `max_runs`. Points take turns, and other points drive a point's weights out of
     the caches: at each turn it is run once untimed and then timed `runs_per_turn` times, for what
     is wanted is the latency of a model that runs again and again. `threads` decides which samples
-    count as disturbed. The reference is read again after every `reference_every_ms` of other work;
-    one that is short is read sooner and as often as fills `reading_ms`, for one run says little.
+    count as disturbed. The reference is read again after every `reference_every_ms` of other work,
+    and sooner where a group is so quick that it would be read fewer than `readings` times: spells
+    of a tenth of a second hit one reading in several. One that is short is read sooner too and as
+    often as fills `reading_ms`, for one run says little.
     """
 
     warmup_runs: int = 1
@@ -26,6 +28,13 @@ class SamplingPlan:
     threads: int = 1
     reference_every_ms: float = 125.0
     reading_ms: float = 4.0
+    readings: int = 0
+
+    def every_ms(self, work_ms: float) -> float:
+        """Return after how much work the reference is read, of a group of `work_ms` in all."""
+        if not self.readings:
+            return self.reference_every_ms
+        return min(self.reference_every_ms, work_ms / self.readings)
 
     def runs_for(self, run_ms: float) -> int:
         """Return how many timed runs a point gets whose run takes `run_ms`."""

@@ -34,6 +34,7 @@ class Speedometer:
         self.plan = plan
         self.clock = clock
         self.spent = spent
+        self.every_ms = plan.reference_every_ms
         self.latest_ms = 0.0
         self.work_since_ms = 0.0
         self.readings: list[float] = []
@@ -44,7 +45,7 @@ class Speedometer:
 
     def read(self) -> float:
         """Return the reference's time in ms, taken now if the last one is old; 0 without one."""
-        every_ms = self.plan.reference_every_ms
+        every_ms = self.every_ms
         if self._fewest_runs > 1:
             every_ms = min(every_ms, self.READING_PERIOD * self._fewest_runs * self.latest_ms)
         if self.latest_ms == 0.0 or self.work_since_ms >= every_ms:
@@ -98,7 +99,7 @@ class Speedometer:
         # Warms its weights: other work has driven them out of the cache.
         first = timed_run(reference, self.clock)
         self.latest_ms = self.latest_ms or first.wall_ms
-        worth = int(self.work_since_ms / max(self.plan.reference_every_ms, 1e-9))
+        worth = int(self.work_since_ms / max(self.every_ms, 1e-9))
         wanted = max(min(max(worth, 1), self.MOST_RUNS), self._fewest_runs)
         samples: list[Sample] = []
         calm: list[Sample] = []

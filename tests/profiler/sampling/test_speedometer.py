@@ -236,3 +236,24 @@ def test_a_sample_after_the_last_reading_has_that_one(
     assert meter.beside(Sample(1.0, 1.0, 0, middle_ns=clock.wall())).reference_ms == 0.0
     meter.read()
     assert meter.beside(Sample(1.0, 1.0, 0, middle_ns=clock.wall())).reference_ms == 2.0
+
+
+@pytest.mark.parametrize(("run_ms", "most"), [(0.1, 20), (1.0, 20), (40.0, 90)])
+def test_a_quick_group_reads_its_reference_as_often_as_a_slow_one(
+    run_ms: float, most: int, clock: Clock, executable: NewExecutable
+) -> None:
+    """Without that, blocks of a tenth of a millisecond would be read beside one or two readings."""
+    plan = SamplingPlan(1, 0, timed_ms=10, min_runs=32, max_runs=32, readings=16, reading_ms=0)
+    group = {n: executable(run_ms) for n in "abcdefgh"}
+    readings: list[float] = []
+    sample_group(
+        group, plan, clock, random.Random(0), reference=executable(14.0), readings=readings
+    )
+    assert 14 <= len(readings) <= most
+
+
+def test_a_slow_group_is_read_after_so_much_work(clock: Clock) -> None:
+    plan = SamplingPlan(readings=16, reference_every_ms=125.0)
+    assert plan.every_ms(160.0) == 10.0
+    assert plan.every_ms(1e6) == 125.0
+    assert SamplingPlan().every_ms(160.0) == 125.0
