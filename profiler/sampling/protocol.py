@@ -66,7 +66,14 @@ def fixed_protocol(sessions: int, warmup: int, runs: int, threads: int) -> Proto
 
 
 # A run of a whole model is long. What differs is its sessions, so that more runs of one say little.
-MODEL_SAMPLING = SamplingPlan(timed_ms=120.0, min_runs=4, max_runs=12)
+# As many runs in a row as in a table: a small model is some per cent slower at the first ones.
+MODEL_SAMPLING = SamplingPlan(
+    timed_ms=120.0,
+    min_runs=4,
+    max_runs=12,
+    runs_per_turn=TABLE_SAMPLING.runs_per_turn,
+    readings=TABLE_SAMPLING.readings,
+)
 
 
 def protocol_of_rounds(rounds: int, seed: int = 0) -> Protocol:
