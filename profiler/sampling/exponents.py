@@ -116,8 +116,8 @@ def _slope(t: np.ndarray, r: np.ndarray) -> tuple[float, float | None]:
         off = (t - slope * r) / (1 + slope**2) ** 0.5
         scale = max(1.4826 * float(np.median(np.abs(off))), 1e-4)
         weights = 1 / (1 + (off / (3 * scale)) ** 2)
-        # Along t: on a calm machine the slope is steep for want of anything to follow, and
-        # distances from a steep line are short.
+        # Distances along t: on a calm machine only noise is left, the slope comes out steep, and
+        # distances across a steep line are short.
         spread = (1 + slope**2) * float((weights * off**2).sum() / weights.sum())
         error = (max(spread, 1e-8) / rr) ** 0.5
     return slope, error

@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -75,9 +76,7 @@ class Passes:
         lacking = [point for point in points if lacks(journal, point, self._wanted(point))]
         for row in (row for rows in journal.partial.values() for row in rows):
             self._count_readings(row)
-        for reference in dict.fromkeys(self.references.of(point.subject) for point in lacking):
-            self._open_reference(reference, workshop)
-        try:
+        with self.opened(lacking, workshop):
             self._report(points, journal)
             for nth in range(1, max(map(self._wanted, points), default=0) + 1):
                 if nth > 1 and self._over_budget():
@@ -87,6 +86,14 @@ class Passes:
             self._end_short(points, journal)
             narrow = self._narrow_predictions if self.representatives else self._narrow
             yield from narrow(points, journal, workshop)
+
+    @contextmanager
+    def opened(self, points: Sequence[Point], workshop: Workshop) -> Iterator[None]:
+        """Keep a session of each reference of the points open inside the block."""
+        try:
+            for reference in dict.fromkeys(self.references.of(point.subject) for point in points):
+                self._open_reference(reference, workshop)
+            yield
         finally:
             for executable in self._open.values():
                 executable.close()
@@ -200,20 +207,27 @@ class Passes:
         journal: MemoryJournal,
         workshop: Workshop,
     ) -> Iterator[None]:
-        order = list(lacking)
-        self._rng.shuffle(order)
-        groups = [
-            group
-            for alike in self._by_reference(order)
-            for group in groups_of(alike, self.protocol.group)
-        ]
-        self._rng.shuffle(groups)
-        for nth, group in enumerate(groups):
+        for nth, group in enumerate(self.shuffled_groups(lacking)):
             if nth and self._over_budget() and not any(lacks(journal, p, 1) for p in group):
                 return
             self._measure_group(group, journal, workshop)
             self._report(points, journal)
             yield
+
+    def groups(self, points: Iterable[Point], size: int) -> list[list[Point]]:
+        """Return groups of at most `size` points that have one reference.
+
+        Each group is spread over the order of the points.
+        """
+        return [group for alike in self._by_reference(points) for group in groups_of(alike, size)]
+
+    def shuffled_groups(self, points: Sequence[Point]) -> list[list[Point]]:
+        """Return groups of the protocol's size, of points in random order."""
+        order = list(points)
+        self._rng.shuffle(order)
+        groups = self.groups(order, self.protocol.group)
+        self._rng.shuffle(groups)
+        return groups
 
     def _by_reference(self, points: Iterable[Point]) -> list[list[Point]]:
         """Return the points apart by what tells their speed, which is read for a group at once."""

@@ -7,14 +7,13 @@ clock, says how busy the machine was, not what the block costs: it is set aside 
 
 from __future__ import annotations
 
-import gc
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from .clock import Clock
+from .no_garbage_collection import no_garbage_collection
 from .sampling_plan import SamplingPlan
 from .speedometer import Speedometer
 from .timed_run import Runnable, Sample, TimeSpent, timed_run
@@ -70,7 +69,7 @@ def sample_group(
     turn = 1 + untimed / plan.runs_per_turn
     work_ms = sum(turn * wanted[key] * run_ms for key, run_ms in warm.items())
     speedometer.every_ms = plan.every_ms(work_ms)
-    with _no_garbage_collection():
+    with no_garbage_collection():
         while True:
             lacking = [key for key in group if _lacks(results[key], wanted[key])]
             if not lacking:
@@ -104,18 +103,6 @@ def sample_group(
     if readings is not None:
         readings += speedometer.readings
     return results
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep Python's collector from running inside a timed window."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _lacks(samples: SessionSamples, wanted: int) -> bool:

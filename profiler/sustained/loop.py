@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ...backends import BackendError
 from ...errors import UserError
 from ...progress import OnProgress, no_progress
 from ..sampling.clock import Clock
+from ..sampling.no_garbage_collection import no_garbage_collection
 from ..sampling.timed_run import Runnable, timed_run
 from .interval import Interval, OpenInterval, interval_seconds
 from .sensors import Sensors
@@ -69,7 +68,7 @@ def run_without_pause(
     seen until then is returned. Raises BackendError where it cannot be run, and UserError for a
     clock that goes backwards.
     """
-    with _no_garbage_collection():
+    with no_garbage_collection():
         first = timed_run(executable, clock)
         trouble()  # what was before does not matter
         recorder = _Recorder(Trace(first.wall_ms), clock, sensors, trouble)
@@ -162,15 +161,3 @@ def _in_words(trace: Trace) -> str:
     words = f"{latest.median_ms:.4g} ms"
     words += "" if latest.mhz is None else f", {latest.mhz:.0f} MHz"
     return words if latest.celsius is None else f"{words}, {latest.celsius:.0f} °C"
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep Python's collector from running inside a timed run."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
