@@ -13,6 +13,7 @@ import numpy as np
 
 from ...backends import BackendError, Executable
 from ...models import Spec
+from ...notes import warn
 from ...progress import OnProgress, no_progress
 from ...tables import LatencyTable, Row
 from ...tables.leaning import influences
@@ -134,8 +135,12 @@ class Passes:
             }
             middle = sorted(medians, key=lambda n: medians[n])[len(medians) // 2]
             self._open[reference] = candidates.pop(middle)
-        except (CannotBuildError, BackendError):
-            pass  # its own point says why; the others go uncorrected
+        except (CannotBuildError, BackendError) as error:
+            name = reference.name if isinstance(reference, Spec) else str(reference)
+            warn(
+                f"warning: the reference {name} cannot be run here ({error}); latencies beside it "
+                "are not corrected for the machine's speed."
+            )
         finally:
             for executable in candidates:
                 executable.close()

@@ -47,6 +47,10 @@ def session_row(point: Point, samples: Mapping[Subject, SessionSamples]) -> Row:
         good += len(of_part.kept)
         set_aside += len(of_part.set_aside)
     median = totals["median_ms"]
+    if median <= 0 and len(point.parts) == 1:
+        return failed_row(
+            point, f"the clock went back while it ran ({median:+.3g} ms): measure again"
+        )
     if median <= 0:
         return failed_row(
             point,

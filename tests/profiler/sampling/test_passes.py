@@ -116,6 +116,7 @@ def test_a_reference_that_breaks_does_not_end_the_run(
     new_backend: NewBackend,
     widths: Widths,
     quick: Quick,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The reference is the largest block here; what cannot be measured is that one alone."""
     plan = widths(8, 16, 48)
@@ -123,6 +124,23 @@ def test_a_reference_that_breaks_does_not_end_the_run(
     fault = {stage: lambda artifact: "broken" if artifact["params"] == largest else ""}
     table = measure(plan, new_backend(**fault), quick(correct_drift=True))
     assert [row.verdict for row in table.rows] == ["stable", "stable", "failed"]
+    assert "cannot be run here (broken); latencies beside it are not corrected" in caplog.text
+
+
+def test_a_clock_that_goes_back_is_said_where_no_run_is_left(
+    measure: Callable[..., LatencyTable],
+    new_backend: NewBackend,
+    widths: Widths,
+    quick: Quick,
+    run_of: Any,
+) -> None:
+    once = new_backend(runs_of=lambda *_: [run_of(2.0), run_of(-9.0), run_of(2.0)])
+    row = measure(widths(8), once, quick()).rows[0]
+    assert (row.latency_ms, row.verdict) == (2.0, "stable")
+    always = new_backend(runs_of=lambda *_: [run_of(2.0), run_of(-9.0)])
+    row = measure(widths(8), always, quick(), fresh=True).rows[0]
+    assert row.verdict == "failed"
+    assert "the clock went back while it ran" in row.error
 
 
 def test_a_plan_of_whole_models_alone_can_be_measured(
