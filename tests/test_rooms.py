@@ -15,7 +15,8 @@ BELOW = {
     "tables": {"models"},
     "training": {"models"},
     "spaces": {"models"},
-    "profiler": {"models", "backends", "tables", "training", "spaces"},
+    "foreign": {"models", "backends"},
+    "profiler": {"models", "backends", "tables", "training", "spaces", "foreign"},
     "compress": {"models", "tables", "training"},
     "search": {"models", "tables", "training", "spaces", "compress"},
 }

@@ -14,6 +14,8 @@ from .family import Family
 
 # Each is a package here, with its record as FAMILY.
 BUILT_IN = ("vit", "autovit", "bert", "efficientvit", "vgg", "swin")
+# Models of no family: a spec of them lists the kernels of a graph. It knows no models by name.
+FOREIGN = "foreign"
 
 
 @cache
@@ -31,6 +33,7 @@ def _check(family: Family) -> None:
         raise UserError(f"its spec says that the family is '{spec_class.family}'")
     taken = {op.name for name in BUILT_IN for op in built_in(name).load("ops")}
     taken |= {op.name for op in built_in("vit").at("...ops.foreign:FOREIGN_OPS")}
+    taken |= {op.name for op in built_in("vit").at("...ops.kernels:KERNEL_OPS")}
     for op in ops:
         if op.name in taken:
             raise UserError(f"vitprof has an op '{op.name}' itself")
@@ -38,7 +41,7 @@ def _check(family: Family) -> None:
         raise UserError(f"a known model of it is no {spec_class.__name__}")
 
 
-PLUGINS = PluginGroup("vitprof.families", Family, "family", BUILT_IN, _check)
+PLUGINS = PluginGroup("vitprof.families", Family, "family", (*BUILT_IN, FOREIGN), _check)
 
 
 def families() -> Iterator[Family]:
@@ -53,7 +56,7 @@ def family_names() -> list[str]:
 
 def find_family(name: str) -> Family:
     """Return the family of this name; raises UserError naming the nearest known one."""
-    found = built_in(name) if name in BUILT_IN else PLUGINS.find(name)
+    found = built_in(name) if name in (*BUILT_IN, FOREIGN) else PLUGINS.find(name)
     if found is None:
         raise UserError(f"unknown family {shown(name)}{did_you_mean(name, family_names())}.")
     return found

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ...errors import UserError, did_you_mean
 from ..families.registry import BUILT_IN, PLUGINS, built_in
 from .foreign import FOREIGN_OPS
+from .kernels import KERNEL_OPS
 from .op import Op
 
 # The order of a table's columns stays as it was when each family came; a new one's go behind.
@@ -23,11 +24,12 @@ OPS: dict[str, Op] = {op.name: op for name in _FAMILIES for op in built_in(name)
 # Every axis any op of ours has, in the order of a table's columns.
 AXES: tuple[str, ...] = tuple(dict.fromkeys(axis for op in OPS.values() for axis in op.axes))
 
-# Those that only imported tables have, and the axes that only these have.
-IMPORTED_OPS: dict[str, Op] = {op.name: op for op in FOREIGN_OPS}
+# Those that only imported tables have, what a runtime runs as one kernel, and the axes that only
+# these have: a table has their columns where it has such rows.
+IMPORTED_OPS: dict[str, Op] = {op.name: op for op in (*FOREIGN_OPS, *KERNEL_OPS)}
 IMPORTED_AXES: tuple[str, ...] = tuple(
     axis
-    for axis in dict.fromkeys(axis for op in FOREIGN_OPS for axis in op.axes)
+    for axis in dict.fromkeys(axis for op in IMPORTED_OPS.values() for axis in op.axes)
     if axis not in AXES
 )
 

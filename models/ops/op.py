@@ -21,6 +21,8 @@ class Op:
     is `linear` the line goes on: what one more costs is known. `read` counts the weights that one
     run reads, where these are not all of them: rows that are looked up. `check` raises UserError
     for dims that do not go together; the other functions are only called with dims that passed it.
+    An op that is `scattered` was measured at scattered dims too, but is interpolated: over the
+    logarithms of the quantities that this gives, all above 0.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Op:
     linear: tuple[str, ...] = ()
     check: Callable[[Dims], None] = lambda _: None
     read: Callable[[Dims], int] | None = None
+    scattered: Callable[[Dims], tuple[float, ...]] | None = None
 
     @property
     def params_read(self) -> Callable[[Dims], int]:

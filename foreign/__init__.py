@@ -1,0 +1,1 @@
+"""Models of no family: reading their graphs, and finding in them what a table can price."""

@@ -1,0 +1,136 @@
+"""A foreign model as data: how often it has which block and which kernel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, Self
+
+from ....errors import UserError
+from ...block import Block
+from ...checks import (
+    check_known_fields,
+    check_required_fields,
+    check_whole_number,
+    shown,
+)
+from ...spec import Spec
+
+NO_BLOCKS: Mapping[str, Any] = {}
+# A large model has some thousands of nodes.
+MOST_NODES = 100_000
+
+
+class ModelSource(Protocol):
+    """Where a foreign model came from, and what can be compiled of it (`foreign/sources/`)."""
+
+    def onnx(self) -> bytes:
+        """Return the model as one self-contained ONNX file. Raises UserError."""
+
+    def module(self) -> Any:
+        """Return the torch module in eval mode, None where there is only a graph."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignSpec(Spec):
+    """The blocks and kernels of a model of no family, each with how often it occurs.
+
+    `parts` are in the order in which each first runs. `inputs` are the shapes of the model's
+    inputs by name, batch included. `digest` tells models apart that have the same parts: the
+    SHA-256 of the graph, in hex. `source` is what can be compiled; a spec that was read from a file
+    has none, and can be predicted but not run.
+    """
+
+    family: ClassVar[str] = "foreign"
+
+    parts: tuple[tuple[Block, int], ...]
+    inputs: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    digest: str = ""
+    source: ModelSource | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.parts:
+            raise UserError("parts is empty; a model has at least one.")
+
+    def blocks(self) -> list[Block]:
+        """Return every block and kernel as often as it occurs; equal ones follow each other."""
+        return [block for block, count in self.parts for _ in range(count)]
+
+    @property
+    def batch(self) -> int:
+        """Images or texts of one run: the first size of the first input."""
+        return self.inputs[0][1][0] if self.inputs and self.inputs[0][1] else 1
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block], **fields: Any) -> Self:
+        """Return the spec of blocks in the order they run."""
+        counts: dict[Block, int] = {}
+        for block in blocks:
+            counts[block] = counts.get(block, 0) + 1
+        return cls(parts=tuple(counts.items()), **fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values, `family` first; the source is not among them."""
+        return {
+            "family": self.family,
+            "name": self.name,
+            "digest": self.digest,
+            "inputs": {name: list(shape) for name, shape in self.inputs},
+            "parts": [{**block.as_dict_with_op(), "count": n} for block, n in self.parts],
+        }
+
+    @classmethod
+    def from_fields(cls, record: Mapping[str, Any]) -> Self:
+        """Return the spec with these JSON fields; raises UserError naming the wrong one."""
+        check_known_fields(record, ["name", "digest", "inputs", "parts"])
+        check_required_fields(record, ["parts"])
+        digest = record.get("digest", "")
+        if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{0,64}", digest):
+            raise UserError(f"digest={shown(digest)} must be a short text of hex digits.")
+        return cls(
+            name=record.get("name", "custom"),
+            parts=_parts(record["parts"]),
+            inputs=_inputs(record.get("inputs", {})),
+            digest=digest,
+        )
+
+
+def _parts(value: object) -> tuple[tuple[Block, int], ...]:
+    if not isinstance(value, list) or not value:
+        raise UserError(f"parts={shown(value)} must be a list of blocks with their count.")
+    found: dict[Block, int] = {}
+    nodes = 0
+    for part in value:
+        if not isinstance(part, Mapping) or not isinstance(part.get("op"), str):
+            raise UserError(f"a part is {shown(part)}, not an object with `op`, dims and `count`.")
+        dims = {name: value for name, value in part.items() if name not in {"op", "count"}}
+        check_whole_number("count of a part", part.get("count", 1), 1, MOST_NODES)
+        block = Block.of(part["op"], **dims)
+        found[block] = found.get(block, 0) + part.get("count", 1)
+        nodes += part.get("count", 1)
+    if nodes > MOST_NODES:
+        raise UserError(f"parts have {nodes} blocks and kernels, more than {MOST_NODES}.")
+    return tuple(found.items())
+
+
+def _inputs(value: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"inputs={shown(value)} must be an object of shapes by name.")
+    found = []
+    for name, shape in value.items():
+        if not isinstance(shape, list):
+            raise UserError(f"the shape of input '{name}' is {shown(shape)}, not a list of sizes.")
+        for size in shape:
+            check_whole_number(f"a size of input '{name}'", size, 1, 2**31)
+        found.append((str(name), tuple(shape)))
+    return tuple(found)
+
+
+def none_known() -> list[Spec]:
+    """Return the specs known by name: none is."""
+    return []
+
+
+no_ops: Sequence[Any] = ()
