@@ -8,6 +8,7 @@
 | share | `0.8`, `80%`, `80` | a fraction; above 1 it is per cent |
 | count | `5700000`, `5.7M`, `1.3G` | k, M, G are 10^3, 10^6, 10^9 |
 | memory | `64MB`, `64MiB`, `2000000` | bytes where no unit is given |
+| shape | `x=1,3,224,224` | the sizes of an input, by its name |
 
 Each function takes text or a number and raises UserError naming the value and an example.
 """
@@ -106,3 +107,12 @@ def _error(value: object, kind: str, example: str) -> UserError:
     text = repr(value)
     text = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
     return UserError(f"{text} is not {kind}; write it as {example}.")
+
+
+def shape_of(value: str) -> tuple[str, tuple[int, ...]]:
+    """Return the name and the sizes that "x=1,3,224,224" means; each size is from 1."""
+    name, _, sizes = value.rpartition("=")
+    numbers = [size.strip() for size in sizes.split(",")]
+    if not name or not all(n.isascii() and n.isdigit() and 0 < int(n) < 2**31 for n in numbers):
+        raise _error(value, "a shape", "x=1,3,224,224")
+    return name, tuple(map(int, numbers))

@@ -21,6 +21,7 @@ from .protocol import (
     Executable,
     LoadsFiles,
     PreparesArtifacts,
+    RunsKernels,
 )
 from .random_input import seeded_input
 
@@ -36,6 +37,7 @@ __all__ = [
     "LoadsFiles",
     "OnnxRuntimeBackend",
     "PreparesArtifacts",
+    "RunsKernels",
     "cpu_facts",
     "create_backend",
     "create_builder",

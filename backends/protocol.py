@@ -154,6 +154,14 @@ class PreparesArtifacts(Protocol):
 
 
 @runtime_checkable
+class RunsKernels(Protocol):
+    """A Backend whose runtime runs a graph of its own fused nodes."""
+
+    def run_as_it_is(self, model: bytes) -> bytes:
+        """Return the artifact of an ONNX model of such nodes; `load` does not rewrite it."""
+
+
+@runtime_checkable
 class LoadsFiles(Protocol):
     """A Backend whose runtime reads an artifact's file itself."""
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+# Where a node stands in the order of running; what takes its place stands between its neighbours.
+Place = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -71,12 +74,12 @@ class Graph:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         # By place in the order of running; what was fused leaves a gap.
-        self._nodes: dict[int, Node] = {}
-        self._place: dict[int, int] = {}
+        self._nodes: dict[Place, Node] = {}
+        self._place: dict[int, Place] = {}
         self._made_by: dict[str, Node] = {}
         self._read_by: dict[str, list[Node]] = {}
-        for place, node in enumerate(nodes):
-            self._add(node, place)
+        for number, node in enumerate(nodes):
+            self._add(node, (number,))
 
     @property
     def nodes(self) -> list[Node]:
@@ -119,6 +122,20 @@ class Graph:
         self._add(fused, max(places))
         return fused
 
+    def split(self, node: Node, first: Node, second: Node) -> None:
+        """Put two nodes in the place of one; both cover what it covered."""
+        self.split_many([node], [first, second], covering=1)
+
+    def split_many(self, nodes: Sequence[Node], into: Sequence[Node], covering: int) -> None:
+        """Put a few nodes, in this order, in the place of others; one of them covers those."""
+        places = sorted(self._place[id(node)] for node in nodes)
+        covers = tuple(name for place in places for name in self._nodes[place].covers)
+        for node in nodes:
+            self._remove(node)
+        for number, node in enumerate(into):
+            kept = replace(node, covers=covers if number == covering else ())
+            self._add(kept, (*places[-1], number))
+
     def drop(self, node: Node, instead: str) -> None:
         """Take away a node that hands on `instead`; its readers read that from now on."""
         output = node.output
@@ -139,7 +156,7 @@ class Graph:
         self._add(changed, place)
         return changed
 
-    def _add(self, node: Node, place: int) -> None:
+    def _add(self, node: Node, place: Place) -> None:
         self._nodes[place] = node
         self._place[id(node)] = place
         for name in node.outputs:
@@ -156,5 +173,5 @@ class Graph:
             self._read_by[name] = [one for one in self._read_by[name] if one is not node]
 
 
-def _place_of(placed: tuple[int, Node]) -> int:
+def _place_of(placed: tuple[Place, Node]) -> Place:
     return placed[0]

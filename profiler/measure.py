@@ -16,6 +16,7 @@ from ..tables.calibration.calibrate import calibrated
 from ..tables.header import TableHeader
 from ..tables.references import Drift, Readings, Reference, References
 from ..tables.speed import Speed
+from .channels_per_block import channels_per_block
 from .journal import Journal, MemoryJournal
 from .known_speed import compared
 from .place.environment import fingerprint, observed
@@ -52,7 +53,7 @@ def measure_table(
     """
     setting = target.setting
     protocol = with_threads(protocol or Protocol(), setting.threads)
-    header = header_of(plan, setting, protocol, fingerprint(target), observed())
+    header = header_of(plan, setting, protocol, fingerprint(target), _observed(plan))
     if artifacts is not None:
         references = header.references
         if protocol.correct_drift and references is not None:
@@ -187,9 +188,20 @@ def header_of(
     )
 
 
+def _observed(plan: Plan) -> dict[str, Any]:
+    """Return what was seen of the machine; with kernels, how the runtime lays out convolutions."""
+    if not any(point.is_kernel for point in plan.points):
+        return observed()
+    return observed() | {"channels_per_block": channels_per_block()}
+
+
 def with_threads(protocol: Protocol, threads: int) -> Protocol:
     """Return the protocol that judges samples by the threads they are run with."""
-    return replace(protocol, sampling=replace(protocol.sampling, threads=threads))
+    return replace(
+        protocol,
+        sampling=replace(protocol.sampling, threads=threads),
+        kernel_sampling=replace(protocol.kernel_sampling, threads=threads),
+    )
 
 
 def _stated_at(drift: Iterable[Drift]) -> Speed:

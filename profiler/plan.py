@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,30 @@ Subject = Spec | tuple[Block, ...]
 
 # In-network context: a block's cost is what this many further repeats add to a first one.
 NETWORK_REPEATS = 4
+
+
+# Of a kernel, so many run one after the other as take this long by a cautious guess: a call of the
+# runtime costs microseconds itself.
+KERNEL_RUN_MS = 0.2
+MOST_REPEATS = 32
+_SLOW_MACS_PER_MS, _SLOW_BYTES_PER_MS, _LEAST_MS = 4e7, 1e7, 0.002
+
+
+def is_kernel(block: Block) -> bool:
+    """Whether a block is one fused node of a runtime (`models/ops/kernels.py`)."""
+    return block.definition.scattered is not None
+
+
+def guessed_ms(block: Block) -> float:
+    """Return about what a block takes on one core, before anything is measured."""
+    return block.macs / _SLOW_MACS_PER_MS + block.bytes() / _SLOW_BYTES_PER_MS + _LEAST_MS
+
+
+def kernel_repeats(block: Block) -> int:
+    """Return how often a kernel is to run in one timed run; 1 for blocks of families."""
+    if not is_kernel(block):
+        return 1
+    return int(min(max(math.ceil(KERNEL_RUN_MS / guessed_ms(block)), 1), MOST_REPEATS))
 
 
 @dataclass(frozen=True)
@@ -75,7 +100,13 @@ class Point:
             without = tuple(block for i, block in enumerate(blocks) if i not in removed)
             share = 1 / len(removed)
             return [Part(tuple(blocks), share), Part(without, -share)]
-        return [Part((self.subject,), 1.0)]
+        repeats = kernel_repeats(self.subject)
+        return [Part((self.subject,) * repeats, 1 / repeats)]
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is a kernel of a runtime, which is quick and measured in larger groups."""
+        return isinstance(self.subject, Block) and is_kernel(self.subject)
 
     def __str__(self) -> str:
         if isinstance(self.subject, Block):

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError, did_you_mean
 from ..models import Block, Spec
+from ..models.families.foreign.spec import ForeignSpec
 from ..tables.row import Context
+from .kernel_plan import default_kernels, kernels_of_models
 from .plan import Plan
 from .refinement import Refinement
 
@@ -46,6 +48,55 @@ def plan_for_space(
     rng = random.Random(f"representatives {seed}")  # noqa: S311 - models to weigh, not secrets
     standing = [space.sample(rng, f"typical-{n}") for n in range(REPRESENTATIVES)] if count else []
     return replace(plan, refinement=refinement, seed=seed, representatives=standing)
+
+
+def plan_for_models(
+    models: Sequence[Spec],
+    *,
+    points: int | None = None,
+    whole_models: int | None = None,
+    context: str = "alone",
+    seed: int = 0,
+) -> Plan:
+    """Return what predicts these models: their blocks, kernels, and the models themselves.
+
+    Of each family the largest model and everything narrower, and the other models' blocks as they
+    are where these lie outside; of foreign models the kernels that matter (`kernel_plan.py`).
+    `points` limits the kernels, and the blocks of a family. `whole_models` limits the foreign
+    models that are measured as a whole; of families it is as for a space.
+    """
+    in_context = context_of(context)
+    foreign = [one for one in dict.fromkeys(models) if isinstance(one, ForeignSpec)]
+    blocks: list[Block] = kernels_of_models(foreign, points)
+    whole: list[Spec] = list(foreign[:whole_models])
+    standing: list[Spec] = list(foreign[:REPRESENTATIVES])
+    families: dict[str, list[Spec]] = {}
+    for spec in dict.fromkeys(models):
+        if not isinstance(spec, ForeignSpec):
+            families.setdefault(spec.family, []).append(spec)
+    for of_family in families.values():
+        largest = max(of_family, key=lambda spec: spec.macs)
+        of_space = plan_for_space(
+            family_space(model=largest),
+            exact=[block for spec in of_family for block in spec.blocks()],
+            points=points,
+            whole_models=whole_models,
+            context=context,
+            seed=seed,
+        )
+        blocks += of_space.blocks
+        whole += [*of_family, *of_space.models]
+        standing += [*of_family, *of_space.representatives]
+    found = Plan.of_blocks(blocks, in_context, list(dict.fromkeys(whole)))
+    return replace(found, seed=seed, representatives=standing)
+
+
+def plan_for_kernels(points: int | None = None, seed: int = 0) -> Plan:
+    """Return the plan of a default choice of kernels; every nth of them with fewer `points`."""
+    kernels = default_kernels()
+    if points is not None and points < len(kernels):
+        kernels = [kernels[n * len(kernels) // points] for n in range(points)]
+    return replace(Plan.of_blocks(kernels), seed=seed)
 
 
 def family_space(

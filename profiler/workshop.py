@@ -5,17 +5,19 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from ..backends import BackendError, ChecksArtifacts, Executable, PreparesArtifacts
+from ..backends import BackendError, ChecksArtifacts, Executable, PreparesArtifacts, RunsKernels
 from ..errors import UserError
+from ..foreign.onnx_kernel import kernel_model
 from ..models import Block, Spec, create_block, create_model
-from .plan import Subject
+from .channels_per_block import channels_per_block
+from .plan import Subject, is_kernel
 from .target import Target
 
 if TYPE_CHECKING:
@@ -115,6 +117,8 @@ class Workshop:
         """
         started = time.perf_counter()
         try:
+            if not isinstance(subject, Spec) and is_kernel(subject[0]):
+                return self._kernels(subject)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 module, shape = _random_module(subject)
@@ -123,6 +127,16 @@ class Workshop:
             raise CannotBuildError(_reason(error)) from error
         finally:
             self.build_s += time.perf_counter() - started
+
+    def _kernels(self, subject: Sequence[Block]) -> bytes:
+        """Return the artifact of a kernel, repeated."""
+        if not isinstance(self.backend, RunsKernels) or self.options.dtype != "fp32":
+            raise CannotBuildError(
+                f"{self.backend.name} in {self.options.dtype} runs no kernels by themselves; "
+                "onnxruntime in fp32 does"
+            )
+        channels = channels_per_block()
+        return self.backend.run_as_it_is(kernel_model(subject, channels))
 
     def artifact(self, subject: Subject) -> bytes:
         """Return what sessions of the subject are loaded from; CannotBuildError like `build`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,20 +11,27 @@ if TYPE_CHECKING:
     from ..spaces.space import SearchSpace
 
 Path = str | os.PathLike[str]
+# The sizes of a foreign model's inputs by name, batch included.
+Shapes = Mapping[str, Sequence[int]]
 
 
-def spec_of(model: Path | Spec) -> Spec:
-    """Return a Spec; a name, a spec's JSON file or a folder is read."""
+def spec_of(model: Path | Spec, shapes: Shapes | None = None) -> Spec:
+    """Return a Spec; a name, a spec's JSON file or a folder is read.
+
+    `shapes` are those of a foreign model's inputs, where it leaves them open.
+    """
     from ..models import create_spec
 
     return create_spec(os.fspath(model)) if isinstance(model, (str, os.PathLike)) else model
 
 
-def specs_of(models: Path | Spec | Sequence[Path | Spec]) -> list[Spec]:
+def specs_of(
+    models: Path | Spec | Sequence[Path | Spec], shapes: Shapes | None = None
+) -> list[Spec]:
     """Return the Spec of each model; one alone is a list of one."""
     if isinstance(models, (str, os.PathLike)) or not isinstance(models, Sequence):
-        return [spec_of(models)]
-    return [spec_of(model) for model in models]
+        return [spec_of(models, shapes)]
+    return [spec_of(model, shapes) for model in models]
 
 
 def space_of(space: Path | SearchSpace) -> SearchSpace:

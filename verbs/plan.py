@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from .inputs import spec_of
+from .inputs import Shapes, spec_of, specs_of
 
 if TYPE_CHECKING:
     from ..models import Block, Spec
@@ -34,9 +34,12 @@ def plan(
     context: str = "alone",
     in_model: str | Spec | None = None,
     ablations: str | Spec | None = None,
+    for_models: Sequence[str | Spec] = (),
+    kernels: bool = False,
+    shapes: Shapes | None = None,
     seed: int = 0,
 ) -> Plan:
-    """Say what to measure: the blocks of a family, of a search space, or of one model.
+    """Say what to measure: the blocks of a family, of a search space, or of models.
 
     Args:
         family: Family of the blocks, e.g. "vit" (default: the model's, or vit).
@@ -53,6 +56,11 @@ def plan(
         context: Blocks "alone", or "in_network": what one adds to a chain of its repeats.
         in_model: Instead of all this, every block of this model in its place.
         ablations: Cover the variants of this model in one choice too (`vitprof.variants`).
+        for_models: Instead of all this, what these models need: of a family's model its blocks and
+            everything narrower, of a foreign model (an ONNX file, a module) its kernels.
+        kernels: Price all of a foreign model by kernels, the runtime's fused nodes. Without
+            `for_models`, a default choice of kernels.
+        shapes: Sizes of the foreign models' inputs, by name, where they are open.
         seed: Of the whole models, and of the order of measuring.
 
     Returns:
@@ -68,7 +76,12 @@ def plan(
         3
     """
     from ..profiler.plan import Plan
-    from ..profiler.plan_for import family_space, plan_for_space
+    from ..profiler.plan_for import (
+        family_space,
+        plan_for_kernels,
+        plan_for_models,
+        plan_for_space,
+    )
     from ..spaces.registry import blocks_of_variants, with_merging, with_variants
 
     what: dict[str, object] = {
@@ -81,6 +94,20 @@ def plan(
         "ablations": ablations,
         "merging": merging or None,
     }
+    if space == "kernels":
+        space, kernels = None, True
+    if kernels or for_models:
+        others = {"grid": grid, "tokens": tokens, "space": space, "in_model": in_model}
+        _refuse(what | others, "`for_models` and `kernels` say what is measured")
+        if not for_models:
+            return plan_for_kernels(points, seed)
+        return plan_for_models(
+            specs_of(list(for_models), shapes),
+            points=points,
+            whole_models=whole_models,
+            context=context,
+            seed=seed,
+        )
     if space is not None:
         _refuse(what | {"in_model": in_model}, "`space` says what its models are")
         return _plan_for_search_space(

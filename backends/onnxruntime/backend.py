@@ -12,7 +12,7 @@ from ..onnx.export import EXPORTED_DTYPES, OPSET, onnx_from_module
 from ..protocol import BackendError, BackendOptions
 from ..random_input import input_dtype, seeded_input
 from .int8 import DYNAMIC, INT8_DTYPES, dynamic_int8, static_int8
-from .prepared import is_prepared, prepared_model, unoptimised
+from .prepared import as_it_is, is_prepared, prepared_model, unoptimised
 from .session_options import CPU_PROVIDER, cores_of_workers, session_options
 
 if TYPE_CHECKING:
@@ -120,6 +120,10 @@ class OnnxRuntimeBackend:
         self.check(options)
         check_no_other_files(artifact)
         return prepared_model(artifact, options)
+
+    def run_as_it_is(self, model: bytes) -> bytes:
+        """Return the artifact of an ONNX model whose nodes are the runtime's own already."""
+        return as_it_is(model)
 
     def environment(self, options: BackendOptions) -> dict[str, object]:
         """Return runtime versions and session settings; raises UserError like `load`.

@@ -34,9 +34,14 @@ def prepared_model(model: bytes, options: BackendOptions) -> bytes:
     ):
         return model
     try:
-        return _optimised(model, options) + _MARK
+        return optimised_graph(model, options) + _MARK
     except Exception:  # loading the model as it is will say why, if it cannot be loaded
         return model
+
+
+def as_it_is(model: bytes) -> bytes:
+    """Return a model whose nodes this process made, to be run without any rewriting."""
+    return model + _MARK
 
 
 def is_prepared(model: bytes) -> bool:
@@ -55,7 +60,7 @@ def unoptimised(session: Any) -> Any:
     return session
 
 
-def _optimised(model: bytes, options: BackendOptions) -> bytes:
+def optimised_graph(model: bytes, options: BackendOptions) -> bytes:
     """Return the graph that a session of the model would run, as ONNX Runtime writes it."""
     import onnxruntime
 

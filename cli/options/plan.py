@@ -12,6 +12,7 @@ import click
 from ...verbs.plan import plan
 from .family import family_and_space, space_option
 from .renamed import RenamedOption
+from .shapes import shape_option
 
 if TYPE_CHECKING:
     from ...profiler.plan import Plan
@@ -76,6 +77,20 @@ _OPTIONS = (
         old=["--variants"],
         help="Cover the variants of this model too: what vitprof variants compares.",
     ),
+    click.option(
+        "--for",
+        "for_models",
+        multiple=True,
+        metavar="MODEL",
+        help="Cover what this model needs: of a known one its blocks and everything narrower, of "
+        "an ONNX file or a module its kernels; may be repeated.",
+    ),
+    click.option(
+        "--kernels",
+        is_flag=True,
+        help="Measure the runtime's fused nodes: those of --for, or a default choice.",
+    ),
+    shape_option,
     click.option(
         "--seed",
         default=0,

@@ -77,6 +77,11 @@ class _CheckedConv(_Choices):
                 raise UserError(f"groups={dims['groups']} does not divide {axis}={dims[axis]}.")
 
 
+def _fused_distance(d: Dims) -> float:
+    """How far an activation in the same pass sets a kernel apart: little, but for exponentials."""
+    return {"none": 1.0, "relu": 1.1, "clip": 1.1, "leakyrelu": 1.1}.get(FUSED[d["fused"] - 1], 1.6)
+
+
 # height and width are the output's; padding is as much as gives them.
 CONV = Op(
     "kernel_conv",
@@ -88,13 +93,15 @@ CONV = Op(
     _conv_params,
     lambda d: (d["in_channels"], d["height"] * d["stride"], d["width"] * d["stride"]),
     lambda d: (d["out_channels"], d["height"], d["width"]),
-    fixed=("kernel_height", "kernel_width", "stride", "dilation", "fused", "added", "blocked"),
+    fixed=("kernel_height", "kernel_width", "stride", "dilation", "blocked"),
     check=_CheckedConv("kernel_conv", fused=len(FUSED), added=2, blocked=2),
     scattered=lambda d: (
         d["height"] * d["width"],
         d["in_channels"] / d["groups"],
         d["out_channels"],
         d["out_channels"] / d["groups"],
+        _fused_distance(d),
+        1.2 ** (d["added"] - 1),
     ),
 )
 # One matrix of activations (rows x inner) and one of weights (inner x columns).
@@ -105,9 +112,8 @@ MATMUL = Op(
     lambda d: d["columns"] * (d["inner"] + 1),
     lambda d: (d["rows"], d["inner"]),
     lambda d: (d["rows"], d["columns"]),
-    fixed=("fused",),
     check=_Choices("kernel_matmul", fused=len(FUSED)),
-    scattered=lambda d: (d["rows"], d["columns"], d["inner"]),
+    scattered=lambda d: (d["rows"], d["columns"], d["inner"], _fused_distance(d)),
 )
 # Products of activations with activations.
 BATCHED_MATMUL = Op(

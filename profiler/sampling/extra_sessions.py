@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...models import Spec
+from ...models import Block, Spec
 from ...tables import Row
-from ..plan import Point
+from ..plan import Point, is_kernel, kernel_repeats
 from .protocol import Protocol
 from .statistics import NORMAL_95
 
@@ -74,16 +74,21 @@ def extra_points(
 
 def wanted_sessions(point: Point, protocol: Protocol) -> int:
     """Return how many sessions a point gets before any extra ones."""
+    if point.is_kernel:
+        return protocol.kernel_sessions
     return protocol.model_sessions if isinstance(point.subject, Spec) else protocol.sessions
 
 
 def cost_ms(row: Row, protocol: Protocol) -> float:
     """Return about how long one session of a row takes, in ms."""
-    plan = protocol.sampling
-    runs = plan.runs_for(row.latency_ms)
+    subject = row.subject
+    kernels = isinstance(subject, Block) and is_kernel(subject)
+    plan = protocol.sampling_of(kernels)
+    run_ms = row.latency_ms * (kernel_repeats(subject) if isinstance(subject, Block) else 1)
+    runs = plan.runs_for(run_ms)
     turns = math.ceil(runs / plan.runs_per_turn)
     weights = MS_A_MILLION_WEIGHTS * row.subject.params / 1e6
-    return SESSION_MS + weights + (runs + turns + 1) * row.latency_ms
+    return SESSION_MS + weights + (runs + turns + 1) * run_ms
 
 
 def _extra(row: Row, point: Point, protocol: Protocol) -> float:

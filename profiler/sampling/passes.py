@@ -31,6 +31,7 @@ from .extra_sessions import extra_points, wanted_sessions
 from .protocol import Protocol
 from .reference import subject_of
 from .sampler import SessionSamples, groups_of, sample_group
+from .sampling_plan import SamplingPlan
 from .sharpened import sharpened
 from .statistics import PRIOR_SESSION_SD
 from .timed_run import TimeSpent
@@ -230,7 +231,10 @@ class Passes:
         """Return groups of the protocol's size, of points in random order."""
         order = list(points)
         self._rng.shuffle(order)
-        groups = self.groups(order, self.protocol.group)
+        kernels = [point for point in order if point.is_kernel]
+        others = [point for point in order if not point.is_kernel]
+        groups = self.groups(others, self.protocol.group)
+        groups += self.groups(kernels, self.protocol.kernel_group)
         self._rng.shuffle(groups)
         return groups
 
@@ -263,7 +267,8 @@ class Passes:
             reference = self.references.of(group[0].subject)
             readings: list[float] = []
             with pinned(self.target.setting.threads):
-                samples = self._sample(sessions, broken, reference, readings)
+                plan = self.protocol.sampling_of(group[0].is_kernel)
+                samples = self._sample(plan, sessions, broken, reference, readings)
             if reference is not None and readings:
                 row = readings_row(reference, readings)
                 journal.append_session(row)
@@ -291,13 +296,14 @@ class Passes:
 
     def _sample(
         self,
+        plan: SamplingPlan,
         sessions: dict[Subject, Executable],
         broken: dict[Subject, str],
         reference: Reference | None,
         readings: list[float],
     ) -> dict[Subject, SessionSamples]:
         """Sample interleaved; where one breaks while running, one by one, to find out which."""
-        plan, clock, rng, spent = self.protocol.sampling, self.clock, self._rng, self.spent
+        clock, rng, spent = self.clock, self._rng, self.spent
         speed = self._open.get(reference) if reference is not None else None
         try:
             return sample_group(sessions, plan, clock, rng, spent, speed, readings=readings)

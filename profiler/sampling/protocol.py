@@ -11,6 +11,9 @@ from .sampling_plan import SamplingPlan
 # sessions are long, and blocks of a millisecond get several runs in a row.
 TABLE_SAMPLING = SamplingPlan(timed_ms=100.0, max_runs=32, runs_per_turn=4, readings=16)
 
+# Kernels are many, each is a small part of a model, and their errors cancel: sessions are short.
+KERNEL_SAMPLING = SamplingPlan(timed_ms=30.0, max_runs=16, runs_per_turn=4, readings=16)
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -27,7 +30,8 @@ class Protocol:
     an unstable block up to `extra_sessions`. `unstable_above` is the relative half-width of the
     95 % interval beyond which a point's verdict is "unstable". With `correct_drift` a reference
     block, the middling one of `reference_sessions` sessions, is run in between, see
-    `correction.py`.
+    `correction.py`. Kernels of a runtime get `kernel_sessions`, each sampled as `kernel_sampling`
+    says, in groups of `kernel_group`.
     """
 
     sessions: int = 3
@@ -43,6 +47,13 @@ class Protocol:
     unstable_above: float = 0.05
     correct_drift: bool = True
     sampling: SamplingPlan = TABLE_SAMPLING
+    kernel_sessions: int = 2
+    kernel_group: int = 24
+    kernel_sampling: SamplingPlan = KERNEL_SAMPLING
+
+    def sampling_of(self, kernels: bool) -> SamplingPlan:
+        """Return how sessions of kernels, or of all else, are sampled."""
+        return self.kernel_sampling if kernels else self.sampling
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -18,6 +18,7 @@ from ...models import Block, find_op
 from ..row import Row
 from .block_arrays import OpColumns
 from .grid import OpGrid
+from .scattered import ScatteredPoints
 
 
 class OpGrids:
@@ -26,6 +27,9 @@ class OpGrids:
     def __init__(self, op: str, rows: Sequence[Row]) -> None:
         self.op = op
         self.axes = find_op(op).axes
+        if find_op(op).scattered is not None:
+            self.parts: list[OpGrid] = [ScatteredPoints(op, rows)]
+            return
         # The small ones first: a single point beside a grid answers for exactly itself.
         self.parts = sorted(
             (OpGrid(op, part) for part in _parted(op, rows)), key=lambda part: len(part.rows)
@@ -57,7 +61,7 @@ class OpGrids:
         A block that no grid holds goes to the nearest: of its kind, or else of another one. The
         latter is an error unless `extrapolate`, which says what was measured.
         """
-        if len(self.parts) == 1 and (extrapolate or not self._fixed):
+        if self._is_scattered or (len(self.parts) == 1 and (extrapolate or not self._fixed)):
             yield self.parts[0], np.arange(len(dims))
             return
         chosen = np.full(len(dims), -1)
@@ -81,7 +85,7 @@ class OpGrids:
 
     def add_up(self, columns: OpColumns, total: np.ndarray, extrapolate: bool = False) -> None:
         """Add to `total` (n specs) the milliseconds of each spec's blocks of this op."""
-        if len(self.parts) == 1 and not self._fixed:
+        if self._is_scattered or (len(self.parts) == 1 and not self._fixed):
             self.parts[0].add_up(columns, total, extrapolate)
             return
         blocks = np.broadcast_shapes(*(array.shape for array in columns.dims.values()))[1]
@@ -91,6 +95,10 @@ class OpGrids:
         ms = np.zeros(shape)
         ms[present] = self.interpolate(dims[present], extrapolate)
         total += ms.sum(axis=1)
+
+    @property
+    def _is_scattered(self) -> bool:
+        return find_op(self.op).scattered is not None
 
     @cached_property
     def _fixed(self) -> list[int]:
