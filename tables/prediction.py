@@ -34,6 +34,11 @@ class BlockPrediction:
     extrapolated: tuple[str, ...] = ()
     unstable_share: float = 0.0
 
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is one fused node of a runtime, not a block of a family."""
+        return self.block.definition.scattered is not None
+
 
 @dataclass(frozen=True)
 class Prediction(Result):
@@ -41,7 +46,8 @@ class Prediction(Result):
 
     `by_block` adds up to `ms` less `offset_ms`, the constant of the table's calibration (0 without
     one). `how` says in words what the number stands on. `missing` are blocks that the table does
-    not have and the answer leaves out. An interval that nobody knows is NaN, and so is one
+    not have and the answer leaves out, and `unknown` the operators of a foreign model that no
+    kernel stands for. An interval that nobody knows is NaN, and so is one
     of an extrapolated answer that is wider than the answer itself. `setting` is the table's.
     `at` is the speed of the machine that `ms` is at, None where the table does not know.
     `undisturbed_ms`, `typical_ms` and `p90_ms` are what the model takes at each speed, as
@@ -56,6 +62,7 @@ class Prediction(Result):
     offset_ms: float = 0.0
     how: str = ""
     missing: Sequence[Block] = ()
+    unknown: Sequence[str] = ()
     setting: Setting | None = None
     at: Speed | None = None
     undisturbed_ms: float | None = None
@@ -81,6 +88,22 @@ class Prediction(Result):
         blocks = sum(part.ms for part in self.by_block)
         leaning = sum(part.ms * part.unstable_share for part in self.by_block)
         return leaning / blocks if blocks > 0 else 0.0
+
+    @property
+    def priced(self) -> dict[str, float]:
+        """What the answer is made of, as fractions of all blocks and kernels.
+
+        By "blocks" and "kernels" inside of what was measured, and by "nearest" kernels outside.
+        Empty for a model without kernels.
+        """
+        if not any(part.is_kernel for part in self.by_block):
+            return {}
+        shares = {"blocks": 0.0, "kernels": 0.0, "nearest": 0.0}
+        for part in self.by_block:
+            kind = "blocks" if not part.is_kernel else "kernels"
+            shares["nearest" if part.is_kernel and part.extrapolated else kind] += part.ms
+        whole = sum(shares.values())
+        return {kind: ms / whole if whole else 0.0 for kind, ms in shares.items()}
 
     def by_different_block(self) -> Iterator[tuple[BlockPrediction, int]]:
         """Yield each different block and how many of it there are, in the order of the model."""
@@ -110,6 +133,8 @@ class Prediction(Result):
             "offset_ms": self.offset_ms,
             "how": self.how,
             "missing": [str(block) for block in self.missing],
+            "unknown": list(self.unknown),
+            "priced": self.priced,
             "setting": self.setting.as_dict() if self.setting else None,
             "at": self.at,
             "undisturbed_ms": self.undisturbed_ms,

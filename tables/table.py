@@ -475,11 +475,12 @@ class LatencyTable(Result):
     def _lacks(self, model: str, missing: Sequence[Block], partial: bool) -> str:
         """Return the sentence that says which ops the table lacks."""
         ops = ", ".join(f"'{op}'" for op in dict.fromkeys(block.op for block in missing))
+        kernels = any(block.definition.scattered is not None for block in missing)
+        how = "vitprof measure --kernels" if kernels else "vitprof measure"
         remedy = (
             "none of the model is left to predict"
             if partial
-            else "measure a table that has them (vitprof measure), or predict the rest with "
-            "`partial`"
+            else f"measure a table that has them ({how}), or predict the rest with `partial`"
         )
         return (
             f"{self.source} has no {ops} block, which {model or 'the model'} has, only "

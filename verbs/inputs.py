@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..models import Spec
     from ..spaces.space import SearchSpace
+    from ..tables import LatencyTable
 
 Path = str | os.PathLike[str]
 # The sizes of a foreign model's inputs by name, batch included.
@@ -32,6 +33,31 @@ def specs_of(
     if isinstance(models, (str, os.PathLike)) or not isinstance(models, Sequence):
         return [spec_of(models, shapes)]
     return [spec_of(model, shapes) for model in models]
+
+
+def priced_spec(
+    model: Path | Spec, table: LatencyTable, shapes: Shapes | None = None, partial: bool = False
+) -> tuple[Spec, tuple[str, ...]]:
+    """Return a Spec as a table prices it, and the operators that have no price.
+
+    A foreign model's graph is fused as on the table's machine. An operator without a price is a
+    UserError unless `partial`.
+    """
+    from ..models.families.foreign.spec import ForeignSpec
+
+    spec = spec_of(model, shapes)
+    if not isinstance(spec, ForeignSpec):
+        return spec, ()
+    from ..foreign.priced import priced
+
+    return priced(spec, table.ops, table.header.observed or {}, partial)
+
+
+def priced_specs(
+    models: Sequence[Path | Spec], table: LatencyTable, shapes: Shapes | None = None
+) -> list[Spec]:
+    """Return the Spec of each model as a table prices it, see `priced_spec`."""
+    return [priced_spec(spec, table, shapes)[0] for spec in models]
 
 
 def space_of(space: Path | SearchSpace) -> SearchSpace:

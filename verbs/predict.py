@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..notes import warn
 from .given_table import table_of
-from .inputs import Path, spec_of
+from .inputs import Path, Shapes, priced_spec
 
 if TYPE_CHECKING:
     from ..models import Spec
@@ -19,6 +19,7 @@ def predict(
     model: Path | Spec,
     table: Path | LatencyTable = "lut.csv",
     *,
+    shapes: Shapes | None = None,
     at: Speed | str | None = None,
     extrapolate: bool = False,
     partial: bool = False,
@@ -30,12 +31,15 @@ def predict(
     """Predict a model's latency from a table, and say where it goes.
 
     Args:
-        model: A name, a spec's JSON file, a model's folder, or a Spec.
+        model: A name, a spec's JSON file, a model's folder, an ONNX file or another foreign model
+            (docs/foreign.md), or a Spec.
+        shapes: Sizes of a foreign model's inputs, by name, where they are open.
         table: A table, or its file.
         at: State latencies at this speed of the table's machine: "undisturbed", "typical" or "p90"
             (default: the one that the table is stated at).
         extrapolate: Answer outside the measured range too, and mark it.
-        partial: Predict the blocks that the table has, and list those it lacks in `missing`.
+        partial: Predict the blocks and kernels that the table has, and list those it lacks in
+            `missing`, and operators that no kernel stands for in `unknown`.
         require_device: Refuse a table of another device.
         require_batch: Refuse a table of another batch.
         require_dtype: Refuse a table of another dtype.
@@ -59,7 +63,7 @@ def predict(
     lut.check_setting(
         device=require_device, batch=require_batch, dtype=require_dtype, threads=require_threads
     )
-    spec = spec_of(model)
+    spec, unknown = priced_spec(model, lut, shapes, partial)
     answer = lut.predict(spec, extrapolate=extrapolate, partial=partial)
     at_each: dict[str, float] = {
         speed: lut.at(speed).predict(spec, extrapolate=extrapolate, partial=partial).ms
@@ -67,6 +71,7 @@ def predict(
     }
     answer = replace(
         answer,
+        unknown=unknown,
         undisturbed_ms=at_each.get("undisturbed"),
         typical_ms=at_each.get("typical"),
         p90_ms=at_each.get("p90"),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity, seconds
 from .given_table import table_of
+from .inputs import Path, Shapes, priced_specs
 
 if TYPE_CHECKING:
+    from ..models import Spec
     from ..profiler.validation.result import ValidationResult
     from ..spaces.space import SearchSpace
     from ..tables import LatencyTable
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 
 def validate(
     table: str | os.PathLike[str] | LatencyTable,
+    models: Sequence[Path | Spec] = (),
     *,
+    shapes: Shapes | None = None,
     at: Speed | str | None = None,
     family: str | None = None,
     space: str | SearchSpace | None = None,
@@ -40,6 +45,9 @@ def validate(
 
     Args:
         table: A table of this machine, or its file.
+        models: Measure these in place of random ones: models that the table never saw, of a family
+            or foreign ones.
+        shapes: Sizes of the foreign models' inputs, by name, where they are open.
         at: Compare at this speed of the table's machine: "undisturbed", "typical" or "p90"
             (default: the one that the table is stated at).
         family: Family of the random models (default: the one that the table holds).
@@ -75,7 +83,9 @@ def validate(
         raise UserError(
             f"{table.source} is unfinished; finish measuring it first (vitprof measure)."
         )
-    draw = draw_for(table, family, space)
+    if models and (family or space or train):
+        raise UserError("`models` says what is measured; take `family`, `space` and `train` away.")
+    draw = priced_specs(models, table, shapes) if models else draw_for(table, family, space)
     with (
         open_target_of(table, f"vitprof validate --table {table.source}") as target,
         shown_progress(progress) as on_progress,

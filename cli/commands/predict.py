@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from ..options.renamed import RenamedOption
+from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, extrapolate_option, table_option
 from ..output import json_option, note, print_json
 from ..reports.predicted import print_prediction
@@ -22,8 +24,10 @@ from ..reports.predicted import print_prediction
 @click.option(
     "--model",
     required=True,
-    help="A name (vitprof models), a spec's JSON file or a Hugging Face folder.",
+    help="A name (vitprof models), a spec's JSON file, a folder, an ONNX file or another foreign "
+    "model (docs/foreign.md).",
 )
+@shape_option
 @extrapolate_option
 @click.option(
     "--partial",
@@ -58,6 +62,7 @@ def predict(
     table_path: Path,
     at: str | None,
     model: str,
+    shapes: Mapping[str, tuple[int, ...]] | None,
     extrapolate: bool,
     partial: bool,
     require_device: str | None,
@@ -72,6 +77,7 @@ def predict(
     answer = predict_model(
         model,
         table_path,
+        shapes=shapes,
         at=at,
         extrapolate=extrapolate,
         partial=partial,
@@ -82,6 +88,8 @@ def predict(
     )
     for block, count in Counter(answer.missing).items():
         note(f"missing: {f'{count} x ' if count > 1 else ''}{block}: the table has no such block.")
+    for name, count in Counter(answer.unknown).items():
+        note(f"unknown: {f'{count} x ' if count > 1 else ''}{name}: no kernel stands for it.")
     if as_json:
         print_json(answer.report())
     else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from ..exit_codes import INTERRUPTED
 from ..options.family import family_and_space, space_option
+from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, check_picture, check_writable, table_option
 from ..output import json_option, note, print_json
 from ..reports.validation import print_validation, write_models
@@ -19,6 +21,13 @@ from ..reports.validation import print_validation, write_models
 )
 @table_option
 @at_option
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="Measure this model, which the table never saw, in place of random ones; may be repeated.",
+)
+@shape_option
 @click.option(
     "--family", help="Family of the random models (default: the one that the table holds)."
 )
@@ -60,6 +69,8 @@ from ..reports.validation import print_validation, write_models
 def validate(
     table_path: Path,
     at: str | None,
+    models: tuple[str, ...],
+    shapes: Mapping[str, tuple[int, ...]] | None,
     family: str | None,
     space: str | None,
     old_space: str | None,
@@ -87,6 +98,8 @@ def validate(
     family, space = family_and_space(family, space, old_space)
     result = validate_table(
         table_path,
+        models,
+        shapes=shapes,
         at=at,
         family=family,
         space=space,

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...models.ops.kernel_words import kernel_in_words
 from ..output import milliseconds, note, print_table
 
 if TYPE_CHECKING:
     from ...tables import Prediction
+    from ...tables.prediction import BlockPrediction
 
 _OF_THE_CONSTANT = (
     "(constant) is what the line through whole models adds once a model; below 0 it takes off what "
     "blocks measured one by one count too often, such as starting a run."
 )
+# So many kernels of a foreign model are listed.
+MOST_KERNELS = 20
 # A machine whose speeds lie so near each other was quiet: there is one number.
 QUIET = 1.01
 
@@ -39,18 +43,9 @@ def print_prediction(answer: Prediction) -> None:
             ("(constant)", milliseconds(answer.offset_ms), f"{answer.offset_ms / answer.ms:.1%}")
         )
     print_table(("op", "ms", "share"), rows)
-    print_table(
-        ("block", "ms each", "ms", "share"),
-        [
-            (
-                f"{count} x {part.block}" if count > 1 else str(part.block),
-                milliseconds(part.ms),
-                milliseconds(count * part.ms),
-                f"{count * part.ms / answer.ms:.1%}",
-            )
-            for part, count in answer.by_different_block()
-        ],
-    )
+    print_table(("block", "ms each", "ms", "share"), _blocks(answer))
+    if answer.priced:
+        click.echo(f"Priced by {_priced(answer)}.")
     if answer.offset_ms:
         click.echo(_OF_THE_CONSTANT)
     if answer.unstable_share:
@@ -58,8 +53,46 @@ def print_prediction(answer: Prediction) -> None:
             f"{answer.unstable_share:.0%} of it is read from unstable points (vitprof table info "
             "--unstable lists them)."
         )
-    if answer.extrapolated:
+    if answer.extrapolated and not answer.priced:
         note(f"extrapolated on {', '.join(answer.extrapolated)}: a guess, not a measurement.")
+
+
+def _blocks(answer: Prediction) -> list[tuple[str, ...]]:
+    """Return a line a different block; of a model of many kernels those that take longest."""
+    found = list(answer.by_different_block())
+    shown = found
+    if answer.priced and len(found) > MOST_KERNELS:
+        shown = sorted(found, key=lambda one: -one[0].ms * one[1])[:MOST_KERNELS]
+    lines = [
+        (
+            f"{count} x {_name(part)}" if count > 1 else _name(part),
+            milliseconds(part.ms),
+            milliseconds(count * part.ms),
+            f"{count * part.ms / answer.ms:.1%}",
+        )
+        for part, count in shown
+    ]
+    if len(shown) < len(found):
+        rest = sum(part.ms * n for part, n in found) - sum(part.ms * n for part, n in shown)
+        others = f"({len(found) - len(shown)} other kernels)"
+        lines.append((others, "", milliseconds(rest), f"{rest / answer.ms:.1%}"))
+    return lines
+
+
+def _name(part: BlockPrediction) -> str:
+    block = part.block
+    return kernel_in_words(block.op, block.as_dict()) if part.is_kernel else str(block)
+
+
+def _priced(answer: Prediction) -> str:
+    words = {
+        "blocks": "blocks of the table {:.0%}",
+        "kernels": "kernels inside what was measured {:.0%}",
+        "nearest": "the nearest kernels {:.0%}",
+    }
+    shares = [words[kind].format(share) for kind, share in answer.priced.items() if share]
+    unknown = len(answer.unknown) + len(answer.missing)
+    return ", ".join([*shares, f"{unknown} nodes unknown" if unknown else "nothing unknown"])
 
 
 def _other_speeds(answer: Prediction) -> str:

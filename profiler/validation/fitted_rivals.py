@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...models import Spec
+from ...models.families.foreign.spec import ForeignSpec
 from ...tables import LatencyTable
 from ...tables.comparison import rivals
 from ...tables.comparison.errors_of_prediction import PredictionErrors
@@ -42,6 +43,9 @@ def fitted_rivals(
         add("macs_line", rivals.macs_line(own_specs, own_ms)(unseen), len(own_specs), own_s)
         line = rivals.macs_blocks_line(own_specs, own_ms)
         add("macs_blocks_line", line(unseen), len(own_specs), own_s)
+        if any(isinstance(spec, ForeignSpec) for spec in unseen):
+            line = rivals.macs_activations_line(own_specs, own_ms)
+            add("macs_activations_line", line(unseen), len(own_specs), own_s)
     if training:
         for name, fit in (
             ("operator_model", rivals.operator_model),

@@ -33,7 +33,7 @@ ROUNDS, FEWEST_ROUNDS = 5, 2
 
 def validate_table(
     table: LatencyTable,
-    sample: Draw,
+    sample: Draw | Sequence[Spec],
     target: Target,
     *,
     samples: int = 50,
@@ -46,6 +46,8 @@ def validate_table(
     on_progress: OnProgress = no_progress,
 ) -> ValidationResult:
     """Measure `samples` random models in rounds and compare; `sample(rng, name)` makes one.
+
+    With a sequence of models in the place of `sample` it is these, and there are no `samples`.
 
     Rounds take turns between two measurements, so that two of them are a complete answer, which
     further ones narrow: up to `rounds`, until `time_s` is over, or until one more is not expected
@@ -60,8 +62,12 @@ def validate_table(
         rivals.check_learned_available()
     rng = random.Random(f"validate {seed}")  # noqa: S311 - reproducible models, not secrets
     taken = {row.subject for row in table.model_rows}
-    unseen = _distinct(sample, rng, samples, taken, "unseen")
-    training = _distinct(sample, rng, training_samples, {*taken, *unseen}, "training")
+    training: list[Spec] = []
+    if isinstance(sample, Sequence):
+        unseen = _unseen(table, sample)
+    else:
+        unseen = _distinct(sample, rng, samples, taken, "unseen")
+        training = _distinct(sample, rng, training_samples, {*taken, *unseen}, "training")
     predictions = {spec: table.predict(spec) for spec in unseen}  # refused before measuring
     how = protocol or protocol_of_rounds(rounds, seed)
     twice = Twice.of(table, target, how, clock or SystemClock())
@@ -146,6 +152,21 @@ def validate_table(
         stopped,
         len(unseen),
     )
+
+
+def _unseen(table: LatencyTable, models: Sequence[Spec]) -> list[Spec]:
+    """Return the models, each once; raises UserError for one that the table was fitted on."""
+    taken = {row.subject for row in table.model_rows}
+    for spec in models:
+        if spec in taken:
+            raise UserError(
+                f"{table.source} was fitted on {spec.name}, so that it proves nothing; give models "
+                "that it never saw."
+            )
+    found = list(dict.fromkeys(models))
+    if len(found) < FEWEST_MODELS:
+        raise UserError(f"{len(found)} different `models` say nothing; give {FEWEST_MODELS}.")
+    return found
 
 
 def _distinct(

@@ -5,6 +5,7 @@ Each is fitted on whole models that were measured, and asked about others of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,6 +35,15 @@ def macs_line(specs: Sequence[Spec], ms: np.ndarray) -> Predictor:
 def macs_blocks_line(specs: Sequence[Spec], ms: np.ndarray) -> Predictor:
     """a·MACs + b·blocks + c."""
     return _linear(lambda spec: (spec.macs / 1e9, float(len(spec.blocks())), 1.0), specs, ms)
+
+
+def macs_activations_line(specs: Sequence[Spec], ms: np.ndarray) -> Predictor:
+    """a·MACs + b·activations + c, with the values that convolutions and products give."""
+    return _linear(lambda spec: (spec.macs / 1e9, _activations(spec) / 1e6, 1.0), specs, ms)
+
+
+def _activations(spec: Spec) -> float:
+    return float(sum(math.prod(block.output_shape) for block in spec.blocks() if block.macs))
 
 
 def operator_model(specs: Sequence[Spec], ms: np.ndarray) -> Predictor:
