@@ -1,0 +1,115 @@
+"""Write foreign models as ONNX files, for benchmarks/foreign.py. Runs where timm is installed.
+
+    python benchmarks/foreign_models.py --out foreign-models [--names a,b]
+
+timm needs torchvision, which cannot be imported beside the torch that vitprof is tested with: see
+`make test-timm` for an environment that has both. Weights are random, and such that activations are
+as large as a trained model's. Files that are there already are left as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+
+import timm
+import torch
+from vitprof.profiler.trained_like import fill_as_trained
+
+# In the order of their names every second one is for the table, the others are never seen.
+FOREIGN = (
+    "coat_lite_mini",
+    "coat_lite_tiny",
+    "convnext_atto",
+    "convnext_femto",
+    "densenet121",
+    "edgenext_small",
+    "edgenext_xx_small",
+    "efficientformer_l1",
+    "efficientformerv2_s0",
+    "efficientformerv2_s1",
+    "efficientnet_b0",
+    "efficientnet_lite0",
+    "fastvit_s12",
+    "fastvit_t8",
+    "ghostnet_100",
+    "levit_128s",
+    "levit_192",
+    "levit_256",
+    "mixnet_s",
+    "mobilenetv3_large_100",
+    "mobilenetv3_small_100",
+    "mobilenetv4_conv_medium",
+    "mobilenetv4_conv_small",
+    "mobilevit_xs",
+    "mobilevitv2_050",
+    "mobilevitv2_100",
+    "poolformer_s12",
+    "poolformerv2_s12",
+    "pvt_v2_b0",
+    "pvt_v2_b1",
+    "regnetx_004",
+    "regnety_008",
+    "regnety_016",
+    "repvit_m1_1",
+    "resnet18",
+    "resnet26d",
+    "resnet50",
+    "rexnet_100",
+    "tiny_vit_11m_224",
+    "tiny_vit_5m_224",
+    "xcit_nano_12_p16_224",
+    "xcit_tiny_12_p16_224",
+)
+# Models of vitprof's families, by timm's names.
+KNOWN = {
+    "deit_tiny_patch16_224": "deit-tiny",
+    "deit_small_patch16_224": "deit-small",
+    "deit_base_patch16_224": "deit-base",
+    "swin_tiny_patch4_window7_224": "swin-tiny",
+    **{f"efficientvit_m{n}": f"efficientvit-m{n}" for n in range(6)},
+}
+
+
+def write(name: str, path: Path) -> None:
+    torch.manual_seed(0)
+    model = timm.create_model(name, pretrained=False, exportable=True).eval()
+    example = torch.randn(1, *model.default_cfg["input_size"])
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fill_as_trained(model, example)
+        temporary = path.with_suffix(".part")
+        torch.onnx.export(
+            model,
+            (example,),
+            str(temporary),
+            opset_version=17,
+            dynamo=False,
+            input_names=["input"],
+            output_names=["output"],
+        )
+    temporary.rename(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", default="foreign-models")
+    parser.add_argument("--names")
+    arguments = parser.parse_args()
+    folder = Path(arguments.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = arguments.names.split(",") if arguments.names else [*FOREIGN, *KNOWN]
+    for name in names:
+        path = folder / f"{name}.onnx"
+        if path.exists():
+            continue
+        try:
+            write(name, path)
+            print(f"{path}: {path.stat().st_size / 1e6:.0f} MB", flush=True)
+        except Exception as error:  # of torch, timm or the exporter: the others are still wanted
+            print(f"{name}: {' '.join(str(error).split())[:300]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
