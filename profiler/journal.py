@@ -57,6 +57,7 @@ class Journal(MemoryJournal):
         self.path = path
         self.header = header
         self.went_on = False  # with what an interrupted run left
+        self._axes: tuple[str, ...] = ()
         self._columns = columns_for(())
         self._file: FileIO | None = None
 
@@ -66,14 +67,22 @@ class Journal(MemoryJournal):
         return self.header.references or References()
 
     @classmethod
-    def open(cls, path: str | Path, header: TableHeader, fresh: bool = False) -> Journal:
+    def open(
+        cls,
+        path: str | Path,
+        header: TableHeader,
+        fresh: bool = False,
+        axes: Sequence[str] = (),
+    ) -> Journal:
         """Start a journal, or go on with the one at `path`, whose rows keep their references.
 
+        `axes` are those of rows to come, which get columns where not every table has them.
         Raises UserError when what stands there is not a table, or a table measured otherwise
         (setting, machine, runtime or protocol differ): it is never written over unless `fresh`.
         """
         path = Path(path)
         journal = cls(path, header)
+        journal._axes = tuple(axes)
         if not path.parent.is_dir():
             raise UserError(f"{path}: the folder {path.parent} does not exist; make it first.")
         try:
@@ -123,7 +132,8 @@ class Journal(MemoryJournal):
         numbered = self.header.numbers_rows(rows)
         if numbered:
             self.header = self.header.listing(rows)
-        more = plugin_axes()  # of ops that may be measured, but are in no row yet
+        # Of ops that may be measured, but are in no row yet.
+        more = (*plugin_axes(), *self._axes)
         self._columns = columns_for(rows, numbered, more)
         closing = {**calibration, "state": "measuring"}
         text = encode_table(self.header, rows, closing, more)

@@ -59,7 +59,7 @@ def measure_table(
         if protocol.correct_drift and references is not None:
             references = references.with_block(artifacts.reference)
         header = replace(header, references=references, built=dict(artifacts.built))
-    journal = Journal.open(out, header, fresh)
+    journal = Journal.open(out, header, fresh, plan.axes)
     passes = Passes(
         target,
         protocol,

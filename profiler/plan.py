@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from ..models import Block, Spec
+from ..models import Block, Spec, find_op
 from ..results import Result
 from ..tables.row import Context
 
@@ -177,6 +177,12 @@ class Plan(Result):
     def models(self) -> list[Spec]:
         """The whole models that are measured beside them."""
         return [point.subject for point in self.points if isinstance(point.subject, Spec)]
+
+    @property
+    def axes(self) -> list[str]:
+        """The axes of the blocks' ops, each once."""
+        ops = dict.fromkeys(block.op for block in self.blocks)
+        return list(dict.fromkeys(axis for op in ops for axis in find_op(op).axes))
 
     @property
     def title(self) -> str:

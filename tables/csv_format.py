@@ -118,7 +118,8 @@ def columns_for(
         for axis in row.subject.definition.axes
         if axis not in AXES
     )
-    imported = [axis for axis in IMPORTED_AXES if axis in used]
+    more = tuple(more)
+    imported = [axis for axis in IMPORTED_AXES if axis in used or axis in more]
     taken = {*COLUMNS, *IMPORTED_AXES, REFERENCE_COLUMN}
     for axis in used:
         if axis in taken and axis not in IMPORTED_AXES:

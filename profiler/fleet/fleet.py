@@ -104,7 +104,7 @@ class Fleet:
         one = self._members.keep_alike(out, fresh)
         protocol = with_threads(protocol or Protocol(), one.setting.threads)
         header = header_of(plan, one.setting, protocol, one.environment, one.seen)
-        with Journal.open(out, header, fresh) as journal:
+        with Journal.open(out, header, fresh, plan.axes) as journal:
             run = _Run(plan, journal, protocol, budget_s)
             on_progress(*progress(plan.points, journal, protocol))
             for member, report in self._reports(run):

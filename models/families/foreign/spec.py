@@ -36,10 +36,10 @@ class ModelSource(Protocol):
 class ForeignSpec(Spec):
     """The blocks and kernels of a model of no family, each with how often it occurs.
 
-    `parts` are in the order in which each first runs. `inputs` are the shapes of the model's
-    inputs by name, batch included. `digest` tells models apart that have the same parts: the
-    SHA-256 of the graph, in hex. `source` is what can be compiled; a spec that was read from a file
-    has none, and can be predicted but not run.
+    `parts` are sorted by op and dims, so that specs of the same parts are equal. `inputs` are the
+    shapes of the model's inputs by name, batch included. `digest` tells models apart that have the
+    same parts: the SHA-256 of the graph, in hex. `source` is what can be compiled; a spec that was
+    read from a file has none, and can be predicted but not run.
     """
 
     family: ClassVar[str] = "foreign"
@@ -53,9 +53,11 @@ class ForeignSpec(Spec):
         super().__post_init__()
         if not self.parts:
             raise UserError("parts is empty; a model has at least one.")
+        ordered = sorted(self.parts, key=lambda part: (part[0].op, part[0].dims))
+        object.__setattr__(self, "parts", tuple(ordered))
 
     def blocks(self) -> list[Block]:
-        """Return every block and kernel as often as it occurs; equal ones follow each other."""
+        """Return every block and kernel as often as it occurs, sorted by op and dims."""
         return [block for block, count in self.parts for _ in range(count)]
 
     @property
@@ -78,8 +80,20 @@ class ForeignSpec(Spec):
             "name": self.name,
             "digest": self.digest,
             "inputs": {name: list(shape) for name, shape in self.inputs},
-            "parts": [{**block.as_dict_with_op(), "count": n} for block, n in self.parts],
+            "parts": self._parts_by_op(),
         }
+
+    def _parts_by_op(self) -> dict[str, Any]:
+        """Return, by op, its axes and of each part the dims and the count: rows of a table hold it.
+
+        Named once an op, for a model has hundreds of parts.
+        """
+        found: dict[str, Any] = {}
+        for block, count in self.parts:
+            axes = [*block.definition.axes, "count"]
+            of_op = found.setdefault(block.op, {"axes": axes, "parts": []})
+            of_op["parts"].append([*(value for _, value in block.dims), count])
+        return found
 
     @classmethod
     def from_fields(cls, record: Mapping[str, Any]) -> Self:
@@ -98,21 +112,32 @@ class ForeignSpec(Spec):
 
 
 def _parts(value: object) -> tuple[tuple[Block, int], ...]:
-    if not isinstance(value, list) or not value:
-        raise UserError(f"parts={shown(value)} must be a list of blocks with their count.")
+    if not isinstance(value, Mapping) or not value:
+        raise UserError(f"parts={shown(value)} must be an object of parts by op.")
     found: dict[Block, int] = {}
-    nodes = 0
-    for part in value:
-        if not isinstance(part, Mapping) or not isinstance(part.get("op"), str):
-            raise UserError(f"a part is {shown(part)}, not an object with `op`, dims and `count`.")
-        dims = {name: value for name, value in part.items() if name not in {"op", "count"}}
-        check_whole_number("count of a part", part.get("count", 1), 1, MOST_NODES)
-        block = Block.of(part["op"], **dims)
-        found[block] = found.get(block, 0) + part.get("count", 1)
-        nodes += part.get("count", 1)
-    if nodes > MOST_NODES:
-        raise UserError(f"parts have {nodes} blocks and kernels, more than {MOST_NODES}.")
+    for op, of_op in value.items():
+        axes, rows = _axes_and_rows(op, of_op)
+        for row in rows:
+            if not isinstance(row, list) or len(row) != len(axes):
+                raise UserError(f"a part of '{op}' is {shown(row)}, not {len(axes)} numbers.")
+            dims = dict(zip(axes, row, strict=True))
+            count = dims.pop("count")
+            check_whole_number(f"count of a part of '{op}'", count, 1, MOST_NODES)
+            block = Block.of(op, **dims)
+            found[block] = found.get(block, 0) + count
+    if sum(found.values()) > MOST_NODES:
+        raise UserError(f"parts have more than {MOST_NODES} blocks and kernels.")
     return tuple(found.items())
+
+
+def _axes_and_rows(op: str, value: object) -> tuple[list[str], list[Any]]:
+    axes = value.get("axes") if isinstance(value, Mapping) else None
+    rows = value.get("parts") if isinstance(value, Mapping) else None
+    is_named = isinstance(axes, list) and all(isinstance(axis, str) for axis in axes)
+    if not is_named or not isinstance(rows, list) or "count" not in (axes or ()):
+        raise UserError(f"parts of '{op}' are {shown(value)}, not `axes` (with count) and `parts`.")
+    assert isinstance(axes, list)
+    return axes, rows
 
 
 def _inputs(value: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
