@@ -40,6 +40,7 @@ def measure(
     graph: str | None = None,
     sessions: int = 3,
     time: Quantity | None = None,
+    expected_error: Quantity | None = None,
     accept: Quantity | None = None,
     seed: int | None = None,
     fresh: bool = False,
@@ -66,6 +67,9 @@ def measure(
         graph: "none" or "cuda_graph" (default: none).
         sessions: Fresh sessions a point.
         time: Stop adding sessions after so many seconds, or "60s", "2m".
+        expected_error: Add sessions until their scatter is expected to move predictions by no more
+            than this share, such as "0.3%", or for ten times what the first ones cost (default:
+            0.4 %, for half of it).
         accept: The mean relative error of predictions to accept, a share such as "3%" (default:
             5 %, twice what tables of a restless machine erred by); above it the table
             `is_doubtful`.
@@ -127,6 +131,8 @@ def measure(
         with place as (points, measure_into), shown_progress(progress) as on_progress:
             order = points.seed if seed is None else seed
             protocol = Protocol(sessions=sessions, model_sessions=max(sessions, 4), seed=order)
+            if expected_error is not None:
+                protocol = protocol.until(share(expected_error))
             table = measure_plan(
                 points,
                 _Measuring(measure_into, protocol, fresh, allowed_s, started, on_progress),

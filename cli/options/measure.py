@@ -22,6 +22,7 @@ class MeasureOptions:
     trust: bool
     time: str | None
     sessions: int
+    expected_error: str | None
     accept: str | None
     fresh: bool
     ray: str | None
@@ -52,6 +53,11 @@ _OPTIONS = (
         show_default=True,
         type=click.IntRange(1, 99),
         help="Fresh sessions a point.",
+    ),
+    click.option(
+        "--expected-error",
+        help="Add sessions until their scatter is expected to move predictions by no more than "
+        "this, e.g. 0.3%.  [default: 0.4%, or half as much time again]",
     ),
     click.option(
         "--accept",

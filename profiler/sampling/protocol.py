@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ...errors import UserError
 from .sampling_plan import SamplingPlan
 
 # Most of a session's error is the scatter of its runs, and loading costs as much as they do: so
@@ -13,6 +14,10 @@ TABLE_SAMPLING = SamplingPlan(timed_ms=100.0, max_runs=32, runs_per_turn=4, read
 
 # Kernels are many, each is a small part of a model, and their errors cancel: sessions are short.
 KERNEL_SAMPLING = SamplingPlan(timed_ms=30.0, max_runs=16, runs_per_turn=4, readings=16)
+
+
+# Where an expected error was asked for, further sessions may cost so many times the first ones.
+PATIENT_SHARE = 10.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,12 @@ class Protocol:
     def sampling_of(self, kernels: bool) -> SamplingPlan:
         """Return how sessions of kernels, or of all else, are sampled."""
         return self.kernel_sampling if kernels else self.sampling
+
+    def until(self, expected_error: float) -> Protocol:
+        """Return the protocol that goes on until predictions are so sure, within reason."""
+        if not 0 < expected_error < 1:
+            raise UserError(f"`expected_error` {expected_error:g} must be above 0 and below 1.")
+        return replace(self, expected_error=expected_error, extra_share=PATIENT_SHARE)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

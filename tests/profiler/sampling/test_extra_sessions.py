@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from vitprof.errors import UserError
 from vitprof.models import Block, create_spec
 from vitprof.profiler.measure import measure_table
 from vitprof.profiler.plan import Plan, Point
@@ -68,6 +69,16 @@ def test_it_ends_where_further_sessions_have_cost_their_share(sessions: int, goe
     now = rows(sessions=sessions)
     assert bool(extra_points(POINTS, now, influence, PROTOCOL, False).points) is goes_on
     assert extra_points(POINTS, now, influence, PROTOCOL, True).points, "time is given"
+
+
+def test_a_stated_expected_error_is_worth_more_sessions() -> None:
+    influence = dict.fromkeys((point.key for point in POINTS), 1 / 36)
+    had = rows(0.05, sessions=6)  # twice the planned ones: more than the default share
+    assert not extra_points(POINTS, had, influence, PROTOCOL, False).points
+    assert extra_points(POINTS, had, influence, PROTOCOL.until(0.001), False).points
+    assert not extra_points(POINTS, had, influence, PROTOCOL.until(0.9), False).points
+    with pytest.raises(UserError, match="expected_error"):
+        PROTOCOL.until(0.0)
 
 
 def test_a_session_costs_its_runs_and_its_loading() -> None:
