@@ -47,6 +47,7 @@ def _conv(graph: Graph, node: Node) -> Block | None:
     if len(made) != 4:
         return _conv_of_rows(graph, node)
     attributes = node.attributes
+    kernel: Sequence[int]
     if attributes.get("scales"):
         kernel, strides, dilations = (1, 1), (1, 1), (1, 1)
         in_channels = made[1]
@@ -96,10 +97,13 @@ def _conv_of_rows(graph: Graph, node: Node) -> Block | None:
     )
 
 
+# Activations that cost in the same pass what another one does.
+_COSTS_LIKE = {"hardswish": "hardsigmoid", "elu": "sigmoid", "softplus": "sigmoid"}
+
+
 def _fused_code(attributes: Mapping[str, object]) -> int:
     name = str(attributes.get("activation", "none")).lower()
-    # Hard swish costs a convolution what hard sigmoid does.
-    return FUSED.index({"hardswish": "hardsigmoid"}.get(name, name)) + 1
+    return FUSED.index(_COSTS_LIKE.get(name, name)) + 1
 
 
 def _product(graph: Graph, node: Node) -> Block | None:

@@ -166,7 +166,7 @@ def _matmul(model: _Model, d: Dims) -> Sequence[str]:
     if activation == "none":
         return model.node("Gemm", *inputs)
     name, parameters = _ACTIVATIONS[activation]
-    more = {"activation_alpha": parameters[0]} if parameters else {}
+    more: dict[str, Any] = {"activation_alpha": parameters[0]} if parameters else {}
     return model.node("FusedGemm", *inputs, domain=_MICROSOFT, activation=name, **more)
 
 
@@ -226,14 +226,19 @@ _OPERATORS = {
 }
 
 
+_OF_POSITIVE = frozenset({"sqrt", "log", "pow"})
+
+
 def _elementwise(model: _Model, d: Dims) -> Sequence[str]:
     function = function_name("kernel_elementwise", d)
     rows, columns = d["rows"], d["columns"]
     x = model.given(1, rows, columns)
+    if function in _OF_POSITIVE:  # of inputs below 0 these are no numbers, which take longer
+        x = model.constant(np.full((1, rows, columns), 1.7, dtype=np.float32))
     operand = OPERANDS[d["operand"] - 1]
     if function in {"gelu", "quick_gelu"}:
         op = "Gelu" if function == "gelu" else "QuickGelu"
-        more = {"alpha": 1.0} if function == "quick_gelu" else {}
+        more: dict[str, Any] = {"alpha": 1.0} if function == "quick_gelu" else {}
         return model.node(op, x, domain=_MICROSOFT, **more)
     if function == "cast":
         from onnx import TensorProto
@@ -400,7 +405,7 @@ def _resize(model: _Model, d: Dims) -> Sequence[str]:
         )
     x = model.given(1, d["in_channels"], height, width)
     sizes = model.numbers(1, d["in_channels"], d["height"], d["width"])
-    more = {"nearest_mode": "floor"} if mode == "nearest" else {}
+    more: dict[str, Any] = {"nearest_mode": "floor"} if mode == "nearest" else {}
     return model.node(
         "Resize", x, "", "", sizes, mode=mode, coordinate_transformation_mode=coordinates, **more
     )

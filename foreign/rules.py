@@ -24,5 +24,6 @@ class Rules:
     def of(cls, environment: Mapping[str, Any]) -> Rules:
         """Return the rules of a table's machine, as its header has them."""
         known = environment.get("channels_per_block")
-        valid = isinstance(known, int) and not isinstance(known, bool) and 0 <= known <= 64
-        return cls(known) if valid else cls()
+        if isinstance(known, int) and not isinstance(known, bool) and 0 <= known <= 64:
+            return cls(known)
+        return cls()

@@ -97,8 +97,8 @@ def plan(
     if space == "kernels":
         space, kernels = None, True
     if kernels or for_models:
-        others = {"grid": grid, "tokens": tokens, "space": space, "in_model": in_model}
-        _refuse(what | others, "`for_models` and `kernels` say what is measured")
+        beside = {"grid": grid, "tokens": tokens, "space": space, "in_model": in_model}
+        _refuse(what | beside, "`for_models` and `kernels` say what is measured")
         if not for_models:
             return plan_for_kernels(points, seed)
         return plan_for_models(

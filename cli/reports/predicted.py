@@ -63,7 +63,7 @@ def _blocks(answer: Prediction) -> list[tuple[str, ...]]:
     shown = found
     if answer.priced and len(found) > MOST_KERNELS:
         shown = sorted(found, key=lambda one: -one[0].ms * one[1])[:MOST_KERNELS]
-    lines = [
+    lines: list[tuple[str, ...]] = [
         (
             f"{count} x {_name(part)}" if count > 1 else _name(part),
             milliseconds(part.ms),

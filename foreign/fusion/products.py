@@ -8,7 +8,9 @@ from ..graph import Graph, Node, Tensor
 from .matching import constant_of, made_by, only_reader, scalar
 
 # What a product of the runtime computes in the same pass.
-GEMM_ACTIVATIONS = frozenset({"Relu", "Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid"})
+GEMM_ACTIVATIONS = frozenset(
+    {"Relu", "Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid", "Elu", "Softplus"}
+)
 
 
 def fuse_products(graph: Graph) -> None:
