@@ -126,15 +126,28 @@ class Graph:
         """Put two nodes in the place of one; both cover what it covered."""
         self.split_many([node], [first, second], covering=1)
 
-    def split_many(self, nodes: Sequence[Node], into: Sequence[Node], covering: int) -> None:
-        """Put a few nodes, in this order, in the place of others; one of them covers those."""
+    def place(self, node: Node) -> Place:
+        """Return where a node stands in the order of running."""
+        return self._place[id(node)]
+
+    def split_many(
+        self,
+        nodes: Sequence[Node],
+        into: Sequence[Node],
+        covering: int,
+        at_first: bool = False,
+    ) -> None:
+        """Put a few nodes, in this order, in the place of others; one of them covers those.
+
+        They run when the last of the others did, or `at_first` when the first did.
+        """
         places = sorted(self._place[id(node)] for node in nodes)
         covers = tuple(name for place in places for name in self._nodes[place].covers)
         for node in nodes:
             self._remove(node)
         for number, node in enumerate(into):
             kept = replace(node, covers=covers if number == covering else ())
-            self._add(kept, (*places[-1], number))
+            self._add(kept, (*places[0 if at_first else -1], number))
 
     def drop(self, node: Node, instead: str) -> None:
         """Take away a node that hands on `instead`; its readers read that from now on."""

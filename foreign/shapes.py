@@ -127,11 +127,13 @@ class _Reader:
         """Return what a node of small constants computes; None where that is not small."""
         from onnx.reference import ReferenceEvaluator
 
-        if proto.op_type in {"ConstantOfShape", "Expand", "Tile", "Range"}:
+        if proto.op_type in {"ConstantOfShape", "Expand", "Tile"}:
             shapes = self._inferred(proto, proto.name, quiet=True)
             if any(math.prod(shape) > SMALL for _, shape in shapes.values()):
                 return None
         values = {one: self._tensors[one].value for one in proto.input if one}
+        if proto.op_type == "Range":
+            return _range(*values.values())
         try:
             found = ReferenceEvaluator(_alone(proto, values, self._opset)).run(None, values)
         except Exception:  # an operator that onnx's own evaluator lacks, or wrong values
@@ -193,6 +195,16 @@ class _Reader:
         self, name: str, shape: tuple[int, ...], dtype: str, value: np.ndarray | None
     ) -> None:
         self._tensors[name] = Tensor(name, shape, dtype, True, value)
+
+
+def _range(*values: np.ndarray | None) -> Sequence[np.ndarray] | None:
+    """Return start, start + step, ... below the limit; exporters give tensors of one value too."""
+    numbers = [value.reshape(-1)[0] for value in values if value is not None and value.size == 1]
+    if len(numbers) != 3 or not numbers[2]:
+        return None
+    if (numbers[1] - numbers[0]) / numbers[2] > SMALL:
+        return None
+    return [np.arange(*numbers, dtype=np.asarray(numbers[0]).dtype)]
 
 
 def _alone(proto: Any, values: Mapping[str, np.ndarray | None], opset: int) -> Any:

@@ -15,6 +15,8 @@ from .convolutions import fuse_convolutions
 from .layout import laid_out
 from .normalizations import fuse_layer_norms, fuse_skips
 from .products import fuse_products
+from .slices import merge_slices
+from .swaps import move_swaps
 from .trivial import without_trivial
 
 
@@ -27,6 +29,8 @@ def fused(graph: Graph, rules: Rules) -> list[Node]:
     without_trivial(graph)
     fuse_layer_norms(graph)
     fuse_activations(graph)
+    merge_slices(graph)
+    move_swaps(graph)
     fuse_products(graph)
     fuse_convolutions(graph)
     fuse_skips(graph)

@@ -212,21 +212,38 @@ class _Layout:
         source = self._graph.maker(name)
         attributes = {}
         covers: tuple[str, ...] = ()
-        if (
-            source is not None
-            and source.op == "Transpose"
-            and list(source.attributes.get("perm", ())) == TO_CHANNELS_FIRST
-            and len(self._graph.readers(name)) == 1
-            and name not in self._graph.outputs
-            and id(source) in self._number
-        ):
+        swap = self._swap_before(source)
+        if swap is not None:
             # The swap is done while the tensor is brought in.
-            self._out[self._number[id(source)]] = Node("", (), ())
-            attributes, covers = {"channels_last": 1}, source.covers
+            self._out[self._number[id(swap)]] = Node("", (), ())
+            attributes, covers = {"channels_last": 1}, swap.covers
         tensor = self._graph.tensors[name]
         blocked = f"{name}#blocks"
         self._graph.tensors[blocked] = Tensor(blocked, tensor.shape, tensor.dtype)
         self._emit(Node("ReorderInput", (name,), (blocked,), attributes, covers))
+
+    def _swap_before(self, source: Node | None) -> Node | None:
+        """Return the swap of channels last to first that a tensor comes from, if only it does.
+
+        It may be one of rows and channels, before rows are taken for a map.
+        """
+        view = None
+        if source is not None and source.op == "Reshape":
+            view, source = source, self._graph.maker(source.inputs[0])
+        if source is None or source.op != "Transpose" or id(source) not in self._number:
+            return None
+        wanted = TO_CHANNELS_FIRST if view is None else [0, 2, 1]
+        if list(source.attributes.get("perm", ())) != wanted:
+            return None
+        alone = [node for node in (source, view) if node is not None]
+        if any(self._graph.only_reader(node.output) is None for node in alone):
+            return None
+        if (
+            view is not None
+            and self._graph.shape(view.output)[:2] != self._graph.shape(source.output)[:2]
+        ):
+            return None
+        return source
 
     def _bring_back(self, name: str) -> None:
         if name in self._blocked and name not in self._back:
