@@ -181,6 +181,7 @@ RESERVED = (
     "require_device",
     "require_batch",
     "fresh",
+    "download",
     "progress",
     *TRAINING,
 )

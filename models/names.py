@@ -10,6 +10,7 @@ from ..errors import UserError, did_you_mean
 from .checks import shown
 from .families.family import Family
 from .families.registry import BUILT_IN, built_in, families
+from .hub import CONFIG, cached_or_refuse, id_of_snapshot, is_hub_id
 from .hugging_face import spec_from_config
 from .json_object import read_json_object
 from .spec import Spec
@@ -47,7 +48,8 @@ def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
     """Return the spec of a known name, of a spec's JSON file, or of a directory with a model.
 
     A directory is read by its spec.json (as training and pruning write it) or else its config.json
-    (Hugging Face's), which may be given too. A Spec is returned unchanged.
+    (Hugging Face's or timm's), which may be given too. An id such as google/vit-base-patch16-224 is
+    looked up in the local Hugging Face cache. A Spec is returned unchanged.
     Raises UserError for an unknown name (with the nearest known one), a path that does not
     exist, and a file that does not describe a model this package has.
     """
@@ -59,18 +61,27 @@ def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
     if known is not None:
         return known
     path = Path(name_or_path)
+    if isinstance(name_or_path, str) and is_hub_id(name_or_path):
+        path = cached_or_refuse(name_or_path)
     if not _exists(path):
         raise UserError(_not_found(name_or_path, path))
     if not path.is_dir():
-        return _spec_from_file(path, path.parent.name if path.name == "config.json" else path.stem)
+        of_folder = path.name == CONFIG
+        return _spec_from_file(path, _folder_name(path.parent) if of_folder else path.stem)
     if (path / "spec.json").is_file():
         return _spec_from_file(path / "spec.json", path.resolve().name)
-    if not (path / "config.json").is_file():
+    if not (path / CONFIG).is_file():
         raise UserError(
             f"the directory '{path}' has neither spec.json nor config.json, which say what model "
             "it is; give a directory with a model, or the JSON file of a spec."
         )
-    return _spec_from_file(path / "config.json", path.resolve().name)
+    return _spec_from_file(path / CONFIG, _folder_name(path))
+
+
+def _folder_name(folder: Path) -> str:
+    """Return a folder's name, or that of the model whose snapshot in a cache it is."""
+    model = id_of_snapshot(folder)
+    return folder.resolve().name if model is None else model.rpartition("/")[2]
 
 
 def _exists(path: Path) -> bool:

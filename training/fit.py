@@ -103,8 +103,11 @@ def read_teacher(
     folder: str | Path, device: torch.device, data: AnyDataset, norm: Normalisation | None
 ) -> nn.Module:
     """Return the model of a folder, to learn from; UserError where it does not fit the images."""
-    if not Path(folder).is_dir():
+    from .model_folder import weights_of
+
+    weights = weights_of(folder)
+    if weights is None:
         raise UserError(f"`teacher` {folder} is no folder of a model.")
-    teacher = create_model(folder, checkpoint=folder).to(device).eval()
+    teacher = create_model(weights, checkpoint=weights).to(device).eval()
     check_fits(teacher.spec, data.train, norm)
     return teacher

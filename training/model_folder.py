@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..models import Spec, create_spec
 from ..models.checks import shown
+from ..models.hub import is_hub_id, weights_folder
 from ..models.json_object import read_json_object
 from .data.images import Dataset, Normalisation
 
@@ -77,9 +78,14 @@ def normalisation_for(weights: Path | None, data: Dataset) -> Normalisation:
 
 
 def weights_of(model: str | Path | Spec, checkpoint: str | Path | None = None) -> Path | None:
-    """Return where a model's weights lie: the checkpoint, or else the folder that is the model."""
+    """Return where a model's weights lie: the checkpoint, or else the folder that is the model.
+
+    An id of Hugging Face has its folder in the local cache; UserError where that has no weights.
+    """
     if checkpoint is not None:
         return Path(checkpoint)
+    if isinstance(model, str | Path) and is_hub_id(str(model)):
+        return weights_folder(str(model))
     folder = None if isinstance(model, Spec) else Path(model)
     return folder if folder is not None and folder.is_dir() else None
 

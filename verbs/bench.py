@@ -11,7 +11,7 @@ from ..notes import warn
 from ..progress import OnProgress, ProgressOption, shown_progress
 from ..quantities import Quantity
 from ..results import Result
-from .inputs import Path, specs_of
+from .inputs import Path, fetched, specs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +109,7 @@ def bench(
     runs: int | None = ...,
     warmup: int | None = ...,
     sustained: None = None,
+    download: bool = ...,
     progress: ProgressOption = ...,
 ) -> BenchResult: ...
 
@@ -131,6 +132,7 @@ def bench(
     runs: int | None = ...,
     warmup: int | None = ...,
     sustained: Quantity,
+    download: bool = ...,
     progress: ProgressOption = ...,
 ) -> SustainedResult: ...
 
@@ -152,6 +154,7 @@ def bench(
     runs: int | None = None,
     warmup: int | None = None,
     sustained: Quantity | None = None,
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> BenchResult | SustainedResult:
     """Measure whole models on this machine: latency and images a second.
@@ -176,6 +179,7 @@ def bench(
         runs: Timed runs a session (default: 20).
         warmup: Untimed runs a session (default: 3).
         sustained: How long to run one model without pause: "10m", "90s" or seconds.
+        download: Fetch an id of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
@@ -202,6 +206,7 @@ def bench(
     from ..tables.setting import PartialSetting
 
     paper = find_protocol(protocol) if protocol else BenchProtocol("")
+    fetched(models, download)
     specs = specs_of(models)
     setting = PartialSetting(
         device=device,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError, did_you_mean
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
-from .inputs import Path, specs_of
+from .inputs import Path, fetched, specs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +88,7 @@ def breakdown(
     runs: int = 20,
     warmup: int = 3,
     top: int = 5,
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> BreakdownResult:
     """Divide the run time of whole models by class of operation.
@@ -107,6 +108,7 @@ def breakdown(
         runs: Timed runs a session.
         warmup: Untimed runs a session.
         top: So many of each model's heaviest nodes go into the report.
+        download: Fetch an id of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
@@ -124,6 +126,7 @@ def breakdown(
     from ..profiler.target import kept_device
     from ..tables.setting import PartialSetting
 
+    fetched(models, download)
     specs = specs_of(models)
     asked = PartialSetting(
         device=device, batch=batch, threads=threads, dtype=dtype, backend=backend

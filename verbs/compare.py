@@ -11,7 +11,7 @@ from ..notes import note
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity, seconds
 from .given_table import table_of
-from .inputs import Path, specs_of
+from .inputs import Path, fetched, specs_of
 
 if TYPE_CHECKING:
     from ..models import Spec
@@ -31,6 +31,7 @@ def compare(
     measure: bool = False,
     time: Quantity | None = None,
     extrapolate: bool = False,
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> Comparison | Across:
     """Compare models by MACs and by latency, and show which pairs MACs get wrong.
@@ -50,6 +51,7 @@ def compare(
         time: With `measure`, begin no further session after so many seconds, or "60s", "3m", but
             for each model's first.
         extrapolate: Answer outside the measured range too.
+        download: Fetch an id of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr while measuring, or call this function.
 
     Returns:
@@ -73,6 +75,7 @@ def compare(
         raise UserError("`time` goes with `measure`; give both, or take it away.")
     time_s = None if time is None else seconds(time)
     several = [tables] if isinstance(tables, str) or not isinstance(tables, Sequence) else tables
+    fetched(models, download)
     named = specs_of(models)
     if len(several) > 1:
         if measure:

@@ -10,6 +10,7 @@ from ..errors import UserError, did_you_mean
 from ..notes import warn
 from ..profiler.deployed.result import DeployedModels
 from ..progress import ProgressOption, shown_progress
+from .inputs import fetched
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,6 +83,7 @@ def distill(
     test_images: int | None = None,
     sessions: int = 5,
     fresh: bool = False,
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> DistillResult:
     """Train a small model on labels and a large one's answers; measure both side by side.
@@ -104,7 +106,7 @@ def distill(
         weight: of the teacher's distribution; the label's weighs 1.
         temperature: both distributions are softened by it.
         epochs, batch, learning_rate, weight_decay, augment, autocast, seed, train_device,
-            fused_attention, fresh, progress: as in `vitprof.train`.
+            fused_attention, fresh, download, progress: as in `vitprof.train`.
         run_batch: images a run that is measured.
         threads, test_images, sessions: as in `vitprof.quantize`.
 
@@ -125,7 +127,7 @@ def distill(
     from ..training.torch_device import find_torch_device
     from .autocast import settled
 
-    chosen = _chosen(student, preset)
+    chosen = _fetched_student(teacher, _chosen(student, preset), download)
     if not (weight >= 0 and temperature > 0):
         raise UserError("`weight` has to be 0 or more, and `temperature` above 0.")
     if run_batch < 1:
@@ -207,6 +209,14 @@ def _chosen(student: str | Path | Spec | None, preset: str | None) -> str | Path
         return PRESETS[preset].student
     if student is None or preset is not None:
         raise UserError("give `student`, or `preset`, which names one.")
+    return student
+
+
+def _fetched_student(
+    teacher: str | Path, student: str | Path | Spec, download: bool
+) -> str | Path | Spec:
+    """Return the student, once ids of Hugging Face are in the local cache."""
+    fetched([teacher, student], download, weights=True)
     return student
 
 

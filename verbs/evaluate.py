@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
+from .inputs import fetched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,7 @@ def evaluate(
     sequence_length: int | None = None,
     batch: int = 256,
     train_device: str = "auto",
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> EvaluationResult:
     """Test a model on the test part of a dataset, in fp32 and without augmentation.
@@ -85,6 +87,7 @@ def evaluate(
         sequence_length: of a BERT: cut texts to so many tokens, or fill them up.
         batch: images or texts at a time.
         train_device: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is one.
+        download: fetch an id of Hugging Face that the local cache lacks.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:
@@ -100,6 +103,7 @@ def evaluate(
     if batch < 1:
         raise UserError(f"`batch` is {batch}; it has to be 1 or more.")
     device = find_torch_device(train_device)
+    fetched(model, download, weights=True)
     spec = of_length(create_spec(model), sequence_length, resolution)
     weights = weights_or_refuse(model, checkpoint)
     of_texts = takes_texts(spec)

@@ -14,7 +14,7 @@ from ..progress import ProgressOption, shown_progress
 from ..results import Result
 from .given_table import table_of
 from .inputs import Path as PathLike
-from .inputs import spec_of
+from .inputs import fetched, spec_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,6 +126,7 @@ def impact(
     resolution: int | None = None,
     batch: int = 256,
     train_device: str = "auto",
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> ImpactResult:
     """Remove each module of a trained model in turn: points of accuracy lost per ms saved.
@@ -151,6 +152,7 @@ def impact(
         resolution: scale images to so many pixels a side; None: the model's.
         batch: images at a time.
         train_device: where to compute: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is.
+        download: fetch an id of Hugging Face that the local cache lacks.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:
@@ -171,6 +173,7 @@ def impact(
             "`calibration_images` 1: one image has no variance; give at least 2, or 0 for none."
         )
     device = find_torch_device(train_device)
+    fetched(model, download, weights=True)
     spec = spec_of(model)
     refuse_texts(spec, "vitprof impact")
     removable(spec)

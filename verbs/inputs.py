@@ -16,8 +16,24 @@ Path = str | os.PathLike[str]
 Shapes = Mapping[str, Sequence[int]]
 
 
+def fetched(models: object, download: bool, weights: bool = False) -> None:
+    """Put those of the models that are ids of Hugging Face into the local cache.
+
+    models: one or a sequence; nothing is done unless `download`. weights: not only what model it
+    is. Raises UserError for an id that cannot be downloaded.
+    """
+    from ..models.hub import fetch, is_hub_id
+
+    if not download:
+        return
+    several = models if isinstance(models, (list, tuple)) else [models]
+    for model in several:
+        if isinstance(model, (str, os.PathLike)) and is_hub_id(os.fspath(model)):
+            fetch(os.fspath(model), weights)
+
+
 def spec_of(model: Path | Spec, shapes: Shapes | None = None) -> Spec:
-    """Return a Spec; a name, a spec's JSON file or a folder is read.
+    """Return a Spec; a name, a spec's JSON file, a folder or an id of Hugging Face is read.
 
     `shapes` are those of a foreign model's inputs, where it leaves them open.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..notes import warn
 from .given_table import table_of
-from .inputs import Path, Shapes, priced_spec
+from .inputs import Path, Shapes, fetched, priced_spec
 
 if TYPE_CHECKING:
     from ..models import Spec
@@ -27,6 +27,7 @@ def predict(
     require_batch: int | None = None,
     require_dtype: str | None = None,
     require_threads: int | None = None,
+    download: bool = False,
 ) -> Prediction:
     """Predict a model's latency from a table, and say where it goes.
 
@@ -44,6 +45,7 @@ def predict(
         require_batch: Refuse a table of another batch.
         require_dtype: Refuse a table of another dtype.
         require_threads: Refuse a table of another number of threads.
+        download: Fetch an id of Hugging Face that the local cache lacks.
 
     Returns:
         Milliseconds for one run of the table's batch with a 95 % interval, and each block's share;
@@ -63,6 +65,7 @@ def predict(
     lut.check_setting(
         device=require_device, batch=require_batch, dtype=require_dtype, threads=require_threads
     )
+    fetched(model, download)
     spec, unknown = priced_spec(model, lut, shapes, partial)
     answer = lut.predict(spec, extrapolate=extrapolate, partial=partial)
     at_each: dict[str, float] = {

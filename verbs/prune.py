@@ -13,6 +13,7 @@ from ..notes import note
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity
 from .given_table import table_of
+from .inputs import fetched
 from .pruned import PruneResult, finished, untested
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def prune(
     require_device: str | None = None,
     require_batch: int | None = None,
     fresh: bool = False,
+    download: bool = False,
     progress: ProgressOption = False,
     **options: Any,
 ) -> PruneResult:
@@ -83,6 +85,7 @@ def prune(
         seed: of everything that is random.
         require_device, require_batch: refuse a table of another device or batch.
         fresh: begin anew where `out` holds a run.
+        download: fetch an id of Hugging Face that the local cache lacks.
         progress: True shows a bar; a function is called with stage, done, total, figures.
         options: those of the method (`vitprof.compress.methods.find_method(name).Options`), and of
             one that trains epochs, batch, learning_rate, weight_decay, augment, autocast.
@@ -108,6 +111,7 @@ def prune(
 
     named = find_method(method)
     read = _read_table(table, at, require_device, require_batch, verify)
+    fetched(model, download, weights=True)
     subject = subject_of(model, checkpoint, resolution, sequence_length)
     chosen = named.variant(subject)
     score = chosen.score(score)

@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..models import Spec
 from ..profiler.deployed.result import DeployedModels
 from ..progress import ProgressOption, shown_progress
+from .inputs import fetched
 
 if TYPE_CHECKING:
     from ..compress.heads.head_levels import Level
@@ -77,6 +78,7 @@ def prune_heads(
     test_images: int | None = None,
     sessions: int = 5,
     seed: int = 0,
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> PruneHeadsResult:
     """Take attention heads out of a model level by level: those whose weights have the least norm.
@@ -104,6 +106,7 @@ def prune_heads(
         test_images: test on so many of the test images; None: all.
         sessions: fresh sessions that each is measured in.
         seed: which images are fitted to.
+        download: fetch an id of Hugging Face that the local cache lacks.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:
@@ -127,6 +130,7 @@ def prune_heads(
         raise UserError(f"`levels` is {levels}; it has to be from 1 to {MOST_LEVELS}.")
     given = None if heads is None else _counts(heads)
     folder = Path(out)
+    fetched(model, download, weights=True)
     with shown_progress(progress) as on_progress:
         weights, images, normal = images_for_trained(model, str(data), resolution, on_progress)
         base: Any = create_model(weights, checkpoint=weights)

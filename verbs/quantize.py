@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import UserError, did_you_mean
 from ..profiler.deployed.result import DeployedModels
 from ..progress import ProgressOption, shown_progress
+from .inputs import fetched
 
 # How int8-static chooses its ranges.
 CALIBRATIONS = ("minmax", "percentile", "entropy")
@@ -39,6 +40,7 @@ def quantize(
     threads: int = 1,
     test_images: int | None = None,
     sessions: int = 5,
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> QuantizeResult:
     """Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both.
@@ -65,6 +67,7 @@ def quantize(
         threads: the runtime's threads.
         test_images: test on so many of the test images; None: all.
         sessions: fresh sessions that each is measured in.
+        download: fetch an id of Hugging Face that the local cache lacks.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:
@@ -90,6 +93,7 @@ def quantize(
     if calibration_images < 1:
         raise UserError(f"`calibration_images` is {calibration_images}; it has to be 1 or more.")
     folder = Path(out)
+    fetched(model, download, weights=True)
     with shown_progress(progress) as on_progress:
         weights, images, norm = images_for_trained(model, str(data), resolution, on_progress)
         check_empty(folder)

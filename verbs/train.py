@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
+from .inputs import fetched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +118,7 @@ def train(
     fused_attention: bool = False,
     teacher: str | Path | None = None,
     fresh: bool = False,
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> TrainResult:
     """Train a model, from the beginning or from a checkpoint, and test it.
@@ -145,6 +147,7 @@ def train(
         fused_attention: train with PyTorch's fused attention.
         teacher: folder of a model whose answers count as labels too.
         fresh: begin anew where `out` holds a run.
+        download: fetch an id of Hugging Face that the local cache lacks.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:
@@ -168,6 +171,7 @@ def train(
     plan = settled(
         TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
     )
+    fetched([model, teacher], download, weights=True)
     folder = Path(out)
     with joined_processes(device) as processes:
         shown = progress if processes.is_first else False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import UserError
+from ..options.download import download_option
 from ..options.table_and_setting import given_options, given_settings, setting_options
 from ..output import json_option, note, print_json
 from ..reports.bench_table import check_table, print_bench, write_table
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 100000),
     help="Untimed runs a session.",
 )
+@download_option
 @json_option
 def bench(
     wanted: PartialSetting,
@@ -82,6 +84,7 @@ def bench(
     sessions: int,
     runs: int,
     warmup: int,
+    download: bool,
     as_json: bool,
 ) -> int:
     """Measure whole models on this machine: latency and images a second.
@@ -94,6 +97,7 @@ def bench(
     asked = {"sessions": sessions, "runs": runs, "warmup": warmup}
     given: Any = {name: value for name, value in asked.items() if given_options({name})}
     given |= given_settings(wanted) | {"protocol": protocol, "progress": not as_json}
+    given["download"] = download
     if sustained is not None:
         check_places(out, plot)
         return show_sustained(

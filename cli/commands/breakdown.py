@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..options.download import download_option
 from ..options.table_and_setting import check_picture, check_writable
 from ..output import json_option, note, print_json
 from ..reports.breakdown import print_breakdown, write_classes
@@ -75,6 +76,7 @@ from ..reports.breakdown import print_breakdown, write_classes
     help="Write a row for each model and class.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
+@download_option
 @json_option
 def breakdown(
     models: tuple[str, ...],
@@ -89,6 +91,7 @@ def breakdown(
     top: int,
     csv_path: Path | None,
     plot: Path | None,
+    download: bool,
     as_json: bool,
 ) -> int:
     """Divide the run time of whole models by class of operation.
@@ -114,6 +117,7 @@ def breakdown(
         runs=runs,
         warmup=warmup,
         top=top,
+        download=download,
         progress=not as_json,
     )
     if csv_path:

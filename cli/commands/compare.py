@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..options.download import download_option
 from ..options.table_and_setting import at_option, check_picture, extrapolate_option
 from ..output import json_option, note, print_json
 
@@ -43,6 +44,7 @@ from ..output import json_option, note, print_json
 @extrapolate_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write the comparison as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
+@download_option
 @json_option
 def compare(
     tables: tuple[Path, ...],
@@ -55,6 +57,7 @@ def compare(
     extrapolate: bool,
     out: Path | None,
     plot: Path | None,
+    download: bool,
     as_json: bool,
 ) -> int:
     """Compare models by MACs and by latency, and show which pairs MACs get wrong.
@@ -81,6 +84,7 @@ def compare(
         measure=measure,
         time=time,
         extrapolate=extrapolate,
+        download=download,
         progress=not as_json,
     )
     if out:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..options.data import data_option, resolution_option, train_device_option
+from ..options.download import download_option
 from ..options.side_by_side import side_by_side_options
 from ..options.train import fresh_option, fused_attention_option, training_options
 from ..output import json_option
@@ -53,6 +54,7 @@ from ..reports.facts_table import print_deployed
 @fused_attention_option
 @side_by_side_options("--run-batch")
 @fresh_option
+@download_option
 @json_option
 def distill(as_json: bool, **given: Any) -> int:
     """Train a small model on labels and a large one's answers; measure both side by side.

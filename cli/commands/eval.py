@@ -13,6 +13,7 @@ from ..options.data import (
     sequence_length_option,
     train_device_option,
 )
+from ..options.download import download_option
 from ..output import json_option, note, print_json
 
 
@@ -36,6 +37,7 @@ from ..output import json_option, note, print_json
     help="Images or texts at a time.",
 )
 @train_device_option
+@download_option
 @json_option
 def eval_(as_json: bool, **given: Any) -> int:
     """Say top-1, top-3 and top-5 accuracy on the test part of a dataset, in fp32.

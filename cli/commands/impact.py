@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..options.data import data_option, resolution_option, train_device_option
+from ..options.download import download_option
 from ..options.table_and_setting import at_option, check_picture, check_writable
 from ..output import json_option, note, print_json
 
@@ -52,6 +53,7 @@ from ..output import json_option, note, print_json
 @click.option("--out", type=click.Path(path_type=Path), help="Write all modules as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw them.")
 @train_device_option
+@download_option
 @json_option
 def impact(out: Path | None, plot: Path | None, as_json: bool, **given: Any) -> int:
     """Remove each module of a trained model in turn: points of accuracy lost per millisecond saved.

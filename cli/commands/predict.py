@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..options.download import download_option
 from ..options.renamed import RenamedOption
 from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, extrapolate_option, table_option
@@ -57,6 +58,7 @@ from ..reports.predicted import print_prediction
     type=int,
     help="Refuse a table of another thread count.",
 )
+@download_option
 @json_option
 def predict(
     table_path: Path,
@@ -69,6 +71,7 @@ def predict(
     require_batch: int | None,
     require_dtype: str | None,
     require_threads: int | None,
+    download: bool,
     as_json: bool,
 ) -> int:
     """Predict a model's latency from a table, and say where it goes."""
@@ -85,6 +88,7 @@ def predict(
         require_batch=require_batch,
         require_dtype=require_dtype,
         require_threads=require_threads,
+        download=download,
     )
     for block, count in Counter(answer.missing).items():
         note(f"missing: {f'{count} x ' if count > 1 else ''}{block}: the table has no such block.")

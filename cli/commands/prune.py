@@ -14,6 +14,7 @@ from ..options.data import (
     sequence_length_option,
     train_device_option,
 )
+from ..options.download import download_option
 from ..options.prune import given_method_options, method_options, score_option, target_options
 from ..options.renamed import RenamedOption
 from ..options.table_and_setting import at_option
@@ -84,6 +85,7 @@ from ..output import json_option, print_json
 @training_options(epochs=10, learning_rate=5e-4)
 @train_device_option
 @method_options
+@download_option
 @json_option
 def prune(as_json: bool, **given: Any) -> int:
     """Make a trained model smaller until it meets a latency.

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..options.data import data_option, resolution_option
+from ..options.download import download_option
 from ..options.side_by_side import side_by_side_options
 from ..output import json_option, note, print_json
 from ..reports.facts_table import print_facts
@@ -57,6 +58,7 @@ from ..reports.facts_table import print_facts
 )
 @side_by_side_options()
 @click.option("--seed", default=0, show_default=True, help="Which images are fitted to.")
+@download_option
 @json_option
 def prune_heads(as_json: bool, **given: Any) -> int:
     """Take attention heads out of a model level by level: those whose weights have the least norm.

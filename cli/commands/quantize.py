@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..options.data import data_option, resolution_option
+from ..options.download import download_option
 from ..options.renamed import RenamedOption
 from ..options.side_by_side import side_by_side_options
 from ..output import json_option
@@ -55,6 +56,7 @@ from ..reports.facts_table import print_deployed
     help="How int8-static chooses its ranges.",
 )
 @side_by_side_options()
+@download_option
 @json_option
 def quantize(as_json: bool, **given: Any) -> int:
     """Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both.

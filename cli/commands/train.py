@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..options.data import data_option, resolution_option, train_device_option
+from ..options.download import download_option
 from ..options.train import fresh_option, fused_attention_option, training_options
 from ..output import json_option, print_json
 
@@ -32,6 +33,7 @@ from ..output import json_option, print_json
     help="Folder of a model whose answers count as labels too.",
 )
 @fresh_option
+@download_option
 @json_option
 def train(as_json: bool, **given: Any) -> int:
     """Train a model, from the beginning or from a checkpoint, and say how often it is right.

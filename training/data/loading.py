@@ -9,7 +9,7 @@ from ...errors import UserError
 from ...models import create_spec
 from ...progress import OnProgress, no_progress
 from ..fit import check_fits, refuse_texts, takes_texts
-from ..model_folder import normalisation_for
+from ..model_folder import normalisation_for, weights_of
 from .datasets import load_dataset
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def images_for_trained(
 
     Raises UserError where it is no folder of a model, takes texts, or does not fit the images.
     """
-    folder = Path(model)
-    if not folder.is_dir():
+    folder = weights_of(model)
+    if folder is None:
         raise UserError(f"{model} is no folder with a trained model (vitprof train writes one).")
     spec: Any = create_spec(folder)
     refuse_texts(spec, "quantize and what builds on it")

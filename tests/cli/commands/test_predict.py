@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import vitprof
@@ -108,3 +109,27 @@ def test_bad_specs_are_one_sentence(run, lut, tmp_path) -> None:
         answer = run("predict", "--table", lut, "--model", path)
         assert answer.code == 2, text
         assert answer.is_one_sentence, answer.err
+
+
+def test_an_id_that_is_not_in_the_cache_names_the_option(run, lut, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    answer = run("predict", "--table", lut, "--model", "google/vit-base-patch16-224")
+    assert (answer.code, answer.is_one_sentence) == (2, True)
+    assert "not in the local Hugging Face cache; give --download, or a folder" in answer.err
+    assert list(tmp_path.glob("models--*")) == []
+
+
+def test_an_id_in_the_cache_is_a_model(run, lut, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    home = tmp_path / "models--facebook--deit-small-patch16-224"
+    snapshot = home / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text("0" * 40)
+    config = {"model_type": "vit", "hidden_size": 384, "num_attention_heads": 6}
+    config |= {"intermediate_size": 1536, "id2label": {str(n): "" for n in range(1000)}}
+    (snapshot / "config.json").write_text(json.dumps(config))
+    ask = ("predict", "--table", lut, "--json", "--model")
+    answer = run(*ask, "facebook/deit-small-patch16-224").json
+    assert answer["model"] == "deit-small-patch16-224"
+    assert answer["latency_ms"] == run(*ask, "deit-small").json["latency_ms"]
