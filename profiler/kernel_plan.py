@@ -14,15 +14,17 @@ from .plan import guessed_ms, is_kernel
 
 # What of a model's (guessed) time is left to interpolation between other models' kernels.
 LEFT_OUT = 0.001
-# Kernels of one kind whose quantities are within about 5 % of each other are measured once.
-ALIKE = 0.05
+# Kernels of one kind whose quantities are within about 8 % of each other are measured once.
+ALIKE = 0.08
+# So many are measured where nothing else is asked for: about three minutes.
+MOST_KERNELS = 900
 
 
 def kernels_of_models(models: Sequence[ForeignSpec], points: int | None = None) -> list[Block]:
     """Return the kernels and blocks that price these models, those that matter most first.
 
     Near twins are left out, and what a model spends less than LEFT_OUT of its time on, but not the
-    only kernel of a kind of op. At most `points` are returned.
+    only kernel of a kind of op. At most `points` are returned (MOST_KERNELS).
     """
     weights: dict[Block, float] = {}
     for model in models:
@@ -31,7 +33,7 @@ def kernels_of_models(models: Sequence[ForeignSpec], points: int | None = None) 
             share = count * guessed_ms(block) / total
             weights[block] = weights.get(block, 0.0) + share
     ordered = sorted(weights, key=lambda block: -weights[block])
-    return _different(ordered, weights)[:points]
+    return _different(ordered, weights)[: points or MOST_KERNELS]
 
 
 def _different(ordered: Iterable[Block], weights: dict[Block, float]) -> list[Block]:

@@ -131,6 +131,8 @@ def measure(
         with place as (points, measure_into), shown_progress(progress) as on_progress:
             order = points.seed if seed is None else seed
             protocol = Protocol(sessions=sessions, model_sessions=max(sessions, 4), seed=order)
+            if any(point.is_kernel for point in points.points):
+                protocol = protocol.for_kernels()
             if expected_error is not None:
                 protocol = protocol.until(share(expected_error))
             table = measure_plan(

@@ -18,6 +18,8 @@ KERNEL_SAMPLING = SamplingPlan(timed_ms=30.0, max_runs=16, runs_per_turn=4, read
 
 # Where an expected error was asked for, further sessions may cost so many times the first ones.
 PATIENT_SHARE = 10.0
+# Of a plan of hundreds of kernels each matters little.
+KERNEL_EXTRA_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class Protocol:
         if not 0 < expected_error < 1:
             raise UserError(f"`expected_error` {expected_error:g} must be above 0 and below 1.")
         return replace(self, expected_error=expected_error, extra_share=PATIENT_SHARE)
+
+    def for_kernels(self) -> Protocol:
+        """Return the protocol of a table of a runtime's kernels."""
+        return replace(self, extra_share=KERNEL_EXTRA_SHARE)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
