@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from small_onnx.optimised import of_ours, of_runtime
+from small_onnx.small_graphs import Small
 from vitprof.backends import onnx_from_module
 from vitprof.models import create_model, create_spec
-
-from .optimised import of_ours, of_runtime
-from .small_graphs import Small
 
 
 def assert_as_runtime(model: bytes) -> None:

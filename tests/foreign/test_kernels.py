@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_onnx.small_graphs import Small
 from vitprof.backends import BackendOptions, OnnxRuntimeBackend, onnx_from_module
 from vitprof.foreign.fusion import fused
 from vitprof.foreign.graph import Graph, Node, Tensor
@@ -16,8 +17,6 @@ from vitprof.models import Block, create_model, create_spec
 from vitprof.models.ops.kernel_words import kernel_in_words
 from vitprof.models.ops.kernels import FUNCTIONS, function_code
 from vitprof.profiler.kernel_plan import default_kernels
-
-from .small_graphs import Small
 
 
 def blocks_of(model: bytes) -> list[Block]:

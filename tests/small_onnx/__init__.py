@@ -1,0 +1,1 @@
+"""Small ONNX graphs and foreign models that tests of several rooms import."""
