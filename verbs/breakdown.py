@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UserError, did_you_mean
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
-from .inputs import Path, fetched, specs_of
+from .inputs import Path, Shapes, fetched, specs_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
     from ..models import Spec
-    from ..profiler.breakdown.breakdown import Breakdown, ProfileSession
+    from ..profiler.breakdown.breakdown import Breakdown, NodeTime, PartTime, ProfileSession
+    from ..profiler.breakdown.origins.traced import Tracer
     from ..profiler.target import Target
     from ..tables import Setting
     from ..tables.setting import PartialSetting
 
 BACKENDS = ("onnxruntime", "torch")
+Level = Literal["class", "block", "node"]
+LEVELS: tuple[Level, ...] = ("class", "block", "node")
 
 
 @dataclass(frozen=True)
 class BreakdownResult(Result):
-    """The breakdown of each model under a setting; the report lists `top` nodes of each."""
+    """The breakdown of each model under a setting.
+
+    The report lists the `top` heaviest nodes of each, and where nodes were traced all blocks and
+    all nodes. `versions` are those of the runtime.
+    """
 
     models: Sequence[Breakdown]
     setting: Setting
     top: int = 5
+    versions: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def has_nodes(self) -> bool:
+        """Whether nodes were traced to modules and blocks."""
+        return any(one.traced is not None for one in self.models)
 
     @property
     def title(self) -> str:
@@ -44,36 +58,51 @@ class BreakdownResult(Result):
         )
 
     def report(self) -> dict[str, Any]:
-        """Return each model's classes and heaviest nodes."""
+        """Return each model's classes, blocks and nodes."""
         models = [_report(one, self.top) for one in self.models]
         return {"models": models, "setting": self.setting.as_dict()}
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a line for each model and class: ms, share of the run, MACs and bytes."""
+    def to_frame(self, level: Level = "class") -> pd.DataFrame:
+        """Return a line for each class, block or node of each model: ms, share, MACs and bytes.
+
+        Raises UserError for blocks and nodes that were not traced.
+        """
         import pandas as pd
 
-        frame = pd.DataFrame(
-            {
-                "model": one.model,
-                "class": kind,
-                "ms": part.ms,
-                "share": part.share,
-                "nodes": part.nodes,
-                "macs": part.macs,
-                "bytes": part.bytes,
-                "latency_ms": one.latency_ms,
-                "instrumented_ms": one.profile.total_ms,
-            }
-            for one in self.models
-            for kind, part in one.classes.items()
-        )
+        if level not in LEVELS:
+            raise UserError(f"`level` is {', '.join(LEVELS)}, not '{level}'.")
+        if level != "class":
+            self._check_traced()
+        rows = {"class": _class_rows, "block": _block_rows, "node": _node_rows}[level]
+        frame = pd.DataFrame(row for one in self.models for row in rows(one))
         return frame.astype({"macs": "Int64", "bytes": "Int64"})  # where unknown: not 0, not NaN
 
-    def figure(self) -> Figure:
-        """Return a bar a model, divided by class."""
-        from ..profiler.breakdown.plot import draw_breakdown
+    def trace(self) -> dict[str, Any]:
+        """Return one median run as trace events, for Perfetto; UserError where not traced."""
+        from ..profiler.breakdown.trace_events import trace_events
 
+        self._check_traced()
+        return trace_events(self.models, self.setting, self.versions)
+
+    def save_trace(self, path: Path) -> None:
+        """Write `trace` as JSON, whole or not at all; raises UserError where that fails."""
+        import json
+
+        from ..atomic_write import write_atomically
+
+        write_atomically(os.fspath(path), json.dumps(self.trace(), allow_nan=False))
+
+    def figure(self) -> Figure:
+        """Return a bar a model, divided by class; of one model whose nodes were traced, a block."""
+        from ..profiler.breakdown.plot import draw_blocks, draw_breakdown
+
+        if self.has_nodes and len(self.models) == 1:
+            return draw_blocks(self.models[0], self.setting)
         return draw_breakdown(self.models, self.setting)
+
+    def _check_traced(self) -> None:
+        if not self.has_nodes:
+            raise UserError("nothing is known of single nodes; ask for them with `nodes`.")
 
 
 def breakdown(
@@ -89,9 +118,11 @@ def breakdown(
     warmup: int = 3,
     top: int = 5,
     download: bool = False,
+    nodes: bool = False,
+    shapes: Shapes | None = None,
     progress: ProgressOption = False,
 ) -> BreakdownResult:
-    """Divide the run time of whole models by class of operation.
+    """Divide the run time of whole models by class of operation, and by block and node.
 
     Matrix multiplications and convolutions compute; reshapes, transposes and copies, element-wise
     operations, normalisations and softmax wait for memory. The shares are those of a run under the
@@ -109,10 +140,14 @@ def breakdown(
         warmup: Untimed runs a session.
         top: So many of each model's heaviest nodes go into the report.
         download: Fetch an id of Hugging Face that the local cache lacks.
+        nodes: Trace every node that the runtime executes to the module, or the node of an ONNX
+            file, that it came from, and to its block.
+        shapes: Sizes of a foreign model's inputs by name, where it leaves them open.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
-        Times in ms and shares as fractions; `plot()` draws a bar a model.
+        Times in ms and shares as fractions; `plot()` draws a bar a model, or a block. With `nodes`
+        there are `to_frame("block")`, `to_frame("node")` and `save_trace(path)`.
 
     Raises:
         UserError: What tells no node's time, an unknown model, or one that does not run here.
@@ -127,11 +162,11 @@ def breakdown(
     from ..tables.setting import PartialSetting
 
     fetched(models, download)
-    specs = specs_of(models)
+    specs = specs_of(models, shapes)
     asked = PartialSetting(
         device=device, batch=batch, threads=threads, dtype=dtype, backend=backend
     )
-    target, profile_session = _profiled(asked)
+    target, profile_session, tracer = _profiled(asked, nodes)
     names = " --model ".join(spec.name for spec in specs)
     with (
         kept_device(asked, f"vitprof breakdown --model {names}"),
@@ -141,16 +176,17 @@ def breakdown(
             specs,
             target,
             profile_session,
+            tracer=tracer,
             sessions=sessions,
             warmup=warmup,
             runs=runs,
             on_progress=on_progress,
         )
-    return BreakdownResult(found, target.setting, top)
+    return BreakdownResult(found, target.setting, top, target.backend.environment(target.options))
 
 
-def _profiled(asked: PartialSetting) -> tuple[Target, ProfileSession]:
-    """Return what runs the models, and what profiles a session of it."""
+def _profiled(asked: PartialSetting, nodes: bool) -> tuple[Target, ProfileSession, Tracer | None]:
+    """Return what runs the models, what profiles a session of it, and what traces its nodes."""
     from ..backends import find_device
 
     device = find_device(asked.device)
@@ -168,12 +204,16 @@ def _profiled(asked: PartialSetting) -> tuple[Target, ProfileSession]:
 
     target = target_of(asked)
     if target.setting.backend == "torch":
-        from ..profiler.breakdown.pytorch import profile_torch
+        from ..profiler.breakdown.origins.traced import trace_torch
+        from ..profiler.breakdown.pytorch import profile_torch, profile_torch_by_node
 
-        return target, profile_torch
+        return (
+            (target, profile_torch_by_node, trace_torch) if nodes else (target, profile_torch, None)
+        )
     from ..profiler.breakdown.onnxruntime import profile_onnxruntime
+    from ..profiler.breakdown.origins.traced import trace_onnxruntime
 
-    return target, profile_onnxruntime
+    return target, profile_onnxruntime, trace_onnxruntime if nodes else None
 
 
 def _report(one: Breakdown, top: int) -> dict[str, Any]:
@@ -191,32 +231,98 @@ def _report(one: Breakdown, top: int) -> dict[str, Any]:
         "scale": one.scale,
         "disturbed": one.was_disturbed,
         "classes": {
-            kind: {
-                "ms": part.ms,
-                "share": part.share,
-                "nodes": part.nodes,
-                "macs": part.macs,
-                "bytes": part.bytes,
-                "gmacs_per_s": part.gmacs_per_s,
-                "gbytes_per_s": part.gbytes_per_s,
-                "macs_per_byte": part.macs_per_byte,
-            }
+            kind: {**_of_part(part), "macs_per_byte": part.macs_per_byte}
             for kind, part in one.classes.items()
         },
         "other_ops": one.other_ops,
         "memory_bound_share": one.memory_bound_share,
         "compute_bound_share": one.compute_bound_share,
-        "nodes": [
-            {
-                "name": heavy.node.name,
-                "op": heavy.node.op,
-                "class": heavy.node.kind,
-                "ms": heavy.ms,
-                "share": heavy.share,
-                "macs": heavy.node.work.macs,
-                "bytes": heavy.node.work.bytes,
-            }
-            for heavy in one.heaviest(top)
-        ],
+        **_blocks(one),
+        "nodes": [_of_node(node) for node in (one.nodes if one.traced else one.heaviest(top))],
         "nodes_in_all": len(one.profile.nodes),
     }
+
+
+def _blocks(one: Breakdown) -> dict[str, Any]:
+    """Return what is known where nodes were traced."""
+    if one.traced is None:
+        return {}
+    return {
+        "blocks": [
+            {
+                "block": block.label.name,
+                "op": block.label.op,
+                **_of_part(block.part),
+                "classes": {kind: part.ms for kind, part in block.classes.items() if part.nodes},
+            }
+            for block in one.blocks
+        ],
+        "unattributed_share": one.unattributed_share,
+    }
+
+
+def _of_part(part: PartTime) -> dict[str, Any]:
+    return {
+        "ms": part.ms,
+        "share": part.share,
+        "nodes": part.nodes,
+        "macs": part.macs,
+        "bytes": part.bytes,
+        "gmacs_per_s": part.gmacs_per_s,
+        "gbytes_per_s": part.gbytes_per_s,
+    }
+
+
+def _of_node(one: NodeTime) -> dict[str, Any]:
+    origin = one.origin
+    traced = (
+        {}
+        if origin is None
+        else {"block": origin.block.name, "module": origin.module, "from": origin.node}
+    )
+    return {
+        "name": one.node.name,
+        "op": one.node.op,
+        "class": one.node.kind,
+        **traced,
+        "ms": one.ms,
+        "share": one.share,
+        "macs": one.node.work.macs,
+        "bytes": one.node.work.bytes,
+        **({"gmacs_per_s": one.gmacs_per_s, "gbytes_per_s": one.gbytes_per_s} if traced else {}),
+    }
+
+
+def _class_rows(one: Breakdown) -> list[dict[str, Any]]:
+    totals = {"latency_ms": one.latency_ms, "instrumented_ms": one.profile.total_ms}
+    return [
+        {
+            "model": one.model,
+            "class": kind,
+            "ms": part.ms,
+            "share": part.share,
+            "nodes": part.nodes,
+            "macs": part.macs,
+            "bytes": part.bytes,
+            **totals,
+        }
+        for kind, part in one.classes.items()
+    ]
+
+
+def _block_rows(one: Breakdown) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": one.model,
+            "block": block.label.name,
+            "op": block.label.op,
+            **_of_part(block.part),
+            "latency_ms": one.latency_ms,
+        }
+        for block in one.blocks
+    ]
+
+
+def _node_rows(one: Breakdown) -> list[dict[str, Any]]:
+    rows = [_of_node(node) for node in one.nodes]
+    return [{"model": one.model, **row, "latency_ms": one.latency_ms} for row in rows]

@@ -9,7 +9,7 @@ import click
 from ..options.download import download_option
 from ..options.table_and_setting import check_picture, check_writable
 from ..output import json_option, note, print_json
-from ..reports.breakdown import print_breakdown, write_classes
+from ..reports.breakdown import print_breakdown, write_rows
 
 
 @click.command(
@@ -73,9 +73,23 @@ from ..reports.breakdown import print_breakdown, write_classes
     "--csv",
     "csv_path",
     type=click.Path(path_type=Path),
-    help="Write a row for each model and class.",
+    help="Write a row for each model and class; with --nodes, for each node.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
+@click.option(
+    "--nodes",
+    is_flag=True,
+    help="Show every block and node, by the module or ONNX node that it came from.",
+)
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    help="Write one run, block by block, as a JSON file that Perfetto opens.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Draw it (png, svg or pdf); with --nodes and one model, its blocks.",
+)
 @download_option
 @json_option
 def breakdown(
@@ -90,11 +104,13 @@ def breakdown(
     warmup: int,
     top: int,
     csv_path: Path | None,
+    nodes: bool,
+    trace: Path | None,
     plot: Path | None,
     download: bool,
     as_json: bool,
 ) -> int:
-    """Divide the run time of whole models by class of operation.
+    """Divide the run time of whole models by class of operation, and by block and node.
 
     Matrix multiplications and convolutions compute; reshapes, transposes and copies, element-wise
     operations, normalisations and softmax wait for memory. The shares are those of a run under the
@@ -102,7 +118,7 @@ def breakdown(
     """
     from ...verbs.breakdown import breakdown as break_down
 
-    for path in filter(None, (csv_path, plot)):
+    for path in filter(None, (csv_path, trace, plot)):
         check_writable(path)
     if plot:
         check_picture(plot)
@@ -118,19 +134,27 @@ def breakdown(
         warmup=warmup,
         top=top,
         download=download,
+        nodes=nodes or trace is not None,
         progress=not as_json,
     )
     if csv_path:
-        write_classes(result, csv_path)
+        write_rows(result, csv_path, "node" if nodes else "class")
+    if trace:
+        result.save_trace(trace)
     if plot:
         result.plot(plot)
     if as_json:
         print_json(result.report())
     else:
-        print_breakdown(result)
-        for path in filter(None, (csv_path, plot)):
+        print_breakdown(result, nodes)
+        for path in filter(None, (csv_path, trace, plot)):
             note(f"written: {path}")
     for one in result.models:
+        if one.unattributed_share:
+            note(
+                f"warning: {one.unattributed_share:.1%} of the time of {one.model} is that of "
+                "nodes that could not be traced (unattributed)"
+            )
         if one.other_ops:
             note(f"warning: {one.model} has operations of no class: {', '.join(one.other_ops)}")
         if one.verdict != "stable":

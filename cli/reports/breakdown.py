@@ -11,8 +11,8 @@ import click
 from ..output import milliseconds, print_table
 
 if TYPE_CHECKING:
-    from ...profiler.breakdown.breakdown import Breakdown
-    from ...verbs.breakdown import BreakdownResult
+    from ...profiler.breakdown.breakdown import BlockTime, Breakdown, NodeTime, PartTime
+    from ...verbs.breakdown import BreakdownResult, Level
 
 PROFILERS = {"onnxruntime": "ONNX Runtime's profiler", "torch": "PyTorch's profiler"}
 
@@ -21,15 +21,23 @@ _OF_A_DISTURBED_RUN = (
 )
 
 
-def write_classes(result: BreakdownResult, out: Path) -> None:
-    """Write a line for each model and class as CSV."""
+# Shorter nodes share a line.
+_LEAST_SHARE = 0.001
+_WIDEST_NAME = 64
+
+
+def write_rows(result: BreakdownResult, out: Path, level: Level) -> None:
+    """Write a line for each model and class, or node, as CSV."""
     from ...atomic_write import write_atomically
 
-    write_atomically(out, result.to_frame().to_csv(index=False, float_format="%.6g"))
+    write_atomically(out, result.to_frame(level).to_csv(index=False, float_format="%.6g"))
 
 
-def print_breakdown(result: BreakdownResult) -> None:
-    """Print each model's time by class, how it was found, the work, and the heaviest nodes."""
+def print_breakdown(result: BreakdownResult, nodes: bool = False) -> None:
+    """Print each model's time by class, how it was found, the work, and the heaviest nodes.
+
+    With `nodes`, its blocks with the nodes of each too.
+    """
     from ...profiler.breakdown.classes import CLASSES, OTHER
 
     found, setting, top = result.models, result.setting, result.top
@@ -52,6 +60,8 @@ def print_breakdown(result: BreakdownResult) -> None:
         click.echo(_how(one, PROFILERS[setting.backend]))
     if setting.backend == "onnxruntime":
         _print_work(found)
+    for one in found if nodes else ():
+        _print_blocks(one)
     if top:
         print_table(
             ("model", "node", "op", "class", "ms", "share"),
@@ -93,12 +103,71 @@ def _how(one: Breakdown, profiler: str) -> str:
     )
 
 
+def _print_blocks(one: Breakdown) -> None:
+    """Print a line a block, and below it one a node."""
+    rows = []
+    for block in one.blocks:
+        rows += [_block_row(block), *_node_rows(block)]
+    print_table(
+        ("block and node", "op", "class", "nodes", "ms", "share", "GMACs", "GMAC/s", "GB/s"),
+        rows,
+        title=f"Blocks of {one.model}, in the order they run",
+    )
+
+
+def _block_row(block: BlockTime) -> tuple[str, ...]:
+    part = block.part
+    return (block.label.name, block.label.op, "", str(part.nodes), *_numbers(part, part.macs))
+
+
+def _node_rows(block: BlockTime) -> list[tuple[str, ...]]:
+    long = [one for one in block.nodes if one.share >= _LEAST_SHARE]
+    rows = [
+        (f"  {_came_from(one)}", one.node.op, one.node.kind, "", *_numbers(one, one.node.work.macs))
+        for one in long
+    ]
+    short = [one for one in block.nodes if one.share < _LEAST_SHARE]
+    if short:
+        ms, share = sum(one.ms for one in short), sum(one.share for one in short)
+        what = "others" if long else "nodes"
+        rows.append(
+            (
+                f"  {what} below {_LEAST_SHARE:.1%}",
+                "",
+                "",
+                str(len(short)),
+                milliseconds(ms),
+                f"{share:.1%}",
+                "",
+                "",
+                "",
+            )
+        )
+    return rows
+
+
+def _came_from(one: NodeTime) -> str:
+    origin = one.origin
+    known = (origin.module or origin.node) if origin is not None else ""
+    return (known or one.node.name)[-_WIDEST_NAME:]
+
+
+def _numbers(one: PartTime | NodeTime, macs: int | None) -> tuple[str, ...]:
+    return (
+        milliseconds(one.ms),
+        f"{one.share:.1%}",
+        _number(macs, 1e9),
+        _number(one.gmacs_per_s),
+        _number(one.gbytes_per_s),
+    )
+
+
+def _number(value: float | None, unit: float = 1.0) -> str:
+    return f"{value / unit:.3g}" if value else "-"
+
+
 def _print_work(found: Sequence[Breakdown]) -> None:
     """Print what each class computes and moves, and how fast."""
-
-    def number(value: float | None, unit: float = 1.0) -> str:
-        return f"{value / unit:.3g}" if value else "-"
-
     print_table(
         ("model", "class", "nodes", "GMACs", "MB", "GMAC/s", "GB/s", "MACs/byte"),
         [
@@ -106,11 +175,11 @@ def _print_work(found: Sequence[Breakdown]) -> None:
                 one.model,
                 kind,
                 str(part.nodes),
-                number(part.macs, 1e9),
-                number(part.bytes, 1e6),
-                number(part.gmacs_per_s),
-                number(part.gbytes_per_s),
-                number(part.macs_per_byte),
+                _number(part.macs, 1e9),
+                _number(part.bytes, 1e6),
+                _number(part.gmacs_per_s),
+                _number(part.gbytes_per_s),
+                _number(part.macs_per_byte),
             )
             for one in found
             for kind, part in one.classes.items()

@@ -7,7 +7,7 @@ so its times are not the model's. Its shares are used, and the total is measured
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +22,8 @@ from ..sampling.protocol import fixed_protocol
 from ..target import Target
 from ..workshop import CannotBuildError, Workshop
 from .classes import CLASSES, COMPUTE_BOUND, MEMORY_BOUND, OTHER
+from .origins.labels import BlockLabel
+from .origins.traced import UNATTRIBUTED, Origin, Traced, Tracer
 from .profile import Node, Profile, merged
 
 # A quiet machine's profile, less its recording, sums to the latency within 6 %.
@@ -32,8 +34,8 @@ ProfileSession = Callable[[bytes, BackendOptions, int, int], Profile]
 
 
 @dataclass(frozen=True)
-class ClassTime:
-    """What one class of operations takes of a run, in ms of the uninstrumented total.
+class PartTime:
+    """What some nodes take of a run, in ms of the uninstrumented total.
 
     `macs` and `bytes` are a run's; None where a node's shapes do not tell them.
     """
@@ -46,11 +48,11 @@ class ClassTime:
 
     @property
     def gmacs_per_s(self) -> float | None:
-        return self.macs / self.ms / 1e6 if self.macs and self.ms > 0 else None
+        return _rate(self.macs, self.ms)
 
     @property
     def gbytes_per_s(self) -> float | None:
-        return self.bytes / self.ms / 1e6 if self.bytes and self.ms > 0 else None
+        return _rate(self.bytes, self.ms)
 
     @property
     def macs_per_byte(self) -> float | None:
@@ -59,12 +61,31 @@ class ClassTime:
 
 
 @dataclass(frozen=True)
-class HeavyNode:
-    """A node and its part of the uninstrumented total."""
+class NodeTime:
+    """A node and its part of the uninstrumented total; where it came from, if that was traced."""
 
     node: Node
     ms: float
     share: float
+    origin: Origin | None = None
+
+    @property
+    def gmacs_per_s(self) -> float | None:
+        return _rate(self.node.work.macs, self.ms)
+
+    @property
+    def gbytes_per_s(self) -> float | None:
+        return _rate(self.node.work.bytes, self.ms)
+
+
+@dataclass(frozen=True)
+class BlockTime:
+    """What one block takes: all of it, its nodes in order of execution, and its classes."""
+
+    label: BlockLabel
+    part: PartTime
+    nodes: tuple[NodeTime, ...]
+    classes: Mapping[str, PartTime]
 
 
 @dataclass(frozen=True)
@@ -72,7 +93,8 @@ class Breakdown:
     """Where the run time of `model` goes.
 
     `latency_ms` (95 % interval `low_ms` .. `high_ms`) is measured without a profiler; `profile` is
-    the instrumented run whose shares divide it.
+    the instrumented run whose shares divide it. `traced` says where its nodes came from, None where
+    nobody asked.
     """
 
     model: str
@@ -82,6 +104,7 @@ class Breakdown:
     profile: Profile
     verdict: Verdict = "stable"
     error: str = ""
+    traced: Traced | None = None
 
     def __post_init__(self) -> None:
         if not self.net_ms > 0:
@@ -106,10 +129,37 @@ class Breakdown:
         return not 1 / FARTHEST_SCALE <= self.scale <= FARTHEST_SCALE
 
     @cached_property
-    def classes(self) -> dict[str, ClassTime]:
+    def classes(self) -> dict[str, PartTime]:
         """Every class by name, in the order of CLASSES; then "other" if a node is of none."""
-        kinds = [*CLASSES, *([OTHER] if self.other_ops else [])]
-        return {kind: self._class_time(kind) for kind in kinds}
+        return self._by_class(self.profile.nodes)
+
+    @cached_property
+    def nodes(self) -> tuple[NodeTime, ...]:
+        """Every node in the order of execution; their times add up to the latency."""
+        nodes = self.profile.nodes
+        origins = [None] * len(nodes) if self.traced is None else self.traced.origins
+        return tuple(
+            NodeTime(node, self.scale * self.profile.net_ms(node), self._share([node]), origin)
+            for node, origin in zip(nodes, origins, strict=True)
+        )
+
+    @cached_property
+    def blocks(self) -> tuple[BlockTime, ...]:
+        """Every block that has a node, in the order they run; those of no block last.
+
+        Their times add up to the latency. Empty where nodes were not traced.
+        """
+        of_label: dict[BlockLabel, list[NodeTime]] = {}
+        for one in self.nodes:
+            if one.origin is not None:
+                of_label.setdefault(one.origin.block, []).append(one)
+        order = (*(self.traced.blocks if self.traced else ()), UNATTRIBUTED)
+        return tuple(self._block(label, of_label[label]) for label in order if label in of_label)
+
+    @property
+    def unattributed_share(self) -> float:
+        """What nodes of unknown origin take of the run."""
+        return math.fsum(one.part.share for one in self.blocks if one.label == UNATTRIBUTED)
 
     @property
     def other_ops(self) -> list[str]:
@@ -124,21 +174,24 @@ class Breakdown:
     def compute_bound_share(self) -> float:
         return math.fsum(self.classes[kind].share for kind in COMPUTE_BOUND)
 
-    def heaviest(self, count: int) -> list[HeavyNode]:
+    def heaviest(self, count: int) -> list[NodeTime]:
         """Return the nodes that take longest."""
-        heavy = [
-            HeavyNode(node, self.scale * self.profile.net_ms(node), self._share([node]))
-            for node in self.profile.nodes
-        ]
-        return sorted(heavy, key=lambda one: -one.ms)[:count]
+        return sorted(self.nodes, key=lambda one: -one.ms)[:count]
 
     def _share(self, nodes: Sequence[Node]) -> float:
         return math.fsum(self.profile.net_ms(node) for node in nodes) / self.net_ms
 
-    def _class_time(self, kind: str) -> ClassTime:
-        nodes = [node for node in self.profile.nodes if node.kind == kind]
+    def _block(self, label: BlockLabel, times: Sequence[NodeTime]) -> BlockTime:
+        nodes = [one.node for one in times]
+        return BlockTime(label, self._part(nodes), tuple(times), self._by_class(nodes))
+
+    def _by_class(self, nodes: Sequence[Node]) -> dict[str, PartTime]:
+        kinds = [*CLASSES, *([OTHER] if any(node.kind == OTHER for node in nodes) else [])]
+        return {kind: self._part([node for node in nodes if node.kind == kind]) for kind in kinds}
+
+    def _part(self, nodes: Sequence[Node]) -> PartTime:
         share = self._share(nodes)
-        return ClassTime(
+        return PartTime(
             share * self.latency_ms,
             share,
             len(nodes),
@@ -152,6 +205,7 @@ def breakdown_models(
     target: Target,
     profile_session: ProfileSession,
     *,
+    tracer: Tracer | None = None,
     sessions: int = 3,
     warmup: int = 3,
     runs: int = 20,
@@ -161,7 +215,8 @@ def breakdown_models(
     """Measure whole models, interleaved and without a profiler, then divide each by its profile.
 
     Both take `sessions` fresh sessions of `runs` runs after `warmup` untimed ones, and medians of
-    them. Raises UserError for a model that cannot be built, run or profiled here.
+    them. A `tracer` finds out where the nodes came from. Raises UserError for a model that cannot
+    be built, run or profiled here.
     """
     protocol = fixed_protocol(sessions, warmup, runs, target.setting.threads)
     found: list[Breakdown] = []
@@ -191,19 +246,26 @@ def breakdown_models(
                     profiles.append(profile_session(artifact, target.options, warmup, runs))
                 except (BackendError, CannotBuildError) as error:
                     raise UserError(f"{name} cannot be profiled here: {error}.") from error
+            profile = merged(profiles)
             found.append(
                 Breakdown(
                     spec.name,
                     row.latency_ms,
                     row.low_ms,
                     row.high_ms,
-                    merged(profiles),
+                    profile,
                     row.verdict,
                     row.error,
+                    None if tracer is None else tracer(workshop, spec, profile.nodes),
                 )
             )
         progress(all_sessions)
     return found
+
+
+def _rate(count: int | None, ms: float) -> float | None:
+    """Return 10^9 a second, None where nothing is counted or no time was seen."""
+    return count / ms / 1e6 if count and ms > 0 else None
 
 
 def _sum(values: Sequence[int | None]) -> int | None:

@@ -105,6 +105,7 @@ def _profile(run: _Span, spans: list[_Span]) -> Profile:
             kind,
             span.us / 1e3,
             work_of(span.op, kind, span.tensors("input"), span.tensors("output")),
+            span.place,
         )
         for span, kind in zip(spans, classes_of_onnx(ops), strict=True)
     )
@@ -137,6 +138,12 @@ class _Span:
         if not isinstance(op, str) or not op:
             raise _unreadable(f"node '{self.name[:80]}' does not say its operation")
         return op
+
+    @property
+    def place(self) -> str:
+        """Where the node stands in the graph, a number; "" where the event does not tell."""
+        place = self.args.get("node_index")
+        return place if isinstance(place, str) else ""
 
     def tensors(self, side: str) -> list[Tensor]:
         """Return the tensors of "input" or "output"; none where they are not told in full."""

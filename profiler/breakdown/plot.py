@@ -1,4 +1,4 @@
-"""The picture of `vitprof breakdown`: a bar a model, divided by class of operation."""
+"""The pictures of `vitprof breakdown`: a bar a model, or a bar a block, divided by class."""
 
 from __future__ import annotations
 
@@ -80,6 +80,40 @@ def draw_breakdown(found: Sequence[Breakdown], setting: Setting) -> Figure:
     for text, kind in zip(legend.get_texts(), kinds, strict=True):
         if kind not in (*COMPUTE_BOUND, OTHER):
             text.set_color(COLOURS[COPY])
+    return titled(figure, setting)
+
+
+def draw_blocks(one: Breakdown, setting: Setting) -> Figure:
+    """Return the picture of a traced model's blocks in ms, the first to run on top."""
+    from matplotlib.figure import Figure
+
+    blocks = one.blocks
+    figure = Figure(figsize=(11, 2.0 + 0.24 * len(blocks)), layout="constrained")
+    axes = figure.subplots()
+    kinds = [kind for kind, part in one.classes.items() if part.nodes]
+    left = [0.0] * len(blocks)
+    for kind in kinds:
+        parts = [block.classes.get(kind) for block in blocks]
+        width = [part.ms if part else 0.0 for part in parts]
+        axes.barh(
+            range(len(blocks)), width, left=left, height=0.76, color=COLOURS[kind], label=kind
+        )
+        left = [before + now for before, now in zip(left, width, strict=True)]
+    for row, block in enumerate(blocks):
+        axes.annotate(
+            f" {block.part.ms:.3g} ms, {100 * block.part.share:.1f} %",
+            (left[row], row),
+            va="center",
+            fontsize=8,
+        )
+    axes.set_yticks(range(len(blocks)), [block.label.name for block in blocks], fontsize=8)
+    axes.set_ylim(len(blocks) - 0.4, -0.6)
+    axes.set_xlim(0, 1.18 * max(left))
+    axes.set_xlabel(f"ms of the {one.latency_ms:.4g} ms of {one.model or 'the model'}")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(True, axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside lower center", ncols=len(kinds), frameon=False, fontsize=9)
     return titled(figure, setting)
 
 

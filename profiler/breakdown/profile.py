@@ -17,6 +17,7 @@ class Node:
     """One node of the graph that a runtime executes.
 
     `ms` is its median time in the instrumented run; `kind` one of the classes of operations.
+    `source` is where it stands in the graph that was executed: a place, or a name.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Node:
     kind: str
     ms: float
     work: Work = UNKNOWN_WORK
+    source: str = ""
 
 
 @dataclass(frozen=True)

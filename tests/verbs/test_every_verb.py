@@ -40,7 +40,16 @@ VERBS = {
 }
 VERB_OF = {"eval": "evaluate", "search": "search_models"}
 # Of how a command prints and what it writes of the result, which is save() and plot() in Python.
-OF_PRINTING = {"as_json", "out", "plot", "csv_path", "top", "device_files", "old_space"}
+OF_PRINTING = {
+    "as_json",
+    "out",
+    "plot",
+    "trace",
+    "csv_path",
+    "top",
+    "device_files",
+    "old_space",
+}
 # Of the plan that measure and build are given, and of the chosen method's own options.
 GIVEN_OTHERWISE = {
     "measure": set(inspect.signature(vitprof.plan).parameters),

@@ -74,6 +74,36 @@ def test_people_get_both_totals_and_files(run, tmp_path: Path) -> None:
     assert f"written: {table}" in answer.err
 
 
+def test_blocks_and_nodes_are_printed_and_written(run, tmp_path: Path) -> None:
+    table, trace = tmp_path / "nodes.csv", tmp_path / "trace.json"
+    answer = run(*QUICK, "--nodes", "--top", "0", "--csv", table, "--trace", trace)
+    assert answer.code in (0, 1), answer.err
+    lines = answer.out.splitlines()
+    start = next(place for place, line in enumerate(lines) if "Blocks of vit-micro-8" in line)
+    blocks = [line for line in lines[start + 4 :] if line.startswith((" blocks", " patch", " cl"))]
+    assert [line.split()[0] for line in blocks] == [
+        "patch_embed",
+        *(f"blocks.{layer}.{half}" for layer in range(4) for half in ("attention", "mlp")),
+        "classifier",
+    ]
+    assert any(line.startswith("   blocks.0.attn.qkv ") for line in lines[start:])
+    rows = list(csv.DictReader(table.open()))
+    total = sum(float(row["ms"]) for row in rows)
+    assert total == pytest.approx(float(rows[0]["latency_ms"]), rel=0.01)
+    assert {row["block"] for row in rows} == {line.split()[0] for line in blocks}
+    events = json.loads(trace.read_text())["traceEvents"]
+    inside = [event for event in events if event["ph"] == "X" and event["cat"] != "block"]
+    assert len(inside) == len(rows)
+    assert f"written: {trace}" in answer.err
+
+
+def test_a_trace_alone_shows_no_nodes(run, tmp_path: Path) -> None:
+    answer = run(*QUICK, "--trace", tmp_path / "trace.json", "--json")
+    assert answer.code in (0, 1), answer.err
+    assert len(answer.json["models"][0]["blocks"]) == 10
+    assert (tmp_path / "trace.json").stat().st_size > 1000
+
+
 def test_pytorch_is_labelled_as_such(run) -> None:
     answer = run(*QUICK, "--backend", "torch", "--top", "0")
     assert answer.code in (0, 1), answer.err
@@ -97,6 +127,8 @@ def test_pytorch_is_labelled_as_such(run) -> None:
         (("--plot", "parts.doc"), "parts.doc is no picture"),
         (("--plot", "no/such/folder/parts.png"), "no/such/folder"),
         (("--csv", "no/such/folder/parts.csv"), "no/such/folder"),
+        (("--trace", "no/such/folder/trace.json"), "no/such/folder"),
+        (("--trace", "."), "is a folder"),
         (("--runs", "0"), "--runs"),
         (("--batch", "0"), "--batch"),
         (("--top", "-1"), "--top"),

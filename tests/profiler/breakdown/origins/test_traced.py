@@ -1,0 +1,171 @@
+"""Real runs: every node of every family finds its block, and each block computes its own MACs.
+
+About 25 seconds. The oracle is the spec: the MACs of the nodes of a block are the block's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from vitprof.backends import OnnxRuntimeBackend
+from vitprof.backends.pytorch.backend import TorchBackend
+from vitprof.models import Block, Spec, create_spec
+from vitprof.models.families.foreign.spec import ForeignSpec
+from vitprof.models.families.swin.spec import SwinSpec
+from vitprof.profiler.breakdown.breakdown import Breakdown
+from vitprof.profiler.breakdown.onnxruntime import profile_onnxruntime
+from vitprof.profiler.breakdown.origins.traced import (
+    UNATTRIBUTED,
+    trace_onnxruntime,
+    trace_torch,
+)
+from vitprof.profiler.breakdown.profile import Profile
+from vitprof.profiler.breakdown.pytorch import profile_torch_by_node
+from vitprof.profiler.target import Target
+from vitprof.profiler.workshop import Workshop
+from vitprof.tables import Setting
+
+pytestmark = pytest.mark.slow
+
+ORT = Target(OnnxRuntimeBackend(), Setting("cpu", "onnxruntime", "CPUExecutionProvider"))
+TORCH = Target(TorchBackend(), Setting("cpu", "torch", "eager"))
+FAMILIES = ["vit-micro-8", "bert-tiny", "efficientvit-m0", "autovit-xxs", "vgg11-bn-cifar"]
+
+
+def small_swin() -> Spec:
+    record = {
+        "name": "swin-small-test",
+        "embed": 32,
+        "depths": [2, 2],
+        "heads": [2, 4],
+        "window": 4,
+        "resolution": 64,
+        "classes": 10,
+    }
+    return SwinSpec.from_fields(record)
+
+
+def models() -> list[Any]:
+    return [pytest.param(create_spec(name), id=name) for name in FAMILIES] + [
+        pytest.param(small_swin(), id="swin")
+    ]
+
+
+def traced(spec: Spec, target: Target = ORT) -> Breakdown:
+    by_torch = target.setting.backend == "torch"
+    profile_session: Callable[..., Profile] = (
+        profile_torch_by_node if by_torch else profile_onnxruntime
+    )
+    trace = trace_torch if by_torch else trace_onnxruntime
+    with Workshop(target) as workshop:
+        profile = profile_session(workshop.artifact(spec), target.options, 0, 1)
+        origins = trace(workshop, spec, profile.nodes)
+    return Breakdown(spec.name, profile.total_ms, 0.0, 0.0, profile, traced=origins)
+
+
+@pytest.mark.parametrize("spec", models())
+def test_each_block_computes_what_the_spec_says(spec: Spec) -> None:
+    found = traced(spec)
+    assert found.unattributed_share == 0
+    assert [one.label.op for one in found.blocks] == [block.op for block in spec.blocks()]
+    for one, block in zip(found.blocks, spec.blocks(), strict=True):
+        assert one.part.macs is not None
+        # A runtime that computes in blocks of channels computes some that nobody asked for.
+        padded = any(node.node.op == "ReorderOutput" for node in one.nodes) or any(
+            node.node.name.endswith("_nchwc") for node in one.nodes
+        )
+        assert one.part.macs == block.macs or (padded and one.part.macs > block.macs)
+
+
+@pytest.mark.parametrize("spec", models())
+def test_pytorchs_operations_find_their_blocks_too(spec: Spec) -> None:
+    found = traced(spec, TORCH)
+    assert found.unattributed_share == 0
+    assert [one.label.op for one in found.blocks] == [block.op for block in spec.blocks()]
+
+
+def test_a_model_that_merges_tokens_is_traced() -> None:
+    spec = replace(create_spec("vit-micro-8"), merges=(2, 2, 2, 2))  # type: ignore[call-arg]
+    found = traced(spec)
+    assert found.unattributed_share == 0
+    assert len(found.blocks) == 10
+    assert sum(one.part.macs or 0 for one in found.blocks) >= spec.macs
+
+
+def test_nodes_carry_module_and_node_of_the_export() -> None:
+    found = traced(create_spec("vit-micro-8"))
+    gemm = next(one for one in found.nodes if one.node.op == "Gemm")
+    assert gemm.origin is not None
+    assert (gemm.origin.module, gemm.origin.node) == (
+        "blocks.0.attn.qkv",
+        "/blocks.0/attn/qkv/MatMul",
+    )
+    assert gemm.origin.block.name == "blocks.0.attention"
+
+
+class File:
+    """A foreign model's source: an ONNX model."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def onnx(self) -> bytes:
+        return self.data
+
+    def module(self) -> None:
+        return None
+
+
+def nameless_file() -> bytes:
+    """Return convolution, ReLU, matrix multiply and Gelu in parts, whose nodes have no names."""
+    rng = np.random.default_rng(0)
+
+    def constant(name: str, *shape: int) -> Any:
+        return numpy_helper.from_array(rng.standard_normal(shape, dtype=np.float32), name)
+
+    nodes = [
+        helper.make_node("Conv", ["x", "w0", "b0"], ["t0"], kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("Relu", ["t0"], ["t1"]),
+        helper.make_node("Flatten", ["t1"], ["t2"]),
+        helper.make_node("MatMul", ["t2", "w1"], ["t3"]),
+        helper.make_node("Add", ["t3", "b1"], ["out"]),
+    ]
+    info = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 16, 8, 8]),
+        helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 10]),
+    ]
+    weights = [
+        constant("w0", 16, 16, 3, 3),
+        constant("b0", 16),
+        constant("w1", 1024, 10),
+        constant("b1", 10),
+    ]
+    graph = helper.make_graph(nodes, "g", info[:1], info[1:], weights)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(made.SerializeToString())
+
+
+class OfFile(Workshop):
+    """A workshop that has a foreign model's file, as it is."""
+
+    def build(self, subject: Any) -> bytes:
+        return bytes(subject.source.onnx())
+
+
+def test_a_file_without_names_is_traced_to_its_nodes() -> None:
+    spec = ForeignSpec.of(
+        [Block.of("kernel_softmax", rows=1, columns=1)], name="x", source=File(nameless_file())
+    )
+    with OfFile(ORT) as workshop:
+        profile = profile_onnxruntime(workshop.artifact(spec), ORT.options, 0, 1)
+        origins = trace_onnxruntime(workshop, spec, profile.nodes).origins
+    found = {(node.op, one.node) for node, one in zip(profile.nodes, origins, strict=True)}
+    assert ("Conv", "Conv (node 0)") in found
+    assert ("Gemm", "MatMul (node 3)") in found
+    assert {one.block.name for one in origins} == {"model"}
+    assert UNATTRIBUTED not in {one.block for one in origins}
