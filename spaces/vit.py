@@ -314,7 +314,7 @@ class ViTSpace(LayeredSpace):
 
     family = "vit"
     makes = ViTSpec
-    not_in_frame = ("merges",)
+    not_in_frame = ("merges", "details")
     ends = ("patch_embed", "classifier")
 
     @classmethod

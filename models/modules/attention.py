@@ -6,27 +6,38 @@ from torch import Tensor, nn
 
 from ..block import Block
 from . import initial
-from .residual import residual
+from .residual import LayerScale, residual
 
 
 class Attention(nn.Module):
     """softmax(Q·Kᵀ/√scale_dim)·V for each head, then a projection.
 
-    (batch, tokens, embed) in and out; scale_dim is qk unless given.
+    (batch, tokens, embed) in and out; scale_dim is qk unless given. Queries, keys and values have
+    a bias unless `bias` is False; `normed` puts a layer norm on each head's queries and keys.
 
     `qkv` is one linear layer of width heads·(2·qk + v), in the order Q, K, V. The products are
     plain matrix multiplications, so that every exporter shows them as what they are.
     """
 
     def __init__(
-        self, embed: int, heads: int, qk: int, v: int, scale_dim: int | None = None
+        self,
+        embed: int,
+        heads: int,
+        qk: int,
+        v: int,
+        scale_dim: int | None = None,
+        bias: bool = True,
+        normed: bool = False,
+        norm_eps: float = initial.DEFAULT_NORM_EPS,
     ) -> None:
         super().__init__()
         self.heads = heads
         self.qk = qk
         self.v = v
         self.scale = (qk if scale_dim is None else scale_dim) ** -0.5
-        self.qkv = initial.linear(embed, heads * (2 * qk + v))
+        self.qkv = initial.linear(embed, heads * (2 * qk + v), bias)
+        self.q_norm = nn.LayerNorm(qk, eps=norm_eps) if normed else None
+        self.k_norm = nn.LayerNorm(qk, eps=norm_eps) if normed else None
         self.proj = initial.linear(heads * v, embed)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -41,6 +52,9 @@ class Attention(nn.Module):
         batch, tokens, _ = x.shape
         widths = [self.heads * self.qk, self.heads * self.qk, self.heads * self.v]
         q, k, v = self.qkv(x).split(widths, dim=-1)
+        if self.q_norm is not None and self.k_norm is not None:
+            q = self.q_norm(q.reshape(batch, tokens, self.heads, self.qk))
+            k = self.k_norm(k.reshape(batch, tokens, self.heads, self.qk))
         q = (q * self.scale).reshape(batch, tokens, self.heads, self.qk).transpose(1, 2)
         k = k.reshape(batch, tokens, self.heads, self.qk).permute(0, 2, 3, 1)
         v = v.reshape(batch, tokens, self.heads, self.v).transpose(1, 2)
@@ -53,12 +67,16 @@ class Attention(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """The op `attention` alone: layer norm, attention, residual; (batch, tokens, embed)."""
+    """The op `attention` alone: layer norm, attention, residual; (batch, tokens, embed).
 
-    def __init__(self, norm1: nn.LayerNorm, attn: Attention) -> None:
+    `normed_attention` too. ls1: what scales the branch, where there is something.
+    """
+
+    def __init__(self, norm1: nn.LayerNorm, attn: Attention, ls1: LayerScale | None = None) -> None:
         super().__init__()
         self.norm1 = norm1
         self.attn = attn
+        self.ls1 = ls1
 
     @classmethod
     def of(
@@ -68,9 +86,23 @@ class AttentionBlock(nn.Module):
         scale_dim: int | None = None,
     ) -> AttentionBlock:
         """Return the module of `block` with initial weights."""
+        return AttentionBlock.detailed(block, norm_eps, scale_dim)
+
+    @staticmethod
+    def detailed(
+        block: Block,
+        norm_eps: float = initial.DEFAULT_NORM_EPS,
+        scale_dim: int | None = None,
+        bias: bool = True,
+        layer_scale: bool = False,
+    ) -> AttentionBlock:
+        """Return the same with or without a bias of queries, keys and values, and layer scale."""
         embed = block["embed"]
-        attention = Attention(embed, block["heads"], block["qk"], block["v"], scale_dim)
-        return cls(nn.LayerNorm(embed, eps=norm_eps), attention)
+        dims = (block["heads"], block["qk"], block["v"])
+        normed = block.op == "normed_attention"
+        attention = Attention(embed, *dims, scale_dim, bias, normed, norm_eps)
+        scale = LayerScale(embed) if layer_scale else None
+        return AttentionBlock(nn.LayerNorm(embed, eps=norm_eps), attention, scale)
 
     def forward(self, x: Tensor) -> Tensor:
-        return residual(x, self.norm1, self.attn)
+        return residual(x, self.norm1, self.attn, self.ls1)

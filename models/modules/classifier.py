@@ -50,3 +50,59 @@ class ClassifierBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return mean_logits(logits_of_heads(x, self.norm, self.head, self.head_dist))
+
+
+def pooled(
+    x: Tensor, pool: str, prefix: int, norm: nn.Module | None, fc_norm: nn.Module | None
+) -> Tensor:
+    """Return what a classifier reads, (batch, embed), of a sequence (batch, tokens, embed)."""
+    if norm is not None:
+        x = norm(x)
+    x = x[:, 0] if pool == "class" else x[:, prefix:].mean(dim=1)
+    return x if fc_norm is None else fc_norm(x)
+
+
+class DetailedClassifier(nn.Module):
+    """From the sequence (batch, tokens, embed) to logits (batch, classes), or to what they read.
+
+    pool: the class token or the mean of the tokens behind `prefix`. norm is over all tokens,
+    fc_norm over the pooled vector; each may be None. Without a head the vector is the output.
+    """
+
+    def __init__(
+        self,
+        pool: str,
+        prefix: int,
+        norm: nn.LayerNorm | None,
+        fc_norm: nn.LayerNorm | None,
+        head: nn.Linear | None,
+    ) -> None:
+        super().__init__()
+        self.pool = pool
+        self.prefix = prefix
+        self.norm = norm
+        self.fc_norm = fc_norm
+        self.head = head
+
+    @classmethod
+    def of(
+        cls,
+        block: Block,
+        prefix: int = 0,
+        final_norm: str = "tokens",
+        norm_eps: float = initial.DEFAULT_NORM_EPS,
+    ) -> DetailedClassifier:
+        """Return the module of a block with one head, or of one without classes."""
+        embed = block["embed"]
+        classes = dict(block.dims).get("classes")
+        return cls(
+            "class" if block.op in {"classifier", "features"} else "mean",
+            prefix,
+            nn.LayerNorm(embed, eps=norm_eps) if final_norm == "tokens" else None,
+            nn.LayerNorm(embed, eps=norm_eps) if final_norm == "pooled" else None,
+            initial.linear(embed, classes) if classes else None,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = pooled(x, self.pool, self.prefix, self.norm, self.fc_norm)
+        return x if self.head is None else self.head(x)

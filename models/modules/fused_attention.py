@@ -28,6 +28,8 @@ class FusedAttention(Attention):
             part.reshape(batch, tokens, self.heads, -1).transpose(1, 2)
             for part in self.qkv(x).split(widths, dim=-1)
         )
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
         attended = F.scaled_dot_product_attention(q, k, v, scale=self.scale).transpose(1, 2)
         return self.proj(attended.reshape(batch, tokens, self.heads * self.v))
 

@@ -11,11 +11,12 @@ DEFAULT_NORM_EPS = 1e-6
 _STD = 0.02
 
 
-def linear(inputs: int, outputs: int) -> nn.Linear:
+def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
     """Return a linear layer with initial weights."""
-    layer = nn.Linear(inputs, outputs)
+    layer = nn.Linear(inputs, outputs, bias=bias)
     nn.init.trunc_normal_(layer.weight, std=_STD)
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -26,9 +27,9 @@ def embedding(count: int, embed: int) -> nn.Embedding:
     return table
 
 
-def patch_convolution(in_channels: int, embed: int, patch: int) -> nn.Conv2d:
+def patch_convolution(in_channels: int, embed: int, patch: int, bias: bool = True) -> nn.Conv2d:
     """Return a convolution with initial weights whose stride is its kernel."""
-    layer = nn.Conv2d(in_channels, embed, patch, stride=patch)
+    layer = nn.Conv2d(in_channels, embed, patch, stride=patch, bias=bias)
     nn.init.trunc_normal_(layer.weight, std=_STD)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
-def residual(x: Tensor, norm: nn.Module, branch: nn.Module) -> Tensor:
-    """Return x + branch(norm(x)); (batch, tokens, embed) in and out."""
-    return x + branch(norm(x))
+class LayerScale(nn.Module):
+    """A learned factor a channel (Touvron et al. 2021 (CaiT), section 2); (..., embed)."""
+
+    def __init__(self, embed: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((embed,), 1e-5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
+
+
+def residual(
+    x: Tensor, norm: nn.Module, branch: nn.Module, scale: nn.Module | None = None
+) -> Tensor:
+    """Return x + scale(branch(norm(x))), (batch, tokens, embed) in and out; scale may be absent."""
+    added = branch(norm(x))
+    return x + (added if scale is None else scale(added))

@@ -16,21 +16,23 @@ class TransformerLayer(nn.Module):
         super().__init__()
         self.norm1 = attention.norm1 if attention is not None else None
         self.attn = attention.attn if attention is not None else None
+        self.ls1 = attention.ls1 if attention is not None else None
         self.norm2 = mlp.norm2 if mlp is not None else None
         self.mlp = mlp.mlp if mlp is not None else None
+        self.ls2 = mlp.ls2 if mlp is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.norm1 is not None and self.attn is not None:
-            x = residual(x, self.norm1, self.attn)
+            x = residual(x, self.norm1, self.attn, self.ls1)
         if self.norm2 is not None and self.mlp is not None:
-            x = residual(x, self.norm2, self.mlp)
+            x = residual(x, self.norm2, self.mlp, self.ls2)
         return x
 
     def chain(self) -> list[nn.Module]:
         """Return the present halves as modules that share this layer's weights."""
         halves: list[nn.Module] = []
         if self.norm1 is not None and self.attn is not None:
-            halves.append(AttentionBlock(self.norm1, self.attn))
+            halves.append(AttentionBlock(self.norm1, self.attn, self.ls1))
         if self.norm2 is not None and self.mlp is not None:
-            halves.append(MlpBlock(self.norm2, self.mlp))
+            halves.append(MlpBlock(self.norm2, self.mlp, self.ls2))
         return halves

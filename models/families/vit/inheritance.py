@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ....errors import UserError
 from ...inheritance.slices import Inheritance, Slice, check_same, check_within, first
+from .details import PLAIN
 from .spec import ViTLayer, ViTSpec
 
 # torch's models fill in 1e-6 where a spec says nothing.
@@ -48,6 +50,12 @@ def _add_layer(found: Inheritance, name: str, embed: int, layer: ViTLayer, of: V
 
 
 def _check(supernet: ViTSpec, subnet: ViTSpec) -> None:
+    for spec in (supernet, subnet):
+        if spec.details != PLAIN or not spec.classes:
+            raise UserError(
+                f"`details` of {spec.name}: only plain Vision Transformers with a classifier "
+                "inherit weights; take a model without details."
+            )
     check_same("", _frame(subnet), _frame(supernet))
     check_within("", _sizes(subnet), _sizes(supernet))
     for index, layer in enumerate(subnet.layers):

@@ -131,6 +131,41 @@ CLASSIFIER = Op(
     lambda d: (d["classes"],),
 )
 
+
+# What details change so much that it is another block, see details.py.
+PREFIXLESS_PATCH_EMBED = Op(
+    "prefixless_patch_embed",
+    ("embed", "in_channels", "resolution", "kernel"),
+    _patch_embed_macs,
+    lambda d: _patch_embed_params({**d, "prefix": 0}),
+    lambda d: (d["in_channels"], d["resolution"], d["resolution"]),
+    lambda d: (_patches(d), d["embed"]),
+)
+# A layer norm of width K on each head's queries, and one on its keys.
+NORMED_ATTENTION = replace(
+    ATTENTION, name="normed_attention", params=lambda d: _attention_params(d) + 4 * d["qk"]
+)
+MLP_GELU_TANH = replace(MLP, name="mlp_gelu_tanh")
+MLP_QUICK_GELU = replace(MLP, name="mlp_quick_gelu")
+# Gate and value are M wide each: 3·N·D·M; the first layer is (D+1)·2M.
+SWIGLU_MLP = replace(
+    MLP,
+    name="swiglu_mlp",
+    macs=lambda d: 3 * d["tokens"] * d["embed"] * d["mlp"],
+    params=lambda d: _mlp_params(d) + (d["embed"] + 1) * d["mlp"],
+)
+# The end of a model without classes: the last norm, then the class token or the patches' mean.
+FEATURES = Op(
+    "features",
+    ("embed", "tokens"),
+    lambda _: 0,
+    lambda d: 2 * d["embed"],
+    _sequence,
+    lambda d: (d["embed"],),
+    joined=("tokens",),
+)
+MEAN_FEATURES = replace(FEATURES, name="mean_features")
+
 OPS: tuple[Op, ...] = (
     PATCH_EMBED,
     ATTENTION,
@@ -138,4 +173,11 @@ OPS: tuple[Op, ...] = (
     CLASSIFIER,
     PROPORTIONAL_ATTENTION,
     BIPARTITE_MERGING,
+    PREFIXLESS_PATCH_EMBED,
+    NORMED_ATTENTION,
+    MLP_GELU_TANH,
+    MLP_QUICK_GELU,
+    SWIGLU_MLP,
+    FEATURES,
+    MEAN_FEATURES,
 )

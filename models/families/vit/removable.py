@@ -14,18 +14,18 @@ def removable_of_vit(spec: ViTSpec) -> Iterator[RemovableModule]:
 
     No attention whose keys say which tokens merge.
     """
+    scale1, scale2 = (["ls1"], ["ls2"]) if spec.details.layer_scale else ([], [])
     for number, layer in enumerate(spec.layers):
         name, weights = f"layers.{number}", f"blocks.{number}"
         merges = bool(spec.merges[number])
         if layer.heads and not merges:
             left = _with_layer(spec, number, replace(layer, heads=0))
-            parts = (f"{weights}.norm1", f"{weights}.attn")
+            parts = tuple(f"{weights}.{part}" for part in ("norm1", "attn", *scale1))
             yield RemovableModule(f"{name}.attention", "attention", left, parts)
         if layer.mlp:
             left = _with_layer(spec, number, replace(layer, mlp=0))
-            yield RemovableModule(
-                f"{name}.mlp", "mlp", left, (f"{weights}.norm2", f"{weights}.mlp")
-            )
+            parts = tuple(f"{weights}.{part}" for part in ("norm2", "mlp", *scale2))
+            yield RemovableModule(f"{name}.mlp", "mlp", left, parts)
         if layer.heads and layer.mlp and not merges and spec.depth > 1:
             left = replace(
                 spec,

@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from ...skeleton import KEPT_LAYERS
+from .details import PLAIN
 from .model import VisionTransformer
 from .spec import ViTLayer, ViTSpec
 
 
 def vit_skeleton(spec: ViTSpec) -> VisionTransformer | None:
-    """Return the model on the meta device; None for one that merges tokens."""
-    if any(spec.merges):
+    """Return the model on the meta device; None for one that merges tokens or has details."""
+    if any(spec.merges) or spec.details != PLAIN:
         return None
     with torch.device("meta"):
         model = VisionTransformer(replace(spec, layers=spec.layers[:1])).eval()

@@ -21,9 +21,11 @@ from ...checks import (
     shown,
 )
 from ...spec import Spec
+from .details import MLP_OPS, PLAIN, ViTDetails
 
 # Far above any real model; they stop a typo or a hostile file from asking for terabytes.
-LARGEST_WIDTH = 65_536  # embed, mlp, classes
+LARGEST_WIDTH = 65_536  # embed, mlp, classes of other families
+LARGEST_CLASSES = 262_144
 LARGEST_HEADS = 4_096  # heads, and qk, v, in_channels
 LARGEST_RESOLUTION = 4_096
 LARGEST_DEPTH = 1_024
@@ -83,6 +85,8 @@ class ViTSpec(Spec):
     norm_eps: epsilon of the layer norms; None = by the origin of the weights.
     attention_scale_dim: the qk whose square root divides the attention's logits; None = the
     layer's own qk (NViT keeps that of the unpruned head).
+    classes 0: there is no classifier, and the output is what it would read, (batch, embed).
+    details: what a plain Vision Transformer has not; such a spec merges no tokens.
     merges: how many tokens each layer merges between attention and MLP (Bolya et al. 2023 (ToMe));
     empty = none, which becomes a 0 for each.
 
@@ -102,6 +106,7 @@ class ViTSpec(Spec):
     norm_eps: float | None = None
     attention_scale_dim: int | None = None
     merges: tuple[int, ...] = ()
+    details: ViTDetails = PLAIN
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,7 +114,7 @@ class ViTSpec(Spec):
         check_whole_number("resolution", self.resolution, 1, LARGEST_RESOLUTION)
         check_whole_number("patch", self.patch, 1, LARGEST_RESOLUTION)
         check_whole_number("in_channels", self.in_channels, 1, LARGEST_HEADS)
-        check_whole_number("classes", self.classes, 1, LARGEST_WIDTH)
+        check_whole_number("classes", self.classes, 0, LARGEST_CLASSES)
         check_flag("distilled", self.distilled)
         if self.distillation_head is None:
             object.__setattr__(self, "distillation_head", self.distilled)
@@ -119,6 +124,7 @@ class ViTSpec(Spec):
         if self.attention_scale_dim is not None:
             check_whole_number("attention_scale_dim", self.attention_scale_dim, 1, LARGEST_HEADS)
         self._check_layers()
+        self._check_details()
         self._check_tokens()
         self._check_merges()
 
@@ -129,6 +135,24 @@ class ViTSpec(Spec):
             raise UserError(f"layers={shown(self.layers)} must be a tuple of ViTLayer.")
         object.__setattr__(self, "layers", tuple(self.layers))
         check_whole_number("depth", len(self.layers), 1, LARGEST_DEPTH)
+
+    def _check_details(self) -> None:
+        if self.details is not PLAIN:
+            details = ViTDetails.from_fields(self.details)
+            object.__setattr__(self, "details", PLAIN if details == PLAIN else details)
+        if self.details == PLAIN and self.classes:
+            return
+        if any(self.merges):
+            raise UserError(
+                "merges, but only a plain Vision Transformer with a classifier merges tokens; take "
+                "`details` away, or merges."
+            )
+        plain_end = self.details.pool == "class" and self.details.final_norm == "tokens"
+        if self.distilled and not (plain_end and self.details.class_token and self.classes):
+            raise UserError(
+                "distilled=True, but a model with a distillation token classifies by its tokens; "
+                'take pool="class", final_norm="tokens" and 1 or more classes.'
+            )
 
     def _check_tokens(self) -> None:
         if self.resolution % self.patch:
@@ -247,8 +271,8 @@ class ViTSpec(Spec):
 
     @property
     def prefix(self) -> int:
-        """Tokens in front of the patches: the class token and maybe the distillation token."""
-        return 2 if self.distilled else 1
+        """Tokens in front of the patches: class token, distillation token and registers."""
+        return self.details.prefix + self.distilled
 
     @property
     def tokens(self) -> int:
@@ -260,15 +284,30 @@ class ViTSpec(Spec):
         """Number of classification heads, 1 or 2."""
         return 2 if self.distillation_head else 1
 
+    @property
+    def params(self) -> int:
+        """Number of weights."""
+        of_blocks = sum(block.params for block in self.blocks())
+        if self.details == PLAIN:
+            return of_blocks
+        return of_blocks + self.details.more_params(self.embed, self.prefix, self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values, `family` first; `details` where there are any."""
+        record = super().to_dict()
+        del record["details"]
+        return record if self.details == PLAIN else {**record, "details": self.details.to_dict()}
+
     def patch_embed_block(self) -> Block:
-        return Block.of(
-            "patch_embed",
-            embed=self.embed,
-            in_channels=self.in_channels,
-            resolution=self.resolution,
-            kernel=self.patch,
-            prefix=self.prefix,
-        )
+        dims = {
+            "embed": self.embed,
+            "in_channels": self.in_channels,
+            "resolution": self.resolution,
+            "kernel": self.patch,
+        }
+        if not self.prefix:
+            return Block.of("prefixless_patch_embed", **dims)
+        return Block.of("patch_embed", **dims, prefix=self.prefix)
 
     def attention_block(
         self, layer: ViTLayer, tokens: int | None = None, sized: bool = False
@@ -280,13 +319,18 @@ class ViTSpec(Spec):
         if not layer.heads:
             return None
         return Block.of(
-            "proportional_attention" if sized else "attention",
+            self._attention_op(sized),
             embed=self.embed,
             heads=layer.heads,
             qk=layer.qk,
             v=layer.v,
             tokens=tokens or self.tokens,
         )
+
+    def _attention_op(self, sized: bool) -> str:
+        if self.details.qk_norm:
+            return "normed_attention"
+        return "proportional_attention" if sized else "attention"
 
     def merging_block(self, layer: ViTLayer, tokens: int, merged: int) -> Block | None:
         """Return the merging of so many of the tokens, or None where there is none."""
@@ -305,9 +349,22 @@ class ViTSpec(Spec):
         """Return the MLP half of `layer`, or None where it is absent."""
         if not layer.mlp:
             return None
-        return Block.of("mlp", embed=self.embed, mlp=layer.mlp, tokens=tokens or self.tokens)
+        op = MLP_OPS[self.details.activation]
+        return Block.of(op, embed=self.embed, mlp=layer.mlp, tokens=tokens or self.tokens)
 
     def classifier_block(self) -> Block:
+        """Return the last norm and the classifier, or the features where there are no classes."""
+        mean = self.details.pool == "mean"
+        if not self.classes:
+            op = "mean_features" if mean else "features"
+            return Block.of(op, embed=self.embed, tokens=self.tokens)
+        if mean:
+            return Block.of(
+                "pooled_tokens_classifier",
+                embed=self.embed,
+                tokens=self.tokens,
+                classes=self.classes,
+            )
         return Block.of(
             "classifier",
             embed=self.embed,
