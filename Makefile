@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 PIP := $(BIN)/python -m pip install -q -c constraints.txt
+TIMM := .venv-timm
+TIMM_STAMP := $(TIMM)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help measure test test-fast fidelity lint format wheel clean
+.PHONY: help measure test test-fast test-timm fidelity lint format wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +24,9 @@ test: $(TEST_STAMP) ## All tests
 
 test-fast: $(TEST_STAMP) ## The tests that take no time: under two minutes
 	$(BIN)/python -m pytest tests -m "not slow" -n 2 --dist loadfile
+
+test-timm: $(TIMM_STAMP) ## What timm itself says, in an environment of its own: several GB
+	$(TIMM)/bin/python -m pytest tests/timm_env -o python_files='check_*.py'
 
 lint: $(TEST_STAMP) ## Style and types
 	$(BIN)/ruff check .
@@ -41,7 +46,7 @@ wheel: $(VENV)/bin/python ## Build dist/vitprof-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(TIMM) build dist *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
@@ -55,4 +60,12 @@ $(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
 $(TEST_STAMP): $(STAMP)
 	@echo "installing what the tests need (another 1 GB)"
 	$(PIP) -e '.[test]'
+	touch $@
+
+# timm needs torchvision, which does not import beside the CPU build of torch in constraints.txt.
+$(TIMM_STAMP): pyproject.toml constraints-timm.txt
+	$(PYTHON) -m venv $(TIMM) || python3 -m venv $(TIMM)
+	@echo "installing timm with its own torch (several GB)"
+	$(TIMM)/bin/python -m pip install -q -c constraints-timm.txt \
+	    timm torch torchvision hypothesis pytest pytest-timeout -e '.[measure]'
 	touch $@

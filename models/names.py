@@ -14,6 +14,7 @@ from .hub import CONFIG, cached_or_refuse, id_of_snapshot, is_hub_id
 from .hugging_face import spec_from_config
 from .json_object import read_json_object
 from .spec import Spec
+from .timm_names import is_timm_name, timm_architectures, timm_lacks, timm_names, timm_spec
 
 
 @cache
@@ -29,8 +30,8 @@ def spec_names() -> list[str]:
 
 
 def is_known(name: str) -> bool:
-    """Whether it is a known model's name."""
-    return _find(name) is not None
+    """Whether it is a known model's name, vitprof's or timm's."""
+    return _find(name) is not None or (is_timm_name(name) and timm_lacks(name) is None)
 
 
 def _find(name: str) -> Spec | None:
@@ -47,6 +48,8 @@ def _is_one_word(name: str) -> bool:
 def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
     """Return the spec of a known name, of a spec's JSON file, or of a directory with a model.
 
+    A name is vitprof's own or timm's, with a pretrained tag or without.
+
     A directory is read by its spec.json (as training and pruning write it) or else its config.json
     (Hugging Face's or timm's), which may be given too. An id such as google/vit-base-patch16-224 is
     looked up in the local Hugging Face cache. A Spec is returned unchanged.
@@ -60,6 +63,8 @@ def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
     known = _find(name_or_path) if isinstance(name_or_path, str) else None
     if known is not None:
         return known
+    if isinstance(name_or_path, str) and is_timm_name(name_or_path):
+        return timm_spec(name_or_path)
     path = Path(name_or_path)
     if isinstance(name_or_path, str) and is_hub_id(name_or_path):
         path = cached_or_refuse(name_or_path)
@@ -94,10 +99,19 @@ def _exists(path: Path) -> bool:
 def _not_found(given: str | os.PathLike[str], path: Path) -> str:
     if not isinstance(given, str) or not _is_one_word(given):
         return f"there is no file or directory {shown(str(path))}; check the path."
+    names = [*spec_names(), *timm_names(), *_with_tags(given)]
     return (
-        f"unknown model {shown(given)}{did_you_mean(given, spec_names())}; give a known name "
+        f"unknown model {shown(given)}{did_you_mean(given, names)}; give a known name "
         "(vitprof models), the JSON file of a spec or a directory with a model."
     )
+
+
+def _with_tags(given: str) -> list[str]:
+    """Return timm's names with their tags, where the given name has one."""
+    if "." not in given:
+        return []
+    known = timm_architectures()
+    return [f"{name}.{tag}" for name in timm_names() for tag in known[name].tags]
 
 
 def _spec_from_file(path: Path, name: str) -> Spec:

@@ -7,28 +7,38 @@ import click
 from ..output import giga, json_option, print_json, print_table
 
 
-@click.command(epilog="Example: vitprof models  |  vitprof models --model deit-tiny --json")
+@click.command(
+    epilog="Example: vitprof models  |  vitprof models --search vit_small  |  "
+    "vitprof models --model deit-tiny --json"
+)
 @click.option("--model", help="Print this one's spec as JSON: a start for a file of your own.")
+@click.option(
+    "--search", help="List the names that contain this, timm's too; with a dot, their tags as well."
+)
 @json_option
-def models(model: str | None, as_json: bool) -> int:
-    """List the models known by name, with MACs and parameters."""
+def models(model: str | None, search: str | None, as_json: bool) -> int:
+    """List the models known by name, with MACs and parameters.
+
+    Of timm's names, which are hundreds, those that --search finds.
+    """
     from ...models import create_spec, spec_names
+    from ...models.matching import Matches, matching_models
 
     if model:
         click.echo(create_spec(model).to_json())
         return 0
-    specs = [create_spec(name) for name in spec_names()]
+    found = matching_models(search) if search else Matches(spec_names(), {})
+    specs = [create_spec(name) for name in found.names]
     if as_json:
-        print_json(
-            {
-                "models": [
-                    {"model": spec.name, "macs": spec.macs, "params": spec.params} for spec in specs
-                ]
-            }
-        )
+        listed = [{"model": spec.name, "macs": spec.macs, "params": spec.params} for spec in specs]
+        lacking = [{"model": name, "lacks": lacks} for name, lacks in found.lacking.items()]
+        print_json({"models": listed} | ({"lacking": lacking} if search else {}))
         return 0
-    print_table(
-        ("model", "GMACs", "M params", "blocks"),
-        [(s.name, giga(s.macs), f"{s.params / 1e6:.3g}", str(len(s.blocks()))) for s in specs],
-    )
+    if specs:
+        print_table(
+            ("model", "GMACs", "M params", "blocks"),
+            [(s.name, giga(s.macs), f"{s.params / 1e6:.3g}", str(len(s.blocks()))) for s in specs],
+        )
+    for name, lacks in found.lacking.items():
+        click.echo(f"not as blocks: {name} {lacks}")
     return 0

@@ -108,3 +108,19 @@ def test_json_of_devices_and_models(run) -> None:
     assert "t4" in run("devices").out
     models = {model["model"]: model for model in run("models", "--json").json["models"]}
     assert models["deit-tiny"]["params"] == 5717416
+
+
+def test_models_are_searched_by_a_part_of_their_name(run) -> None:
+    found = run("models", "--search", "patch32_siglip", "--json").json
+    assert [model["model"] for model in found["models"]] == ["vit_base_patch32_siglip_gap_256"]
+    assert found["models"][0]["params"] == 87465216
+    assert found["lacking"] == [
+        {
+            "model": "vit_base_patch32_siglip_256",
+            "lacks": "pools by attention, which vitprof's ViT has not",
+        }
+    ]
+    assert "pools by attention" in run("models", "--search", "patch32_siglip").out
+    nothing = run("models", "--search", "vit_smaal_patch16")
+    assert nothing.code == 2
+    assert "vit_small_patch16" in nothing.err

@@ -1,4 +1,4 @@
-"""From the weight names of torchvision's VGG to the module's."""
+"""From the weight names of torchvision's and timm's VGG to the module's."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_TIMM = {"pre_logits.fc1": "hidden.0", "pre_logits.fc2": "hidden.1", "head.fc": "head"}
+
+
 def vgg_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of torchvision's VGG under the module's names.
 
     There `features` holds convolutions, norms, activations and pooling by number, and `classifier`
-    dense layers, activations and dropouts. Other names are kept.
+    dense layers, activations and dropouts. timm's has the dense layers as the convolutions
+    `pre_logits.fc1` and `.fc2`, and the last one as `head.fc`. Other names are kept.
     """
     numbers = sorted(
         {
@@ -29,6 +33,11 @@ def vgg_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     )
     renamed = {}
     for name, weight in weights.items():
+        of_timm = re.match(r"^(pre_logits\.fc[12]|head\.fc)\.(weight|bias)$", name)
+        if of_timm is not None and numbers:
+            matrix = weight.flatten(1) if weight.ndim == 4 else weight
+            renamed[f"{_TIMM[of_timm[1]]}.{of_timm[2]}"] = matrix
+            continue
         match = re.match(r"^(features|classifier)\.(\d+)\.(\w+)$", name)
         if match is None or not numbers:
             renamed[name] = weight

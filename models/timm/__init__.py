@@ -1,0 +1,1 @@
+"""timm's names as specs: what each name is made of, in the families' own terms."""
