@@ -154,6 +154,17 @@ class PreparesArtifacts(Protocol):
 
 
 @runtime_checkable
+class BuildsFromOnnx(Protocol):
+    """A Backend that compiles ONNX models."""
+
+    def build_from_onnx(self, model: bytes, options: BackendOptions) -> bytes:
+        """Return the artifact of a checked, self-contained fp32 model, in the options' dtype.
+
+        Raises UserError for a dtype that it cannot be brought to, BackendError like `build`.
+        """
+
+
+@runtime_checkable
 class RunsKernels(Protocol):
     """A Backend whose runtime runs a graph of its own fused nodes."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import timm
 import torch
-from vitprof.profiler.trained_like import fill_as_trained
+from vitprof.models.modules.trained_like import fill_as_trained
 
 # In the order of their names every second one is for the table, the others are never seen.
 FOREIGN = (

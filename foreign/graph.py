@@ -86,6 +86,10 @@ class Graph:
         """The nodes in the order in which they run."""
         return [self._nodes[place] for place in sorted(self._nodes)]
 
+    def copy(self) -> Graph:
+        """Return a graph that can be rewritten by itself; nodes and tensors are shared."""
+        return Graph(self.nodes, self.tensors, self.inputs, self.outputs)
+
     def __contains__(self, node: Node) -> bool:
         return id(node) in self._place
 

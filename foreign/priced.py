@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from ..models.families.foreign.spec import ForeignSpec
-from .onnx_file import onnx_from_bytes
+from .open_model import GraphSource
 from .parts import parts_of
 from .rules import Rules
-from .shapes import graph_of
 
 
 def priced(
@@ -23,8 +22,8 @@ def priced(
     """
     if spec.source is None:
         return spec, ()
-    graph = graph_of(onnx_from_bytes(spec.source.onnx(), spec.name), dict(spec.inputs))
-    found = parts_of(graph, Rules.of(observed), ops)
+    source = cast("GraphSource", spec.source)
+    found = parts_of(source.graph(), Rules.of(observed), ops)
     if not partial:
         found.check_known()
     counts: dict[Any, int] = {}

@@ -12,10 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from ..backends import BackendError, ChecksArtifacts, Executable, PreparesArtifacts, RunsKernels
+from ..backends import (
+    BackendError,
+    BuildsFromOnnx,
+    ChecksArtifacts,
+    Executable,
+    PreparesArtifacts,
+    RunsKernels,
+)
 from ..errors import UserError
 from ..foreign.onnx_kernel import kernel_model
 from ..models import Block, Spec, create_block, create_model
+from ..models.families.foreign.spec import ForeignSpec
 from .channels_per_block import channels_per_block
 from .plan import Subject, is_kernel
 from .target import Target
@@ -117,6 +125,8 @@ class Workshop:
         """
         started = time.perf_counter()
         try:
+            if isinstance(subject, ForeignSpec):
+                return self._foreign(subject)
             if not isinstance(subject, Spec) and is_kernel(subject[0]):
                 return self._kernels(subject)
             with warnings.catch_warnings():
@@ -127,6 +137,25 @@ class Workshop:
             raise CannotBuildError(_reason(error)) from error
         finally:
             self.build_s += time.perf_counter() - started
+
+    def _foreign(self, spec: ForeignSpec) -> bytes:
+        """Return the artifact of a foreign model: of its graph, or else of its module."""
+        if spec.source is None:
+            raise CannotBuildError(f"{spec.name} is known only by its parts: give its file")
+        if spec.batch != self.batch:
+            raise CannotBuildError(
+                f"{spec.name} takes {spec.batch} inputs at once, not {self.batch}"
+            )
+        if isinstance(self.backend, BuildsFromOnnx):
+            return self.backend.build_from_onnx(spec.source.onnx(), self.options)
+        module = spec.source.module()
+        if module is None:
+            raise CannotBuildError(
+                f"{self.backend.name} compiles PyTorch modules, and {spec.name} is a graph"
+            )
+        if len(spec.inputs) != 1:
+            raise CannotBuildError(f"{self.backend.name} takes models of one input")
+        return self.backend.build(module, spec.inputs[0][1], self.options)
 
     def _kernels(self, subject: Sequence[Block]) -> bytes:
         """Return the artifact of a kernel, repeated."""
@@ -199,7 +228,7 @@ def _random_module(subject: Subject) -> tuple[nn.Module, tuple[int, ...]]:
 
     from ..backends.random_input import input_dtype, seeded_input
     from ..models.modules.folding import folded
-    from .trained_like import fill_as_trained
+    from ..models.modules.trained_like import fill_as_trained
 
     with _no_initialisation():
         if isinstance(subject, Spec):

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import UserError
+
 if TYPE_CHECKING:
     from ..models import Spec
     from ..spaces.space import SearchSpace
@@ -32,23 +34,36 @@ def fetched(models: object, download: bool, weights: bool = False) -> None:
             fetch(os.fspath(model), weights)
 
 
-def spec_of(model: Path | Spec, shapes: Shapes | None = None) -> Spec:
+def spec_of(model: Path | Spec, shapes: Shapes | None = None, batch: int = 1) -> Spec:
     """Return a Spec; a name, a spec's JSON file, a folder or an id of Hugging Face is read.
 
-    `shapes` are those of a foreign model's inputs, where it leaves them open.
+    A foreign model (`foreign/open_model.py`) is opened: `shapes` are those of its inputs, where it
+    leaves them open, and a module is exported for `batch` inputs at once.
     """
+    if not isinstance(model, (str, os.PathLike)):
+        return model
+    from ..foreign.open_model import is_foreign, open_model
     from ..models import create_spec
 
-    return create_spec(os.fspath(model)) if isinstance(model, (str, os.PathLike)) else model
+    text = os.fspath(model)
+    if is_foreign(text):
+        return open_model(text, shapes, batch)
+    spec = create_spec(text)
+    if shapes:
+        raise UserError(
+            f"`shape` is for foreign models, and '{text}' is of the family '{spec.family}'; take "
+            "it away."
+        )
+    return spec
 
 
 def specs_of(
-    models: Path | Spec | Sequence[Path | Spec], shapes: Shapes | None = None
+    models: Path | Spec | Sequence[Path | Spec], shapes: Shapes | None = None, batch: int = 1
 ) -> list[Spec]:
     """Return the Spec of each model; one alone is a list of one."""
     if isinstance(models, (str, os.PathLike)) or not isinstance(models, Sequence):
-        return [spec_of(models, shapes)]
-    return [spec_of(model, shapes) for model in models]
+        return [spec_of(models, shapes, batch)]
+    return [spec_of(model, shapes, batch) for model in models]
 
 
 def priced_spec(

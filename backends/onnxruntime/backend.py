@@ -11,6 +11,7 @@ from ..onnx.check import check_no_other_files, check_self_contained
 from ..onnx.export import EXPORTED_DTYPES, OPSET, onnx_from_module
 from ..protocol import BackendError, BackendOptions
 from ..random_input import input_dtype, seeded_input
+from .in_dtype import in_dtype
 from .int8 import DYNAMIC, INT8_DTYPES, dynamic_int8, static_int8
 from .prepared import as_it_is, is_prepared, prepared_model, unoptimised
 from .session_options import CPU_PROVIDER, cores_of_workers, session_options
@@ -33,6 +34,7 @@ _DTYPE_OF_TENSOR = {
     "tensor(float)": "fp32",
     "tensor(float16)": "fp16",
     "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
 }
 
 
@@ -120,6 +122,10 @@ class OnnxRuntimeBackend:
         self.check(options)
         check_no_other_files(artifact)
         return prepared_model(artifact, options)
+
+    def build_from_onnx(self, model: bytes, options: BackendOptions) -> bytes:
+        """Return an ONNX model in the options' dtype; see `in_dtype`."""
+        return in_dtype(model, options.dtype)
 
     def run_as_it_is(self, model: bytes) -> bytes:
         """Return the artifact of an ONNX model whose nodes are the runtime's own already."""

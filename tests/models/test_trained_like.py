@@ -25,9 +25,9 @@ from vitprof.models import (
     create_model,
     create_spec,
 )
+from vitprof.models.modules.trained_like import TARGET, fill_as_trained
 from vitprof.profiler.plan import Subject
 from vitprof.profiler.target import Target
-from vitprof.profiler.trained_like import TARGET, fill_as_trained
 from vitprof.profiler.workshop import Workshop, _random_module
 from vitprof.spaces.registry import find_search_space
 from vitprof.tables import Setting

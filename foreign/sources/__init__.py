@@ -1,0 +1,1 @@
+"""Where foreign models come from: one file a kind of source."""
