@@ -29,6 +29,8 @@ class Subject(ABC):
     what: str
     spec: Spec
     about: Mapping[str, Any] = {}
+    # Where they lie; None for what is not handed back as it came.
+    weights: Path | None = None
 
     @abstractmethod
     def read(self, data: str, on_progress: OnProgress) -> tuple[Any, Normalisation | None]:
@@ -67,7 +69,7 @@ class Classifier(Subject):
         from ..training.model_folder import weights_or_refuse
 
         self.spec = of_length(create_spec(model), sequence_length, resolution)
-        self.weights = weights_or_refuse(model, checkpoint, " to prune")
+        self.weights: Path = weights_or_refuse(model, checkpoint, " to prune")
         # A folder of Hugging Face is read with its own config, but for the length of texts.
         self.model = self.spec if takes_texts(self.spec) else model
         self.resolution = resolution

@@ -10,6 +10,7 @@ from ..errors import UserError, did_you_mean
 from ..notes import warn
 from ..profiler.deployed.result import DeployedModels
 from ..progress import ProgressOption, shown_progress
+from .handed_back import hand_back, is_foreign
 from .inputs import fetched
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ PRESETS = {"vit-b-deit-ti": Preset("a ViT-B (12 layers of 768)", 768, 12, "deit-
 class DistillResult(DeployedModels):
     """Teacher and student side by side; the student, of `spec`, lies in the folder `out`.
 
+    loader: the lines of its load.py, where the teacher's or its own weights came from elsewhere.
     Under torchrun only the first process measures: in the others there are no facts.
     """
 
@@ -45,6 +47,7 @@ class DistillResult(DeployedModels):
     weight: float
     temperature: float
     smaller: float
+    loader: str | None = None
 
     def about(self) -> dict[str, Any]:
         return {
@@ -55,6 +58,7 @@ class DistillResult(DeployedModels):
             "weight": self.weight,
             "temperature": self.temperature,
             "smaller": self.smaller,
+            **({} if self.loader is None else {"loader": self.loader}),
         }
 
 
@@ -120,18 +124,16 @@ def distill(
     from ..training.distillation import StudentLoss
     from ..training.fit import check_batch
     from ..training.loop import TrainingRun
-    from ..training.model_folder import write_model
+    from ..training.model_folder import weights_of, write_model
     from ..training.plan import TrainingPlan
     from ..training.processes import joined_processes
     from ..training.saved_run import SavedRun, train_to_end
     from ..training.torch_device import find_torch_device
     from .autocast import settled
 
+    facts, loader = [], None
     chosen = _fetched_student(teacher, _chosen(student, preset), download)
-    if not (weight >= 0 and temperature > 0):
-        raise UserError("`weight` has to be 0 or more, and `temperature` above 0.")
-    if run_batch < 1:
-        raise UserError(f"`run_batch` is {run_batch}; it has to be 1 or more.")
+    _check_numbers(weight, temperature, run_batch)
     comparison = Comparison(run_batch, threads, test_images, sessions)
     device = find_torch_device(train_device)
     plan = settled(
@@ -177,7 +179,7 @@ def distill(
             train_to_end(run, saved, on_progress)
         if processes.is_first:
             write_model(run.model, target, norm)
-    facts = []
+            loader = _handed_back(run.model, target, folder, weights_of(chosen, checkpoint))
     if processes.is_first:
         with shown_progress(shown) as on_progress:
             files = {
@@ -195,6 +197,7 @@ def distill(
         weight,
         temperature,
         taught.spec.params / made.spec.params,
+        loader,
     )
     if processes.is_first:
         result.save(target)
@@ -210,6 +213,20 @@ def _chosen(student: str | Path | Spec | None, preset: str | None) -> str | Path
     if student is None or preset is not None:
         raise UserError("give `student`, or `preset`, which names one.")
     return student
+
+
+def _check_numbers(weight: float, temperature: float, run_batch: int) -> None:
+    if not (weight >= 0 and temperature > 0):
+        raise UserError("`weight` has to be 0 or more, and `temperature` above 0.")
+    if run_batch < 1:
+        raise UserError(f"`run_batch` is {run_batch}; it has to be 1 or more.")
+
+
+def _handed_back(model: nn.Module, folder: Path, teacher: Path, weights: Path | None) -> str | None:
+    """Return the loader where the teacher's weights or the student's came from elsewhere."""
+    if not (is_foreign(teacher) or is_foreign(weights)):
+        return None
+    return hand_back(model, folder, weights)
 
 
 def _fetched_student(

@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..models import Spec
 from ..profiler.deployed.result import DeployedModels
 from ..progress import ProgressOption, shown_progress
+from .handed_back import hand_back, is_foreign
 from .inputs import fetched
 
 if TYPE_CHECKING:
@@ -46,12 +47,16 @@ class HeadLevel:
 
 @dataclass(frozen=True, repr=False)
 class PruneHeadsResult(DeployedModels):
-    """The levels of a model side by side, the whole model first."""
+    """The levels of a model side by side, the whole model first.
+
+    loader: the lines of each level's load.py, where the weights came from elsewhere.
+    """
 
     model: str
     norm: str
     reconstruct: int
     levels: tuple[HeadLevel, ...]
+    loader: str | None = None
 
     def about(self) -> dict[str, Any]:
         return {
@@ -60,6 +65,7 @@ class PruneHeadsResult(DeployedModels):
             "norm": self.norm,
             "reconstruct": self.reconstruct,
             "levels": [one.as_dict() for one in self.levels],
+            **({} if self.loader is None else {"loader": self.loader}),
         }
 
 
@@ -142,15 +148,17 @@ def prune_heads(
         if options.reconstruct:
             looked_at: Any = model_inputs(some_of(images.train, options.reconstruct, seed), normal)
             repair = repair_by(looked_at, base)
-        files, made = {}, []
+        files, made, loader = {}, [], None
         for level in levels_of(base, counts, options.norm == "relative", repair):
             name = f"level-{level.number}" if level.number else "whole"
             made.append(_written(level, folder / name, base.spec.name, normal))
+            if level.number and is_foreign(weights):
+                loader = hand_back(level.model, folder / name, weights)
             files[name] = comparison.write(folder / name, "fp32", folder / name)
             on_progress("pruning", level.number, len(counts), f"{level.heads_in_all} heads")
         facts = comparison.measure(files, images, normal, on_progress)
     result = PruneHeadsResult(
-        tuple(facts), "onnxruntime", folder, str(model), norm, reconstruct, tuple(made)
+        tuple(facts), "onnxruntime", folder, str(model), norm, reconstruct, tuple(made), loader
     )
     result.save(folder)
     return result

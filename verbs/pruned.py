@@ -16,6 +16,7 @@ from ..atomic_write import write_atomically
 from ..errors import UserError
 from ..notes import note
 from ..results import Result
+from .handed_back import hand_back, is_foreign
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,8 @@ class PrunedModel:
     """One target's model, or the unpruned one, whose target is None.
 
     path: the folder with its files; target_ms: None where the target is no latency; figures: of the
-    test data, shares from 0 to 1; others: what else the report says.
+    test data, shares from 0 to 1; others: what else the report says; loader: the lines of load.py,
+    where the weights came from elsewhere.
     """
 
     spec: Spec
@@ -51,6 +53,7 @@ class PrunedModel:
     target_ms: float | None = None
     figures: Mapping[str, Any] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
+    loader: str | None = None
 
     @property
     def ms(self) -> float:
@@ -125,6 +128,7 @@ class PruneResult(Result):
             **model.figures,
             "out": str(model.path),
             **model.others,
+            **({} if model.loader is None else {"loader": model.loader}),
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -202,6 +206,12 @@ def finished(
         assert pruned.path is not None
         subject.write(whole, pruned.spec, pruned.path, context.training)
         _write_beside(model, pruned, run, context)
+    if is_foreign(subject.weights):
+        result.models = [
+            replace(pruned, loader=hand_back(model, pruned.path, subject.weights))
+            for model, pruned in zip(run.models, result.models, strict=True)
+            if pruned.path is not None
+        ]
     report = result.report()
     if len(result.models) > 1:
         for pruned, record in zip(result.models, report["models"], strict=True):

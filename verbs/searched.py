@@ -198,6 +198,8 @@ class SearchResult(Result):
         from ..atomic_write import write_atomically
         from ..profiler.deployed.onnx_file import onnx_of
         from ..training.model_folder import write_model
+        from .handed_back import hand_back
 
         write_model(weights.model, folder, weights.norm)
         write_atomically(folder / "model.onnx", onnx_of(weights.model, self.tables[0]))
+        hand_back(weights.model, folder)

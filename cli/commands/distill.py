@@ -13,6 +13,7 @@ from ..options.side_by_side import side_by_side_options
 from ..options.train import fresh_option, fused_attention_option, training_options
 from ..output import json_option
 from ..reports.facts_table import print_deployed
+from ..reports.loader import print_loader
 
 
 @click.command(
@@ -72,7 +73,10 @@ def distill(as_json: bool, **given: Any) -> int:
         f"the student has {_times_smaller(found.smaller)} parameters and takes "
         f"{student.latency_ms / teacher.latency_ms:.2f} x the time."
     )
-    return print_deployed(found, as_json, remarks=[gain])
+    code = print_deployed(found, as_json, remarks=[gain])
+    if not as_json:
+        print_loader(found.loader, found.out)
+    return code
 
 
 def _times_smaller(ratio: float) -> str:

@@ -13,6 +13,7 @@ from ..options.download import download_option
 from ..options.side_by_side import side_by_side_options
 from ..output import json_option, note, print_json
 from ..reports.facts_table import print_facts
+from ..reports.loader import print_loader
 
 
 @click.command(
@@ -80,4 +81,5 @@ def prune_heads(as_json: bool, **given: Any) -> int:
         for remark in found.remarks:
             note(remark)
         note(f"written: {found.out}")
+        print_loader(found.loader, found.levels[-1].path)
     return int(found.is_doubtful)

@@ -8,6 +8,7 @@ import click
 
 from ...notes import note
 from ..output import giga, milliseconds, print_table
+from .loader import print_loader
 from .speed import print_speed
 
 # Columns of figures, of classes and of segmentation.
@@ -63,6 +64,7 @@ def print_pruned(report: dict[str, Any]) -> None:
             note(f"{each['target']}: with tokens merged at random instead, top-1 is {top1}.")
     for each in models:
         note(f"written: {each['out']}")
+    print_loader(models[-1].get("loader"), models[-1]["out"])
 
 
 def _milliseconds(value: float | None) -> str:
