@@ -75,6 +75,11 @@ class Spec(ABC):
         """Number of weights."""
         return sum(block.params for block in self.blocks())
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the model's input for one image or text, without the batch axis."""
+        return self.blocks()[0].input_shape
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values, `family` first."""
         fields = json.loads(json.dumps(dataclasses.asdict(self)))

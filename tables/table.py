@@ -276,7 +276,7 @@ class LatencyTable(Result):
         changed = copy.copy(self)
         known = {"_grids": {}, **attributes}
         changed.__dict__ |= known
-        for derived in ("ops", "_holds_layers"):
+        for derived in ("ops", "_contexts", "_holds_layers"):
             changed.__dict__.pop(derived, None)
         return changed
 
@@ -288,12 +288,17 @@ class LatencyTable(Result):
 
     def contexts(self, op: str) -> list[Context]:
         """Return the contexts in which an op was measured, the one used for predictions first."""
-        found = {
-            row.context
-            for row in self.block_rows
-            if isinstance(row.subject, Block) and row.subject.op == op
-        }
+        found = self._contexts.get(op, set())
         return [context for context in ("in_network", "alone", "in_model") if context in found]
+
+    @cached_property
+    def _contexts(self) -> dict[str, set[Context]]:
+        """The contexts in which each op was measured."""
+        found: dict[str, set[Context]] = {}
+        for row in self.rows:
+            if isinstance(row.subject, Block):
+                found.setdefault(row.subject.op, set()).add(row.context)
+        return found
 
     def grids(self, op: str) -> OpGrids:
         """Return the grids of an op; raises UserError when the table has no row of it."""

@@ -11,7 +11,7 @@ from ..notes import warn
 from ..progress import OnProgress, ProgressOption, shown_progress
 from ..quantities import Quantity
 from ..results import Result
-from .inputs import Path, fetched, specs_of
+from .inputs import Path, Shapes, fetched, specs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ class BenchResult(Result):
                 "set_aside": row.set_aside,
                 "macs": spec.macs,
                 "params": spec.params,
-                "input": spec.blocks()[0].input_shape[-1],
+                "input": spec.input_shape[-1],
                 "verdict": row.verdict,
             }
             for row, spec, foot in zip(self.rows, self.specs, self.footprints, strict=True)
@@ -110,6 +110,7 @@ def bench(
     warmup: int | None = ...,
     sustained: None = None,
     download: bool = ...,
+    shapes: Shapes | None = ...,
     progress: ProgressOption = ...,
 ) -> BenchResult: ...
 
@@ -133,6 +134,7 @@ def bench(
     warmup: int | None = ...,
     sustained: Quantity,
     download: bool = ...,
+    shapes: Shapes | None = ...,
     progress: ProgressOption = ...,
 ) -> SustainedResult: ...
 
@@ -155,6 +157,7 @@ def bench(
     warmup: int | None = None,
     sustained: Quantity | None = None,
     download: bool = False,
+    shapes: Shapes | None = None,
     progress: ProgressOption = False,
 ) -> BenchResult | SustainedResult:
     """Measure whole models on this machine: latency and images a second.
@@ -163,7 +166,8 @@ def bench(
     model is run without pause for that long, to see whether it keeps its latency.
 
     Args:
-        models: One or several: names, spec files, Hugging Face folders or Specs.
+        models: One or several: names, spec files, folders, foreign models (docs/foreign.md) or
+            Specs.
         protocol: As a paper does it: efficientvit, optin, efficient-vit or latency. What is given
             beside it counts.
         device: Which device (`vitprof.devices`).
@@ -180,6 +184,7 @@ def bench(
         warmup: Untimed runs a session (default: 3).
         sustained: How long to run one model without pause: "10m", "90s" or seconds.
         download: Fetch an id of Hugging Face that the local cache lacks.
+        shapes: Sizes of foreign models' inputs, by name, where they are open.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
@@ -207,7 +212,7 @@ def bench(
 
     paper = find_protocol(protocol) if protocol else BenchProtocol("")
     fetched(models, download)
-    specs = specs_of(models)
+    specs = specs_of(models, shapes, _first(batch, paper.batch, 1))
     setting = PartialSetting(
         device=device,
         backend=backend,

@@ -11,7 +11,7 @@ from ..notes import note
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity, seconds
 from .given_table import table_of
-from .inputs import Path, fetched, specs_of
+from .inputs import Path, Shapes, fetched, priced_specs
 
 if TYPE_CHECKING:
     from ..models import Spec
@@ -31,6 +31,7 @@ def compare(
     measure: bool = False,
     time: Quantity | None = None,
     extrapolate: bool = False,
+    shapes: Shapes | None = None,
     download: bool = False,
     progress: ProgressOption = False,
 ) -> Comparison | Across:
@@ -40,8 +41,8 @@ def compare(
     to another, and what choosing by the wrong table costs.
 
     Args:
-        models: Names, specs' JSON files, folders or Specs (default: every named model that the
-            table covers).
+        models: Names, specs' JSON files, folders, foreign models or Specs (default: every named
+            model that the table covers).
         tables: A table or its file, or several.
         at: State latencies at this speed of the table's machine: "undisturbed", "typical" or "p90"
             (default: the one that the table is stated at).
@@ -51,6 +52,7 @@ def compare(
         time: With `measure`, begin no further session after so many seconds, or "60s", "3m", but
             for each model's first.
         extrapolate: Answer outside the measured range too.
+        shapes: Sizes of foreign models' inputs, by name, where they are open.
         download: Fetch an id of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr while measuring, or call this function.
 
@@ -76,7 +78,8 @@ def compare(
     time_s = None if time is None else seconds(time)
     several = [tables] if isinstance(tables, str) or not isinstance(tables, Sequence) else tables
     fetched(models, download)
-    named = specs_of(models)
+    first = table_of(several[0], at)
+    named = priced_specs(models, first, shapes)
     if len(several) > 1:
         if measure:
             raise UserError(
@@ -87,7 +90,7 @@ def compare(
         specs = _chosen(next(iter(by_label.values())), named, samples, seed, extrapolate)
         strict = not samples and bool(named)
         return compare_tables(by_label, _covered(by_label, specs, strict, extrapolate), extrapolate)
-    table = table_of(several[0], at)
+    table = first
     specs = _chosen(table, named, samples, seed, extrapolate)
     if not measure:
         return compare_models(table, specs, extrapolate=extrapolate)

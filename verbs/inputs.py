@@ -85,10 +85,12 @@ def priced_spec(
 
 
 def priced_specs(
-    models: Sequence[Path | Spec], table: LatencyTable, shapes: Shapes | None = None
+    models: Path | Spec | Sequence[Path | Spec], table: LatencyTable, shapes: Shapes | None = None
 ) -> list[Spec]:
     """Return the Spec of each model as a table prices it, see `priced_spec`."""
-    return [priced_spec(spec, table, shapes)[0] for spec in models]
+    several: Sequence[Path | Spec]
+    several = models if isinstance(models, (list, tuple)) else [models]  # type: ignore[list-item]
+    return [priced_spec(spec, table, shapes)[0] for spec in several]
 
 
 def space_of(space: Path | SearchSpace) -> SearchSpace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import click
 
 from ...errors import UserError
 from ..options.download import download_option
+from ..options.shapes import shape_option
 from ..options.table_and_setting import given_options, given_settings, setting_options
 from ..output import json_option, note, print_json
 from ..reports.bench_table import check_table, print_bench, write_table
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     "models",
     required=True,
     multiple=True,
-    help="A name (vitprof models), a spec's JSON file or a Hugging Face folder; may be repeated.",
+    help="A name (vitprof models), a spec's JSON file, a folder, an ONNX file or another foreign "
+    "model (docs/foreign.md); may be repeated.",
 )
+@shape_option
 @setting_options
 @click.option(
     "--protocol",
@@ -77,6 +81,7 @@ if TYPE_CHECKING:
 def bench(
     wanted: PartialSetting,
     models: tuple[str, ...],
+    shapes: Mapping[str, tuple[int, ...]] | None,
     protocol: str | None,
     sustained: str | None,
     out: Path | None,
@@ -97,7 +102,7 @@ def bench(
     asked = {"sessions": sessions, "runs": runs, "warmup": warmup}
     given: Any = {name: value for name, value in asked.items() if given_options({name})}
     given |= given_settings(wanted) | {"protocol": protocol, "progress": not as_json}
-    given["download"] = download
+    given |= {"download": download, "shapes": shapes}
     if sustained is not None:
         check_places(out, plot)
         return show_sustained(

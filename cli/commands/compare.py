@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from ..options.download import download_option
+from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, check_picture, extrapolate_option
 from ..output import json_option, note, print_json
 
@@ -29,9 +31,10 @@ from ..output import json_option, note, print_json
     "--model",
     "models",
     multiple=True,
-    help="A name, a spec's JSON file or a Hugging Face folder; may be repeated. "
-    "Default: every named model that the table covers.",
+    help="A name, a spec's JSON file, a folder, an ONNX file or another foreign model; may be "
+    "repeated. Default: every named model that the table covers.",
 )
+@shape_option
 @click.option(
     "--samples",
     default=0,
@@ -50,6 +53,7 @@ def compare(
     tables: tuple[Path, ...],
     at: str | None,
     models: tuple[str, ...],
+    shapes: Mapping[str, tuple[int, ...]] | None,
     samples: int,
     seed: int,
     measure: bool,
@@ -84,6 +88,7 @@ def compare(
         measure=measure,
         time=time,
         extrapolate=extrapolate,
+        shapes=shapes,
         download=download,
         progress=not as_json,
     )

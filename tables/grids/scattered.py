@@ -68,6 +68,16 @@ class ScatteredPoints(OpGrid):
 
         Indices and weights are n x NEIGHBOURS (fewer where fewer were measured).
         """
+        # Models repeat their kernels.
+        different, of = np.unique(dims, axis=0, return_inverse=True)
+        if len(different) < len(dims):
+            once = self.corners(different)
+            return Corners(
+                once.indices[of],
+                once.weights[of],
+                once.scale[of],
+                {axis: marked[of] for axis, marked in once.outside.items()},
+            )
         known = self._measured.nonzero()[0]
         if not len(known):
             known = np.arange(len(self.rows))
@@ -133,13 +143,11 @@ class ScatteredPoints(OpGrid):
     @cached_property
     def _coefficients(self) -> np.ndarray:
         """Return ms a MAC, a byte and a run, fitted on relative errors, none below 0."""
-        from scipy.optimize import nnls
-
         features = self._features(self._dims)[self._measured]
         ms = self.values[self._measured]
         if not len(ms):
             return np.array([1e-9, 1e-9, 1e-3])
-        found, _ = nnls(features / ms[:, None], np.ones(len(ms)))
+        found = _non_negative_fit(features / ms[:, None])
         return found if found.any() else np.array([0.0, 0.0, float(np.median(ms))])
 
     def _features(self, dims: np.ndarray) -> np.ndarray:
@@ -171,6 +179,25 @@ class ScatteredPoints(OpGrid):
         kinds = self._dims[chosen][:, self._kinds]
         differ = (kinds[:, None] != kinds[None]).sum(axis=2)
         return np.sqrt((apart**2).sum(axis=2)) + KIND_DISTANCE * differ
+
+
+def _non_negative_fit(features: np.ndarray) -> np.ndarray:
+    """Return x, none below 0, that brings features · x nearest to 1 (least squares).
+
+    By trying which of the few columns take part: scipy's nnls takes a second to import, and asking
+    a table is to be quick.
+    """
+    columns = features.shape[1]
+    best, least = np.zeros(columns), np.inf
+    for chosen in range(1, 2**columns):
+        parts = [n for n in range(columns) if chosen >> n & 1]
+        x = np.linalg.lstsq(features[:, parts], np.ones(len(features)), rcond=None)[0]
+        error = float(((features[:, parts] @ x - 1) ** 2).sum())
+        if (x >= 0).all() and error < least:
+            least = error
+            best = np.zeros(columns)
+            best[parts] = x
+    return best
 
 
 def _kriging_weights(distances: np.ndarray, between: np.ndarray) -> np.ndarray:

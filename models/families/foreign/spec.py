@@ -65,6 +65,11 @@ class ForeignSpec(Spec):
         """Images or texts of one run: the first size of the first input."""
         return self.inputs[0][1][0] if self.inputs and self.inputs[0][1] else 1
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the first input without its first size; (1,) where it is not known."""
+        return (self.inputs[0][1][1:] or (1,)) if self.inputs else (1,)
+
     @classmethod
     def of(cls, blocks: Sequence[Block], **fields: Any) -> Self:
         """Return the spec of blocks in the order they run."""

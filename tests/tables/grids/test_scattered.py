@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import nnls
 from vitprof.errors import UserError
 from vitprof.models import Block
 from vitprof.tables import Row
 from vitprof.tables.grids.grid import dims_array
 from vitprof.tables.grids.op_grids import OpGrids
-from vitprof.tables.grids.scattered import ScatteredPoints
+from vitprof.tables.grids.scattered import ScatteredPoints, _non_negative_fit
 
 
 def product(rows: int, columns: int, inner: int) -> Block:
@@ -75,6 +76,15 @@ def test_beyond_the_points_the_nearest_answer_and_the_axis_is_named() -> None:
     corners = points.corners(dims_array([far]))
     assert corners.outside["columns"][0] and not corners.outside["inner"][0]
     assert points.weighted(corners) == pytest.approx([work_ms(far)], rel=1e-6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6))
+def test_the_closed_form_is_the_best_without_negative_parts(seed: int) -> None:
+    """Against scipy's, which is too slow to import where a table is asked."""
+    features = np.random.default_rng(seed).uniform(-0.3, 1.0, (12, 3))
+    expected, _ = nnls(features, np.ones(12))
+    assert _non_negative_fit(features) == pytest.approx(expected, abs=1e-8)
 
 
 def conv(**dims: int) -> Block:
