@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..models import Spec, ViTLayer, ViTSpec
+from ..models.families.vit.details import MLP_OPS, PLAIN, ViTDetails
 from .layered import LayeredSpace, Levels, layer_levels
 from .slabs import WIDTH_STEP, FamilySlabs, Grids, Slab, fractions, parse_tokens, width_in
 
@@ -35,6 +36,7 @@ class ViTSlabs(FamilySlabs):
     `tokens` are the sequence lengths at which attention and MLP are measured; by default the one
     that resolution and patch give. With `merging` the space has models that merge tokens, down to a
     quarter of them: by default four lengths, attention that knows sizes, and the merging itself.
+    All of the space's models have the same `details`, which decide the ops.
     """
 
     levels: Levels = field(default_factory=lambda: DEFAULT_LEVELS)
@@ -46,6 +48,7 @@ class ViTSlabs(FamilySlabs):
     heads_of_classifier: int = 1
     tokens: tuple[int, ...] = ()
     merging: bool = False
+    details: ViTDetails = PLAIN
 
     name = "vit"
 
@@ -72,21 +75,24 @@ class ViTSlabs(FamilySlabs):
             for name in ("heads", "qk", "v", "mlp")
         }
         embeds = fractions([spec.embed], (0.25, 0.5))
-        levels: dict[str, Mapping[str, tuple[int, ...]]] = {"patch_embed": {"embed": embeds}}
+        details = spec.details
+        levels: dict[str, Mapping[str, tuple[int, ...]]] = {
+            spec.patch_embed_block().op: {"embed": embeds}
+        }
         if widths["heads"]:
             most = widths["heads"][-1]
-            levels["attention"] = {
+            levels[details.attention_op] = {
                 "embed": embeds,
                 "heads": tuple(sorted({1, max(1, most // 2), most})),
                 "qk": fractions(widths["qk"], (0.25,)),
                 "v": fractions(widths["v"], (0.25,)),
             }
         if widths["mlp"]:
-            levels["mlp"] = {
+            levels[details.mlp_op] = {
                 "embed": fractions([spec.embed], (0.25, 0.5, 0.75)),
                 "mlp": fractions(widths["mlp"], (1 / 16, 0.25, 0.5, 0.75)),
             }
-        levels["classifier"] = {"embed": embeds}
+        levels[spec.classifier_block().op] = {"embed": embeds}
         return cls(
             levels,
             spec.resolution,
@@ -95,6 +101,7 @@ class ViTSlabs(FamilySlabs):
             spec.classes,
             spec.prefix,
             2 if spec.distillation_head else 1,
+            details=details,
         )
 
     @classmethod
@@ -115,6 +122,7 @@ class ViTSlabs(FamilySlabs):
             classes=head["classes"],
             prefix=stem["prefix"],
             heads_of_classifier=head["heads"],
+            details=ViTDetails(registers=stem["prefix"] - 1 if stem["prefix"] > 2 else 0),
         )
         if "bipartite_merging" not in grids.by_op:
             return space
@@ -147,18 +155,23 @@ class ViTSlabs(FamilySlabs):
                 f"resolution {self.resolution} is not a multiple of patch {self.patch}."
             )
         sequences = [{"tokens": n} for n in self.lengths]
+        # What follows a merging is proportional attention, so the plain one sees all tokens.
+        attended = sequences if self.tokens else [{"tokens": self.own_tokens}]
+        image = {
+            "in_channels": self.in_channels,
+            "resolution": self.resolution,
+            "kernel": self.patch,
+        }
+        end = {"tokens": self.own_tokens}
         frames: dict[str, list[dict[str, int]]] = {
-            "patch_embed": [
-                {
-                    "in_channels": self.in_channels,
-                    "resolution": self.resolution,
-                    "kernel": self.patch,
-                    "prefix": self.prefix,
-                }
-            ],
-            # What follows a merging is proportional attention, so the plain one sees all tokens.
-            "attention": sequences if self.tokens else [{"tokens": self.own_tokens}],
-            "mlp": sequences,
+            "patch_embed": [{**image, "prefix": self.prefix}],
+            "prefixless_patch_embed": [image],
+            "attention": attended,
+            "normed_attention": attended,
+            **dict.fromkeys(MLP_OPS.values(), sequences),
+            "pooled_tokens_classifier": [{**end, "classes": self.classes}],
+            "features": [end],
+            "mean_features": [end],
             "classifier": [
                 {"heads": self.heads_of_classifier, "classes": self.classes, "tokens": length}
                 for length in (self.lengths if self.merging else (self.own_tokens,))
@@ -189,6 +202,8 @@ class ViTSlabs(FamilySlabs):
 
     def _merging_levels(self) -> dict[str, Mapping[str, tuple[int, ...]]]:
         attention = self.levels.get("attention")
+        if self.details != PLAIN:
+            raise UserError("`merging`: only plain Vision Transformers merge tokens.")
         if attention is None:
             raise UserError("a model without attention has no keys to merge tokens by.")
         # All that the shortest sequence can merge; what more costs is on the same line.
@@ -256,9 +271,10 @@ class ViTSlabs(FamilySlabs):
             resolution=self.resolution,
             in_channels=self.in_channels,
             classes=self.classes,
-            distilled=self.prefix > 1,
+            distilled=self.prefix > self.details.prefix,
             distillation_head=self.heads_of_classifier > 1,
             merges=merges,
+            details=self.details,
             name=name,
         )
 

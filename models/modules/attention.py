@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 from torch import Tensor, nn
 
 from ..block import Block
 from . import initial
-from .residual import LayerScale, residual
+from .residual import LayerScale, residual, with_scale
 
 
 class Attention(nn.Module):
@@ -106,3 +108,11 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return residual(x, self.norm1, self.attn, self.ls1)
+
+    def folded(self) -> AttentionBlock:
+        """Return the block with its layer scale inside the projection: what is deployed."""
+        if self.ls1 is None:
+            return self
+        attn = copy.deepcopy(self.attn)
+        attn.proj = with_scale(self.attn.proj, self.ls1)
+        return AttentionBlock(self.norm1, attn)

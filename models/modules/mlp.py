@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 
 from ..block import Block
 from . import initial
-from .residual import LayerScale, residual
+from .residual import LayerScale, residual, with_scale
 
 
 class Mlp(nn.Module):
@@ -86,3 +87,11 @@ class MlpBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return residual(x, self.norm2, self.mlp, self.ls2)
+
+    def folded(self) -> MlpBlock:
+        """Return the block with its layer scale inside the second layer: what is deployed."""
+        if self.ls2 is None:
+            return self
+        mlp = copy.deepcopy(self.mlp)
+        mlp.fc2 = with_scale(self.mlp.fc2, self.ls2)
+        return MlpBlock(self.norm2, mlp)

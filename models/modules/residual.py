@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -23,3 +25,13 @@ def residual(
     """Return x + scale(branch(norm(x))), (batch, tokens, embed) in and out; scale may be absent."""
     added = branch(norm(x))
     return x + (added if scale is None else scale(added))
+
+
+def with_scale(linear: nn.Linear, scale: LayerScale) -> nn.Linear:
+    """Return a linear layer that gives scale(linear(x)), up to rounding."""
+    scaled = copy.deepcopy(linear)
+    with torch.no_grad():
+        scaled.weight.mul_(scale.gamma[:, None])
+        if scaled.bias is not None:
+            scaled.bias.mul_(scale.gamma)
+    return scaled

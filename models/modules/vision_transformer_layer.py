@@ -28,6 +28,17 @@ class TransformerLayer(nn.Module):
             x = residual(x, self.norm2, self.mlp, self.ls2)
         return x
 
+    def folded(self) -> TransformerLayer:
+        """Return the layer with its layer scales inside the linear layers: what is deployed."""
+        if self.ls1 is None and self.ls2 is None:
+            return self
+        halves = {type(half): half for half in self.chain()}
+        attention, mlp = halves.get(AttentionBlock), halves.get(MlpBlock)
+        return TransformerLayer(
+            attention.folded() if isinstance(attention, AttentionBlock) else None,
+            mlp.folded() if isinstance(mlp, MlpBlock) else None,
+        )
+
     def chain(self) -> list[nn.Module]:
         """Return the present halves as modules that share this layer's weights."""
         halves: list[nn.Module] = []

@@ -85,6 +85,22 @@ class ViTDetails:
         """Tokens in front of the patches, without a distillation token."""
         return int(self.class_token) + self.registers
 
+    @property
+    def attention_op(self) -> str:
+        """The op of a layer's attention, of a model that merges no tokens."""
+        return "normed_attention" if self.qk_norm else "attention"
+
+    @property
+    def mlp_op(self) -> str:
+        """The op of a layer's MLP."""
+        return MLP_OPS[self.activation]
+
+    def end_op(self, classes: int) -> str:
+        """Return the op of the last norm and the classifier, of features where classes is 0."""
+        if self.pool == "mean":
+            return "pooled_tokens_classifier" if classes else "mean_features"
+        return "classifier" if classes else "features"
+
     def more_params(self, embed: int, prefix: int, layers: Any) -> int:
         """Return how many weights more (or less) these details make than the blocks' own count.
 

@@ -21,7 +21,7 @@ from ...checks import (
     shown,
 )
 from ...spec import Spec
-from .details import MLP_OPS, PLAIN, ViTDetails
+from .details import PLAIN, ViTDetails
 
 # Far above any real model; they stop a typo or a hostile file from asking for terabytes.
 LARGEST_WIDTH = 65_536  # embed, mlp, classes of other families
@@ -319,18 +319,13 @@ class ViTSpec(Spec):
         if not layer.heads:
             return None
         return Block.of(
-            self._attention_op(sized),
+            "proportional_attention" if sized else self.details.attention_op,
             embed=self.embed,
             heads=layer.heads,
             qk=layer.qk,
             v=layer.v,
             tokens=tokens or self.tokens,
         )
-
-    def _attention_op(self, sized: bool) -> str:
-        if self.details.qk_norm:
-            return "normed_attention"
-        return "proportional_attention" if sized else "attention"
 
     def merging_block(self, layer: ViTLayer, tokens: int, merged: int) -> Block | None:
         """Return the merging of so many of the tokens, or None where there is none."""
@@ -349,29 +344,23 @@ class ViTSpec(Spec):
         """Return the MLP half of `layer`, or None where it is absent."""
         if not layer.mlp:
             return None
-        op = MLP_OPS[self.details.activation]
-        return Block.of(op, embed=self.embed, mlp=layer.mlp, tokens=tokens or self.tokens)
+        return Block.of(
+            self.details.mlp_op, embed=self.embed, mlp=layer.mlp, tokens=tokens or self.tokens
+        )
 
     def classifier_block(self) -> Block:
         """Return the last norm and the classifier, or the features where there are no classes."""
-        mean = self.details.pool == "mean"
-        if not self.classes:
-            op = "mean_features" if mean else "features"
-            return Block.of(op, embed=self.embed, tokens=self.tokens)
-        if mean:
+        op = self.details.end_op(self.classes)
+        if op == "classifier":
             return Block.of(
-                "pooled_tokens_classifier",
+                op,
                 embed=self.embed,
-                tokens=self.tokens,
+                heads=self.classifier_heads,
                 classes=self.classes,
+                tokens=self.tokens - sum(self.merges),
             )
-        return Block.of(
-            "classifier",
-            embed=self.embed,
-            heads=self.classifier_heads,
-            classes=self.classes,
-            tokens=self.tokens - sum(self.merges),
-        )
+        classes = {"classes": self.classes} if self.classes else {}
+        return Block.of(op, embed=self.embed, tokens=self.tokens, **classes)
 
     def blocks(self) -> list[Block]:
         """Return patch embedding, each layer's attention, merging and MLP, and classifier.

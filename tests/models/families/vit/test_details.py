@@ -8,6 +8,7 @@ from vitprof.errors import UserError
 from vitprof.models import Block, Spec, ViTSpec, create_block, create_model
 from vitprof.models.families.vit.details import MLP_OPS, ViTDetails
 from vitprof.models.families.vit.structures import vit_structures, vit_with_units
+from vitprof.models.modules.folding import folded
 
 TINY = ViTSpec.uniform(16, 2, 2, resolution=8, patch=4, classes=3)
 
@@ -128,3 +129,20 @@ def test_structures_cover_the_weights_of_a_narrower_model(details: dict[str, obj
 def test_what_cannot_be_pruned_is_said(details: dict[str, object]) -> None:
     with pytest.raises(UserError, match=next(iter(details))):
         vit_structures(with_details(**details))
+
+
+def test_layer_scale_is_folded_where_it_is_deployed() -> None:
+    model = create_model(with_details(layer_scale=True))
+    for name, weight in model.named_parameters():
+        if name.endswith("gamma"):
+            weight.data.uniform_(0.5, 2)
+    images = torch.randn(2, 3, 8, 8)
+    deployed = folded(model)
+    assert not [name for name, _ in deployed.named_parameters() if "gamma" in name]
+    assert torch.allclose(deployed(images), model(images), atol=1e-5)
+    halves = [folded(half) for half in model.chain()]
+    assert not [n for half in halves for n, _ in half.named_parameters() if "gamma" in n]
+    x = images
+    for half in halves:
+        x = half(x)
+    assert torch.allclose(x, model(images), atol=1e-5)
