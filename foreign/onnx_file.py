@@ -98,7 +98,8 @@ def _check_operator(node: Any, opset: int) -> None:
         onnx.defs.get_schema(node.op_type, opset, "")
     except Exception:  # onnx's own SchemaError, of the C++ part
         raise UserError(f"{what} is unknown in opset {opset}; check the file.") from None
-    if any(attribute.g.node or attribute.graphs for attribute in node.attribute):
+    kinds = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
+    if any(attribute.type in kinds for attribute in node.attribute):
         raise UserError(
             f"{what} runs a part of the graph by a condition or in a loop, which has no one "
             "latency; export the model without it."

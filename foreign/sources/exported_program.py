@@ -33,7 +33,7 @@ def exported_source(path: Path) -> ModuleSource:
     _check(path)
     try:
         program = torch.export.load(path)
-        module = program.module()
+        module = _in_one_mode(program.module())
         given = program.example_inputs
     except Exception as error:  # whatever torch raises for a damaged archive
         words = " ".join(str(error).split())[:160] or type(error).__name__
@@ -44,6 +44,13 @@ def exported_source(path: Path) -> ModuleSource:
         )
     names = [f"input_{n}" if n else "input" for n in range(len(given[0]))]
     return ModuleSource(path.stem, module, list(zip(names, given[0], strict=True)), fill=False)
+
+
+def _in_one_mode(module: Any) -> Any:
+    """Let a program be asked for its mode, which it has for good: exporters ask."""
+    module.train = lambda mode=True: module
+    module.eval = lambda: module
+    return module
 
 
 def _check(path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...models.checks import shown
-from ...notes import note
+from ...notes import warn
 from ..shapes import Shapes
 from .made_modules import IMAGE
 from .module_source import ModuleSource
@@ -27,7 +27,7 @@ def python_source(path: Path, function: str, shapes: Shapes | None, batch: int) 
     name = f"{path}:{function}"
     if not path.is_file():
         raise UserError(f"there is no file {shown(str(path))}; check the path.")
-    note(f"running {path}, which makes the model; give only files whose origin you know.")
+    warn(f"running {path}, which makes the model; give only files whose origin you know.")
     made = _called(path, function)
     given: Any = None
     if isinstance(made, tuple) and len(made) == 2:
