@@ -14,6 +14,7 @@ from .hub import CONFIG, cached_or_refuse, id_of_snapshot, is_hub_id
 from .hugging_face import spec_from_config
 from .json_object import read_json_object
 from .spec import Spec
+from .timm_folder import is_timm_config, spec_from_timm_config
 from .timm_names import is_timm_name, timm_architectures, timm_lacks, timm_names, timm_spec
 
 
@@ -118,12 +119,14 @@ def _spec_from_file(path: Path, name: str) -> Spec:
     record, source = read_json_object(path)
     if "family" in record:
         return Spec.from_dict({"name": name, **record}, source)
-    if "model_type" not in record:
+    timms = is_timm_config(record)
+    if "model_type" not in record and not timms:
         raise UserError(
-            f"{source} has neither the field 'family' of a spec nor the field 'model_type' of a "
-            "Hugging Face config.json; give one of these."
+            f"{source} has neither the field 'family' of a spec nor the field 'model_type' or "
+            "'architecture' of Hugging Face's and timm's config.json; give one of these."
         )
+    name = name if name.isprintable() and name else "custom"
     try:
-        return spec_from_config(record, name if name.isprintable() and name else "custom")
+        return spec_from_timm_config(record, name) if timms else spec_from_config(record, name)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None

@@ -38,9 +38,9 @@ def weight_origins(checkpoint: str | os.PathLike[str], family: str) -> dict[str,
                 (weight * places).sum(), list(own.values()), allow_unused=True
             )
             first = {
-                source: float(grad.abs().min())
+                source: float(grad[grad != 0].min())
                 for source, grad in zip(names, grads, strict=True)
-                if grad is not None
+                if grad is not None and bool((grad != 0).any())
             }
             origins[name] = sorted(first, key=lambda source: first[source])
     return origins

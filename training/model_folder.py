@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..models import Spec, create_spec
 from ..models.checks import shown
-from ..models.hub import is_hub_id, weights_folder
+from ..models.hub import CONFIG, is_hub_id, weights_folder
 from ..models.json_object import read_json_object
+from ..models.timm_folder import is_timm_config
 from .data.images import Dataset, Normalisation
 
 if TYPE_CHECKING:
@@ -47,13 +48,21 @@ def write_model(model: nn.Module, folder: Path, norm: Normalisation | None) -> N
 def read_normalisation(folder: Path) -> Normalisation | None:
     """Return the normalisation that the folder of a model says, None where it says none.
 
-    Raises UserError for numbers that are none.
+    It stands in Hugging Face's preprocessor_config.json, or timm's config.json. Raises UserError
+    for numbers that are none.
     """
     path = folder / PREPROCESSOR
-    if not path.is_file():
+    if path.is_file():
+        record, source = read_json_object(path)
+        mean, std = record.get("image_mean"), record.get("image_std")
+    elif (folder / CONFIG).is_file():
+        record, source = read_json_object(folder / CONFIG)
+        timms = record.get("pretrained_cfg")
+        if not is_timm_config(record) or not isinstance(timms, dict):
+            return None
+        mean, std = timms.get("mean"), timms.get("std")
+    else:
         return None
-    record, source = read_json_object(path)
-    mean, std = record.get("image_mean"), record.get("image_std")
     if mean is None and std is None:
         return None
     for value in (mean, std):

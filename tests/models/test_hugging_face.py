@@ -68,7 +68,10 @@ def test_missing_fields_are_those_of_transformers(tmp_path, model_type):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model_type": "beit"}, ["model_type='beit'", "vit, deit, bert, swin"]),
+        (
+            {"model_type": "beit"},
+            ["model_type='beit'", "dinov2_with_registers, bert, swin"],
+        ),
         ({"model_type": None}, ["model_type=None"]),
         ({"hidden_act": "gelu_new"}, ["hidden_act='gelu_new'", "exact GELU"]),
         ({"qkv_bias": False}, ["qkv_bias=False"]),

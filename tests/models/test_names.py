@@ -78,6 +78,6 @@ def test_other_wrong_arguments(refused, tmp_path):
         create_spec("x" * 5000)
     with refused("unknown model"):
         create_spec("a\0b")
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": "deit_tiny_patch16_224"}))
+    (tmp_path / "config.json").write_text(json.dumps({"num_classes": 10}))
     with refused("'family'", "'model_type'"):
         create_spec(tmp_path)

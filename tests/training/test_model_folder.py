@@ -67,3 +67,16 @@ def test_a_folder_that_holds_something_is_not_empty(folder, tmp_path) -> None:
     check_empty(tmp_path / "new")
     with pytest.raises(UserError, match="is not empty; give another `out`"):
         check_empty(folder)
+
+
+def test_timms_normalisation_is_read(tmp_path):
+    import json
+
+    pretrained = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+    config = {"architecture": "vit_tiny_patch16_224", "pretrained_cfg": pretrained}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    norm = read_normalisation(tmp_path)
+    assert norm is not None
+    assert (norm.mean, norm.std) == ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    assert read_normalisation(tmp_path) is None

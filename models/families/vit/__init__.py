@@ -17,6 +17,8 @@ FAMILY = Family(
     hugging_face={
         "vit": ".hugging_face:vit_spec_from_config",
         "deit": ".hugging_face:vit_spec_from_config",
+        "dinov2": ".dinov2:dinov2_spec_from_config",
+        "dinov2_with_registers": ".dinov2:dinov2_spec_from_config",
     },
     rename=".checkpoint_names:vit_names",
     of_checkpoint=".checkpoint_names:vit_of_checkpoint",

@@ -1,4 +1,4 @@
-"""From the weight names of Hugging Face's ViT and DeiT to timm's.
+"""From the weight names of Hugging Face's ViT, DeiT and DINOv2 to timm's.
 
 Files that transformers writes say `vit.encoder.layer.0.attention.attention.query.weight`, its
 version 5 holds the same weight in memory as `vit.layers.0.attention.q_proj.weight`, and timm
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _OUTSIDE_LAYERS = {
     "embeddings.cls_token": "cls_token",
     "embeddings.distillation_token": "dist_token",
+    "embeddings.register_tokens": "reg_token",
     "embeddings.position_embeddings": "pos_embed",
     "embeddings.patch_embeddings.projection.weight": "patch_embed.proj.weight",
     "embeddings.patch_embeddings.projection.bias": "patch_embed.proj.bias",
@@ -51,15 +52,24 @@ _INSIDE_LAYER = {
     "mlp.fc2": "mlp.fc2",
     "layernorm_before": "norm1",
     "layernorm_after": "norm2",
+    # DINOv2's; its gated MLP is of one name a half since transformers 5, in memory.
+    "norm1": "norm1",
+    "norm2": "norm2",
+    "mlp.weights_in": "mlp.fc1",
+    "mlp.weights_out": "mlp.fc2",
+    "mlp.gate_proj": "mlp.gate",
+    "mlp.up_proj": "mlp.up",
+    "mlp.down_proj": "mlp.fc2",
 }
-_BASE = re.compile(r"^(?:vit|deit)\.")
+_BASE = re.compile(r"^(?:vit|deit|dinov2|dinov2_with_registers)\.")
 _LAYER = re.compile(r"^(?:encoder\.layer|layers)\.(\d+)\.(.+)\.(weight|bias)$")
+_SCALE = re.compile(r"^(?:encoder\.layer|layers)\.(\d+)\.layer_scale([12])\.lambda1$")
 # Not part of classification: the pooler, and the token of masked image modelling.
 _IGNORED = re.compile(r"^(?:pooler\.|embeddings\.mask_token$)")
 
 
 def is_hugging_face(names: Iterable[str]) -> bool:
-    """Whether these are the weight names of a Hugging Face ViT or DeiT."""
+    """Whether these are the weight names of a Hugging Face ViT, DeiT or DINOv2."""
     stems = {name for name in _OUTSIDE_LAYERS if name.startswith("embeddings.")}
     return any(_BASE.sub("", name) in stems for name in names)
 
@@ -82,10 +92,47 @@ def vit_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if new_name in renamed:
             raise UserError(f"'{name}' and another weight both stand for '{new_name}'; remove one.")
         renamed[new_name] = weight
-    return fuse_qkv(renamed)
+    return _positions_of_patches(_fuse_gates(fuse_qkv(renamed)))
+
+
+def _positions_of_patches(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return DINOv2's weights with registers, the class token's position added to that token.
+
+    Its registers have no positions, and timm's prefix then has none either.
+    """
+    if "reg_token" not in weights or not {"cls_token", "pos_embed"} <= weights.keys():
+        return weights
+    positions = weights["pos_embed"]
+    return {
+        **weights,
+        "cls_token": weights["cls_token"] + positions[:, :1],
+        "pos_embed": positions[:, 1:],
+    }
+
+
+def _fuse_gates(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights with `mlp.gate` and `mlp.up` of each layer as one `mlp.fc1`."""
+    import torch
+
+    fused: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        layer, part, kind = name.rpartition(".mlp.")[0], *_last_two(name)
+        if not layer or part not in ("gate", "up"):
+            fused[name] = weight
+            continue
+        pair = [f"{layer}.mlp.{each}.{kind}" for each in ("gate", "up")]
+        missing = [each for each in pair if each not in weights]
+        if missing:
+            raise UserError(f"it lacks '{missing[0]}' beside '{name}'; fetch the file again.")
+        if part == "gate":
+            fused[f"{layer}.mlp.fc1.{kind}"] = torch.cat([weights[each] for each in pair])
+    return fused
 
 
 def _timm_name(bare: str) -> str | None:
+    scale = _SCALE.match(bare)
+    if scale is not None:
+        return f"blocks.{scale[1]}.ls{scale[2]}.gamma"
     in_layer = _LAYER.match(bare)
     if in_layer is None:
         return _OUTSIDE_LAYERS.get(bare)
