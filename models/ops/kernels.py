@@ -60,12 +60,12 @@ class _Choices:
 
 
 def _conv_macs(d: Dims) -> int:
-    taps = d["kernel_height"] * d["kernel_width"] * max(d["in_channels"] // d["groups"], 1)
+    taps = d["kernel_height"] * d["kernel_width"] * (d["in_channels"] // d["groups"])
     return d["height"] * d["width"] * d["out_channels"] * taps
 
 
 def _conv_params(d: Dims) -> int:
-    taps = d["kernel_height"] * d["kernel_width"] * max(d["in_channels"] // d["groups"], 1)
+    taps = d["kernel_height"] * d["kernel_width"] * (d["in_channels"] // d["groups"])
     return d["out_channels"] * (taps + 1)
 
 
