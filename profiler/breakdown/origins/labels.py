@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from ....models import Spec
 from .model_graph import ModelGraph
@@ -25,7 +25,12 @@ class BlockLabel:
 
 
 class Labels(Protocol):
-    """The blocks of a model, in the order they run, and where a module belongs."""
+    """The blocks of a model, in the order they run, and where a module belongs.
+
+    `weights_first`: the names of weights tell more of a node's module than its own name.
+    """
+
+    weights_first: ClassVar[bool]
 
     @property
     def blocks(self) -> Sequence[BlockLabel]: ...
@@ -38,7 +43,13 @@ class Labels(Protocol):
 
 
 class SpecLabels:
-    """The blocks of a spec, called after the modules of its model: "blocks.0.attention"."""
+    """The blocks of a spec, called after the modules of its model: "blocks.0.attention".
+
+    Modules that are called by steps made while the model runs lose the beginning of their path in
+    the names of nodes, not in those of weights.
+    """
+
+    weights_first: ClassVar[bool] = True
 
     def __init__(self, spec: Spec) -> None:
         import torch
@@ -86,31 +97,47 @@ def _label(modules: Sequence[str], op: str) -> str:
 
 
 class PrefixLabels:
-    """The modules of a model that is only known by its graph, as its names tell them."""
+    """The modules of a model that is only known by its graph, as its names tell them.
+
+    An exporter may store equal weights once, under the name of one of their modules.
+    """
+
+    weights_first: ClassVar[bool] = False
 
     def __init__(self, graph: ModelGraph) -> None:
-        modules = [module_of(graph, place) for place in range(len(graph.nodes))]
-        paths = [module.split(".") for module in modules if module]
-        # "vit" in "vit.encoder.layer.0": what all of the model may be inside.
-        self._wrappers = {path[0] for path in paths if _first_number(path) > 1}
-        names = dict.fromkeys(self._cut(path) for path in paths)
+        modules = [
+            module_of(graph, place)
+            for place in range(len(graph.nodes))
+            if not _hands_on_a_weight(graph, place)  # these stand at the beginning of a file
+        ]
+        paths = [tuple(module.split(".")) for module in modules if module]
+        # "vit", "vit.encoder" and "vit.encoder.layer" in "vit.encoder.layer.0"
+        self._containers = {
+            path[:end] for path in paths for end in range(1, _first_number(path) + 1)
+        }
+        names = dict.fromkeys(name for path in paths if (name := self._cut(path)))
         self._of = {name: number for number, name in enumerate(names)}
         self.blocks = [BlockLabel(name) for name in names] or [BlockLabel(WHOLE)]
 
     def of_module(self, path: str) -> int | None:
         if not self._of:
             return 0
-        return self._of.get(self._cut(path.split("."))) if path else None
+        return self._of.get(self._cut(tuple(path.split("."))))
 
     def has_module(self, path: str) -> bool:
         return path != ""
 
-    def _cut(self, path: Sequence[str]) -> str:
-        """Return the first module of a list in a path, and of a list of layers inside it."""
-        first = _first_number(path)
-        if first < 0:
-            return ".".join(path[: 2 if path[0] in self._wrappers else 1])
-        end = first + 1
+    def _cut(self, path: tuple[str, ...]) -> str:
+        """Return the first module of a list in a path, and of a list of layers inside it.
+
+        A path without a list gives the module below what holds lists; "" for what only holds them.
+        """
+        if path in self._containers:
+            return ""
+        end = _first_number(path) + 1
+        if not end:
+            held = [n for n in range(len(path)) if path[:n] in self._containers]
+            return ".".join(path[: max(held, default=0) + 1])
         while end < len(path) and path[end].isdigit():
             end += 1
         if end + 1 < len(path) and path[end] in _LISTS and path[end + 1].isdigit():
@@ -127,16 +154,20 @@ def module_of(graph: ModelGraph, place: int, labels: Labels | None = None) -> st
     """Return the module of a node: that of its weights, or that its name tells.
 
     A weight is named after the module that holds it. With `labels`, only modules that are of a
-    block count, and the weights go first: modules that are called by steps made while the model
-    runs lose the beginning of their path in the names of nodes, not in those of weights.
+    block count.
     """
     node = graph.nodes[place]
     owners = [owner for tensor in node.inputs if (owner := _owner(graph, tensor))]
-    candidates = [node.module, *owners] if labels is None else [*owners, node.module]
+    weights_first = labels is not None and labels.weights_first
+    candidates = [*owners, node.module] if weights_first else [node.module, *owners]
     for module in candidates:
         if module and (labels is None or labels.of_module(module) is not None):
             return module
     return ""
+
+
+def _hands_on_a_weight(graph: ModelGraph, place: int) -> bool:
+    return graph.nodes[place].op in _HANDING_ON and not graph.before(place)
 
 
 def _owner(graph: ModelGraph, tensor: str) -> str:

@@ -99,6 +99,42 @@ def test_modules_of_lists_are_blocks(modules: tuple[str, ...], blocks: list[str]
     assert [label.name for label in PrefixLabels(graph(*modules)).blocks] == blocks
 
 
+def test_a_module_that_only_holds_lists_is_no_block() -> None:
+    made = graph("m.vit.embeddings.proj", "m.vit.layers.0.fc", "m.vit", "m.vit.layers.1.fc", "m")
+    labels = PrefixLabels(made)
+    assert [label.name for label in labels.blocks] == [
+        "m.vit.embeddings",
+        "m.vit.layers.0",
+        "m.vit.layers.1",
+    ]
+    assert block_of_each(made, labels) == [0, 1, 1, 2, 2]
+
+
+def test_weights_that_are_shared_do_not_change_the_order() -> None:
+    made = ModelGraph(
+        [
+            GraphNode("i", "Identity", ("layers.0.norm.weight",), ("layers.1.norm.weight",)),
+            GraphNode("c", "Conv", ("x", "stem.weight"), ("y",), "stem"),
+            GraphNode("a", "Norm", ("y", "layers.0.norm.weight"), ("z",), "layers.0.norm"),
+            GraphNode("b", "Norm", ("z", "layers.1.norm.weight"), ("out",), "layers.1.norm"),
+        ]
+    )
+    names = [label.name for label in PrefixLabels(made).blocks]
+    assert names == ["stem", "layers.0", "layers.1"]
+
+
+def test_equal_weights_that_are_stored_once_do_not_move_a_node() -> None:
+    made = ModelGraph(
+        [
+            GraphNode("a", "Add", ("x", "layers.0.q.bias"), ("y",), "layers.0.q"),
+            GraphNode("b", "Add", ("y", "layers.0.q.bias"), ("z",), "layers.1.v"),
+        ]
+    )
+    labels = PrefixLabels(made)
+    assert [module_of(made, place, labels) for place in (0, 1)] == ["layers.0.q", "layers.1.v"]
+    assert block_of_each(made, labels) == [0, 1]
+
+
 def test_a_model_without_names_is_one_block() -> None:
     nameless = graph("", "", "")
     labels = PrefixLabels(nameless)
