@@ -252,15 +252,16 @@ def _given_shape(
             example = ",".join("1" if isinstance(size, str) else str(size) for size in sizes)
             raise UserError(
                 f"its input {shown(name)} has the open size {shown(open_sizes[0])} in "
-                f"({', '.join(map(str, sizes))}); give all sizes, as in `shape` {name}={example}."
+                f"({', '.join(map(str, sizes))}); give all sizes, as in "
+                f"`shapes` {name}={example}."
             )
         return tuple(int(size) for size in sizes)
     if len(given) != len(sizes) or any(
         isinstance(size, int) and size != wanted for size, wanted in zip(sizes, given, strict=True)
     ):
         raise UserError(
-            f"its input {shown(name)} is of shape ({', '.join(map(str, sizes))}), and `shape` says "
-            f"({', '.join(map(str, given))}); only open sizes can be chosen."
+            f"its input {shown(name)} is of shape ({', '.join(map(str, sizes))}), and `shapes` "
+            f"says ({', '.join(map(str, given))}); only open sizes can be chosen."
         )
     return tuple(given)
 

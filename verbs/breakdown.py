@@ -129,7 +129,8 @@ def breakdown(
     runtime's profiler, which slows it down; they are scaled to the latency without it.
 
     Args:
-        models: One or several: names, spec files, Hugging Face folders or Specs.
+        models: One or several: names, spec files, folders, foreign models (docs/foreign.md) or
+            Specs.
         device: Only "cpu" tells nodes' times.
         backend: "onnxruntime", or "torch": PyTorch, eager.
         batch: Images a run.
@@ -162,7 +163,7 @@ def breakdown(
     from ..tables.setting import PartialSetting
 
     fetched(models, download)
-    specs = specs_of(models, shapes)
+    specs = specs_of(models, shapes, batch)
     asked = PartialSetting(
         device=device, batch=batch, threads=threads, dtype=dtype, backend=backend
     )

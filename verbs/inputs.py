@@ -51,7 +51,7 @@ def spec_of(model: Path | Spec, shapes: Shapes | None = None, batch: int = 1) ->
     spec = create_spec(text)
     if shapes:
         raise UserError(
-            f"`shape` is for foreign models, and '{text}' is of the family '{spec.family}'; take "
+            f"`shapes` is for foreign models, and '{text}' is of the family '{spec.family}'; take "
             "it away."
         )
     return spec

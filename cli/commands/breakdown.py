@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from ..options.download import download_option
+from ..options.shapes import shape_option
 from ..options.table_and_setting import check_picture, check_writable
 from ..output import json_option, note, print_json
 from ..reports.breakdown import print_breakdown, write_rows
@@ -21,7 +23,8 @@ from ..reports.breakdown import print_breakdown, write_rows
     "models",
     required=True,
     multiple=True,
-    help="A name (vitprof models), a spec's JSON file or a Hugging Face folder; may be repeated.",
+    help="A name (vitprof models), a spec's JSON file, a folder, an ONNX file or another foreign "
+    "model (docs/foreign.md); may be repeated.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Only cpu tells nodes' times.")
 @click.option(
@@ -90,6 +93,7 @@ from ..reports.breakdown import print_breakdown, write_rows
     type=click.Path(path_type=Path),
     help="Draw it (png, svg or pdf); with --nodes and one model, its blocks.",
 )
+@shape_option
 @download_option
 @json_option
 def breakdown(
@@ -107,6 +111,7 @@ def breakdown(
     nodes: bool,
     trace: Path | None,
     plot: Path | None,
+    shapes: Mapping[str, tuple[int, ...]] | None,
     download: bool,
     as_json: bool,
 ) -> int:
@@ -135,6 +140,7 @@ def breakdown(
         top=top,
         download=download,
         nodes=nodes or trace is not None,
+        shapes=shapes,
         progress=not as_json,
     )
     if csv_path:

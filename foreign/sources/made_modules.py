@@ -108,7 +108,7 @@ def _sizes(name: str, default: tuple[int, ...], shapes: Shapes | None) -> tuple[
     if not shapes:
         return default
     if len(shapes) > 1 or (name not in shapes and "x" not in shapes and "input" not in shapes):
-        raise UserError(f"`shape` names {', '.join(shapes)}; the model's input is {name}.")
+        raise UserError(f"`shapes` names {', '.join(shapes)}; the model's input is {name}.")
     return tuple(next(iter(shapes.values())))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from vitprof.profiler.breakdown.classes import CLASSES, MATMUL, MEMORY_BOUND
 
 pytestmark = pytest.mark.slow
@@ -102,6 +103,39 @@ def test_a_trace_alone_shows_no_nodes(run, tmp_path: Path) -> None:
     assert answer.code in (0, 1), answer.err
     assert len(answer.json["models"][0]["blocks"]) == 10
     assert (tmp_path / "trace.json").stat().st_size > 1000
+
+
+def open_file(path: Path) -> Path:
+    """Write an ONNX model of one matrix multiply and a softmax, whose rows are left open."""
+    weight = numpy_helper.from_array(np.ones((64, 64), dtype=np.float32), "fc.weight")
+    nodes = [
+        helper.make_node("MatMul", ["x", "fc.weight"], ["y"], name="/fc/MatMul"),
+        helper.make_node("Softmax", ["y"], ["out"], name="/act/Softmax"),
+    ]
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", 64]) for name in "xo"]
+    info[1].name = "out"
+    graph = helper.make_graph(nodes, "g", info[:1], info[1:], [weight])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+def test_a_foreign_file_is_broken_down_with_the_shape_it_leaves_open(run, tmp_path: Path) -> None:
+    file = open_file(tmp_path / "mine.onnx")
+    quick = ("--sessions", "1", "--runs", "3", "--warmup", "1", "--nodes", "--json")
+    answer = run("breakdown", "--model", file, *quick)
+    assert answer.code == 2
+    assert answer.is_one_sentence, answer.err
+    assert "--shape" in answer.err
+    answer = run("breakdown", "--model", file, "--shape", "x=128,64", "--batch", "128", *quick)
+    assert answer.code in (0, 1), answer.err
+    (one,) = answer.json["models"]
+    assert [(node["block"], node["from"]) for node in one["nodes"]] == [
+        ("fc", "/fc/MatMul"),
+        ("act", "/act/Softmax"),
+    ]
+    assert one["nodes"][0]["macs"] == 128 * 64 * 64
+    assert sum(node["ms"] for node in one["nodes"]) == pytest.approx(one["latency_ms"], rel=0.01)
 
 
 def test_pytorch_is_labelled_as_such(run) -> None:

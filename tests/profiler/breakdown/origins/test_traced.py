@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from vitprof.backends import OnnxRuntimeBackend
 from vitprof.backends.pytorch.backend import TorchBackend
-from vitprof.models import Block, Spec, create_spec
-from vitprof.models.families.foreign.spec import ForeignSpec
+from vitprof.foreign.open_model import open_model
+from vitprof.models import Spec, create_spec
 from vitprof.models.families.swin.spec import SwinSpec
 from vitprof.profiler.breakdown.breakdown import Breakdown
 from vitprof.profiler.breakdown.onnxruntime import profile_onnxruntime
-from vitprof.profiler.breakdown.origins.traced import (
-    UNATTRIBUTED,
-    trace_onnxruntime,
-    trace_torch,
-)
+from vitprof.profiler.breakdown.origins.traced import trace_onnxruntime, trace_torch
 from vitprof.profiler.breakdown.profile import Profile
 from vitprof.profiler.breakdown.pytorch import profile_torch_by_node
 from vitprof.profiler.target import Target
@@ -108,19 +105,6 @@ def test_nodes_carry_module_and_node_of_the_export() -> None:
     assert gemm.origin.block.name == "blocks.0.attention"
 
 
-class File:
-    """A foreign model's source: an ONNX model."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def onnx(self) -> bytes:
-        return self.data
-
-    def module(self) -> None:
-        return None
-
-
 def nameless_file() -> bytes:
     """Return convolution, ReLU, matrix multiply and Gelu in parts, whose nodes have no names."""
     rng = np.random.default_rng(0)
@@ -150,22 +134,38 @@ def nameless_file() -> bytes:
     return bytes(made.SerializeToString())
 
 
-class OfFile(Workshop):
-    """A workshop that has a foreign model's file, as it is."""
-
-    def build(self, subject: Any) -> bytes:
-        return bytes(subject.source.onnx())
+def opened(path: Path, data: bytes, shapes: Any = None) -> Spec:
+    path.write_bytes(data)
+    return open_model(str(path), shapes)
 
 
-def test_a_file_without_names_is_traced_to_its_nodes() -> None:
-    spec = ForeignSpec.of(
-        [Block.of("kernel_softmax", rows=1, columns=1)], name="x", source=File(nameless_file())
-    )
-    with OfFile(ORT) as workshop:
-        profile = profile_onnxruntime(workshop.artifact(spec), ORT.options, 0, 1)
-        origins = trace_onnxruntime(workshop, spec, profile.nodes).origins
-    found = {(node.op, one.node) for node, one in zip(profile.nodes, origins, strict=True)}
-    assert ("Conv", "Conv (node 0)") in found
-    assert ("Gemm", "MatMul (node 3)") in found
-    assert {one.block.name for one in origins} == {"model"}
-    assert UNATTRIBUTED not in {one.block for one in origins}
+def test_a_file_without_names_is_traced_to_its_nodes(tmp_path: Path) -> None:
+    found = traced(opened(tmp_path / "x.onnx", nameless_file()))
+    pairs = {(one.node.op, one.origin.node) for one in found.nodes if one.origin}
+    assert ("Conv", "Conv (node 0)") in pairs
+    assert ("Gemm", "MatMul (node 3)") in pairs
+    assert [block.label.name for block in found.blocks] == ["model"]
+    assert found.unattributed_share == 0
+
+
+@pytest.mark.parametrize("spec", models())
+def test_a_foreign_file_is_divided_by_the_lists_of_its_modules(spec: Spec, tmp_path: Path) -> None:
+    with Workshop(ORT) as workshop:
+        file = workshop.build(spec)
+    found = traced(opened(tmp_path / "x.onnx", file))
+    assert found.unattributed_share == 0
+    ours = {block.label.name for block in traced(spec).blocks}
+    if spec.family == "vit":
+        assert [block.label.name for block in found.blocks] == [
+            "patch_embed",
+            *(f"blocks.{layer}" for layer in range(4)),
+            "norm",
+            "head",
+        ]
+    elif spec.family != "bert":  # whose modules lose their path in the names of nodes
+        for block in found.blocks:
+            name = block.label.name  # a spec's block may be several modules, or part of one
+            assert any(
+                one.startswith(name) or name.startswith(one) for one in (*ours, "norm", "head")
+            )
+    assert sum(block.part.ms for block in found.blocks) == pytest.approx(found.latency_ms)
