@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 import torch
 import vitprof
 from safetensors.torch import load_file
-from vitprof.models import create_model
+from vitprof.models import ViTSpec, create_model
 from vitprof.models.weight_origins import weight_origins
+from vitprof.spaces.vit import ViTSlabs
+from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.verbs.handed_back import hand_back, is_foreign
 
 # Runs the loader where importing vitprof raises ImportError.
@@ -130,6 +133,47 @@ def test_pruned_heads_are_handed_back(from_transformers, tmp_path) -> None:
     assert not is_foreign(folder)
     assert "loader" not in again.report()
     assert not (again.levels[-1].path / "load.py").exists()
+
+
+@pytest.mark.slow
+def test_an_id_in_the_cache_is_pruned_and_handed_back(
+    from_transformers, tmp_path, monkeypatch
+) -> None:
+    revision = "0" * 40
+    home = tmp_path / "hub" / "models--someone--digits-vit"
+    (home / "refs").mkdir(parents=True)
+    (home / "refs" / "main").write_text(revision)
+    shutil.copytree(from_transformers, home / "snapshots" / revision)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    spec = vitprof.create_spec("someone/digits-vit")
+    assert spec.name == "digits-vit"
+    run = vitprof.prune(
+        "someone/digits-vit",
+        table_of(spec),
+        target="0.8x",
+        data="digits",
+        out=tmp_path / "out",
+        method="optin",
+        score_images=8,
+        reconstruct=20,
+        groups="heads=1,mlp=8",
+    )
+    folder = run.best.path
+    assert run.best.spec.params < spec.params
+    assert json.loads((folder / "report.json").read_text())["loader"] == run.best.loader
+    images = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
+    expected = create_model(folder, checkpoint=folder)(torch.from_numpy(images)).detach().numpy()
+    np.testing.assert_allclose(outputs_alone(folder, images), expected, atol=1e-5)
+
+
+def table_of(spec: ViTSpec) -> LatencyTable:
+    """Return a table of the spec and everything narrower, as fast as its MACs."""
+    rows = []
+    for block in dict.fromkeys(ViTSlabs.covering(spec).with_merging().blocks()):
+        ms = block.macs / 1e6 + 0.01
+        figures = ("latency_ms", "low_ms", "high_ms", "min_ms", "p10_ms", "p90_ms", "p99_ms")
+        rows.append(Row(block, **dict.fromkeys(figures, ms), session_ms=(ms,) * 3, samples=9))
+    return LatencyTable(rows, Setting("cpu", "onnxruntime", "CPUExecutionProvider"))
 
 
 def test_what_torch_cannot_export_is_a_warning(
