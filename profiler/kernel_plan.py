@@ -33,7 +33,16 @@ def kernels_of_models(models: Sequence[ForeignSpec], points: int | None = None) 
             share = count * guessed_ms(block) / total
             weights[block] = weights.get(block, 0.0) + share
     ordered = sorted(weights, key=lambda block: -weights[block])
-    return _different(ordered, weights)[: points or MOST_KERNELS]
+    chosen = _different(ordered, weights)
+    most = points or MOST_KERNELS
+    if len(chosen) <= most:
+        return chosen
+    # No op may be lost to the limit: a kernel without any of its op has no price.
+    firsts = list({block.op: block for block in reversed(chosen)}.values())
+    kept = set(firsts[-most:]) | set(chosen[: max(most - len(firsts), 0)])
+    rest = [block for block in chosen if block not in kept]
+    kept |= set(rest[: most - len(kept)])
+    return [block for block in chosen if block in kept]
 
 
 def _different(ordered: Iterable[Block], weights: dict[Block, float]) -> list[Block]:

@@ -38,6 +38,11 @@ def is_kernel(block: Block) -> bool:
     return block.definition.scattered is not None
 
 
+def is_kernels(subject: Subject) -> bool:
+    """Whether what is run is a kernel, once or repeated: it is built where it runs."""
+    return not isinstance(subject, Spec) and is_kernel(subject[0])
+
+
 def guessed_ms(block: Block) -> float:
     """Return about what a block takes on one core, before anything is measured."""
     return block.macs / _SLOW_MACS_PER_MS + block.bytes() / _SLOW_BYTES_PER_MS + _LEAST_MS

@@ -25,7 +25,7 @@ from ..foreign.onnx_kernel import kernel_model
 from ..models import Block, Spec, create_block, create_model
 from ..models.families.foreign.spec import ForeignSpec
 from .channels_per_block import channels_per_block
-from .plan import Subject, is_kernel
+from .plan import Subject, is_kernels
 from .target import Target
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Workshop:
         try:
             if isinstance(subject, ForeignSpec):
                 return self._foreign(subject)
-            if not isinstance(subject, Spec) and is_kernel(subject[0]):
+            if not isinstance(subject, Spec) and is_kernels(subject):
                 return self._kernels(subject)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -186,7 +186,7 @@ class Workshop:
 
     def _plain(self, subject: Subject) -> bytes:
         """Return the subject's artifact as it was built, here or elsewhere."""
-        if self._from_elsewhere is not None:
+        if self._from_elsewhere is not None and not is_kernels(subject):
             return self._checked_artifact(self._from_elsewhere, subject)
         return self.build(subject)
 

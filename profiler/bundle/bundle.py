@@ -20,7 +20,7 @@ from ...progress import OnProgress, no_progress
 from ...results import Result
 from ...tables import Setting
 from ...tables.setting import SETTING_COLUMNS
-from ..plan import Plan, Subject
+from ..plan import Plan, Subject, is_kernels
 from ..sampling.reference import choose_references, subject_of
 from ..target import Target, kept_device, target_of
 from ..workshop import Artifact, CannotBuildError, Workshop
@@ -115,6 +115,8 @@ def build_bundle(
         compiler = _Compiler(Workshop(target), add)
         for nth, point in enumerate(plan.points, start=1):
             for part in point.parts:
+                if is_kernels(part.subject):
+                    continue  # made of its dims alone, by the runtime that runs it
                 if part.subject not in made:
                     made[part.subject] = compiler.compiled(part.subject)
                 one = made[part.subject]

@@ -20,7 +20,7 @@ from ...models.json_object import read_json_object
 from ...tables import Setting
 from ...tables.row import CONTEXTS, Context
 from ...tables.setting import SETTING_COLUMNS
-from ..plan import Plan, Point, Subject
+from ..plan import Plan, Point, Subject, is_kernels
 from .manifest import FORMAT, FORMAT_VERSION, Manifest, Stored
 from .zip_file import LARGEST_ARTIFACT, MOST_ARTIFACTS, is_artifact
 
@@ -96,7 +96,7 @@ def _check_parts(manifest: Manifest) -> None:
         raise UserError("a point stands twice; build the bundle again.")
     needed = {part.subject: point for point in manifest.plan.points for part in point.parts}
     for subject, point in needed.items():
-        if subject not in manifest.artifacts:
+        if subject not in manifest.artifacts and not is_kernels(subject):
             raise UserError(
                 f"a part of {point} has no artifact; it was built by vitprof {manifest.vitprof}, "
                 f"and this is {__version__}: build it again."
