@@ -42,6 +42,8 @@ def test_an_answer_shows_itself(table, tmp_path: Path) -> None:
         "offset_ms",
         "how",
         "missing",
+        "unknown",
+        "priced",
         "setting",
         "at",
         "undisturbed_ms",
