@@ -33,7 +33,9 @@ SECTIONS: dict[str, dict[str, Listed]] = {
             "Time fused against plain attention: training steps and inference, of a model and a "
             "block."
         ),
-        "breakdown": Listed("Divide the run time of whole models by class of operation, and by block and node."),
+        "breakdown": Listed(
+            "Divide the run time of whole models by class of operation, and by block and node."
+        ),
     },
     "Ask a table": {
         "predict": Listed("Predict a model's latency from a table, and say where it goes."),

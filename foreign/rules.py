@@ -6,8 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# The version whose rewriting of graphs `fusion/` has; another one may fuse otherwise.
+RUNTIME = "1.31"
 # AVX-512; 8 with AVX2 and on ARM.
 CHANNELS_PER_BLOCK = 16
+
+
+def version_warning(runtime: object, source: str) -> str | None:
+    """Return a sentence where a table's kernels are of another version than the rules here.
+
+    `runtime` is what the table's environment says of its runtime. None where both agree.
+    """
+    version = runtime.get("onnxruntime") if isinstance(runtime, Mapping) else None
+    if version is None or str(version).startswith(f"{RUNTIME}."):
+        return None
+    return (
+        f"{source} has kernels of onnxruntime {version}, and graphs are fused here as onnxruntime "
+        f"{RUNTIME} does it: the answer may be off; measure the kernels with {RUNTIME}."
+    )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..notes import warn
 
 if TYPE_CHECKING:
     from ..models import Spec
@@ -80,7 +81,11 @@ def priced_spec(
     if not isinstance(spec, ForeignSpec):
         return spec, ()
     from ..foreign.priced import priced
+    from ..foreign.rules import version_warning
 
+    warning = version_warning(table.environment.get("runtime"), table.source)
+    if warning is not None:
+        warn(f"warning: {warning}")
     return priced(spec, table.ops, table.header.observed or {}, partial)
 
 
