@@ -1,38 +1,54 @@
 """A foreign model in a .pt2 file, as torch.export.save writes it.
 
-Such an archive may hold pickles, and torch.export.load would run them. So each of its entries is
-looked at first: only what torch loads as plain weights is let through.
+torch.export.load can be made to run code: by pickles, by objects of other kinds, by symbolic sizes
+and guards (which it evaluates), by names (which it writes into Python code), and by operators that
+are not PyTorch's own. So an archive may hold only what a program of fixed shapes and plain tensors
+holds, and a copy of just these entries is what is loaded.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import UserError
 from ...models.checks import shown
 from .module_source import ModuleSource
 
-LARGEST_ARCHIVE = 16 * 2**30
+# It is read into memory.
+LARGEST_ARCHIVE = 4 * 2**30
+_TENSOR = re.compile(r"(weight|tensor)_\d+")
+_ENTRY = re.compile(
+    r"data/weights/(weight_\d+|model_weights_config\.json)"
+    r"|data/constants/(tensor_\d+|model_constants_config\.json)"
+    r"|data/sample_inputs/model\.pt|models/model\.json"
+    r"|archive_format|archive_version|byteorder|\.data/(version|serialization_id)"
+)
+_OPERATOR = re.compile(
+    r"torch\.ops\.(aten|prim|prims|higher_order)\.\w+(\.\w+)?|_operator\.getitem"
+)
+# Reads, and may make, a file.
+_REFUSED = "torch.ops.aten.from_file"
 
 
 def exported_source(path: Path) -> ModuleSource:
     """Return the model of a .pt2 file, with its weights and its example inputs.
 
-    Raises UserError for a file that is none, that holds pickles of anything but tensors, and that
-    has no example inputs.
+    Raises UserError for a file that is none, that holds what loading could run, and that has no
+    example inputs.
     """
     import torch
 
     if not path.is_file():
         raise UserError(f"there is no file {shown(str(path))}; check the path.")
-    _check(path)
+    archive = _checked(path)
     try:
-        program = torch.export.load(path)
+        program = torch.export.load(archive)
         module = _in_one_mode(program.module())
         given = program.example_inputs
     except Exception as error:  # whatever torch raises for a damaged archive
@@ -53,54 +69,91 @@ def _in_one_mode(module: Any) -> Any:
     return module
 
 
-def _check(path: Path) -> None:
-    """Raise UserError unless every entry of the archive is text or loads as plain tensors."""
-    import torch
-
+def _checked(path: Path) -> io.BytesIO:
+    """Return a copy of the archive; raises UserError unless loading it runs nothing."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > LARGEST_ARCHIVE:
                 raise UserError(f"'{path}' unpacks to more than {LARGEST_ARCHIVE} bytes.")
-            pickled = set(_pickled(archive, entries))
-            for entry in entries:
-                name = entry.filename
-                if name in pickled or name.endswith((".pt", ".pkl")):
-                    torch.load(io.BytesIO(archive.read(name)), weights_only=True)
-                elif "custom_obj" in name or "script_object" in name:
-                    raise UserError(
-                        f"'{path}' holds an object of its own ({shown(name)}), which loading would "
-                        "run; this is refused."
-                    )
+            _check_names(path, [entry.filename for entry in entries])
+            found = {_within(entry.filename): archive.read(entry) for entry in entries}
     except UserError:
         raise
-    except zipfile.BadZipFile:
+    except Exception:  # whatever zipfile raises for a damaged archive
         raise UserError(f"'{path}' is no .pt2 archive, or it is cut short.") from None
+    try:
+        _check_contents(path, found)
+    except UserError:
+        raise
     except Exception as error:  # torch refuses what is not plain weights
         words = " ".join(str(error).split())[:120] or type(error).__name__
         raise UserError(
             f"'{path}' holds more than plain tensors ({words}), which loading would run; this is "
             "refused."
         ) from None
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as archive:
+        for name, data in found.items():
+            archive.writestr(f"model/{name}", data)
+    copy.seek(0)
+    return copy
 
 
-def _pickled(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Iterator[str]:
-    """Yield the entries that the archive itself says are pickles."""
-    for entry in entries:
-        if not entry.filename.endswith("_config.json"):
-            continue
-        folder = entry.filename.rpartition("/")[0]
-        for payload in _payloads(json.loads(archive.read(entry.filename))):
-            if payload.get("use_pickle"):
-                yield f"{folder}/{payload.get('path_name')}"
+def _within(name: str) -> str:
+    """Return an entry's name within the one folder that an archive has."""
+    return name.partition("/")[2]
 
 
-def _payloads(value: Any) -> Iterator[dict[str, Any]]:
+def _check_names(path: Path, names: list[str]) -> None:
+    for name in names:
+        if not _ENTRY.fullmatch(_within(name)):
+            raise UserError(
+                f"'{path}' holds {shown(name)}, which a program of plain tensors does not; this is "
+                "refused."
+            )
+    if len({_within(name) for name in names}) < len(names):
+        raise UserError(f"'{path}' holds an entry twice; export the program again.")
+
+
+def _check_contents(path: Path, found: dict[str, bytes]) -> None:
+    import torch
+
+    if "models/model.json" not in found:
+        raise UserError(f"'{path}' holds no exported program; export it by torch.export.save.")
+    for name, data in found.items():
+        if name.endswith(".pt"):
+            torch.load(io.BytesIO(data), weights_only=True)
+        elif name.endswith("_config.json"):
+            folder = PurePosixPath(name).parent
+            for payload in json.loads(data)["config"].values():
+                of_tensor = payload["path_name"]
+                if not _TENSOR.fullmatch(of_tensor):
+                    raise UserError(f"'{path}' holds {shown(of_tensor)}, no tensor; refused.")
+                if payload.get("use_pickle"):
+                    torch.load(io.BytesIO(found[f"{folder}/{of_tensor}"]), weights_only=True)
+    for key, value in _fields(json.loads(found["models/model.json"])):
+        _check_field(path, key, value)
+
+
+def _check_field(path: Path, key: str, value: Any) -> None:
+    if key in {"expr_str", "guards_code"} and value:
+        raise UserError(f"'{path}' has sizes that are open; export it with fixed shapes.")
+    is_operator = key in {"target", "as_operator"}
+    if is_operator and (not _OPERATOR.fullmatch(value) or value.startswith(_REFUSED)):
+        raise UserError(
+            f"'{path}' uses the operator {shown(value)}, not one of PyTorch's own; this is refused."
+        )
+    if key in {"name", "as_name"} and value and not value.isidentifier():
+        raise UserError(f"'{path}' names a value {shown(value)}, which is no name; refused.")
+
+
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every key of a JSON value with what it has."""
     if isinstance(value, dict):
-        if "path_name" in value:
-            yield value
+        yield from value.items()
         for inner in value.values():
-            yield from _payloads(inner)
+            yield from _fields(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _payloads(inner)
+            yield from _fields(inner)

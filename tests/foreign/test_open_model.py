@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -122,6 +123,52 @@ def test_pickles_in_a_program_are_not_run(tmp_path: Path) -> None:
     assert replaced
     with pytest.raises(UserError, match="more than plain tensors"):
         open_model(str(hostile))
+    assert not canary.exists()
+
+
+def changed(sound: Path, path: Path, part: str, old: str, new: str) -> Path:
+    """Write a program again with a text in one entry changed."""
+    done = 0
+    with zipfile.ZipFile(sound) as given, zipfile.ZipFile(path, "w") as made:
+        for entry in given.infolist():
+            data = given.read(entry.filename)
+            if entry.filename.endswith(part):
+                done += data.count(old.encode())
+                data = data.replace(old.encode(), new.encode())
+            made.writestr(entry.filename, data)
+    assert done
+    return path
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new", "words"),
+    [
+        ("model.json", "torch.ops.aten.relu.default", "torch.ops.load_library", "operator"),
+        ("model.json", "torch.ops.aten.relu.default", "torch.hub.load", "operator"),
+        ("model.json", '"guards_code": []', '"guards_code": ["print(1)"]', "fixed shapes"),
+        ("model.json", '"name": "relu"', '"name": "relu\\nprint(1)"', "no name"),
+        ("constants_config.json", "{}", '{"x": {"path_name": "opaque_obj_0"}}', "no tensor"),
+    ],
+)
+def test_programs_that_could_run_code_are_refused(
+    tmp_path: Path, part: str, old: str, new: str, words: str
+) -> None:
+    sound = saved(Net(), tmp_path / "sound.pt2", torch.randn(1, 3, 32, 32))
+    with pytest.raises(UserError, match=words):
+        open_model(str(changed(sound, tmp_path / "hostile.pt2", part, old, new)))
+
+
+def test_objects_and_pickles_of_the_older_format_are_not_run(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    sound = saved(Net(), tmp_path / "sound.pt2", torch.randn(1, 3, 32, 32))
+    data = pickle.dumps(Runs(str(canary)))
+    for entry in ("sound/data/constants/opaque_obj_0", "serialized_state_dict.json"):
+        hostile = tmp_path / "hostile.pt2"
+        hostile.write_bytes(sound.read_bytes())
+        with zipfile.ZipFile(hostile, "a") as made:
+            made.writestr(entry, data)
+        with pytest.raises(UserError, match="does not; this is refused"):
+            open_model(str(hostile))
     assert not canary.exists()
 
 
