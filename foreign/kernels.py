@@ -21,17 +21,29 @@ LARGEST_RUN = 1_000_000
 class Kernel:
     """A fused node: what it is priced as, and the nodes of the file it stands for.
 
-    `block` is None for an operation that no kernel stands for; `op` is the operation's name.
+    `block` is None for an operation that no kernel stands for; `op` is the operation's name. One
+    that is `idle` computes nothing: it moves a tensor between layouts, views it under another
+    shape, or pads it by nothing.
     """
 
     op: str
     block: Block | None
     covers: tuple[str, ...]
+    idle: bool = False
 
 
 def kernels_of(graph: Graph, nodes: Sequence[Node]) -> list[Kernel]:
     """Return the kernel of each fused node (`fusion.fused`), in the order they run."""
-    return [Kernel(node.op, _block_of(graph, node), node.covers) for node in nodes]
+    return [
+        Kernel(node.op, _block_of(graph, node), node.covers, _is_idle(graph, node))
+        for node in nodes
+    ]
+
+
+def _is_idle(graph: Graph, node: Node) -> bool:
+    if node.op == "Pad":
+        return graph.shape(node.inputs[0]) == graph.shape(node.output)
+    return not node.covers or node.op in VIEWS
 
 
 def _block_of(graph: Graph, node: Node) -> Block | None:
@@ -151,13 +163,18 @@ def _layer_norm(graph: Graph, node: Node) -> Block | None:
 
 def _softmax(graph: Graph, node: Node) -> Block | None:
     shape = graph.shape(node.output)
-    columns = shape[int(node.attributes.get("axis", -1)) % len(shape)]
-    return Block.of("kernel_softmax", rows=math.prod(shape) // columns, columns=columns)
+    axis = int(node.attributes.get("axis", -1)) % len(shape)
+    columns, inner = shape[axis], math.prod(shape[axis + 1 :])
+    rows = math.prod(shape) // (columns * inner)
+    return Block.of("kernel_softmax", rows=rows, columns=columns, inner=inner)
 
 
 def _normalization(function: str) -> Callable[[Graph, Node], Block | None]:
     def make(graph: Graph, node: Node) -> Block | None:
         shape = graph.shape(node.output)
+        if function == "batch" and len(shape) == 2:
+            code = function_code("kernel_normalization", "batch_of_columns")
+            return Block.of("kernel_normalization", rows=shape[1], columns=shape[0], function=code)
         rows = math.prod(shape[:2])
         return Block.of(
             "kernel_normalization",
@@ -220,6 +237,7 @@ def _balanced(size: int) -> tuple[int, int]:
 def _transpose(graph: Graph, node: Node) -> Block | None:
     given = graph.shape(node.inputs[0])
     order = [int(axis) for axis in node.attributes.get("perm", reversed(range(len(given))))]
+    is_quick = _moves_one_axis(order)
     sizes, order = _merged(given, order)
     if order == sorted(order):
         return _view(graph, node)
@@ -235,8 +253,17 @@ def _transpose(graph: Graph, node: Node) -> Block | None:
         columns,
         matrices=matrices,
         inner=inner,
-        swaps=1 if len(order) == 2 else 2,
+        swaps=1 if is_quick and len(order) == 2 else 2,
     )
+
+
+def _moves_one_axis(order: Sequence[int]) -> bool:
+    """Whether all axes but one keep their order."""
+    for axis in order:
+        others = [one for one in order if one != axis]
+        if others == sorted(others):
+            return True
+    return False
 
 
 def _merged(shape: tuple[int, ...], order: Sequence[int]) -> tuple[list[int], list[int]]:

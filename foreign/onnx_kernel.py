@@ -197,12 +197,16 @@ def _layer_norm(model: _Model, d: Dims) -> Sequence[str]:
 
 
 def _softmax(model: _Model, d: Dims) -> Sequence[str]:
-    return model.node("Softmax", model.given(d["rows"], d["columns"]), axis=-1)
+    if d["inner"] == 1:
+        return model.node("Softmax", model.given(d["rows"], d["columns"]), axis=-1)
+    x = model.given(d["rows"], d["columns"], d["inner"])
+    return model.node("Softmax", x, axis=1)
 
 
 def _normalization(model: _Model, d: Dims) -> Sequence[str]:
     function = function_name("kernel_normalization", d)
-    x = model.given(1, d["rows"], d["columns"])
+    flat = function == "batch_of_columns"
+    x = model.given(d["columns"], d["rows"]) if flat else model.given(1, d["rows"], d["columns"])
     if function == "rms":
         return model.node("LpNormalization", x, axis=-1, p=2)
     scales = model.weights(d["rows"]), model.weights(d["rows"], name="b")
@@ -378,7 +382,9 @@ _REDUCTIONS = {
 
 
 def _reduce(model: _Model, d: Dims) -> Sequence[str]:
-    x = model.given(d["rows"], d["columns"], d["inner"])
+    # A last axis of one value would lead to another loop.
+    inner = () if d["inner"] == 1 else (d["inner"],)
+    x = model.given(d["rows"], d["columns"], *inner)
     function = function_name("kernel_reduce", d)
     if function == "argmax":
         return model.node("ArgMax", x, axis=1)

@@ -76,6 +76,11 @@ class Spec(ABC):
         return sum(block.params for block in self.blocks())
 
     @property
+    def line_family(self) -> str:
+        """The family whose line from blocks to whole models is this one's."""
+        return self.family
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the model's input for one image or text, without the batch axis."""
         return self.blocks()[0].input_shape

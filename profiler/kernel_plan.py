@@ -178,7 +178,9 @@ def _of_tokens(rows: int, width: int) -> list[Block]:
     found += [
         Block.of("kernel_layer_norm", rows=rows, columns=width, added=added) for added in (1, 2)
     ]
-    found.append(Block.of("kernel_softmax", rows=heads * min(rows, 784), columns=keys))
+    softmax = {"rows": heads * min(rows, 784), "columns": keys}
+    found.append(Block.of("kernel_softmax", **softmax, inner=1))
+    found.append(Block.of("kernel_softmax", rows=heads, columns=keys, inner=32))
     size = rows * width
     columns = math.gcd(size, 1024)
     balanced = {"rows": size // columns, "columns": columns}

@@ -29,7 +29,9 @@ def influences(table: LatencyTable, specs: Sequence[Spec]) -> dict[object, float
             blocks = table.predict(spec, calibrated=False).by_block
         except UserError:
             continue
-        covered.setdefault(spec.family, []).append(LoneBlocks.of((p.block, p.ms) for p in blocks))
+        covered.setdefault(spec.line_family, []).append(
+            LoneBlocks.of((p.block, p.ms) for p in blocks)
+        )
         whole = sum(part.ms for part in blocks)
         for key, ms in _leaning(table, [part.block for part in blocks]).items():
             total[key] = total.get(key, 0.0) + (ms / whole) ** 2
@@ -71,7 +73,11 @@ def _of_models(
     keys, lone, measured = [], [], []
     for row in table.model_rows:
         subject = row.subject
-        if row.verdict == "failed" or not isinstance(subject, Spec) or subject.family != family:
+        if (
+            row.verdict == "failed"
+            or not isinstance(subject, Spec)
+            or subject.line_family != family
+        ):
             continue
         try:
             blocks = table.predict(subject, calibrated=False).by_block

@@ -382,7 +382,7 @@ class LatencyTable(Result):
         if self.header.imported:
             tools = dict.fromkeys(str(origin.get("tool")) for origin in self.header.imported)
             how += f" by another tool (imported from {', '.join(tools)})"
-        line = self.calibrations.get(spec.family) if calibrated else None
+        line = self.calibrations.get(spec.line_family) if calibrated else None
         offset = 0.0
         if line is not None:
             lone = LoneBlocks.of((part.block, part.ms) for part in parts)
@@ -464,7 +464,7 @@ class LatencyTable(Result):
                 continue
             for start in range(0, len(positions), LISTED_AT_ONCE):
                 part = positions[start : start + LISTED_AT_ONCE]
-                family = specs[part[0]].family
+                family = specs[part[0]].line_family
                 blocks = [specs[i].blocks() for i in part]
                 total[part] = self.parts_ms(blocks, family, extrapolate) + self.offset_ms(family)
         return total

@@ -38,7 +38,8 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "kernel_reduce": ("mean", "sum", "max", "min", "l2", "l1", "prod", "argmax", "cumsum"),
     "kernel_resize": ("nearest", "linear", "cubic"),
     "kernel_reorder": ("to_blocks", "from_blocks"),
-    "kernel_normalization": ("batch", "instance", "rms"),
+    # The batch norm of a matrix, a channel a column, is another loop than that of maps.
+    "kernel_normalization": ("batch", "instance", "rms", "batch_of_columns"),
 }
 
 
@@ -144,14 +145,15 @@ LAYER_NORM = Op(
     check=_Choices("kernel_layer_norm", added=2),
     scattered=_rows_and_columns,
 )
+# rows x columns x inner, over the columns; inner above 1 where these are no last axis.
 SOFTMAX = Op(
     "kernel_softmax",
-    ("rows", "columns"),
+    ("rows", "columns", "inner"),
     _nothing,
     _nothing,
-    _rows_and_columns,
-    _rows_and_columns,
-    scattered=_rows_and_columns,
+    lambda d: (d["rows"], d["columns"], d["inner"]),
+    lambda d: (d["rows"], d["columns"], d["inner"]),
+    scattered=lambda d: (d["rows"] * d["inner"], d["columns"], d["inner"]),
 )
 NORMALIZATION = Op(
     "kernel_normalization",
@@ -185,8 +187,9 @@ ELEMENTWISE = Op(
         else (d["rows"] * d["columns"], 64)
     ),
 )
-# `matrices` times: rows x columns swapped, of runs of `inner` values. `swaps` above 1 marks an
-# order that is no single swap.
+# `matrices` times: rows x columns swapped, of runs of `inner` values. With `swaps` 1 a single axis
+# is moved past others, for which the runtime has quick loops; all else is 2, and an axis of one
+# value counts.
 TRANSPOSE = Op(
     "kernel_transpose",
     ("matrices", "rows", "columns", "inner", "swaps"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 
 from ...models import Block, Spec
+from ...models.families.foreign.spec import ForeignSpec
 from ...tables.references import Reference, References
 from ..plan import Plan, Subject
 
@@ -43,7 +44,8 @@ def choose_references(plan: Plan, batch: int = 1) -> References:
         return References(chosen, chosen)
     tokens = max(1, round(TOKENS / batch))
     standard = Block.of("mlp", **{**STANDARD.as_dict(), "tokens": tokens})
-    models = [one for one in subjects if isinstance(one, Spec)]
+    # A foreign model is known by its parts once the table is read: it could not be run again.
+    models = [one for one in subjects if isinstance(one, Spec) and not isinstance(one, ForeignSpec)]
     if mlps or not models:
         return References(standard, standard)
     return References(standard, min(models, key=lambda one: abs(batch * one.macs - STANDARD.macs)))

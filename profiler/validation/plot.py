@@ -21,6 +21,7 @@ NAMES = {
     "naive_sum": "sum of lone blocks",
     "macs_line": "a·MACs + b",
     "macs_blocks_line": "a·MACs + b·blocks + c",
+    "macs_activations_line": "a·MACs + b·activations + c",
     "operator_model": "operator model (AutoViT Eq. 6)",
     "mlp": "MLP (HAT)",
     "random_forest": "random forest",

@@ -33,7 +33,7 @@ def calibrated(table: T) -> T:
             parts = table.predict(row.subject, calibrated=False).by_block
         except UserError:
             continue
-        family = row.subject.family
+        family = row.subject.line_family
         models.setdefault(family, []).append(LoneBlocks.of((part.block, part.ms) for part in parts))
         measured.setdefault(family, []).append(row.latency_ms)
         sessions.setdefault(family, []).append(row.sessions)

@@ -46,6 +46,6 @@ def arrays_of_vits(specs: Sequence[ViTSpec]) -> BlockArrays:
 def _kind(spec: Spec) -> tuple[object, ...]:
     """Return what specs that are predicted together share: the family, and a ViT's frame."""
     if type(spec) is not ViTSpec or any(spec.merges):
-        return (spec.family,)
+        return (spec.line_family,)
     frame = (spec.resolution, spec.patch, spec.in_channels, spec.classes, spec.prefix)
     return (spec.family, *frame, spec.classifier_heads)

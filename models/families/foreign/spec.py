@@ -16,6 +16,7 @@ from ...checks import (
     shown,
 )
 from ...spec import Spec
+from ..registry import BUILT_IN, find_of
 
 NO_BLOCKS: Mapping[str, Any] = {}
 # A large model has some thousands of nodes.
@@ -64,6 +65,17 @@ class ForeignSpec(Spec):
     def batch(self) -> int:
         """Images or texts of one run: the first size of the first input."""
         return self.inputs[0][1][0] if self.inputs and self.inputs[0][1] else 1
+
+    @property
+    def line_family(self) -> str:
+        """The family that all parts are blocks of, where it is one: then this is a model of it.
+
+        Others use blocks of Vision Transformers beside their own.
+        """
+        of_op = {op.name: name for name in BUILT_IN for op in find_of(name, "ops")}
+        found = {of_op.get(block.op, self.family) for block, _ in self.parts}
+        own = found - {"vit"} or found
+        return own.pop() if len(own) == 1 else self.family
 
     @property
     def input_shape(self) -> tuple[int, ...]:
