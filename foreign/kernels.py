@@ -166,7 +166,8 @@ def _softmax(graph: Graph, node: Node) -> Block | None:
     axis = int(node.attributes.get("axis", -1)) % len(shape)
     columns, inner = shape[axis], math.prod(shape[axis + 1 :])
     rows = math.prod(shape) // (columns * inner)
-    return Block.of("kernel_softmax", rows=rows, columns=columns, inner=inner)
+    swaps = 2 if sum(size > 1 for size in shape[axis + 1 :]) > 1 else 1
+    return Block.of("kernel_softmax", rows=rows, columns=columns, inner=inner, swaps=swaps)
 
 
 def _normalization(function: str) -> Callable[[Graph, Node], Block | None]:

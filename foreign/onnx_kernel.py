@@ -199,7 +199,11 @@ def _layer_norm(model: _Model, d: Dims) -> Sequence[str]:
 def _softmax(model: _Model, d: Dims) -> Sequence[str]:
     if d["inner"] == 1:
         return model.node("Softmax", model.given(d["rows"], d["columns"]), axis=-1)
-    x = model.given(d["rows"], d["columns"], d["inner"])
+    inner: tuple[int, ...] = (d["inner"],)
+    if d["swaps"] == 2:
+        part = _divisor_near_root(d["inner"])
+        inner = (part, d["inner"] // part)
+    x = model.given(d["rows"], d["columns"], *inner)
     return model.node("Softmax", x, axis=1)
 
 

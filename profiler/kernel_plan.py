@@ -73,6 +73,27 @@ def _place(block: Block) -> np.ndarray:
     return np.log(np.array(place(block.as_dict()), dtype=float))
 
 
+def odd_convolutions() -> list[Block]:
+    """Return convolutions that every table of kernels has, for few models do.
+
+    With channels that do not fit the runtime's layout, and with each activation.
+    """
+    found = []
+    for side, width in ((56, 38), (28, 50), (14, 90), (7, 174)):
+        found += [
+            _conv(side, width, 4 * width, 1, 1),
+            _conv(side, 4 * width, width, 1, 1),
+            *(_conv(side, width, width, taps, 1, groups=width) for taps in (3, 5)),
+            _conv(side, width, width, 3, 2, groups=width),
+            _conv(side, width, width, 3, 1),
+        ]
+    for side, width in ((112, 32), (28, 96), (7, 320)):
+        for fused in FUSED[1:]:
+            found.append(_conv(side, width, 3 * width, 1, 1, fused=fused))
+            found.append(_conv(side, width, width, 3, 1, groups=width, fused=fused))
+    return list(dict.fromkeys(found))
+
+
 def default_kernels() -> list[Block]:
     """Return kernels such as image models of 224 pixels have, for tables without a model at hand.
 
@@ -89,7 +110,7 @@ def default_kernels() -> list[Block]:
     found += [_conv(14, 3, out, 16, 16) for out in (192, 384, 768)]
     found += [Block.of("kernel_matmul", rows=1, columns=1000, inner=n, fused=1) for n in _HEADS]
     found.append(Block.of("kernel_view", rows=1))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *odd_convolutions()]))
 
 
 _STAGES = {
@@ -179,8 +200,8 @@ def _of_tokens(rows: int, width: int) -> list[Block]:
         Block.of("kernel_layer_norm", rows=rows, columns=width, added=added) for added in (1, 2)
     ]
     softmax = {"rows": heads * min(rows, 784), "columns": keys}
-    found.append(Block.of("kernel_softmax", **softmax, inner=1))
-    found.append(Block.of("kernel_softmax", rows=heads, columns=keys, inner=32))
+    found.append(Block.of("kernel_softmax", **softmax, inner=1, swaps=1))
+    found.append(Block.of("kernel_softmax", rows=heads, columns=keys, inner=32, swaps=1))
     size = rows * width
     columns = math.gcd(size, 1024)
     balanced = {"rows": size // columns, "columns": columns}

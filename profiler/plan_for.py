@@ -11,7 +11,7 @@ from ..errors import UserError, did_you_mean
 from ..models import Block, Spec
 from ..models.families.foreign.spec import ForeignSpec
 from ..tables.row import Context
-from .kernel_plan import default_kernels, kernels_of_models
+from .kernel_plan import default_kernels, kernels_of_models, odd_convolutions
 from .plan import Plan
 from .refinement import Refinement
 
@@ -68,6 +68,8 @@ def plan_for_models(
     in_context = context_of(context)
     foreign = [one for one in dict.fromkeys(models) if isinstance(one, ForeignSpec)]
     blocks: list[Block] = kernels_of_models(foreign, points)
+    if foreign and points is None:
+        blocks += odd_convolutions()
     whole: list[Spec] = list(foreign[:whole_models])
     standing: list[Spec] = list(foreign[:REPRESENTATIVES])
     families: dict[str, list[Spec]] = {}

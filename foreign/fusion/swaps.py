@@ -42,12 +42,14 @@ def _behind_split(graph: Graph, swap: Node, split: Node) -> None:
 
 
 def _joined(graph: Graph, output: str) -> None:
-    """Make one transpose of a part's and of one that follows, maybe behind a squeeze."""
+    """Make one transpose of a part's and of one that follows, behind a squeeze or a softmax."""
     swap = graph.maker(output)
     if swap is None or swap.op != "Transpose":
         return
     squeeze = only_reader(graph, swap, "Squeeze")
     last = squeeze if squeeze is not None else swap
+    softmax = only_reader(graph, last, "Softmax")
+    last = softmax if softmax is not None else last
     again = only_reader(graph, last, "Transpose")
     if again is None:
         return
@@ -60,20 +62,20 @@ def _joined(graph: Graph, output: str) -> None:
         gone = order[dropped]
         order = [axis - (axis > gone) for place, axis in enumerate(order) if place != dropped]
         given = (*given[:gone], *given[gone + 1 :])
+    name, new = swap.inputs[0], []
+    if squeeze is not None:
+        new.append(Node("Squeeze", (name,), (f"{output}#flat",)))
+    if softmax is not None:
+        axis = order[int(softmax.attributes.get("axis", -1)) % len(order)]
+        name = new[-1].output if new else name
+        new.append(Node("Softmax", (name,), (f"{output}#soft",), {"axis": axis}))
+    for node in new:
+        graph.tensors[node.output] = Tensor(node.output, given)
+    name = new[-1].output if new else name
     both = [order[int(axis)] for axis in again.attributes["perm"]]
-    if squeeze is None:
-        graph.fuse([swap, again], Node("Transpose", swap.inputs, again.outputs, {"perm": both}))
-        return
-    flat = f"{output}#flat"
-    graph.tensors[flat] = Tensor(flat, given)
-    graph.split_many(
-        [swap, squeeze, again],
-        [
-            Node("Squeeze", (swap.inputs[0],), (flat,)),
-            Node("Transpose", (flat,), again.outputs, {"perm": both}),
-        ],
-        covering=1,
-    )
+    new.append(Node("Transpose", (name,), again.outputs, {"perm": both}))
+    old = [one for one in (swap, squeeze, softmax, again) if one is not None]
+    graph.split_many(old, new, covering=len(new) - 1)
 
 
 def _dropped(before: tuple[int, ...], after: tuple[int, ...]) -> int | None:

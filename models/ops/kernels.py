@@ -80,7 +80,8 @@ class _CheckedConv(_Choices):
 
 def _fused_distance(d: Dims) -> float:
     """How far an activation in the same pass sets a kernel apart: little, but for exponentials."""
-    return {"none": 1.0, "relu": 1.1, "clip": 1.1, "leakyrelu": 1.1}.get(FUSED[d["fused"] - 1], 1.6)
+    quick = {"none": 1.0, "relu": 1.1, "clip": 1.5, "leakyrelu": 1.5}
+    return quick.get(FUSED[d["fused"] - 1], 2.0)
 
 
 # height and width are the output's; padding is as much as gives them.
@@ -104,6 +105,8 @@ CONV = Op(
         _fused_distance(d),
         1.2 ** (d["added"] - 1),
     ),
+    # Other activations than relu are a pass of their own over the output.
+    passed_again=lambda d: d["out_channels"] * d["height"] * d["width"] if d["fused"] > 2 else 0,
 )
 # One matrix of activations (rows x inner) and one of weights (inner x columns).
 MATMUL = Op(
@@ -145,14 +148,17 @@ LAYER_NORM = Op(
     check=_Choices("kernel_layer_norm", added=2),
     scattered=_rows_and_columns,
 )
-# rows x columns x inner, over the columns; inner above 1 where these are no last axis.
+# rows x columns x inner, over the columns. With `swaps` 2 several axes lie inside of these, and the
+# runtime brings the columns last and back by its slow loop.
 SOFTMAX = Op(
     "kernel_softmax",
-    ("rows", "columns", "inner"),
+    ("rows", "columns", "inner", "swaps"),
     _nothing,
     _nothing,
     lambda d: (d["rows"], d["columns"], d["inner"]),
     lambda d: (d["rows"], d["columns"], d["inner"]),
+    fixed=("swaps",),
+    check=_Choices("kernel_softmax", swaps=2),
     scattered=lambda d: (d["rows"] * d["inner"], d["columns"], d["inner"]),
 )
 NORMALIZATION = Op(

@@ -22,7 +22,8 @@ class Op:
     run reads, where these are not all of them: rows that are looked up. `check` raises UserError
     for dims that do not go together; the other functions are only called with dims that passed it.
     An op that is `scattered` was measured at scattered dims too, but is interpolated: over the
-    logarithms of the quantities that this gives, all above 0.
+    logarithms of the quantities that this gives, all above 0. `passed_again` counts the values that
+    such an op reads and writes once more.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Op:
     check: Callable[[Dims], None] = lambda _: None
     read: Callable[[Dims], int] | None = None
     scattered: Callable[[Dims], tuple[float, ...]] | None = None
+    passed_again: Callable[[Dims], int] | None = None
 
     @property
     def params_read(self) -> Callable[[Dims], int]:

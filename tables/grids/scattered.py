@@ -24,6 +24,8 @@ NEIGHBOURS = 12
 # Distance in logarithms over which ratios forget each other, and what one other kind counts.
 RANGE = 2.0
 KIND_DISTANCE = 1.0
+# A value in fp32 that is read and written.
+BYTES_PASSED_AGAIN = 8
 # Of the variance of ratios, what is noise of measuring and luck of alignment.
 NUGGET = 0.05
 
@@ -154,8 +156,14 @@ class ScatteredPoints(OpGrid):
         rows = []
         for values in dims.tolist():
             block = Block(self.op, tuple(zip(self.axes, values, strict=True)))
-            rows.append((block.macs, block.bytes(), 1.0))
+            again = self._passed_again(block.as_dict())
+            rows.append((block.macs, block.bytes() + BYTES_PASSED_AGAIN * again, 1.0))
         return np.array(rows, dtype=float).reshape(-1, 3)
+
+    def _passed_again(self, dims: Mapping[str, int]) -> int:
+        """Return how many values are read and written once more."""
+        count = find_op(self.op).passed_again
+        return 0 if count is None else count(dims)
 
     def _works(self, dims: np.ndarray) -> np.ndarray:
         """Return the closed form of n blocks, in ms."""

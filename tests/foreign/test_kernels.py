@@ -129,7 +129,7 @@ def test_every_kernel_runs_by_itself_and_repeated() -> None:
 def test_a_repeated_kernel_is_as_many_nodes() -> None:
     import onnx
 
-    block = Block.of("kernel_softmax", rows=8, columns=8, inner=1)
+    block = Block.of("kernel_softmax", rows=8, columns=8, inner=1, swaps=1)
     assert len(onnx.load_model_from_string(kernel_model([block] * 5)).graph.node) == 5
 
 

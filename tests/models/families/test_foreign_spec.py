@@ -11,7 +11,7 @@ from vitprof.models import Block, Spec, create_model
 from vitprof.models.families.foreign.spec import ForeignSpec
 from vitprof.models.families.registry import find_family
 
-SOFTMAX = Block.of("kernel_softmax", rows=8, columns=16, inner=1)
+SOFTMAX = Block.of("kernel_softmax", rows=8, columns=16, inner=1, swaps=1)
 PRODUCT = Block.of("kernel_matmul", rows=8, columns=16, inner=4, fused=1)
 MLP = Block.of("mlp", embed=8, mlp=16, tokens=4)
 
@@ -53,7 +53,7 @@ def test_a_source_is_neither_compared_nor_written() -> None:
 
 def rows(*row: int) -> dict[str, Any]:
     """Return parts of softmax kernels; a row has its dims and its count."""
-    axes = ["rows", "columns", "inner", "count"]
+    axes = ["rows", "columns", "inner", "swaps", "count"]
     return {"parts": {"kernel_softmax": {"axes": axes, "parts": [list(row)]}}}
 
 
@@ -64,9 +64,9 @@ def rows(*row: int) -> dict[str, Any]:
         ({"parts": []}, "parts"),
         ({"parts": {"kernel_softmax": []}}, "kernel_softmax"),
         ({"parts": {"kernel_nothing": {"axes": ["count"], "parts": [[1]]}}}, "kernel_nothing"),
-        (rows(1, 2), "4 numbers"),
-        (rows(1, 2, 1, 10**9), "count"),
-        (rows(1, 0, 1, 1), "columns"),
+        (rows(1, 2), "5 numbers"),
+        (rows(1, 2, 1, 1, 10**9), "count"),
+        (rows(1, 0, 1, 1, 1), "columns"),
         ({"inputs": [1]}, "inputs"),
         ({"inputs": {"x": ["a"]}}, "input 'x'"),
         ({"digest": "../x"}, "digest"),
