@@ -62,6 +62,29 @@ FOREIGN = (
     "xcit_nano_12_p16_224",
     "xcit_tiny_12_p16_224",
 )
+# Nobody looked at any of these while kernels and fusions were written.
+FRESH = (
+    "convit_tiny",
+    "cspresnet50",
+    "dla34",
+    "fbnetc_100",
+    "gernet_s",
+    "ghostnetv2_100",
+    "hardcorenas_a",
+    "inception_next_tiny",
+    "lcnet_100",
+    "mixer_s32_224",
+    "mnasnet_100",
+    "mobileone_s1",
+    "pit_ti_224",
+    "res2net50_26w_4s",
+    "resmlp_12_224",
+    "resnext50_32x4d",
+    "selecsls42b",
+    "semnasnet_100",
+    "tinynet_a",
+    "visformer_tiny",
+)
 # Models of vitprof's families, by timm's names.
 KNOWN = {
     "deit_tiny_patch16_224": "deit-tiny",
@@ -96,10 +119,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default="foreign-models")
     parser.add_argument("--names")
+    parser.add_argument("--fresh", action="store_true", help="the models of FRESH")
     arguments = parser.parse_args()
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
-    names = arguments.names.split(",") if arguments.names else [*FOREIGN, *KNOWN]
+    names = list(FRESH) if arguments.fresh else [*FOREIGN, *KNOWN]
+    if arguments.names:
+        names = arguments.names.split(",")
     for name in names:
         path = folder / f"{name}.onnx"
         if path.exists():

@@ -73,10 +73,11 @@ def _place(block: Block) -> np.ndarray:
     return np.log(np.array(place(block.as_dict()), dtype=float))
 
 
-def odd_convolutions() -> list[Block]:
-    """Return convolutions that every table of kernels has, for few models do.
+def further_kernels() -> list[Block]:
+    """Return kernels that every table has, for they are at the edges of what models have.
 
-    With channels that do not fit the runtime's layout, and with each activation.
+    Convolutions with channels that do not fit the runtime's layout, and with each activation; and
+    what moves more than a core's cache holds.
     """
     found = []
     for side, width in ((56, 38), (28, 50), (14, 90), (7, 174)):
@@ -91,6 +92,24 @@ def odd_convolutions() -> list[Block]:
         for fused in FUSED[1:]:
             found.append(_conv(side, width, 3 * width, 1, 1, fused=fused))
             found.append(_conv(side, width, width, 3, 1, groups=width, fused=fused))
+    found += [_conv(56, 512, 512, taps, 1, groups=512) for taps in (3, 7)]
+    found += [_conv(112, width, width, 3, 1, groups=width) for width in (64, 96)]
+    rows, width = 56 * 56, 512
+    sizes = {"rows": rows * width // 1024, "columns": 1024}
+    for function, operand in (("add", 2), ("mul", 2), ("gelu", 1), ("quick_gelu", 1), ("relu", 1)):
+        code = function_code("kernel_elementwise", function)
+        found.append(Block.of("kernel_elementwise", **sizes, function=code, operand=operand))
+    found += [
+        Block.of("kernel_reorder", height=56, width=56, in_channels=width, function=n)
+        for n in (1, 2)
+    ]
+    matrix = {"matrices": 1, "rows": rows, "columns": width, "inner": 1}
+    found += [Block.of("kernel_transpose", **matrix, swaps=swaps) for swaps in (1, 2)]
+    found += [
+        Block.of("kernel_layer_norm", rows=n, columns=c, added=added)
+        for n, c in ((3136, 128), (784, 256), (196, 384))
+        for added in (1, 2)
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -110,7 +129,7 @@ def default_kernels() -> list[Block]:
     found += [_conv(14, 3, out, 16, 16) for out in (192, 384, 768)]
     found += [Block.of("kernel_matmul", rows=1, columns=1000, inner=n, fused=1) for n in _HEADS]
     found.append(Block.of("kernel_view", rows=1))
-    return list(dict.fromkeys([*found, *odd_convolutions()]))
+    return list(dict.fromkeys([*found, *further_kernels()]))
 
 
 _STAGES = {

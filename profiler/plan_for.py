@@ -11,7 +11,7 @@ from ..errors import UserError, did_you_mean
 from ..models import Block, Spec
 from ..models.families.foreign.spec import ForeignSpec
 from ..tables.row import Context
-from .kernel_plan import default_kernels, kernels_of_models, odd_convolutions
+from .kernel_plan import default_kernels, further_kernels, kernels_of_models
 from .plan import Plan
 from .refinement import Refinement
 
@@ -69,7 +69,7 @@ def plan_for_models(
     foreign = [one for one in dict.fromkeys(models) if isinstance(one, ForeignSpec)]
     blocks: list[Block] = kernels_of_models(foreign, points)
     if foreign and points is None:
-        blocks += odd_convolutions()
+        blocks += further_kernels()
     whole: list[Spec] = list(foreign[:whole_models])
     standing: list[Spec] = list(foreign[:REPRESENTATIVES])
     families: dict[str, list[Spec]] = {}

@@ -21,6 +21,8 @@ from ..row import Row
 from .grid import Corners, OpGrid
 
 NEIGHBOURS = 12
+# So many points of a kind answer for it alone; with fewer, other kinds help.
+ENOUGH_OF_A_KIND = 3
 # Distance in logarithms over which ratios forget each other, and what one other kind counts.
 RANGE = 2.0
 KIND_DISTANCE = 1.0
@@ -93,12 +95,13 @@ class ScatteredPoints(OpGrid):
             if exact is not None:
                 indices[n], weights[n, 0] = exact, 1.0
                 continue
-            distance = self._distances(dims[n], places[n], known)
+            among = self._candidates(dims[n], known)
+            distance = self._distances(dims[n], places[n], among)
             nearest = np.argsort(distance, kind="stable")[:count]
-            chosen = known[nearest]
-            indices[n] = chosen
+            chosen = among[nearest]
+            indices[n, : len(chosen)] = chosen
             mixed = _kriging_weights(distance[nearest], self._between(chosen))
-            weights[n] = mixed * work[n] / self._work[chosen]
+            weights[n, : len(chosen)] = mixed * work[n] / self._work[chosen]
             outside[n] = self._outside(dims[n], chosen[0])
         return Corners(
             indices,
@@ -106,6 +109,11 @@ class ScatteredPoints(OpGrid):
             np.ones(len(dims)),
             {axis: outside[:, i] for i, axis in enumerate(self.axes)},
         )
+
+    def _candidates(self, dims: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Return the measured points of a block's kind, or all where these are too few."""
+        alike = known[(self._dims[known][:, self._kinds] == dims[self._kinds]).all(axis=1)]
+        return alike if len(alike) >= ENOUGH_OF_A_KIND else known
 
     def _outside(self, dims: np.ndarray, nearest: int) -> np.ndarray:
         """Tell on which axes a block lies outside what was measured of its kind."""

@@ -7,7 +7,7 @@ from small_onnx.foreign_spec import residual_spec
 from vitprof import plan
 from vitprof.errors import UserError
 from vitprof.models import create_spec
-from vitprof.profiler.kernel_plan import default_kernels, kernels_of_models, odd_convolutions
+from vitprof.profiler.kernel_plan import default_kernels, further_kernels, kernels_of_models
 from vitprof.profiler.plan import Point, guessed_ms, is_kernel, kernel_repeats
 from vitprof.profiler.plan_for import plan_for_models
 from vitprof.profiler.sampling.extra_sessions import wanted_sessions
@@ -22,7 +22,7 @@ def test_a_plan_has_every_kind_of_kernel_of_its_models_and_the_models() -> None:
     has = {(b.op, *(b[a] for a in b.definition.fixed)) for b in found.blocks}
     assert has >= wanted
     own = {block for model in models for block in model.blocks()}
-    assert set(found.blocks) <= own | set(odd_convolutions())
+    assert set(found.blocks) <= own | set(further_kernels())
 
 
 def test_near_twins_are_measured_once() -> None:

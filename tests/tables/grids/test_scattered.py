@@ -101,6 +101,19 @@ def test_another_kind_is_marked_by_its_axis() -> None:
     assert not corners.outside["out_channels"][0]
 
 
+def test_a_kind_with_points_of_its_own_is_not_read_from_another() -> None:
+    """A kind whose loop is ten times as slow does not raise what the quick one is answered."""
+    quick = [conv(out_channels=c) for c in (32, 48, 64, 96)]
+    slow = [conv(out_channels=c, blocked=1) for c in (256, 384, 512)]
+    rows = [Row(block, latency_ms=work_ms(block)) for block in quick]
+    rows += [Row(block, latency_ms=10 * work_ms(block)) for block in slow]
+    points = ScatteredPoints("kernel_conv", rows)
+    block = conv(out_channels=256)
+    near = points.interpolate(dims_array([conv(out_channels=90), block]))
+    ratio = near[1] / near[0] / (work_ms(block) / work_ms(conv(out_channels=90)))
+    assert ratio == pytest.approx(1.0, rel=0.2)
+
+
 def test_points_that_failed_are_passed_over_but_not_hidden() -> None:
     rows = [Row(block, latency_ms=work_ms(block)) for block in MEASURED[:-1]]
     failed = Row(MEASURED[-1], verdict="failed", error="no memory")
