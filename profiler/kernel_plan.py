@@ -103,8 +103,22 @@ def further_kernels() -> list[Block]:
         Block.of("kernel_reorder", height=56, width=56, in_channels=width, function=n)
         for n in (1, 2)
     ]
-    matrix = {"matrices": 1, "rows": rows, "columns": width, "inner": 1}
-    found += [Block.of("kernel_transpose", **matrix, swaps=swaps) for swaps in (1, 2)]
+    for matrices, n, c, inner in (
+        *((1, rows, width, 1), (1, 96, 1024, 1), (1, 196, 384, 1), (4, 256, 4, 24)),
+        *((1, 196, 12, 32), (8, 49, 12, 32), (1, 49, 48, 8)),
+    ):
+        matrix = {"matrices": matrices, "rows": n, "columns": c, "inner": inner}
+        found += [Block.of("kernel_transpose", **matrix, swaps=swaps) for swaps in (1, 2)]
+    for side, channels in ((56, 64), (28, 128), (14, 256)):
+        sizes = {"height": side, "width": side, "in_channels": channels, "stride": 2}
+        for function in ("nearest", "linear"):
+            code = function_code("kernel_resize", function)
+            found += [
+                Block.of("kernel_resize", **sizes, function=code, blocked=blocked)
+                for blocked in (1, 2)
+            ]
+    for side, channels in ((32, 48), (14, 128), (7, 256)):
+        found += [_conv(side, channels, 2 * channels, taps, 2, groups=channels) for taps in (3, 7)]
     found += [
         Block.of("kernel_layer_norm", rows=n, columns=c, added=added)
         for n, c in ((3136, 128), (784, 256), (196, 384))
@@ -145,7 +159,8 @@ _HEADS = (192, 512, 1280, 2048)
 def _conv(
     side: int, given: int, out: int, taps: int, stride: int, groups: int = 1, fused: str = "none"
 ) -> Block:
-    blocked = given % 4 == 0 or given == 3
+    # Grouped ones that widen have no loop in the runtime's layout.
+    blocked = (given % 4 == 0 or given == 3) and not (groups > 1 and out != groups)
     return Block.of(
         "kernel_conv",
         height=side,

@@ -12,10 +12,14 @@ VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 def without_trivial(graph: Graph) -> None:
     """Drop nodes that hand on their input as it is."""
     for node in graph.nodes:
-        if node in graph and node.inputs and node.inputs[0] and _hands_on(graph, node):
-            is_last = node.output in graph.outputs and node.inputs[0] in graph.inputs
-            if not is_last:
-                graph.drop(node, node.inputs[0])
+        if node not in graph or not node.inputs or not node.inputs[0]:
+            continue
+        given = _neutral_to(graph, node) if node.op in _NEUTRAL else node.inputs[0]
+        if given is None or not _hands_on(graph, node, given):
+            continue
+        is_last = node.output in graph.outputs and given in graph.inputs
+        if not is_last:
+            graph.drop(node, given)
 
 
 # What changes nothing when it is the other operand.
@@ -29,24 +33,26 @@ def _takes_all(graph: Graph, node: Node) -> bool:
     return ends is not None and bool((ends >= _NO_END).all())
 
 
-def _is_neutral(graph: Graph, node: Node) -> bool:
+def _neutral_to(graph: Graph, node: Node) -> str | None:
+    """Return the operand that an addition of 0, or a product with 1, hands on."""
     given = constant_of(graph, node)
-    if given is None or given[0] != node.inputs[0]:
-        return False
-    return scalar(graph, given[1]) == _NEUTRAL[node.op]
+    if given is None or scalar(graph, given[1]) != _NEUTRAL[node.op]:
+        return None
+    # 0 - x and 1 / x are something else.
+    return None if node.op in {"Sub", "Div"} and given[0] != node.inputs[0] else given[0]
 
 
-def _hands_on(graph: Graph, node: Node) -> bool:
+def _hands_on(graph: Graph, node: Node, name: str) -> bool:
     if node.op in {"Identity", "Dropout"}:
         return True
-    given, made = graph.tensors[node.inputs[0]], graph.tensors[node.output]
+    given, made = graph.tensors[name], graph.tensors[node.output]
     same = given.shape == made.shape
     if node.op == "Cast":
         return given.dtype == made.dtype
-    if node.op in {"Expand", "Tile", *VIEWS}:
+    if node.op in {"Expand", "Tile", *VIEWS, *_NEUTRAL}:
         return same
-    if node.op == "Slice" or node.op in _NEUTRAL:
-        return same and (_takes_all if node.op == "Slice" else _is_neutral)(graph, node)
+    if node.op == "Slice":
+        return same and _takes_all(graph, node)
     if node.op == "Transpose":
         order = node.attributes.get("perm", tuple(reversed(range(len(given.shape)))))
         return list(order) == sorted(order)

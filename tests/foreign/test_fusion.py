@@ -177,9 +177,14 @@ def padded(g: Small) -> str:
     return str(g.op("Conv", y, g.weights(32, 32, 3, 3), kernel_shape=[3, 3]))
 
 
+def added_to_nothing(g: Small) -> str:
+    y = g.op("Add", g.constant(0.0), g.conv("x", 32, 32))
+    return g.conv(g.op("Mul", y, g.constant(1.0)), 32, 32)
+
+
 MAPS = (
     *(residual, residual_of_two, pre_activated, squeezed, scaled, normalised, folded, pooled),
-    *(pool_mixer, channels_last, enlarged, split_and_joined, padded),
+    *(pool_mixer, channels_last, enlarged, split_and_joined, padded, added_to_nothing),
 )
 
 
