@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -85,6 +85,12 @@ class Graph:
     def nodes(self) -> list[Node]:
         """The nodes in the order in which they run."""
         return [self._nodes[place] for place in sorted(self._nodes)]
+
+    def walk(self) -> Iterator[Node]:
+        """Yield the nodes in the order in which they run, each as it is when its turn comes."""
+        for place in sorted(self._nodes):
+            if place in self._nodes:
+                yield self._nodes[place]
 
     def copy(self) -> Graph:
         """Return a graph that can be rewritten by itself; nodes and tensors are shared."""

@@ -11,8 +11,8 @@ VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 
 def without_trivial(graph: Graph) -> None:
     """Drop nodes that hand on their input as it is."""
-    for node in graph.nodes:
-        if node not in graph or not node.inputs or not node.inputs[0]:
+    for node in graph.walk():
+        if not node.inputs or not node.inputs[0]:
             continue
         given = _neutral_to(graph, node) if node.op in _NEUTRAL else node.inputs[0]
         if given is None or not _hands_on(graph, node, given):
