@@ -23,7 +23,7 @@ class Kernel:
 
     `block` is None for an operation that no kernel stands for; `op` is the operation's name. One
     that is `idle` computes nothing: it moves a tensor between layouts, views it under another
-    shape, or pads it by nothing.
+    shape, pads it by nothing, or takes a slice that is all of it.
     """
 
     op: str
@@ -41,7 +41,7 @@ def kernels_of(graph: Graph, nodes: Sequence[Node]) -> list[Kernel]:
 
 
 def _is_idle(graph: Graph, node: Node) -> bool:
-    if node.op == "Pad":
+    if node.op in {"Pad", "Slice"}:
         return graph.shape(node.inputs[0]) == graph.shape(node.output)
     return not node.covers or node.op in VIEWS
 
