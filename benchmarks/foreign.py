@@ -1,8 +1,9 @@
 """Foreign models by a table of kernels: the figures of docs/results/foreign.md.
 
     python benchmarks/foreign_models.py --out foreign-models      # where timm is installed
-    python benchmarks/foreign_models.py --out fresh-models --fresh
-    python benchmarks/foreign.py --models foreign-models [--fresh fresh-models]
+    python benchmarks/foreign_models.py --out second-set --set second
+    python benchmarks/foreign_models.py --out third-set --set third
+    python benchmarks/foreign.py --models foreign-models [--further second-set --further third-set]
         [--folder foreign-run] [--tables vit.csv,swin.csv,efficientvit.csv]
         [--out docs/results/foreign.md]
 
@@ -127,7 +128,12 @@ def known_rows(tables: list[str], folder: Path) -> list[list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default="foreign-models")
-    parser.add_argument("--fresh", help="a folder of further models that were never seen")
+    parser.add_argument(
+        "--further",
+        action="append",
+        default=[],
+        help="a folder of models for a report of their own",
+    )
     parser.add_argument("--folder", default="foreign-run")
     parser.add_argument("--tables", default="")
     parser.add_argument("--time", help="of validating, e.g. 5m")
@@ -144,7 +150,6 @@ def main() -> None:
     measured = vitprof("measure", "--kernels", *given, "--out", str(lut))
     result = validated(lut, unseen, folder, arguments.time)
     slowest = max(predicted(str(lut), str(path))[1] for path in unseen)
-    fresh = sorted(Path(arguments.fresh).glob("*.onnx")) if arguments.fresh else []
     text = heading("Foreign models")
     text += (
         f"\n{len(seen)} models of timm with random weights give the kernels and the line, "
@@ -159,12 +164,10 @@ def main() -> None:
     text += f"\n{table(PREDICTORS, predictor_rows(result))}"
     text += f"\nFor the table: {', '.join(path.stem for path in seen)}.\n"
     text += f"\nNever seen: {', '.join(path.stem for path in unseen)}.\n"
-    if fresh:
-        further = validated(lut, fresh, folder, arguments.time, "fresh")
-        text += (
-            "\n## Models that nobody looked at while this was written\n\n"
-            f"{', '.join(path.stem for path in fresh)}.\n\n"
-        )
+    for place in map(Path, arguments.further):
+        more = sorted(place.glob("*.onnx"))
+        further = validated(lut, more, folder, arguments.time, place.name)
+        text += f"\n## {place.name}\n\n{', '.join(path.stem for path in more)}.\n\n"
         text += table(("what", "asked", "measured"), figures(further))
         text += f"\n{table(PREDICTORS, predictor_rows(further))}"
     tables = [one for one in arguments.tables.split(",") if one]

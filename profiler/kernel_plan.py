@@ -124,7 +124,42 @@ def further_kernels() -> list[Block]:
         for n, c in ((3136, 128), (784, 256), (196, 384))
         for added in (1, 2)
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *_every_function()]))
+
+
+def _every_function() -> list[Block]:
+    """Return a small and a large kernel of each function of each op."""
+    found = []
+    of_two = {"add", "sub", "mul", "div", "pow", "max", "min", "compare", "where", "prelu"}
+    for rows, columns in ((49, 1024), (784, 1024)):
+        sizes = {"rows": rows, "columns": columns}
+        for op in ("kernel_elementwise", "kernel_copy", "kernel_normalization", "kernel_reduce"):
+            for code, function in enumerate(FUNCTIONS[op], 1):
+                more = {}
+                if op == "kernel_elementwise":
+                    more = {"operand": 3 if function in of_two else 1}
+                elif op == "kernel_reduce":
+                    more = {"inner": 1}
+                found.append(Block.of(op, **sizes, function=code, **more))
+    for inner in (64 * 196, 128 * 784):
+        sums = {"rows": 1, "columns": 2, "inner": inner}
+        found.append(
+            Block.of("kernel_reduce", **sums, function=function_code("kernel_reduce", "sum"))
+        )
+    cubic = function_code("kernel_resize", "cubic")
+    for side, channels in ((56, 3), (112, 3), (14, 64)):
+        sizes = {"height": side, "width": side, "in_channels": channels, "stride": 1}
+        found.append(Block.of("kernel_resize", **sizes, function=cubic, blocked=1))
+    for code, function in enumerate(FUNCTIONS["kernel_pool"], 1):
+        is_global = function.startswith("global")
+        for side, channels in ((7, 512), (28, 128)):
+            for blocked in (1, 2):
+                sizes = {"height": side, "width": side, "in_channels": channels}
+                taps = {"kernel_height": 1 if is_global else 3, "stride": 1}
+                found.append(
+                    Block.of("kernel_pool", **sizes, **taps, function=code, blocked=blocked)
+                )
+    return found
 
 
 def default_kernels() -> list[Block]:

@@ -16,6 +16,7 @@ import numpy as np
 from ..atomic_write import write_atomically
 from ..errors import UserError
 from ..models import Block, Spec
+from ..models.ops.kernels import function_name
 from ..results import Result
 from . import overview
 from .assessment import ACCEPTED_ERROR, Assessment, assess
@@ -366,12 +367,12 @@ class LatencyTable(Result):
 
             spec = create_spec(os.fspath(spec))
         blocks = self._as_held(spec.blocks())
-        missing = [block for block in blocks if block.op not in self.ops]
+        missing = [block for block in blocks if not self._prices(block)]
         if missing and (not partial or len(missing) == len(blocks)):
             self._check_finished(block.op for block in missing)
             raise UserError(self._lacks(spec.name, missing, partial))
         parts, half_width = self._predict_blocks(
-            [block for block in blocks if block.op in self.ops], extrapolate
+            [block for block in blocks if self._prices(block)], extrapolate
         )
         total = sum(part.ms for part in parts)
         contexts = {self.contexts(part.block.op)[0] for part in parts}
@@ -477,9 +478,13 @@ class LatencyTable(Result):
     def _holds_layers(self) -> bool:
         return "layer" in self.ops and not {"attention", "mlp"} & set(self.ops)
 
+    def _prices(self, block: Block) -> bool:
+        """Tell whether the table has the block's op, and of a kernel its function too."""
+        return block.op in self.ops and self.grids(block.op).has_function_of(block)
+
     def _lacks(self, model: str, missing: Sequence[Block], partial: bool) -> str:
         """Return the sentence that says which ops the table lacks."""
-        ops = ", ".join(f"'{op}'" for op in dict.fromkeys(block.op for block in missing))
+        ops = ", ".join(f"'{name}'" for name in dict.fromkeys(map(_op_and_function, missing)))
         kernels = any(block.definition.scattered is not None for block in missing)
         how = "vitprof measure --kernels" if kernels else "vitprof measure"
         remedy = (
@@ -569,6 +574,12 @@ def _in_place(part: BlockPrediction, line: Calibration) -> BlockPrediction:
         low_ms=line.in_place(part.block, part.low_ms),
         high_ms=line.in_place(part.block, part.high_ms),
     )
+
+
+def _op_and_function(block: Block) -> str:
+    """Return an op, and of a kernel of several functions which one."""
+    dims = block.as_dict()
+    return f"{block.op} {function_name(block.op, dims)}" if "function" in dims else block.op
 
 
 def _half_width(row: Row) -> float:

@@ -48,6 +48,11 @@ class OpGrids:
             for position, axis in enumerate(self.axes)
         }
 
+    def has_function_of(self, block: Block) -> bool:
+        """Whether a kernel's function was measured: no other stands for it. Others have none."""
+        part = self.parts[0]
+        return not isinstance(part, ScatteredPoints) or part.has_function_of(block.as_dict())
+
     def part_of(self, block: Block) -> OpGrid:
         """Return the grid that answers for a block, or is nearest to it."""
         dims = np.array([[value for _, value in block.dims]], dtype=np.int64)

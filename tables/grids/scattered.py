@@ -16,7 +16,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ...errors import UserError
 from ...models import Block, find_op
+from ...models.ops.kernels import function_name
 from ..row import Row
 from .grid import Corners, OpGrid
 
@@ -65,7 +67,25 @@ class ScatteredPoints(OpGrid):
         return {}
 
     def check_inside(self, dims: np.ndarray, corners: Corners, exact: Mapping[int, Row]) -> None:
-        """Refuse nothing: what lies outside is priced by the nearest points, and marked."""
+        """Raise UserError for a function that was not measured.
+
+        All else that lies outside is priced by the nearest points, and marked: but a cubic resize
+        says nothing about a linear one.
+        """
+        for values in dims if "function" in self.axes else ():
+            wanted = dict(zip(self.axes, map(int, values), strict=True))
+            if not self.has_function_of(wanted):
+                raise UserError(
+                    f"the table has no '{function_name(self.op, wanted)}' of op '{self.op}', and "
+                    "no other function stands for it; measure a table that has it (vitprof measure "
+                    "--kernels), or predict the rest with `partial`."
+                )
+
+    def has_function_of(self, dims: Mapping[str, int]) -> bool:
+        """Whether a kernel's function was measured, at any dims."""
+        if "function" not in self.axes:
+            return True
+        return dims["function"] in self.levels[self.axes.index("function")]
 
     def corners(self, dims: np.ndarray) -> Corners:
         """Return what each of n blocks (`dims`: n x axes, integers) is interpolated from.
@@ -144,6 +164,8 @@ class ScatteredPoints(OpGrid):
     def interpolate(self, dims: np.ndarray, extrapolate: bool = False) -> np.ndarray:
         """Return the milliseconds of n blocks (`dims`: n x axes); a failed point is an error."""
         corners = self.corners(dims)
+        if not extrapolate:
+            self.check_inside(dims, corners, {})
         self.check_measured(corners)
         return self.weighted(corners)
 

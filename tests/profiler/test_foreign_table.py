@@ -10,6 +10,7 @@ from small_onnx.foreign_spec import residual_net, residual_spec
 from vitprof import predict
 from vitprof.backends import OnnxRuntimeBackend
 from vitprof.errors import UserError
+from vitprof.models import Block
 from vitprof.models.families.foreign.spec import ForeignSpec
 from vitprof.profiler.channels_per_block import channels_per_block
 from vitprof.profiler.measure import measure_models, measure_table
@@ -17,7 +18,7 @@ from vitprof.profiler.plan_for import plan_for_models
 from vitprof.profiler.sampling.protocol import Protocol
 from vitprof.profiler.sampling.sampling_plan import SamplingPlan
 from vitprof.profiler.target import Target
-from vitprof.tables import LatencyTable, Setting
+from vitprof.tables import LatencyTable, Row, Setting
 
 QUICK = SamplingPlan(warmup_ms=0.0, timed_ms=0.0, min_runs=2, max_runs=2, runs_per_turn=2)
 PROTOCOL = Protocol(
@@ -73,6 +74,27 @@ def test_what_no_kernel_was_measured_for_is_never_free(table: LatencyTable) -> N
         without.predict(MODELS[0])
     partial = without.predict(MODELS[0], partial=True)
     assert [block.op for block in partial.missing] == ["kernel_pool"]
+
+
+def test_a_function_that_was_not_measured_is_missing(table: LatencyTable) -> None:
+    one = Block.of(
+        "kernel_resize", height=8, width=8, in_channels=8, stride=2, function=3, blocked=1
+    )
+    kept = [row for row in table.rows if row.is_model or row.subject != one]
+    kept.append(Row(replace_function(one, 1), latency_ms=0.1, low_ms=0.1, high_ms=0.1))
+    spec = ForeignSpec.of([*MODELS[0].blocks(), one], name="cubic")
+    without = table.with_rows(
+        row
+        for row in kept
+        if row.is_model or row.subject.op != "kernel_resize" or row.subject["function"] != 3
+    )
+    with pytest.raises(UserError, match="kernel_resize cubic"):
+        without.predict(spec)
+    assert without.predict(spec, partial=True).missing == [one]
+
+
+def replace_function(block: Block, function: int) -> Block:
+    return Block.of(block.op, **{**block.as_dict(), "function": function})
 
 
 def test_a_run_that_was_interrupted_goes_on(table: LatencyTable, tmp_path: Path) -> None:

@@ -101,6 +101,20 @@ def test_another_kind_is_marked_by_its_axis() -> None:
     assert not corners.outside["out_channels"][0]
 
 
+def test_another_function_stands_for_nothing() -> None:
+    def resize(function: int, side: int) -> Block:
+        sizes = {"height": side, "width": side, "in_channels": 8, "stride": 2, "blocked": 1}
+        return Block.of("kernel_resize", **sizes, function=function)
+
+    grids = OpGrids(
+        "kernel_resize", [Row(resize(2, side), latency_ms=1.0) for side in (7, 14, 28, 56)]
+    )
+    part, _ = next(grids.split(dims_array([resize(2, 20)])))
+    dims = dims_array([resize(3, 28)])
+    with pytest.raises(UserError, match=r"'cubic'.*--kernels"):
+        part.check_inside(dims, part.corners(dims), {})
+
+
 def test_a_kind_with_points_of_its_own_is_not_read_from_another() -> None:
     """A kind whose loop is ten times as slow does not raise what the quick one is answered."""
     quick = [conv(out_channels=c) for c in (32, 48, 64, 96)]
