@@ -58,7 +58,9 @@ def pooled(
     """Return what a classifier reads, (batch, embed), of a sequence (batch, tokens, embed)."""
     if norm is not None:
         x = norm(x)
-    x = x[:, 0] if pool == "class" else x[:, prefix:].mean(dim=1)
+    # A slice of everything is an operation that not every converter knows.
+    patches = x[:, prefix:] if prefix else x
+    x = x[:, 0] if pool == "class" else patches.mean(dim=1)
     return x if fc_norm is None else fc_norm(x)
 
 

@@ -151,7 +151,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 def test_open_sizes_are_asked_for_and_taken() -> None:
     model = open_net()
     assert inputs_of(model) == {"x": ("n", 3, 16, 16)}
-    with pytest.raises(UserError, match=r"`shape` x=1,3,16,16"):
+    with pytest.raises(UserError, match=r"`shapes` x=1,3,16,16"):
         graph_of(model)
     graph = graph_of(model, {"x": (4, 3, 16, 16)})
     assert graph.shape(graph.outputs[0]) == (4, 16, 16, 16)

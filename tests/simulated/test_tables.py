@@ -48,7 +48,7 @@ def test_the_fast_mode_is_the_undisturbed_speed(
     weather: str, fastest: float, measured: Tables
 ) -> None:
     for one in measured(weather):
-        assert one.slowdown == pytest.approx(fastest, abs=0.012)
+        assert one.slowdown == pytest.approx(fastest, abs=0.016)
 
 
 @pytest.mark.parametrize(("weather", "fastest"), [("restless", 1.0), ("never calm", 1.3)])
@@ -58,7 +58,7 @@ def test_a_wandering_machine_is_stated_at_the_fastest_that_was_seen(
     # A run of 40 s may miss a state altogether (one in ten does); none is stated faster than any.
     slowdowns = [one.slowdown for one in measured(weather)]
     assert np.median(slowdowns) == pytest.approx(fastest, rel=0.012)
-    assert min(slowdowns) > 0.985 * fastest
+    assert min(slowdowns) > 0.982 * fastest
 
 
 @pytest.mark.parametrize("weather", ["drifting", "warming"])

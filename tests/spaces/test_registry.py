@@ -124,7 +124,7 @@ BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (edited("vit", depth=[10**6]), ("depth=1000000",)),
     (edited("vit", heads=list(range(1, 2000))), ("heads", "1999")),
     (edited("vit", patch=7), ("patch", "7")),
-    (edited("vit", classes=0), ("classes=0",)),
+    (edited("vit", classes=-1), ("classes=-1",)),
     (edited("autovit", stem_width=None), ("'stem_width' is missing",)),
     (edited("autovit", pool_width=None), ("'pool_width' is missing",)),
     (edited("autovit", mbconv=None), ("'mbconv'",)),

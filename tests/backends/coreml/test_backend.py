@@ -40,6 +40,18 @@ MERGING = ViTSpec.uniform(48, 2, 3, patch=4, resolution=16, classes=11, merges=(
 SMALL = {
     block.op: block for block in (*MERGING.blocks(), *SMALL_VIT.blocks(), *OTHER_FAMILIES.values())
 }
+# Blocks that only Vision Transformers with details have.
+WIDTHS = {"embed": 32, "tokens": 17}
+DETAILS = {
+    block.op: block
+    for block in (
+        Block.of("prefixless_patch_embed", embed=32, in_channels=3, resolution=32, kernel=8),
+        Block.of("normed_attention", **WIDTHS, heads=2, qk=16, v=16),
+        *(Block.of(op, **WIDTHS, mlp=64) for op in ("mlp_gelu_tanh", "mlp_quick_gelu")),
+        Block.of("swiglu_mlp", **WIDTHS, mlp=64),
+        *(Block.of(op, **WIDTHS) for op in ("features", "mean_features")),
+    )
+}
 DEIT_S = {block.op: block for block in create_spec("deit-small").blocks()}
 # What each op must have become, and no needless `cast` beside it.
 OPERATIONS = {
@@ -124,7 +136,14 @@ def check_program(artifact: bytes, tmp_path, shapes, dtype: str) -> list[str]:
 
 
 def test_every_op_is_tested_here() -> None:
-    assert set(SMALL) == set(OPERATIONS) == set(OPS) - {"text_embedding"}
+    assert set(SMALL) == set(OPERATIONS) == set(OPS) - {"text_embedding"} - set(DETAILS)
+
+
+@pytest.mark.parametrize("block", DETAILS.values(), ids=list(DETAILS))
+def test_blocks_of_vits_with_details_convert(tmp_path, block) -> None:
+    shapes = ((1, *block.input_shape), (1, *block.output_shape))
+    types = check_program(built(block, "fp16"), tmp_path, shapes, "fp16")
+    assert "cast" not in types
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "fp32"])

@@ -44,6 +44,18 @@ FAMILIES = {
     for name in ("efficientvit-m0", "autovit-xxs", "swin-tiny", "bert-tiny", "vgg11-bn-cifar")
     for block in (*MERGING.blocks(), *create_spec(name).blocks())
 }
+# Blocks that only Vision Transformers with details have.
+WIDTHS = {"embed": 32, "tokens": 17}
+DETAILS = {
+    block.op: block
+    for block in (
+        Block.of("prefixless_patch_embed", embed=32, in_channels=3, resolution=32, kernel=8),
+        Block.of("normed_attention", **WIDTHS, heads=2, qk=16, v=16),
+        *(Block.of(op, **WIDTHS, mlp=64) for op in ("mlp_gelu_tanh", "mlp_quick_gelu")),
+        Block.of("swiglu_mlp", **WIDTHS, mlp=64),
+        *(Block.of(op, **WIDTHS) for op in ("features", "mean_features")),
+    )
+}
 DEVICES = {"t4": "7.5", "rtx3080": "8.6"}
 
 
@@ -87,10 +99,12 @@ def test_engines_of_every_op_are_built_for_gpus_that_are_not_here(block, device,
 
 
 def test_every_op_is_built_here() -> None:
-    assert {block.op for block in BLOCKS} | set(FAMILIES) == set(OPS)
+    assert {block.op for block in BLOCKS} | set(FAMILIES) | set(DETAILS) == set(OPS)
 
 
-@pytest.mark.parametrize("block", FAMILIES.values(), ids=list(FAMILIES))
+@pytest.mark.parametrize(
+    "block", [*FAMILIES.values(), *DETAILS.values()], ids=[*FAMILIES, *DETAILS]
+)
 def test_engines_of_every_family_are_built(block, t4) -> None:
     file = EngineFile.from_bytes(build(block, t4, options_of()))
     assert (file.compute_capability, file.dtype) == ("7.5", "fp16")

@@ -27,7 +27,7 @@ def result() -> ValidationResult:
     predicted, again = about(0.02), about(0.005)
     rivals = {
         name: Rival(PredictionErrors.of(values, measured), values.tolist(), trained_on, 10.0)
-        for name, trained_on in zip(list(NAMES)[1:], (0, 8, 8, 50, 50, 50), strict=True)
+        for name, trained_on in zip(list(NAMES)[1:], (0, 8, 8, 8, 50, 50, 50), strict=True)
         for values in [about(0.2)]
     }
     floor = PredictionErrors.of(measured, again)
