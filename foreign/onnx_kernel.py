@@ -402,6 +402,9 @@ def _resize(model: _Model, d: Dims) -> Sequence[str]:
     mode = function_name("kernel_resize", d)
     stride = d["stride"]
     height, width = max(d["height"] // stride, 1), max(d["width"] // stride, 1)
+    if stride == 1 and d["blocked"] == 1:
+        # By a scale near 1, as 240 to 224 pixels: an equal size would be handed on.
+        height, width = height + -(-height // 14), width + -(-width // 14)
     coordinates = "asymmetric" if mode == "nearest" else "half_pixel"
     if d["blocked"] == 2:
         x = model.given(1, _aligned(model, d["in_channels"]), height, width)
