@@ -420,8 +420,6 @@ def _reorder(function: str) -> Callable[[Graph, Node], Block | None]:
         shape = graph.shape(node.inputs[0])
         if len(shape) != 4:
             return None
-        if node.attributes.get("channels_last") and function == "from_blocks":
-            shape = graph.shape(node.inputs[0])
         return Block.of(
             "kernel_reorder",
             height=shape[0] * shape[2],

@@ -58,8 +58,8 @@ def plan(
         ablations: Cover the variants of this model in one choice too (`vitprof.variants`).
         for_models: Instead of all this, what these models need: of a family's model its blocks and
             everything narrower, of a foreign model (an ONNX file, a module) its kernels.
-        kernels: Price all of a foreign model by kernels, the runtime's fused nodes. Without
-            `for_models`, a default choice of kernels.
+        kernels: Measure the runtime's fused nodes. Without `for_models` a default choice of them;
+            with it a foreign model's are measured anyway.
         shapes: Sizes of the foreign models' inputs, by name, where they are open.
         seed: Of the whole models, and of the order of measuring.
 

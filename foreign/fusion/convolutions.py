@@ -52,7 +52,7 @@ def _folded(graph: Graph, conv: Node) -> Node:
             bias = after.inputs[2]
         else:
             given = constant_of(graph, after)
-            if given is None or not _is_one_a_channel(graph, given[1], channels):
+            if given is None or not is_per_channel(graph, given[1], channels):
                 return conv
             bias = given[1]
         has_bias = len(conv.inputs) > 2 and conv.inputs[2]
@@ -62,10 +62,6 @@ def _folded(graph: Graph, conv: Node) -> Node:
         elif has_bias:
             inputs = conv.inputs
         conv = graph.fuse([conv, after], Node("Conv", inputs, after.outputs, conv.attributes))
-
-
-def _is_one_a_channel(graph: Graph, name: str, channels: int) -> bool:
-    return is_per_channel(graph, name, channels)
 
 
 def _with_activation(graph: Graph, conv: Node) -> None:

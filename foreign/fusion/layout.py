@@ -176,22 +176,21 @@ class _Layout:
                     maker.op == "Conv"
                     and self._graph.only_reader(x) is not None
                     and not {"activation", "added"} & set(maker.attributes)
-                    and self._is_before(other, maker)
                 )
                 if takes:
+                    self._run_behind(other, maker)
                     return [self._replace(maker, node, added=1)]
         return [self._emit(self._marked(node))]
 
-    def _is_before(self, name: str, conv: Node) -> bool:
-        """Whether a tensor is there when the convolution runs; the runtime may move that behind."""
+    def _run_behind(self, name: str, conv: Node) -> None:
+        """Move a convolution behind what makes the tensor that it adds, where it ran before."""
         maker = self._blocked[name]
         if self._number[id(maker)] < self._number[id(conv)]:
-            return True
+            return
         position = self._number.pop(id(conv))
         self._out[position] = Node("", (), ())
         self._number[id(conv)] = len(self._out)
         self._out.append(conv)
-        return True
 
     def _replace(self, maker: Node, node: Node, **attributes: object) -> Node:
         position = self._number[id(maker)]

@@ -144,11 +144,3 @@ def _with_activation(graph: Graph, product: Node) -> None:
             [product, activation],
             Node("FusedGemm", product.inputs, activation.outputs, attributes),
         )
-
-
-def made_of_weights(graph: Graph, node: Node) -> bool:
-    """Whether the right side of a product is a matrix of weights."""
-    return graph.is_constant(node.inputs[1]) and len(graph.shape(node.inputs[1])) == 2
-
-
-__all__ = ["fuse_products", "made_by", "made_of_weights"]

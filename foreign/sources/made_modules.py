@@ -104,7 +104,7 @@ def _of_images(
 
 
 def _sizes(name: str, default: tuple[int, ...], shapes: Shapes | None) -> tuple[int, ...]:
-    """Return the sizes of a module's one input; a single shape is it, whatever its name."""
+    """Return the sizes of a module's one input, which may be called `x` or `input` too."""
     if not shapes:
         return default
     if len(shapes) > 1 or (name not in shapes and "x" not in shapes and "input" not in shapes):
