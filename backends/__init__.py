@@ -18,11 +18,13 @@ from .protocol import (
     BackendOptions,
     BuildsFromOnnx,
     ChecksArtifacts,
+    Delegated,
     DeviceTimed,
     Executable,
     LoadsFiles,
     PreparesArtifacts,
     RunsKernels,
+    TellsPrecision,
 )
 from .random_input import seeded_input
 
@@ -33,6 +35,7 @@ __all__ = [
     "BackendOptions",
     "BuildsFromOnnx",
     "ChecksArtifacts",
+    "Delegated",
     "Device",
     "DeviceTimed",
     "Executable",
@@ -40,6 +43,7 @@ __all__ = [
     "OnnxRuntimeBackend",
     "PreparesArtifacts",
     "RunsKernels",
+    "TellsPrecision",
     "cpu_facts",
     "create_backend",
     "create_builder",

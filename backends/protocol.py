@@ -133,6 +133,22 @@ class DeviceTimed(Protocol):
 
 
 @runtime_checkable
+class Delegated(Protocol):
+    """An Executable whose runtime gives its operators to a delegate, and runs the others itself."""
+
+    def delegated_share(self) -> float:
+        """Return which share of the model's operators the delegate runs, from 0 to 1."""
+
+
+@runtime_checkable
+class TellsPrecision(Protocol):
+    """An Executable whose runtime may compute in another precision than its artifact's."""
+
+    def effective_dtype(self) -> str:
+        """Return the precision it computes in, read back from the runtime: "fp32", "bf16", …"""
+
+
+@runtime_checkable
 class ChecksArtifacts(Protocol):
     """A Backend whose runtime would open what an artifact refers to, unless that is refused."""
 
