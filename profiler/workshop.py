@@ -5,12 +5,11 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..backends import (
     BackendError,
@@ -22,15 +21,12 @@ from ..backends import (
 )
 from ..errors import UserError
 from ..foreign.onnx_kernel import kernel_model
-from ..models import Block, Spec, create_block, create_model
+from ..models import Block, Spec
 from ..models.families.foreign.spec import ForeignSpec
 from .channels_per_block import channels_per_block
 from .plan import Subject, is_kernels
+from .random_module import random_module
 from .target import Target
-
-if TYPE_CHECKING:
-    from torch import nn
-
 
 # What a runtime may raise for one point; measuring goes on with the others.
 _FAILURES = (RuntimeError, ValueError, MemoryError)
@@ -131,7 +127,7 @@ class Workshop:
                 return self._kernels(subject)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                module, shape = _random_module(subject)
+                module, shape = random_module(subject)
                 return self.backend.build(module, (self.batch, *shape), self.options)
         except _FAILURES as error:
             raise CannotBuildError(_reason(error)) from error
@@ -215,46 +211,6 @@ class Workshop:
                 ) from error
             self._checked.add(subject)
         return artifact.data
-
-
-def _random_module(subject: Subject) -> tuple[nn.Module, tuple[int, ...]]:
-    """Return the subject's torch module and its input shape for one image, folded for use.
-
-    Its weights are random, and such that activations are as large as a trained model's
-    (`fill_as_trained`). They are the same every time, so that equal builds give equal artifacts.
-    """
-    import torch
-    from torch import nn
-
-    from ..backends.random_input import input_dtype, seeded_input
-    from ..models.modules.folding import folded
-    from ..models.modules.trained_like import fill_as_trained
-
-    with _no_initialisation():
-        if isinstance(subject, Spec):
-            module: nn.Module = create_model(subject)
-            first = subject.blocks()[0]
-        else:
-            module, first = nn.Sequential(*map(create_block, subject)), subject[0]
-    example = seeded_input((1, *first.input_shape), input_dtype(module, "fp32"))
-    fill_as_trained(module.eval(), torch.from_numpy(example))
-    return folded(module), first.input_shape
-
-
-@contextmanager
-def _no_initialisation() -> Iterator[None]:
-    """Leave weights as memory has them inside the block: they are about to be filled."""
-    from torch import nn
-
-    slow = ("trunc_normal_", "normal_", "uniform_", "kaiming_uniform_", "kaiming_normal_")
-    kept = {name: getattr(nn.init, name) for name in slow}
-    for name in slow:
-        setattr(nn.init, name, lambda tensor, *_, **__: tensor)
-    try:
-        yield
-    finally:
-        for name, function in kept.items():
-            setattr(nn.init, name, function)
 
 
 def _reason(error: BaseException) -> str:

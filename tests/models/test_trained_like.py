@@ -27,8 +27,9 @@ from vitprof.models import (
 )
 from vitprof.models.modules.trained_like import TARGET, fill_as_trained
 from vitprof.profiler.plan import Subject
+from vitprof.profiler.random_module import random_module
 from vitprof.profiler.target import Target
-from vitprof.profiler.workshop import Workshop, _random_module
+from vitprof.profiler.workshop import Workshop
 from vitprof.spaces.registry import find_search_space
 from vitprof.tables import Setting
 
@@ -189,7 +190,7 @@ def filled_as_before(subject: Spec) -> nn.Module:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=["fp32", "fp16"])
 @pytest.mark.parametrize("name", DEEP)
 def test_deep_models_compute_sane_numbers(name: str, dtype: torch.dtype) -> None:
-    module, shape = _random_module(DEEP[name]())
+    module, shape = random_module(DEEP[name]())
     seen = seen_in_torch(module, example_of(module, shape), dtype)
     seen.check()
     assert (seen.softmax_outputs > 0) == (name != "vgg")
@@ -197,7 +198,7 @@ def test_deep_models_compute_sane_numbers(name: str, dtype: torch.dtype) -> None
 
 @pytest.mark.parametrize("name", with_slow_ones(DEEP, fast=("vit-long", "bert-long")))
 def test_deep_models_compute_sane_numbers_in_int8(name: str) -> None:
-    seen = seen_in_int8(*_random_module(DEEP[name]()))
+    seen = seen_in_int8(*random_module(DEEP[name]()))
     seen.check()
     assert (seen.softmax_outputs > 0) == (name != "vgg")
 
@@ -205,13 +206,13 @@ def test_deep_models_compute_sane_numbers_in_int8(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_large_models_compute_sane_numbers(name: str) -> None:
-    module, shape = _random_module(LARGE[name]())
+    module, shape = random_module(LARGE[name]())
     seen_in_torch(module, example_of(module, shape), torch.float32).check()
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.op)
 def test_lone_blocks_compute_sane_numbers(block: Block) -> None:
-    module, shape = _random_module((block,))
+    module, shape = random_module((block,))
     for dtype in (torch.float32, torch.float16):
         seen_in_torch(module, example_of(module, shape), dtype).check()
     seen_in_int8(module.float(), shape).check()
