@@ -23,15 +23,9 @@ import time
 from pathlib import Path
 
 from fidelity import NAMES, vitprof
+from known_models import KNOWN
 from report import heading, publish, table
 
-KNOWN = {
-    "deit_tiny_patch16_224": "deit-tiny",
-    "deit_small_patch16_224": "deit-small",
-    "deit_base_patch16_224": "deit-base",
-    "swin_tiny_patch4_window7_224": "swin-tiny",
-    **{f"efficientvit_m{n}": f"efficientvit-m{n}" for n in range(6)},
-}
 PREDICTORS = ("prediction", "MAPE", "bias", "worst", "±5 %", "±10 %", "τ")
 NAMES = {**NAMES, "macs_activations_line": "a·MACs + b·activations + c"}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import timm
 import torch
+from known_models import KNOWN
 from vitprof.models.modules.trained_like import fill_as_trained
 
 # In the order of their names every second one is for the table, the others are never seen.
@@ -106,14 +107,6 @@ THIRD = (
     "twins_svt_small",
     "vovnet39a",
 )
-# Models of vitprof's families, by timm's names.
-KNOWN = {
-    "deit_tiny_patch16_224": "deit-tiny",
-    "deit_small_patch16_224": "deit-small",
-    "deit_base_patch16_224": "deit-base",
-    "swin_tiny_patch4_window7_224": "swin-tiny",
-    **{f"efficientvit_m{n}": f"efficientvit-m{n}" for n in range(6)},
-}
 
 
 SETS = {"first": (*FOREIGN, *KNOWN), "second": SECOND, "third": THIRD}

@@ -64,7 +64,7 @@ def _source(text: str, shapes: Shapes | None, batch: int) -> GraphSource:
     if path.suffix == ".pt2":
         from .sources.exported_program import exported_source
 
-        return exported_source(path)
+        return exported_source(path, shapes, batch)
     in_python = _PYTHON.fullmatch(text)
     if in_python:
         from .sources.python_source import python_source

@@ -22,8 +22,9 @@ Shapes = Mapping[str, Sequence[int]]
 def fetched(models: object, download: bool, weights: bool = False) -> None:
     """Put those of the models that are ids of Hugging Face into the local cache.
 
-    models: one or a sequence; nothing is done unless `download`. weights: not only what model it
-    is. Raises UserError for an id that cannot be downloaded.
+    models: one or a sequence; an id may be written as ORG/NAME or hf:ORG/NAME. Nothing is done
+    unless `download`. weights: not only what model it is. Raises UserError for an id that cannot be
+    downloaded.
     """
     from ..models.hub import fetch, is_hub_id
 
@@ -31,8 +32,13 @@ def fetched(models: object, download: bool, weights: bool = False) -> None:
         return
     several = models if isinstance(models, (list, tuple)) else [models]
     for model in several:
-        if isinstance(model, (str, os.PathLike)) and is_hub_id(os.fspath(model)):
-            fetch(os.fspath(model), weights)
+        if not isinstance(model, (str, os.PathLike)):
+            continue
+        # Of hf:ORG/NAME the weights are random ones: config.json is all that is read.
+        is_random = os.fspath(model).startswith("hf:")
+        name = os.fspath(model).removeprefix("hf:")
+        if is_hub_id(name):
+            fetch(name, weights and not is_random)
 
 
 def spec_of(model: Path | Spec, shapes: Shapes | None = None, batch: int = 1) -> Spec:

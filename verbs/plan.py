@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from .inputs import Shapes, spec_of, specs_of
+from .inputs import Shapes, fetched, spec_of, specs_of
 
 if TYPE_CHECKING:
     from ..models import Block, Spec
@@ -37,6 +37,7 @@ def plan(
     for_models: Sequence[str | Spec] = (),
     kernels: bool = False,
     shapes: Shapes | None = None,
+    download: bool = False,
     seed: int = 0,
 ) -> Plan:
     """Say what to measure: the blocks of a family, of a search space, or of models.
@@ -61,6 +62,7 @@ def plan(
         kernels: Measure the runtime's fused nodes. Without `for_models` a default choice of them;
             with it a foreign model's are measured anyway.
         shapes: Sizes of the foreign models' inputs, by name, where they are open.
+        download: Fetch ids of Hugging Face that the local cache lacks.
         seed: Of the whole models, and of the order of measuring.
 
     Returns:
@@ -94,6 +96,7 @@ def plan(
         "ablations": ablations,
         "merging": merging or None,
     }
+    fetched([model, in_model, ablations, *for_models], download)
     if space == "kernels":
         space, kernels = None, True
     if kernels or for_models:

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity, seconds
 from .given_table import table_of
-from .inputs import Path, Shapes, priced_specs
+from .inputs import Path, Shapes, fetched, priced_specs
 
 if TYPE_CHECKING:
     from ..models import Spec
@@ -33,6 +33,7 @@ def validate(
     train: int = 0,
     sessions: int = 5,
     time: Quantity | None = None,
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> ValidationResult:
     """Measure random models that the table never saw, twice, and compare.
@@ -58,6 +59,7 @@ def validate(
         sessions: Rounds at the most (2 at least).
         time: Start no further round after so many seconds, or "60s", "3m". Where that is too short
             for two rounds of all models, it is fewer, spread over the range of MACs.
+        download: Fetch ids of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
@@ -85,6 +87,7 @@ def validate(
         )
     if models and (family or space or train):
         raise UserError("`models` says what is measured; take `family`, `space` and `train` away.")
+    fetched(models, download)
     draw = priced_specs(models, table, shapes) if models else draw_for(table, family, space)
     with (
         open_target_of(table, f"vitprof validate --table {table.source}") as target,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..exit_codes import INTERRUPTED
+from ..options.download import download_option
 from ..options.family import family_and_space, space_option
 from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, check_picture, check_writable, table_option
@@ -65,6 +66,7 @@ from ..reports.validation import print_validation, write_models
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
+@download_option
 @json_option
 def validate(
     table_path: Path,
@@ -81,6 +83,7 @@ def validate(
     time: str | None,
     plot: Path | None,
     out: Path | None,
+    download: bool,
     as_json: bool,
 ) -> int:
     """Measure random models the table never saw, twice, and compare.
@@ -108,6 +111,7 @@ def validate(
         train=train,
         sessions=sessions,
         time=time,
+        download=download,
         progress=not as_json,
     )
     if out:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ...verbs.plan import plan
+from .download import download_option
 from .family import family_and_space, space_option
 from .renamed import RenamedOption
 from .shapes import shape_option
@@ -91,6 +92,7 @@ _OPTIONS = (
         help="Measure the runtime's fused nodes: those of --for, or a default choice.",
     ),
     shape_option,
+    download_option,
     click.option(
         "--seed",
         default=0,

@@ -2,8 +2,8 @@
 
 torch.export.load can be made to run code: by pickles, by objects of other kinds, by symbolic sizes
 and guards (which it evaluates), by names (which it writes into Python code), and by operators that
-are not PyTorch's own. So an archive may hold only what a program of fixed shapes and plain tensors
-holds, and a copy of just these entries is what is loaded.
+are not PyTorch's own. So an archive may hold only what a program of plain tensors holds. A copy of
+just these entries, with numbers in the place of open sizes (`open_sizes.py`), is what is loaded.
 """
 
 from __future__ import annotations
@@ -14,12 +14,18 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
 from ...models.checks import shown
+from ..shapes import Shapes
 from .module_source import ModuleSource
+from .open_sizes import bind_sizes, has_open_sizes
 
+if TYPE_CHECKING:
+    import torch
+
+_PROGRAM = "models/model.json"
 # It is read into memory.
 LARGEST_ARCHIVE = 4 * 2**30
 _TENSOR = re.compile(r"(weight|tensor)_\d+")
@@ -30,27 +36,33 @@ _ENTRY = re.compile(
     r"|archive_format|archive_version|byteorder|\.data/(version|serialization_id)"
 )
 _OPERATOR = re.compile(
-    r"torch\.ops\.(aten|prim|prims|higher_order)\.\w+(\.\w+)?|_operator\.getitem"
+    r"torch\.ops\.(aten|prim|prims|higher_order)\.\w+(\.\w+)?"
+    # The latter compute sizes.
+    r"|_operator\.(getitem|add|sub|mul|floordiv|mod|neg|eq|ne|lt|le|gt|ge)"
 )
 # Reads, and may make, a file.
 _REFUSED = "torch.ops.aten.from_file"
 
 
-def exported_source(path: Path) -> ModuleSource:
+def exported_source(path: Path, shapes: Shapes | None = None, batch: int = 1) -> ModuleSource:
     """Return the model of a .pt2 file, with its weights and its example inputs.
 
-    Raises UserError for a file that is none, that holds what loading could run, and that has no
-    example inputs.
+    An open batch is bound to `batch`, other open sizes to those in `shapes`; what is fixed stays
+    as it is. Raises UserError for a file that is none, that holds what loading could run, that has
+    no example inputs, or that leaves sizes open which nothing says.
     """
     import torch
 
     if not path.is_file():
         raise UserError(f"there is no file {shown(str(path))}; check the path.")
-    archive = _checked(path)
+    archive, bound = _checked(path, shapes, batch)
     try:
         program = torch.export.load(archive)
         module = _in_one_mode(program.module())
         given = program.example_inputs
+        if bound is not None and given is not None:
+            pairs = zip(given[0], bound, strict=True)
+            given = (tuple(_of_shape(one, shape) for one, shape in pairs), given[1])
     except Exception as error:  # whatever torch raises for a damaged archive
         words = " ".join(str(error).split())[:160] or type(error).__name__
         raise UserError(f"'{path}' is no exported program that can be loaded: {words}.") from None
@@ -62,6 +74,15 @@ def exported_source(path: Path) -> ModuleSource:
     return ModuleSource(path.stem, module, list(zip(names, given[0], strict=True)), fill=False)
 
 
+def _of_shape(value: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return an example of another shape, of the same values: words stay words of a vocabulary."""
+    import torch
+
+    for axis, size in enumerate(shape):
+        value = value.index_select(axis, torch.arange(size) % value.shape[axis])
+    return value
+
+
 def _in_one_mode(module: Any) -> Any:
     """Let a program be asked for its mode, which it has for good: exporters ask."""
     module.train = lambda mode=True: module
@@ -69,8 +90,13 @@ def _in_one_mode(module: Any) -> Any:
     return module
 
 
-def _checked(path: Path) -> io.BytesIO:
-    """Return a copy of the archive; raises UserError unless loading it runs nothing."""
+def _checked(
+    path: Path, shapes: Shapes | None, batch: int
+) -> tuple[io.BytesIO, list[tuple[int, ...]] | None]:
+    """Return a copy of the archive that has no open sizes, and the inputs' shapes where it had.
+
+    Raises UserError unless loading it runs nothing.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -83,6 +109,7 @@ def _checked(path: Path) -> io.BytesIO:
     except Exception:  # whatever zipfile raises for a damaged archive
         raise UserError(f"'{path}' is no .pt2 archive, or it is cut short.") from None
     try:
+        bound = _bound(path, found, shapes, batch)
         _check_contents(path, found)
     except UserError:
         raise
@@ -97,7 +124,22 @@ def _checked(path: Path) -> io.BytesIO:
         for name, data in found.items():
             archive.writestr(f"model/{name}", data)
     copy.seek(0)
-    return copy
+    return copy, bound
+
+
+def _bound(
+    path: Path, found: dict[str, bytes], shapes: Shapes | None, batch: int
+) -> list[tuple[int, ...]] | None:
+    """Bind the open sizes of an archive's program; return its inputs' shapes, None without any."""
+    program = json.loads(found.get(_PROGRAM, b"{}"))
+    if not has_open_sizes(program):
+        return None
+    try:
+        bound = bind_sizes(program, shapes, batch)
+    except UserError as error:
+        raise UserError(f"'{path}' {error}") from None
+    found[_PROGRAM] = json.dumps(program).encode()
+    return bound
 
 
 def _within(name: str) -> str:
@@ -119,7 +161,7 @@ def _check_names(path: Path, names: list[str]) -> None:
 def _check_contents(path: Path, found: dict[str, bytes]) -> None:
     import torch
 
-    if "models/model.json" not in found:
+    if _PROGRAM not in found:
         raise UserError(f"'{path}' holds no exported program; export it by torch.export.save.")
     for name, data in found.items():
         if name.endswith(".pt"):
@@ -132,7 +174,7 @@ def _check_contents(path: Path, found: dict[str, bytes]) -> None:
                     raise UserError(f"'{path}' holds {shown(of_tensor)}, no tensor; refused.")
                 if payload.get("use_pickle"):
                     torch.load(io.BytesIO(found[f"{folder}/{of_tensor}"]), weights_only=True)
-    for key, value in _fields(json.loads(found["models/model.json"])):
+    for key, value in _fields(json.loads(found[_PROGRAM])):
         _check_field(path, key, value)
 
 

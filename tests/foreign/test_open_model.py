@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from small_onnx.foreign_spec import residual_net
 from small_onnx.small_graphs import Small
 from torch import Tensor, nn
 from transformers import ViTConfig
+from vitprof.backends.pytorch.portable import portable_program
 from vitprof.errors import UserError
 from vitprof.foreign.open_model import is_foreign, open_model
 from vitprof.foreign.priced import priced
-from vitprof.models import Spec
+from vitprof.foreign.sources.module_source import ModuleSource
+from vitprof.models import Spec, create_model
 
 
 class Net(nn.Module):
@@ -97,6 +100,91 @@ def test_several_inputs(tmp_path: Path) -> None:
     spec = open_model(str(path))
     assert [shape for _, shape in spec.inputs] == [(2, 4, 8), (2, 8, 6)]
     assert spec.macs == 2 * 4 * 8 * 6
+
+
+def test_the_program_that_is_handed_back_takes_the_batch_of_the_run(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = create_model("vit-micro-8").eval()
+    path = tmp_path / "model.pt2"
+    path.write_bytes(portable_program(module, (1, 8, 8)))
+    one, three = open_model(str(path)), open_model(str(path), batch=3)
+    assert one.inputs == (("input", (1, 1, 8, 8)),) and three.inputs == (("input", (3, 1, 8, 8)),)
+    assert three.macs == 3 * one.macs > 0
+    assert isinstance(three.source, ModuleSource)
+    images = torch.randn(3, 1, 8, 8)
+    torch.testing.assert_close(three.source.module()(images), module(images))
+    given = onnx.load_model_from_string(three.source.onnx()).graph.input[0]
+    assert [size.dim_value for size in given.type.tensor_type.shape.dim] == [3, 1, 8, 8]
+
+
+class Lengths(nn.Module):
+    """An open length beside an open batch, in a sum and a product."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        both = torch.cat([a, b], 1)
+        return both.reshape(both.shape[0] * both.shape[1], -1) * 2
+
+
+def lengths(path: Path) -> Path:
+    batch, a, b = (torch.export.Dim(name) for name in ("batch", "a", "b"))
+    sizes = ({0: batch, 1: a}, {0: batch, 1: b})
+    inputs = torch.randn(2, 5, 4), torch.randn(2, 6, 4)
+    program = torch.export.export(Lengths(), inputs, dynamic_shapes=sizes)
+    torch.export.save(program, path)
+    return path
+
+
+def test_other_open_sizes_are_given(tmp_path: Path) -> None:
+    path = lengths(tmp_path / "lengths.pt2")
+    spec = open_model(str(path), {"input": (3, 7, 4), "b": (3, 2, 4)})
+    assert [shape for _, shape in spec.inputs] == [(3, 7, 4), (3, 2, 4)]
+    module = spec.source.module() if spec.source else None
+    a, b = torch.randn(3, 7, 4), torch.randn(3, 2, 4)
+    torch.testing.assert_close(module(a, b), Lengths()(a, b))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        (None, "axis 1 of its input 'a' open; give all sizes of it by `shapes`"),
+        ({"a": (3, 7, 4)}, "axis 1 of its input 'b' open"),
+        ({"a": (3, 7, 4), "b": (2, 7, 4)}, "3 and 2 are given for it"),
+        ({"a": (3, 7, 5), "b": (3, 7, 4)}, "the fixed size 4 at axis 2"),
+        ({"a": (3, 7), "b": (3, 7, 4)}, "of 3 sizes, and `shapes` gives 2"),
+    ],
+)
+def test_open_sizes_that_nothing_says(tmp_path: Path, shapes: dict, words: str) -> None:
+    with pytest.raises(UserError, match=words) as refused:
+        open_model(str(lengths(tmp_path / "lengths.pt2")), shapes)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "__import__('pathlib').Path('canary').touch()",
+        "Pow(Integer(9), Integer(999999999))",
+        "Symbol('x', positive=True) + print(1)",
+        "Integer(-5)",
+        "Integer(99999999999)",
+        "Integer(2",
+        "Symbol('nobody')",
+    ],
+)
+def test_sizes_are_not_evaluated(
+    tmp_path: Path, expression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sound = lengths(tmp_path / "sound.pt2")
+    with zipfile.ZipFile(sound) as given:
+        (name,) = (one for one in given.namelist() if one.endswith("models/model.json"))
+        text = given.read(name).decode()
+    sums = set(re.findall(r'"expr_str": "(Mul\([^"]*)"', text))
+    hostile = tmp_path / "hostile.pt2"
+    changed(sound, hostile, "models/model.json", sums.pop(), expression)
+    with pytest.raises(UserError, match="size"):
+        open_model(str(hostile), {"a": (3, 7, 4), "b": (3, 2, 4)})
+    assert not (tmp_path / "canary").exists()
 
 
 class Runs:

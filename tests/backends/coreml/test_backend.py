@@ -9,6 +9,7 @@ import tempfile
 import numpy as np
 import pytest
 import torch
+from small_blocks.details import DETAILS
 from torch import nn
 from vitprof import UserError
 from vitprof.backends import Backend, BackendError, BackendOptions, find_device, seeded_input
@@ -39,18 +40,6 @@ OTHER_FAMILIES = {
 MERGING = ViTSpec.uniform(48, 2, 3, patch=4, resolution=16, classes=11, merges=(4, 2))
 SMALL = {
     block.op: block for block in (*MERGING.blocks(), *SMALL_VIT.blocks(), *OTHER_FAMILIES.values())
-}
-# Blocks that only Vision Transformers with details have.
-WIDTHS = {"embed": 32, "tokens": 17}
-DETAILS = {
-    block.op: block
-    for block in (
-        Block.of("prefixless_patch_embed", embed=32, in_channels=3, resolution=32, kernel=8),
-        Block.of("normed_attention", **WIDTHS, heads=2, qk=16, v=16),
-        *(Block.of(op, **WIDTHS, mlp=64) for op in ("mlp_gelu_tanh", "mlp_quick_gelu")),
-        Block.of("swiglu_mlp", **WIDTHS, mlp=64),
-        *(Block.of(op, **WIDTHS) for op in ("features", "mean_features")),
-    )
 }
 DEIT_S = {block.op: block for block in create_spec("deit-small").blocks()}
 # What each op must have become, and no needless `cast` beside it.

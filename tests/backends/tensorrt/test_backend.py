@@ -13,6 +13,7 @@ import vitprof
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import numpy_helper
+from small_blocks.details import DETAILS
 from vitprof.backends import Backend, BackendError, BackendOptions, find_device
 from vitprof.backends.tensorrt.artifact import EngineFile
 from vitprof.backends.tensorrt.backend import TensorRtBackend, sparsity_report
@@ -43,18 +44,6 @@ FAMILIES = {
     block.op: block
     for name in ("efficientvit-m0", "autovit-xxs", "swin-tiny", "bert-tiny", "vgg11-bn-cifar")
     for block in (*MERGING.blocks(), *create_spec(name).blocks())
-}
-# Blocks that only Vision Transformers with details have.
-WIDTHS = {"embed": 32, "tokens": 17}
-DETAILS = {
-    block.op: block
-    for block in (
-        Block.of("prefixless_patch_embed", embed=32, in_channels=3, resolution=32, kernel=8),
-        Block.of("normed_attention", **WIDTHS, heads=2, qk=16, v=16),
-        *(Block.of(op, **WIDTHS, mlp=64) for op in ("mlp_gelu_tanh", "mlp_quick_gelu")),
-        Block.of("swiglu_mlp", **WIDTHS, mlp=64),
-        *(Block.of(op, **WIDTHS) for op in ("features", "mean_features")),
-    )
 }
 DEVICES = {"t4": "7.5", "rtx3080": "8.6"}
 

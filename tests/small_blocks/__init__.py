@@ -1,0 +1,1 @@
+"""Blocks at small dims that tests of several rooms import."""
