@@ -18,6 +18,7 @@ class Tensor:
     """One tensor: its shape, its type by numpy's name, and whether it is a constant.
 
     `value` holds small constants (shapes, scales, axes); of large ones only the shape is kept.
+    `looked_up` are table and indices of a constant that was gathered from a constant table.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Tensor:
     dtype: str = "float32"
     constant: bool = False
     value: np.ndarray | None = field(default=None, compare=False)
+    looked_up: tuple[str, str] | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -117,11 +118,22 @@ class _Reader:
             if values is not None:
                 for output, value in zip(outputs, values, strict=False):
                     self._set(output, value)
+                self._note_table(proto, attributes)
                 return
         for output, (dtype, shape) in self._inferred(proto, name).items():
             self._tensors[output] = Tensor(output, _checked_shape(output, shape), dtype, constant)
         if not constant:
             self._nodes.append(Node(proto.op_type, inputs, outputs, attributes, (name,)))
+        self._note_table(proto, attributes)
+
+    def _note_table(self, proto: Any, attributes: Mapping[str, Any]) -> None:
+        """Keep what a constant was looked up in: its rows alone do not tell how many there are."""
+        if proto.op_type != "Gather" or attributes.get("axis", 0):
+            return
+        made = self._tensors[proto.output[0]]
+        if made.constant and len(self._tensors[proto.input[0]].shape) == 2:
+            table = (proto.input[0], proto.input[1])
+            self._tensors[made.name] = replace(made, looked_up=table)
 
     def _computed(self, proto: Any) -> Sequence[np.ndarray] | None:
         """Return what a node of small constants computes; None where that is not small."""
@@ -134,6 +146,8 @@ class _Reader:
         values = {one: self._tensors[one].value for one in proto.input if one}
         if proto.op_type == "Range":
             return _range(*values.values())
+        if proto.op_type == "GatherElements":
+            return _picked(proto, *values.values())
         try:
             found = ReferenceEvaluator(_alone(proto, values, self._opset)).run(None, values)
         except Exception:  # an operator that onnx's own evaluator lacks, or wrong values
@@ -205,6 +219,18 @@ def _range(*values: np.ndarray | None) -> Sequence[np.ndarray] | None:
     if (numbers[1] - numbers[0]) / numbers[2] > SMALL:
         return None
     return [np.arange(*numbers, dtype=np.asarray(numbers[0]).dtype)]
+
+
+def _picked(proto: Any, *values: np.ndarray | None) -> Sequence[np.ndarray] | None:
+    """Return values by index along an axis, which onnx's evaluator cannot beyond 64 of them."""
+    data, indices = values if len(values) == 2 else (None, None)
+    if data is None or indices is None:
+        return None
+    axis = next((one.i for one in proto.attribute if one.name == "axis"), 0)
+    try:
+        return [np.take_along_axis(data, indices, axis)]
+    except (ValueError, IndexError):  # indices of a part of the other axes, or out of range
+        return None
 
 
 def _alone(proto: Any, values: Mapping[str, np.ndarray | None], opset: int) -> Any:

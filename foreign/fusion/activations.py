@@ -87,12 +87,12 @@ def _take_in_bias(graph: Graph, gelu: Node) -> None:
 def _fuse_quick_gelu(graph: Graph, sigmoid: Node) -> None:
     times = must(only_reader(graph, sigmoid, "Mul"))
     x = must(other_input(times, sigmoid.output))
-    nodes = [sigmoid, times]
+    nodes, alpha = [sigmoid, times], 1.0
     if sigmoid.inputs[0] != x:
         scaled = must(made_by(graph, sigmoid.inputs[0], "Mul"))
         of, factor = must(constant_of(graph, scaled))
         must(of == x)
-        must(scalar(graph, factor))
+        alpha = must(scalar(graph, factor))
         must(graph.only_reader(scaled.output))
         nodes.append(scaled)
-    graph.fuse(nodes, Node("QuickGelu", (x,), times.outputs))
+    graph.fuse(nodes, Node("QuickGelu", (x,), times.outputs, {"alpha": alpha}))

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from ..graph import Graph, Node
 from .branches import branch_before, places
+from .classifiers import (
+    class_features,
+    classifier,
+    mean_features,
+    two_classifiers,
+)
 from .efficientvit import (
     feed_forward,
     group_attention,
@@ -16,16 +22,23 @@ from .efficientvit import (
     stem,
     token_interaction,
 )
-from .ends import classifier, embedding, token_merging
+from .ends import embedding, token_merging
 from .found import FoundBlock
+from .mlps import gated_mlp, mlp
 from .simplify import simplified
-from .transformer import attention, mlp
+from .text import text_classifier, text_embedding
+from .transformer import attention
+from .vgg import vgg
 
-_BRANCHES = (mlp, attention, token_interaction, feed_forward, group_attention)
+_BRANCHES = (mlp, gated_mlp, attention, token_interaction, feed_forward, group_attention)
 _BY_OP = {
     "Conv": (stem, embedding),
-    "Linear": (classifier, token_merging, pooled_classifier),
+    "Gather": (text_embedding, class_features),
+    "LayerNormalization": (class_features, mean_features),
+    "Linear": (text_classifier, classifier, token_merging, pooled_classifier),
     "Mul": (patch_merging,),
+    "ReduceMean": (mean_features,),
+    "Scale": (two_classifiers,),
 }
 
 
@@ -36,6 +49,9 @@ def find_blocks(graph: Graph) -> list[FoundBlock]:
     Only graphs of one image (batch 1) have blocks. Time is linear in the number of nodes.
     """
     simple = simplified(graph)
+    whole = vgg(simple)
+    if whole is not None:
+        return whole
     order = places(simple)
     found: list[FoundBlock] = []
     taken: set[str] = set()

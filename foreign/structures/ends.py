@@ -1,4 +1,4 @@
-"""First and last blocks of transformers, and Swin's merging between its stages."""
+"""First blocks of image transformers, and Swin's merging between its stages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..fusion.trivial import VIEWS
 from ..graph import Graph, Node
 from .branches import nodes_before
 from .found import FoundBlock, found_block
+from .norms import is_norm
 
 _MOVES = VIEWS | {"Transpose"}
 
@@ -38,13 +39,18 @@ def embedding(graph: Graph, conv: Node) -> FoundBlock | None:
             break
         nodes.append(node)
         node = graph.only_reader(node.output)
+    is_normed = node is not None and node.op == "LayerNormalization" and is_norm(graph, node)
     if graph.shape(nodes[-1].output) == (1, patches + prefix, embed) and positions:
+        # A norm of the whole sequence stands in for the bias of the projection (CLIP).
+        if is_normed == bool(conv.inputs[2:]):
+            raise NoMatchError
+        nodes += [node] if is_normed and node is not None else []
         if prefix:
             return found_block(graph, nodes, "patch_embed", **dims, prefix=prefix)
         return found_block(graph, nodes, "prefixless_patch_embed", **dims)
-    if node is None or node.op != "LayerNormalization" or prefix or positions:
+    if node is None or not is_normed or prefix or positions or not conv.inputs[2:]:
         raise NoMatchError
-    if graph.shape(node.output)[-1] != embed or len(node.inputs) != 3:
+    if graph.shape(node.output)[-1] != embed:
         raise NoMatchError
     return found_block(graph, [*nodes, node], "swin_embed", **dims)
 
@@ -52,7 +58,7 @@ def embedding(graph: Graph, conv: Node) -> FoundBlock | None:
 def _is_of_patches(graph: Graph, conv: Node) -> bool:
     """Whether a convolution takes a square image of one patch after the other."""
     about, weight = conv.attributes, graph.shape(conv.inputs[1])
-    if len(weight) != 4 or weight[2] != weight[3] or len(conv.inputs) != 3:
+    if len(weight) != 4 or weight[2] != weight[3] or len(conv.inputs) not in {2, 3}:
         return False
     images, patch = graph.shape(conv.inputs[0]), weight[2]
     square = images[0] == 1 and images[2] == images[3] and images[2] % patch == 0
@@ -60,38 +66,6 @@ def _is_of_patches(graph: Graph, conv: Node) -> bool:
     strided = list(about.get("strides", (1, 1))) == [patch, patch] and patch > 1
     spread = any(one != 1 for one in about.get("dilations", ()))
     return square and strided and not padded and not spread and about.get("group", 1) == 1
-
-
-@where_matched
-def classifier(graph: Graph, linear: Node) -> FoundBlock | None:
-    """Layer norm; the class token, or the mean of all tokens; linear layer to the logits."""
-    if linear.op != "Linear" or not linear.inputs[2] or len(graph.shape(linear.output)) != 2:
-        raise NoMatchError
-    views, name = nodes_before(graph, linear.inputs[0], VIEWS)
-    taken, views_before = graph.maker(name), list[Node]()
-    if taken is None or graph.only_reader(name) is None or not taken.inputs:
-        raise NoMatchError
-    name = taken.inputs[0]
-    if taken.op in {"ReduceMean", "GlobalAveragePool"}:
-        views_before, name = nodes_before(graph, name, _MOVES)
-    norm = graph.maker(name)
-    if norm is None or norm.op != "LayerNormalization" or graph.only_reader(name) is None:
-        raise NoMatchError
-    shape = graph.shape(name)
-    embed, tokens = shape[-1], math.prod(shape[:-1])
-    if shape[0] != 1 or graph.shape(linear.inputs[0]) != (1, embed) or len(norm.inputs) != 3:
-        raise NoMatchError
-    if graph.tensors[taken.output].size != embed:
-        raise NoMatchError
-    nodes = [norm, *reversed(views_before), taken, *reversed(views), linear]
-    classes = graph.shape(linear.output)[-1]
-    if taken.op in {"Gather", "Slice"}:
-        dims = {"embed": embed, "heads": 1, "classes": classes, "tokens": tokens}
-        return found_block(graph, nodes, "classifier", **dims) if len(shape) == 3 else None
-    if taken.op not in {"ReduceMean", "GlobalAveragePool"}:
-        raise NoMatchError
-    dims = {"embed": embed, "tokens": tokens, "classes": classes}
-    return found_block(graph, nodes, "pooled_tokens_classifier", **dims)
 
 
 @where_matched

@@ -7,6 +7,7 @@ from ..fusion.matching import constant_of
 from ..fusion.normalizations import fuse_layer_norms
 from ..fusion.trivial import VIEWS, without_trivial
 from ..graph import Graph, Node
+from .elementwise import fuse_tanh_gelu
 
 # They move values and compute nothing.
 LAYOUT = VIEWS | {"Transpose", "Split", "Slice", "Concat", "Gather"}
@@ -16,13 +17,14 @@ def simplified(graph: Graph) -> Graph:
     """Return a copy whose layers are one node each.
 
     `Linear` (x, weight, bias or "") stands for Gemm, and MatMul with an addition; `Conv` for one
-    with its batch norm; `Scale` for a product with one constant number; layer norms and GELU for
-    what they are written as.
+    with its batch norm; `Scale` for a product with one constant number (`factor`); layer norms
+    and GELU for what they are written as.
     """
     copy = Graph(graph.nodes, graph.tensors, graph.inputs, graph.outputs)
     without_trivial(copy)
     fuse_layer_norms(copy)
     fuse_activations(copy)
+    fuse_tanh_gelu(copy)
     # From the end on: what reads a dropped node is replaced, and would be missed if it came later.
     for node in reversed(copy.nodes):
         if node not in copy:
@@ -98,6 +100,9 @@ def _scale(graph: Graph, node: Node) -> None:
         return
     size = graph.tensors[given[1]].size
     if size == 1 and graph.shape(given[0]) == graph.shape(node.output):
-        graph.change(node, op="Scale", inputs=given)
+        factor = graph.tensors[given[1]].scalar()
+        if factor and node.op == "Div":
+            factor = 1 / factor
+        graph.change(node, op="Scale", inputs=given, attributes={"factor": factor})
     elif graph.shape(given[1])[-1:] == (size,) == graph.shape(node.output)[-1:]:
         graph.change(node, op="LayerScale", inputs=given)
