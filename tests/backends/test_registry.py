@@ -61,7 +61,8 @@ def test_another_wheels_backend_is_known_everywhere(install_wheel: Install) -> N
     assert backend_names() == [*BUILT_IN, "toy"]
     assert list(backend_kinds()) == [*BUILT_IN, "toy"]
     cpu = find_device("cpu")
-    assert cpu.backends == ("onnxruntime", "torch", "toy")
+    assert cpu.backends[:2] == ("onnxruntime", "torch")
+    assert cpu.backends[-1] == "toy"
     assert cpu.dtypes_by("toy") == ("fp32",)
     assert find_device("t4").backends == ("tensorrt", "cuda")
     assert create_backend(cpu, "toy").name == "toy"
