@@ -23,6 +23,7 @@ from .protocol import (
     Executable,
     LoadsFiles,
     PreparesArtifacts,
+    PrunesWeights,
     RunsKernels,
     TellsPrecision,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "LoadsFiles",
     "OnnxRuntimeBackend",
     "PreparesArtifacts",
+    "PrunesWeights",
     "RunsKernels",
     "TellsPrecision",
     "cpu_facts",

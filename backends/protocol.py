@@ -181,6 +181,18 @@ class BuildsFromOnnx(Protocol):
 
 
 @runtime_checkable
+class PrunesWeights(Protocol):
+    """A Backend that changes a module's weights before it compiles it, for a sparsity."""
+
+    def pruned(self, module: torch.nn.Module, options: BackendOptions) -> torch.nn.Module:
+        """Return a copy of the module with the weights that `build` compiles, in fp32.
+
+        Its outputs are those that an artifact's have to equal. Raises BackendError where `build`
+        does.
+        """
+
+
+@runtime_checkable
 class RunsKernels(Protocol):
     """A Backend whose runtime runs a graph of its own fused nodes."""
 

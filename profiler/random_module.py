@@ -1,4 +1,4 @@
-"""The torch module of a subject, with random weights: activations are as large as a trained one's."""
+"""The torch module of a subject, with random weights: activations as large as a trained one's."""
 
 from __future__ import annotations
 

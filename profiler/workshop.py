@@ -19,11 +19,16 @@ from ..backends import (
     PreparesArtifacts,
     RunsKernels,
 )
+from ..backends.agreement import OutputSketch
 from ..errors import UserError
 from ..foreign.onnx_kernel import kernel_model
 from ..models import Block, Spec
 from ..models.families.foreign.spec import ForeignSpec
+from ..notes import warn
+from ..tables import Row
 from .channels_per_block import channels_per_block
+from .expected import ExpectedOutputs
+from .gate import Finding, examined, why_more_threads, why_other_precision
 from .plan import Subject, is_kernels
 from .random_module import random_module
 from .target import Target
@@ -38,10 +43,14 @@ class CannotBuildError(Exception):
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a subject was compiled to elsewhere; `name` says where it lies, for messages."""
+    """What a subject was compiled to elsewhere; `name` says where it lies, for messages.
+
+    `expected` are its outputs as the builder computed them; None where they are not known.
+    """
 
     name: str
     data: bytes
+    expected: tuple[OutputSketch, ...] | None = None
 
 
 class Artifacts(Protocol):
@@ -83,6 +92,9 @@ class Workshop:
         self._prepared: set[Subject] = set()
         self._from_elsewhere = artifacts
         self._checked: set[Subject] = set()
+        self._expected = ExpectedOutputs(self.backend, self.options)
+        self._findings: dict[Subject, Finding] = {}
+        self._warned: set[str] = set()
 
     def __enter__(self) -> Workshop:
         self._folder = tempfile.TemporaryDirectory(prefix="vitprof-")
@@ -114,6 +126,26 @@ class Workshop:
         self._keep(subject, self._plain(subject))
         return self.fresh_session(subject)
 
+    def finding(self, subject: Subject, executable: Executable) -> Finding:
+        """Return what a session of the subject, which has run, showed: asked once a subject."""
+        if subject not in self._findings:
+            self._findings[subject] = examined(executable, self.expected(subject), self.options)
+        return self._findings[subject]
+
+    def warn_of(self, row: Row) -> None:
+        """Warn, once each, where a session ran otherwise than was asked for."""
+        for kind, words in (
+            ("cores", why_more_threads(row.cores, self.options.threads, self.backend.name)),
+            ("dtype", why_other_precision(self.options.dtype, row.effective_dtype)),
+        ):
+            if words is not None and kind not in self._warned:
+                self._warned.add(kind)
+                warn(f"warning: {row.name}: {words}")
+
+    def expected(self, subject: Subject) -> tuple[OutputSketch, ...] | None:
+        """Return the outputs of a subject that was built, in fp32; None where nobody knows them."""
+        return self._expected.of(subject)
+
     def build(self, subject: Subject) -> bytes:
         """Return the subject's artifact, compiled here; raises CannotBuildError with the reason.
 
@@ -128,7 +160,9 @@ class Workshop:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 module, shape = random_module(subject)
-                return self.backend.build(module, (self.batch, *shape), self.options)
+                artifact = self.backend.build(module, (self.batch, *shape), self.options)
+                self._expected.compute(subject, module, (self.batch, *shape))
+                return artifact
         except _FAILURES as error:
             raise CannotBuildError(_reason(error)) from error
         finally:
@@ -143,7 +177,10 @@ class Workshop:
                 f"{spec.name} takes {spec.batch} inputs at once, not {self.batch}"
             )
         if isinstance(self.backend, BuildsFromOnnx):
-            return self.backend.build_from_onnx(spec.source.onnx(), self.options)
+            model = spec.source.onnx()
+            artifact = self.backend.build_from_onnx(model, self.options)
+            self._expected.compute_foreign(spec, model)
+            return artifact
         module = spec.source.module()
         if module is None:
             raise CannotBuildError(
@@ -151,7 +188,9 @@ class Workshop:
             )
         if len(spec.inputs) != 1:
             raise CannotBuildError(f"{self.backend.name} takes models of one input")
-        return self.backend.build(module, spec.inputs[0][1], self.options)
+        artifact = self.backend.build(module, spec.inputs[0][1], self.options)
+        self._expected.compute_foreign(spec, module)
+        return artifact
 
     def _kernels(self, subject: Sequence[Block]) -> bytes:
         """Return the artifact of a kernel, repeated."""
@@ -201,6 +240,8 @@ class Workshop:
     def _checked_artifact(self, artifacts: Artifacts, subject: Subject) -> bytes:
         """Return what was compiled elsewhere, once it is known to ask for nothing outside it."""
         artifact = artifacts.artifact(subject)
+        if artifact.expected is not None:
+            self._expected.take(subject, artifact.expected)
         if subject not in self._checked and isinstance(self.backend, ChecksArtifacts):
             try:
                 self.backend.check_artifact(artifact.data)

@@ -46,6 +46,9 @@ COLUMNS: tuple[str, ...] = (
     "macs",
     "params",
     "bytes",
+    "cores",
+    "effective_dtype",
+    "delegated",
     "context",
     "verdict",
     "error",
@@ -55,6 +58,7 @@ COLUMNS: tuple[str, ...] = (
 REQUIRED_COLUMNS = frozenset(COLUMNS) - {
     *AXES,
     *("model", "set_aside", "session_ms", "reference_ms", "exponent"),
+    *("cores", "effective_dtype", "delegated"),
 }
 MODEL_OP = "model"
 BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "int8-static": 1}
@@ -63,6 +67,9 @@ BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "int8-static": 1}
 # Which of the header's `references` a row has, where that does not follow from what it is.
 REFERENCE_COLUMN = "reference"
 LARGEST_EXPONENT = 10
+# Those of a computer of today many times over.
+MOST_CORES = 1e5
+LONGEST_DTYPE = 40
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,9 @@ def encode_row(
         "exponent": _number(row.exponent),
         "macs": row.subject.macs,
         "params": row.subject.params,
+        "cores": _optional(row.cores),
+        "effective_dtype": _one_line(row.effective_dtype),
+        "delegated": _optional(row.delegated),
         "context": row.context,
         "verdict": row.verdict,
         "error": _one_line(row.error),
@@ -177,11 +187,18 @@ def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.7g}"
 
 
+def _optional(value: float | None) -> str:
+    return "" if value is None else _number(value)
+
+
 def as_written(row: Row) -> Row:
     """Return the row with its times as exact as a file keeps them: what reading it gives back."""
     written: dict[str, Any] = {n: _written(getattr(row, n)) for n in (*TIME_COLUMNS, "exponent")}
     for name in ("session_ms", "reference_ms"):
         written[name] = tuple(map(_written, getattr(row, name)))
+    for name in ("cores", "delegated"):
+        value = getattr(row, name)
+        written[name] = None if value is None else _written(value)
     return replace(row, **written)
 
 
@@ -367,6 +384,9 @@ def _parse_row(line: str, columns: list[str], header: TableHeader, where: str) -
         measured_at=values["measured_at"],
         reference=_parse_reference(values, subject, header, where),
         exponent=_parse_exponent(values, where),
+        cores=_share(values, "cores", where, MOST_CORES),
+        effective_dtype=_parse_dtype(values, where),
+        delegated=_share(values, "delegated", where, 1.0),
         **{name: _time(values, name, where) for name in TIME_COLUMNS},
     )
     _check_times(row, where)
@@ -419,6 +439,27 @@ def _parse_exponent(values: Mapping[str, str], where: str) -> float:
             f"{LARGEST_EXPONENT}."
         )
     return exponent
+
+
+def _share(values: Mapping[str, str], name: str, where: str, most: float) -> float | None:
+    """Return an optional number from 0 to `most`; older tables lack its column."""
+    text = values.get(name, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= most:
+        raise UserError(f"{where}: {name} is {shown(text)}, not a number between 0 and {most:g}.")
+    return value
+
+
+def _parse_dtype(values: Mapping[str, str], where: str) -> str:
+    text = values.get("effective_dtype", "")
+    if len(text) > LONGEST_DTYPE or not text.isprintable():
+        raise UserError(f"{where}: effective_dtype is {shown(text)}, which names no precision.")
+    return text
 
 
 def _whole(values: Mapping[str, str], name: str, where: str) -> int:

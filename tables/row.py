@@ -32,6 +32,11 @@ class Row:
     `exponent` tells how the row follows the reference: where that takes r times as long, this takes
     r**exponent times as long. A row of context "reference" holds readings of a reference in
     `session_ms`; it too occurs only in an unfinished file.
+
+    `cores` is how many processor cores the process kept busy during the timed runs (CPU seconds of
+    all threads over wall seconds; None where a device timed itself, and for runs too short to say).
+    `effective_dtype` is the precision that the runtime says it computes in ("": it does not say),
+    `delegated` the share of operators that its delegate runs (None: there is none).
     """
 
     subject: Block | Spec
@@ -52,6 +57,9 @@ class Row:
     measured_at: str = ""
     reference: Block | Spec | None = None
     exponent: float = 1.0
+    cores: float | None = None
+    effective_dtype: str = ""
+    delegated: float | None = None
 
     def scaled(self, factor: float) -> Row:
         """Return the row with its latency and interval times a factor; sessions stay raw."""

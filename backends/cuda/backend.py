@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 from ...errors import UserError, did_you_mean
 from ..machine.nvidia_gpus import nvidia_driver, nvidia_gpus
 from ..protocol import BackendError, BackendOptions
-from ..pytorch.program import PROVIDERS, TORCH_DTYPES, TorchProgram, export_program
+from ..pytorch.program import (
+    PROVIDERS,
+    TORCH_DTYPES,
+    TorchProgram,
+    export_program,
+    prune_linear,
+)
 from ..two_four import Library
 
 if TYPE_CHECKING:
@@ -84,6 +91,12 @@ class CudaBackend:
         return export_program(
             module, input_shape, options.dtype, options.sparsity, library
         ).to_bytes()
+
+    def pruned(self, module: torch.nn.Module, options: BackendOptions) -> torch.nn.Module:
+        """Return a copy whose linear layers are pruned as `build` prunes them."""
+        pruned = copy.deepcopy(module).eval()
+        prune_linear(pruned, options.dtype, sparse_library(options.dtype))
+        return pruned
 
     def load(self, artifact: bytes, options: BackendOptions) -> CudaExecutable:
         """Return a fresh session on the first GPU, already run.

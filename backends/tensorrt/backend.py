@@ -95,9 +95,14 @@ class TensorRtBackend:
         it: weights that are not 2:4 already never get a sparse kernel.
         """
         if options.sparsity == "2:4":
-            module = copy.deepcopy(module)
-            prune_two_four(module, options.dtype, "tensorrt")
+            module = self.pruned(module, options)
         return onnx_from_module(module, input_shape, options.dtype)
+
+    def pruned(self, module: torch.nn.Module, options: BackendOptions) -> torch.nn.Module:
+        """Return a copy of the module, its weights pruned where TensorRT can use it."""
+        module = copy.deepcopy(module)
+        prune_two_four(module, options.dtype, "tensorrt")
+        return module
 
     def load(self, artifact: bytes, options: BackendOptions) -> TensorRtExecutable:
         """Return a fresh session of an engine on the first GPU, already run once.

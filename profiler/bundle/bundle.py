@@ -166,7 +166,8 @@ class _Compiler:
             _check_room(len(self._stored) + 1, MOST_ARTIFACTS, "artifacts")
             _check_room(self._bytes, LARGEST_BUNDLE - LARGEST_MANIFEST, "bytes")
             self._add(name, data)
-            self._stored[digest] = Stored(name, len(data), digest)
+            expected = self._workshop.expected(subject)
+            self._stored[digest] = Stored(name, len(data), digest, expected)
         return self._stored[digest]
 
 
@@ -248,7 +249,7 @@ class Bundle(Closing):
         stored = self._manifest.artifacts[subject]
         if isinstance(stored, str):
             raise CannotBuildError(stored)
-        return Artifact(f"{self.path}, {stored.file}", self._read(stored))
+        return Artifact(f"{self.path}, {stored.file}", self._read(stored), stored.expected)
 
     def close(self) -> None:
         self._zip.close()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ... import __version__
+from ...backends.agreement import OutputSketch
 from ...models import Block, Spec
 from ...tables import Setting
 from ..plan import Plan, Point, Subject
@@ -21,11 +22,25 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Stored:
-    """An artifact in the zip: its name there, its size, and the SHA-256 of its bytes."""
+    """An artifact in the zip: its name there, its size, and the SHA-256 of its bytes.
+
+    `expected` are the outputs it is to have, as its builder computed them in fp32; None where they
+    are not known.
+    """
 
     file: str
     bytes: int
     sha256: str
+    expected: tuple[OutputSketch, ...] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        record: dict[str, Any] = {"file": self.file, "bytes": self.bytes, "sha256": self.sha256}
+        if self.expected is not None:
+            record["expected"] = [
+                {"shape": list(one.shape), "sums": [float(f"{value:.7g}") for value in one.sums]}
+                for one in self.expected
+            ]
+        return record
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,7 @@ class Manifest:
             "points": [_point_as_dict(point) for point in self.plan.points],
             "artifacts": [
                 {"of": _subject_as_json(subject)}
-                | (vars(one) if isinstance(one, Stored) else {"error": one})
+                | (one.as_dict() if isinstance(one, Stored) else {"error": one})
                 for subject, one in self.artifacts.items()
             ],
         }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ... import __version__
+from ...backends.agreement import SUMS, OutputSketch
 from ...errors import UserError
 from ...models import Block, Spec, find_op
 from ...models.checks import (
@@ -26,6 +27,8 @@ from .zip_file import LARGEST_ARTIFACT, MOST_ARTIFACTS, is_artifact
 
 MOST_POINTS = 10_000
 MOST_BLOCKS_OF_A_CHAIN = 4_096
+MOST_OUTPUTS = 64
+MOST_DIMS = 8
 LONGEST_REASON = 500
 _MOST_VERSIONS = 64
 _LARGEST_NUMBER = 1e15
@@ -176,7 +179,8 @@ def _point(record: object) -> Point:
 def _artifact(record: object) -> tuple[Subject, Stored | str]:
     values = _object("an artifact", record)
     names = ("of", "error") if "error" in values else ("of", "file", "bytes", "sha256")
-    check_known_fields(values, names)
+    optional = () if "error" in values else ("expected",)
+    check_known_fields(values, (*names, *optional))
     check_required_fields(values, names)
     subject = _subject(values["of"])
     if "error" in values:
@@ -187,7 +191,30 @@ def _artifact(record: object) -> tuple[Subject, Stored | str]:
     check_whole_number("bytes", size, 1, LARGEST_ARTIFACT)
     if not isinstance(digest, str) or re.fullmatch("[0-9a-f]{64}", digest) is None:
         raise UserError(f"{shown(digest)} is no SHA-256 of {file}; build the bundle again.")
-    return subject, Stored(file, size, digest)
+    return subject, Stored(file, size, digest, _expected(values.get("expected"), file))
+
+
+def _expected(record: object, file: str) -> tuple[OutputSketch, ...] | None:
+    """Return the outputs that an artifact is to have; bundles of an older vitprof tell none."""
+    if record is None:
+        return None
+    return tuple(
+        _sketch(one, file) for one in _list(f"expected of {file}", record, 0, MOST_OUTPUTS)
+    )
+
+
+def _sketch(record: object, file: str) -> OutputSketch:
+    values = _object("an output", record)
+    check_known_fields(values, ("shape", "sums"))
+    check_required_fields(values, ("shape", "sums"))
+    shape = _list("a shape", values["shape"], 0, MOST_DIMS)
+    for size in shape:
+        check_whole_number("a size", size, 0, LARGEST_ARTIFACT)
+    sums = _list("sums", values["sums"], SUMS, SUMS)
+    for value in sums:
+        if isinstance(value, bool) or not _is_small_number(value):
+            raise UserError(f"{shown(value)} is no sum of outputs of {file}.")
+    return OutputSketch(tuple(shape), tuple(map(float, sums)))
 
 
 def _subject(value: object) -> Subject:

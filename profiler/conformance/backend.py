@@ -18,12 +18,15 @@ from ...backends import (
     BackendError,
     BackendOptions,
     ChecksArtifacts,
+    Delegated,
     Device,
     DeviceTimed,
     Executable,
     PreparesArtifacts,
+    TellsPrecision,
     seeded_input,
 )
+from ...backends.agreement import TOLERANCE, sketches, why_wrong
 from ...backends.devices import devices
 from ...backends.registry import BackendKind
 from ...errors import UserError
@@ -36,9 +39,11 @@ from ...promises import (
     demand_error,
     demand_sentence,
 )
+from ..gate import why_too_coarse
+from .left_running import Running
 
-# How far a dtype's outputs may be from fp32's, as a share of the largest.
-TOLERANCE = {"fp32": 1e-3, "fp16": 0.02, "bf16": 0.1, "int8": 0.25, "int8-static": 0.25}
+# One that is left behind by each session shows as so many.
+_SESSIONS_TO_CLOSE = 4
 BLOCKS = (
     Block.of("mlp", embed=16, mlp=32, tokens=5),
     Block.of("attention", embed=16, heads=2, qk=8, v=8, tokens=5),
@@ -259,11 +264,9 @@ def _(case: BackendCase) -> None:
         artifact = case.backend.build(module, shape, case.options)
         with case.backend.load(artifact, case.options) as executable:
             executable.run()
-            (output,) = executable.outputs()
-        demand(output.shape == exact.shape, f"{block} gives {output.shape}, not {exact.shape}")
-        error = np.abs(output.astype(np.float32) - exact).max() / np.abs(exact).max()
-        most = TOLERANCE[case.options.dtype]
-        demand(error <= most, f"{block} is {error:.2g} of its largest value off, above {most:.2g}")
+            outputs = executable.outputs()
+        wrong = why_wrong(outputs, sketches([exact]), case.options.dtype)
+        demand(wrong is None, f"of {block}, {wrong}")
 
 
 @PROMISES("every run gives the same outputs")
@@ -294,6 +297,30 @@ def _(case: BackendCase) -> None:
             expected = other.outputs()
         one.run()
         demand(_equal(expected, one.outputs()), "one gives other outputs, the other being closed")
+
+
+@PROMISES("every session is a new one")
+def _(case: BackendCase) -> None:
+    with case.opened() as other:
+        one = case.opened()
+        one.close()
+        demand(one is not other, "load() gives the same session twice")
+        other.run()
+
+
+@PROMISES("a closed session leaves no thread and no process running")
+def _(case: BackendCase) -> None:
+    _open_and_close(case)  # what a runtime keeps for good, such as a pool, it makes now
+    before = Running.now()
+    for _nth in range(_SESSIONS_TO_CLOSE):
+        _open_and_close(case)
+    left = before.left_behind()
+    demand(left is None, f"{_SESSIONS_TO_CLOSE} sessions were closed, and {left}")
+
+
+def _open_and_close(case: BackendCase) -> None:
+    with case.opened() as executable:
+        executable.run()
 
 
 @PROMISES("a second close() does nothing")
@@ -357,6 +384,26 @@ def _(case: BackendCase) -> None:
                 executable.run()
                 outputs.append(executable.outputs())
         demand(_equal(*outputs), f"of {block}, it computes something else")
+
+
+@PROMISES("delegated_share(), where it has one, is a share from 0 to 1")
+def _(case: BackendCase) -> None:
+    with case.opened() as executable:
+        executable.run()
+        if isinstance(executable, Delegated):
+            share = executable.delegated_share()
+            demand(isinstance(share, float) and 0 <= share <= 1, f"it is {share!r:.40}")
+
+
+@PROMISES("effective_dtype(), where it has one, is as exact as what was asked for")
+def _(case: BackendCase) -> None:
+    with case.opened() as executable:
+        executable.run()
+        if isinstance(executable, TellsPrecision):
+            told = executable.effective_dtype()
+            demand(isinstance(told, str) and told, f"it is {told!r:.40}")
+            coarse = why_too_coarse(case.options.dtype, told)
+            demand(coarse is None, f"{coarse}")
 
 
 @PROMISES("device_ms(), where it has one, is a time above 0")

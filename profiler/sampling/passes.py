@@ -20,6 +20,7 @@ from ...tables.leaning import influences
 from ...tables.references import NO_REFERENCES, Reference, References
 from ...tables.row import READINGS
 from ...tables.speed_histogram import SpeedHistogram
+from ..gate import with_findings
 from ..journal import MemoryJournal
 from ..place.pinned import pinned
 from ..plan import Point, Subject
@@ -277,12 +278,21 @@ class Passes:
                 # A throttled device is another device; the verdict counts such runs as disturbed.
                 for of_one in samples.values():
                     of_one.disturb_all()
+            findings = {
+                subject: workshop.finding(subject, executable)
+                for subject, executable in sessions.items()
+                if subject not in broken
+            }
+            broken |= {one: found.wrong for one, found in findings.items() if found.wrong}
         finally:
             for executable in sessions.values():
                 executable.close()
         for point in group:
             reasons = [broken[p.subject] for p in point.parts if p.subject in broken]
             row = failed_row(point, reasons[0]) if reasons else session_row(point, samples)
+            if not reasons:
+                row = with_findings(row, [findings[part.subject] for part in point.parts])
+                workshop.warn_of(row)
             row = replace(row, reference=self.references.of(point.subject))
             if row.verdict == "failed":
                 # Once measured, a point is not lost to a session that fails later.

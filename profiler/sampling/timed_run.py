@@ -21,7 +21,8 @@ class Sample:
 
     `middle_ns` is the wall clock halfway through it. `reference_ms` is what the reference took just
     then, by its readings before and after (0 without a reference), and `reading_gap` how far the
-    two lie apart: |ln(after / before)|.
+    two lie apart: |ln(after / before)|. `by_device`: the device's own clock gave the time, and
+    `cpu_ms` is that time too.
     """
 
     wall_ms: float
@@ -30,6 +31,7 @@ class Sample:
     middle_ns: int = field(default=0, compare=False)
     reference_ms: float = 0.0
     reading_gap: float = 0.0
+    by_device: bool = False
 
     def disturbed(self, threads: int = 1) -> bool:
         """Tell whether the run waited for the machine rather than computed.
@@ -69,5 +71,5 @@ def timed_run(executable: Runnable, clock: Clock) -> Sample:
     if isinstance(executable, DeviceTimed):
         # The device's clock ran only while the device worked: what the host waited is not in it.
         ms = executable.device_ms()
-        return Sample(ms, ms, preemptions, started + wall // 2)
+        return Sample(ms, ms, preemptions, started + wall // 2, by_device=True)
     return Sample(wall / 1e6, cpu / 1e6, preemptions, started + wall // 2)

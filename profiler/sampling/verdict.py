@@ -74,6 +74,7 @@ def session_row(point: Point, samples: Mapping[Subject, SessionSamples]) -> Row:
         samples=good,
         set_aside=set_aside,
         measured_at=_now(),
+        cores=_most(samples[part.subject].cores for part in point.parts),
     )
 
 
@@ -97,6 +98,9 @@ def point_row(
         samples=sum(row.samples for row in sessions),
         set_aside=sum(row.set_aside for row in sessions),
         measured_at=sessions[-1].measured_at,
+        cores=_middle_known(row.cores for row in sessions),
+        effective_dtype=next((row.effective_dtype for row in sessions if row.effective_dtype), ""),
+        delegated=next((row.delegated for row in sessions if row.delegated is not None), None),
     )
     return judged(row, protocol, shared_sd, speed_ms)
 
@@ -149,6 +153,16 @@ def _least(values: Iterable[float]) -> float:
 def _middle(values: Iterable[float]) -> float:
     known = [v for v in values if not math.isnan(v)]
     return float(np.median(known)) if known else math.nan
+
+
+def _most(values: Iterable[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return round(max(known), 3) if known else None
+
+
+def _middle_known(values: Iterable[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return round(float(np.median(known)), 3) if known else None
 
 
 def _now() -> str:

@@ -5,6 +5,7 @@ Scripts that tests start in a child process import these classes from here too.
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from vitprof.backends import BackendError, BackendOptions
+from vitprof.backends.random_input import input_dtype, seeded_input
 from vitprof.closing import Closing
 from vitprof.models import Block
 from vitprof.profiler.plan import Plan
@@ -63,11 +65,16 @@ class ScriptedExecutable(Closing):
     """Takes the next of `runs` each time, the last one again and again."""
 
     def __init__(
-        self, clock: ScriptedClock, runs: Sequence[ScriptedRun], called: Callable[[], None]
+        self,
+        clock: ScriptedClock,
+        runs: Sequence[ScriptedRun],
+        called: Callable[[], None],
+        answer: Callable[[], list[np.ndarray]] = list,
     ) -> None:
         self.clock = clock
         self.runs = list(runs)
         self.called = called
+        self.answer = answer
         self.count = 0
         self.closed = False
 
@@ -80,10 +87,14 @@ class ScriptedExecutable(Closing):
         self.clock.advance(now.ms, now.cpu_ms, now.switches)
 
     def outputs(self) -> list[np.ndarray]:
-        return []
+        return self.answer()
 
     def close(self) -> None:
         self.closed = True
+
+
+# By artifact, so that a backend knows what another one built.
+_MODULES: dict[str, tuple[torch.nn.Module, tuple[int, ...]]] = {}
 
 
 def no_fault(artifact: dict[str, int]) -> str:
@@ -110,6 +121,8 @@ class ScriptedBackend:
     name: str = "scripted"
     default_provider: str = "scripted"
     throttled: Callable[[], str | None] = lambda: None
+    off: float = 1.0  # what its outputs are multiplied by
+    executable: type[ScriptedExecutable] = ScriptedExecutable
 
     def __post_init__(self) -> None:
         self.rng = random.Random(4)
@@ -137,7 +150,20 @@ class ScriptedBackend:
         self.built.append(artifact)
         if fault := self.build_fault(artifact):
             raise BackendError(fault)
-        return json.dumps(artifact).encode()
+        text = json.dumps(artifact)
+        _MODULES[text] = (module, input_shape)
+        return text.encode()
+
+    def answer(self, artifact: str) -> list[np.ndarray]:
+        """Return what the module computes; nothing of one that no backend built here."""
+        import torch
+
+        if artifact not in _MODULES:
+            return []
+        module, shape = _MODULES[artifact]
+        given = seeded_input(shape, input_dtype(module, "fp32"))
+        with torch.inference_mode():
+            return [self.off * module(torch.from_numpy(given)).numpy()]
 
     def load(self, artifact: bytes, options: BackendOptions) -> ScriptedExecutable:
         values = json.loads(artifact)
@@ -156,7 +182,8 @@ class ScriptedBackend:
             if self.runs_of
             else [ScriptedRun(luck * self.true_ms(values["params"]))]
         )
-        self.opened.append(ScriptedExecutable(self.clock, runs, called))
+        answer = functools.partial(self.answer, artifact.decode())
+        self.opened.append(self.executable(self.clock, runs, called, answer))
         return self.opened[-1]
 
     @staticmethod

@@ -90,6 +90,9 @@ def row_lists(blocks: st.SearchStrategy[Block]) -> st.SearchStrategy[list[Row]]:
             session_ms=tuple(draw(st.lists(st.sampled_from([low, latency, high]), max_size=4))),
             samples=draw(st.integers(1, 500)),
             set_aside=draw(st.integers(0, 500)),
+            cores=draw(st.none() | st.sampled_from([0.0, 0.998, 1.5, 64.0])),
+            effective_dtype=draw(st.sampled_from(["", "fp32", "bf16", "f32, dynamic"])),
+            delegated=draw(st.none() | st.sampled_from([0.0, 0.875, 1.0])),
         )
 
     return st.lists(draw_row(), min_size=1, max_size=5, unique_by=lambda row: row.key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vitprof.errors import UserError
 from vitprof.models import Block, ViTSpec
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.csv_format import COLUMNS, encode_header, encode_row, read_table_file
@@ -194,3 +196,45 @@ def test_bytes_count_weights_once_and_activations_a_batch(
     half = replace(setting, batch=4, dtype="fp16")
     frame = LatencyTable([row_of(block, 1.0)], half).to_frame()
     assert frame["bytes"][0] == 2 * (block.params + 4 * (5 * 16 + 5 * 16))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("cores", "-1", "cores is '-1', not a number between 0"),
+        ("cores", "two", "cores is 'two'"),
+        ("cores", "nan", "cores is 'nan'"),
+        ("delegated", "1.2", "delegated is '1.2', not a number between 0 and 1"),
+        ("effective_dtype", "x" * 41, "which names no precision"),
+    ],
+)
+def test_what_a_runtime_tells_has_limits(
+    column: str, value: str, words: str, grid_rows: Callable[..., list[Row]], tmp_path: Path
+) -> None:
+    lines = _one_row(grid_rows, tmp_path)
+    cells = lines[3].split(",")
+    cells[COLUMNS.index(column)] = value
+    (tmp_path / "t.csv").write_text("\n".join([*lines[:3], ",".join(cells), ""]))
+    with pytest.raises(UserError, match=re.escape(words)):
+        LatencyTable.read_csv(tmp_path / "t.csv")
+
+
+def test_a_table_of_an_older_vitprof_lacks_what_a_runtime_tells(
+    grid_rows: Callable[..., list[Row]], tmp_path: Path
+) -> None:
+    lines = _one_row(grid_rows, tmp_path)
+    told = [COLUMNS.index(name) for name in ("cores", "effective_dtype", "delegated")]
+    for number in (2, 3):
+        cells = [cell for n, cell in enumerate(lines[number].split(",")) if n not in told]
+        lines[number] = ",".join(cells)
+    (tmp_path / "t.csv").write_text("\n".join([*lines, ""]))
+    (row,) = LatencyTable.read_csv(tmp_path / "t.csv").rows
+    assert (row.cores, row.effective_dtype, row.delegated) == (None, "", None)
+
+
+def _one_row(grid_rows: Callable[..., list[Row]], folder: Path) -> list[str]:
+    """Return the lines of a table of one row, without its last newline."""
+    (row, *_) = grid_rows("mlp", lambda **dims: 1.0, embed=[8], mlp=[16], tokens=[5])
+    path = folder / "whole.csv"
+    LatencyTable([row], Setting("cpu", "onnxruntime", "CPUExecutionProvider")).to_csv(path)
+    return path.read_text().splitlines()

@@ -8,6 +8,7 @@ import json
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from vitprof.models import Block, ViTSpec
 from vitprof.profiler.bundle import bundle as bundle_module
 from vitprof.profiler.bundle import zip_file as bundle_zip
 from vitprof.profiler.bundle.bundle import BuildResult, Bundle, build_bundle
+from vitprof.profiler.bundle.manifest import Stored
+from vitprof.profiler.bundle.reading import read_manifest
 from vitprof.profiler.measure import measure_table
 from vitprof.profiler.plan import Plan, Subject
 from vitprof.profiler.target import Target
@@ -550,3 +553,32 @@ def test_limits_are_the_ones_documented() -> None:
     assert bundle_zip.LARGEST_ARTIFACT == 2 * 1024**3 - 1
     assert bundle_zip.LARGEST_BUNDLE == 32 * 1024**3
     assert bundle_zip.LARGEST_MANIFEST == 8 * 1024**2
+
+
+# --- outputs --------------------------------------------------------------------------------------
+
+
+def test_what_measures_elsewhere_compares_outputs_with_what_the_builder_computed(
+    build: Build, measure: Any, new_backend: NewBackend
+) -> None:
+    build(PLANS["alone"])
+    table = measure(new_backend(off=-1.0))
+    assert {row.verdict for row in table.rows} == {"failed"}
+    assert all("its outputs are wrong: they are 2 of their size" in row.error for row in table.rows)
+
+
+def test_a_bundle_of_an_older_vitprof_tells_no_outputs_and_is_measured(
+    build: Build, measure: Any, new_backend: NewBackend, path: Path
+) -> None:
+    build(PLANS["alone"])
+    with Bundle(path) as bundle:
+        manifest = bundle._manifest
+    assert all(one.expected for one in manifest.files.values())
+    older = {
+        subject: replace(one, expected=None) if isinstance(one, Stored) else one
+        for subject, one in manifest.artifacts.items()
+    }
+    text = replace(manifest, artifacts=older).to_json()
+    assert '"expected"' not in text
+    read = read_manifest(text.encode(), "it")
+    assert all(one.expected is None for one in read.files.values())

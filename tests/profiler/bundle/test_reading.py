@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vitprof.backends.agreement import SUMS, OutputSketch
 from vitprof.errors import UserError
 from vitprof.models import Block, ViTSpec
 from vitprof.profiler.bundle import reading as bundle_reading
@@ -29,6 +30,9 @@ def spec(name: str = "tiny") -> ViTSpec:
     return ViTSpec.uniform(8, 2, 1, resolution=4, patch=2, in_channels=1, classes=2, name=name)
 
 
+EXPECTED = (OutputSketch((1, 5, 8), tuple(n / 4 for n in range(SUMS))),)
+
+
 def manifest_of(plan: Plan, reference: Block | None) -> Manifest:
     """Return a manifest whose second artifact could not be compiled."""
     subjects = dict.fromkeys(part.subject for point in plan.points for part in point.parts)
@@ -42,7 +46,7 @@ def manifest_of(plan: Plan, reference: Block | None) -> Manifest:
         {
             subject: "no kernel"
             if nth == 1
-            else Stored(f"artifacts/{nth:04}.onnx", 10 + nth, 64 * f"{nth % 10}")
+            else Stored(f"artifacts/{nth:04}.onnx", 10 + nth, 64 * f"{nth % 10}", EXPECTED)
             for nth, subject in enumerate(subjects)
         },
     )
@@ -178,6 +182,15 @@ STEM = {
         ("artifacts.0.sha256", "0" * 63, ["no SHA-256"]),
         ("artifacts.0.sha256", "A" * 64, ["no SHA-256"]),
         ("artifacts.0.sha256", None, ["no SHA-256"]),
+        ("artifacts.0.expected", 3, ["expected of artifacts/0000.onnx"]),
+        ("artifacts.0.expected.0", [], ["an output is []"]),
+        ("artifacts.0.expected.0.shape", [1, -1], ["a size=-1"]),
+        ("artifacts.0.expected.0.shape", [1] * 9, ["a shape", "9 entries"]),
+        ("artifacts.0.expected.0.sums", [1.0], ["sums", "1 entries"]),
+        ("artifacts.0.expected.0.sums.0", "1", ["'1' is no sum of outputs"]),
+        ("artifacts.0.expected.0.sums.0", 1e300, ["is no sum of outputs"]),
+        ("artifacts.0.expected.0.sums.0", True, ["True is no sum of outputs"]),
+        ("artifacts.0.expected.0.more", 1, ["unknown field 'more'"]),
         ("artifacts.0.error", "both", ["unknown field"]),
         ("artifacts.1.error", "", ["is no reason"]),
         ("artifacts.1.error", 3, ["is no reason"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,8 @@ from vitprof.profiler.conformance.backend import PROMISES, check_backend
 
 pytestmark = pytest.mark.slow
 
+# Set by nobody.
+ENDLESS = threading.Event()
 PROMISE_TEXTS = list(PROMISES._checks)
 
 
@@ -156,6 +159,34 @@ class Timed(Session):
         return -1.0
 
 
+class Overdelegated(Session):
+    def delegated_share(self) -> float:
+        return 1.5
+
+
+class InBf16(Session):
+    def effective_dtype(self) -> str:
+        return "bf16"
+
+
+class RunsOnAlone(Session):
+    """Starts a thread that no close() ends."""
+
+    def __init__(self, real: Any) -> None:
+        super().__init__(real)
+        threading.Thread(target=ENDLESS.wait, daemon=True).start()
+
+
+class TheSame(Toy):
+    """Gives its one session of an artifact as often as it is asked for one."""
+
+    def load(self, artifact: bytes, options: BackendOptions) -> Any:
+        known = self.__dict__.setdefault("sessions", {})
+        if artifact not in known:
+            known[artifact] = super().load(artifact, options)
+        return known[artifact]
+
+
 class WithoutOutputs:
     def __init__(self, real: Any) -> None:
         self.run, self.close = real.run, real.close
@@ -280,6 +311,8 @@ BREAKING: dict[str, tuple[Any, set[str]]] = {
     ),
     "outputs() are copies": (of_sessions(Shared), set()),
     "sessions know nothing of each other": (of_sessions(Entangled), set()),
+    "every session is a new one": (TheSame, {"*"}),
+    "a closed session leaves no thread and no process running": (of_sessions(RunsOnAlone), set()),
     "a second close() does nothing": (of_sessions(ClosesOnce), set()),
     "run() after close() is a BackendError": (of_sessions(RunsOn), set()),
     "the with block closes the session": (of_sessions(StaysOpen), set()),
@@ -293,6 +326,14 @@ BREAKING: dict[str, tuple[Any, set[str]]] = {
     ),
     "prepare(), where it has one, gives what loads and computes the same": (
         PreparesAnother,
+        set(),
+    ),
+    "delegated_share(), where it has one, is a share from 0 to 1": (
+        of_sessions(Overdelegated),
+        set(),
+    ),
+    "effective_dtype(), where it has one, is as exact as what was asked for": (
+        of_sessions(InBf16),
         set(),
     ),
     "device_ms(), where it has one, is a time above 0": (of_sessions(Timed), set()),
