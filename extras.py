@@ -28,6 +28,9 @@ EXTRAS = {
     "tensorrt_rtx": "tensorrt",
     "coremltools": "coreml",
     "executorch": "executorch",
+    "ai_edge_litert": "litert",
+    "litert_torch": "litert-build",
+    "ai_edge_quantizer": "litert-build",
 }
 
 

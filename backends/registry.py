@@ -105,6 +105,16 @@ def _coreml(device: Device) -> Backend:
     return CoreMlBackend(device.machine)
 
 
+def _litert(device: Device) -> Backend:
+    from .litert.backend import LiteRtBackend
+
+    return LiteRtBackend()
+
+
+def _litert_dtypes(device: Device) -> tuple[str, ...]:
+    return ("fp32", "int8", "int8-static") if device.backend == "onnxruntime" else ()
+
+
 BUILT_IN: Mapping[str, BackendKind] = {
     kind.name: kind
     for kind in (
@@ -162,6 +172,16 @@ BUILT_IN: Mapping[str, BackendKind] = {
             suffix="mlpackage",
             programs=False,
             rerun_with=("provider",),
+        ),
+        BackendKind(
+            "litert",
+            "LiteRT",
+            _litert,
+            _litert_dtypes,
+            identified_by=(_ANYWHERE, _BOARD),
+            suffix="tflite",
+            programs=False,
+            rerun_with=("threads", "provider"),
         ),
     )
 }

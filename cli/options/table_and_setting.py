@@ -159,7 +159,7 @@ def setting_options(function: F) -> F:
         click.option(
             "--backend",
             default=None,
-            help="onnxruntime, torch, tensorrt, cuda or coreml (default: the device's own).",
+            help="onnxruntime, torch, litert, tensorrt, cuda or coreml (default: the device's own).",
         ),
         click.option(
             "--dtype",

@@ -1,0 +1,1 @@
+"""LiteRT (TensorFlow Lite): `.tflite` models, run by XNNPACK."""
