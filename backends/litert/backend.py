@@ -66,8 +66,8 @@ class LiteRtBackend:
         if options.provider not in PROVIDERS:
             raise UserError(
                 f"LiteRT has no provider '{options.provider}' here"
-                f"{did_you_mean(options.provider, PROVIDERS)}; it has {XNNPACK}, the delegate for "
-                "CPUs, and builtin, its own kernels without a delegate."
+                f"{did_you_mean(options.provider, PROVIDERS)}: xnnpack is the delegate for CPUs, "
+                "builtin its own kernels without a delegate."
             )
         if options.optimization != "all":
             raise UserError("LiteRT has no graph optimization levels; leave `optimization` at all.")

@@ -159,7 +159,8 @@ def setting_options(function: F) -> F:
         click.option(
             "--backend",
             default=None,
-            help="onnxruntime, torch, litert, tensorrt, cuda or coreml (default: the device's own).",
+            help="onnxruntime, torch, litert, tensorrt, cuda or coreml (default: the "
+            "device's own).",
         ),
         click.option(
             "--dtype",

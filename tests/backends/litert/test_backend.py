@@ -48,7 +48,7 @@ def test_without_the_converter_it_names_the_other_extra(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (BackendOptions(provider="GPU"), r"no provider 'GPU' here; it has xnnpack"),
+        (BackendOptions(provider="GPU"), r"no provider 'GPU' here \(known: builtin, xnnpack\)"),
         (BackendOptions(provider="xnpack"), r"did you mean 'xnnpack'"),
         (BackendOptions(provider="xnnpack", dtype="fp16"), "half precision"),
         (BackendOptions(provider="xnnpack", dtype="bf16"), "not in bf16"),
