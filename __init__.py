@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .verbs.compare import compare
     from .verbs.devices import devices
     from .verbs.distill import distill
+    from .verbs.doctor import doctor
     from .verbs.evaluate import evaluate
     from .verbs.impact import impact
     from .verbs.latency_table import LatencyTable
@@ -65,6 +66,7 @@ _HOMES = {
     "create_spec": ".models",
     "devices": ".verbs.devices",
     "distill": ".verbs.distill",
+    "doctor": ".verbs.doctor",
     "evaluate": ".verbs.evaluate",
     "impact": ".verbs.impact",
     "measure": ".verbs.measure",
@@ -104,6 +106,7 @@ __all__ = [
     "create_spec",
     "devices",
     "distill",
+    "doctor",
     "evaluate",
     "impact",
     "measure",

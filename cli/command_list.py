@@ -89,6 +89,9 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     },
     "Look up": {
         "devices": Listed("List the known devices: measurable here, or why not and how to."),
+        "doctor": Listed(
+            "Say what is installed, what is missing for what, and what will hurt measuring."
+        ),
         "models": Listed("List the models known by name, with MACs and parameters."),
         "space": Listed("Tell what a search space holds: a NAME, or a .toml or .json file."),
         "check-plugin": Listed("Check what a family, backend, device or method promises."),

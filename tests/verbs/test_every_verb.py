@@ -15,6 +15,7 @@ from vitprof.cli.main import vitprof as commands
 # `search` is a room and `eval` a builtin, so these verbs have names of their own.
 VERBS = {
     "devices",
+    "doctor",
     "plan",
     "measure",
     "predict",
