@@ -36,6 +36,29 @@ def seeded_input(shape: tuple[int, ...], dtype: str = "fp32") -> np.ndarray:
     return drawn[:count].reshape(shape).astype(np.float16 if dtype == "fp16" else np.float32)
 
 
+def seeded_input_of(name: str, shape: tuple[int, ...], dtype: str, seed: int = SEED) -> np.ndarray:
+    """Return an input as `seeded_input` has it for a model's input of that name.
+
+    Numbers that are no words by their name are what every such model takes: masks of ones, token
+    types of zeros, positions that count. `seed`: of further inputs of the same kind.
+    """
+    import numpy as np
+
+    if dtype in ("int32", "int64"):
+        if "mask" in name:
+            return np.ones(shape, dtype)
+        if "type" in name:
+            return np.zeros(shape, dtype)
+        if "position" in name:
+            return np.broadcast_to(np.arange(shape[-1] if shape else 1), shape).astype(dtype)
+    if seed == SEED:
+        return seeded_input(shape, dtype)
+    random = np.random.default_rng(seed)
+    if dtype in ("int32", "int64"):
+        return random.integers(0, WORDS, shape).astype(dtype)
+    return random.standard_normal(shape).astype(np.float16 if dtype == "fp16" else np.float32)
+
+
 _MOST_KEPT = 2**22
 
 

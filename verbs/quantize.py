@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..errors import UserError, did_you_mean
-from ..profiler.deployed.result import DeployedModels
+from ..models.families.foreign.spec import ForeignSpec
 from ..progress import ProgressOption, shown_progress
-from .inputs import fetched
+from .inputs import Shapes, fetched
+from .quantize_foreign import QuantizeResult, quantize_foreign
 
 # How int8-static chooses its ranges.
 CALIBRATIONS = ("minmax", "percentile", "entropy")
 
 
-@dataclass(frozen=True, repr=False)
-class QuantizeResult(DeployedModels):
-    """The files of a model, one a number format, side by side; fp32 first."""
-
-    model: str
-
-    def about(self) -> dict[str, Any]:
-        return {"model": self.model, "runtime": self.runtime}
-
-
 def quantize(
     model: str | Path,
-    data: str | Path,
+    data: str | Path | None = None,
     *,
     out: str | Path,
     dtype: str | Sequence[str] = "int8",
@@ -41,12 +30,14 @@ def quantize(
     test_images: int | None = None,
     sessions: int = 5,
     download: bool = False,
+    shapes: Shapes | None = None,
     progress: ProgressOption = False,
 ) -> QuantizeResult:
     """Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both.
 
     Latencies are measured side by side on this machine's CPU, accuracies with the very files, and
-    memory in a process of its own. Nothing is trained.
+    memory in a process of its own. Nothing is trained. Of a foreign model (docs/foreign.md) no
+    accuracy is measured, but how far the outputs are from fp32's: `output_error`, relative.
 
         files = vitprof.quantize("digits", "digits", out="int8", dtype=["int8", "int8-static"])
         files.to_frame()[["name", "file_bytes", "latency_ms", "top1"]]
@@ -54,8 +45,9 @@ def quantize(
         files.plot()
 
     Args:
-        model: the folder of a trained model.
-        data: see `vitprof.train`.
+        model: the folder of a trained model, or a foreign model.
+        data: see `vitprof.train`. A foreign model needs none: without it ranges are learned and
+            outputs compared on seeded random inputs.
         out: folder to write: the files, facts.csv, facts.png and report.json.
         dtype: "int8" quantizes what flows at every run; "int8-static" (onnxruntime) learns its
             ranges from images; or several of them.
@@ -68,12 +60,14 @@ def quantize(
         test_images: test on so many of the test images; None: all.
         sessions: fresh sessions that each is measured in.
         download: fetch an id of Hugging Face that the local cache lacks.
+        shapes: sizes of a foreign model's inputs, by name, where they are open.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:
         UserError: the runtime lacks the dtype, `out` holds something, or the model cannot be
             converted or run here.
     """
+    from ..foreign.open_model import is_foreign, open_model
     from ..profiler.deployed.comparison import Comparison
     from ..profiler.deployed.runtimes import check_precision
     from ..training.data.loading import images_for_trained
@@ -94,6 +88,28 @@ def quantize(
         raise UserError(f"`calibration_images` is {calibration_images}; it has to be 1 or more.")
     folder = Path(out)
     fetched(model, download, weights=True)
+    if is_foreign(str(model)):
+        _check_foreign(runtime, resolution, test_images)
+        spec = open_model(str(model), shapes, batch)
+        _check_batch(spec, batch)
+        check_empty(folder)
+        with shown_progress(progress) as on_progress:
+            result = quantize_foreign(
+                spec,
+                comparison,
+                dtypes,
+                folder,
+                data=None if data is None else str(data),
+                calibration=calibration,
+                calibration_images=calibration_images,
+                on_progress=on_progress,
+            )
+        result.save(folder)
+        return result
+    if data is None:
+        raise UserError("a trained model is tested on `data`; give the images it was trained for.")
+    if shapes:
+        raise UserError("`shapes` is for foreign models; take it away.")
     with shown_progress(progress) as on_progress:
         weights, images, norm = images_for_trained(model, str(data), resolution, on_progress)
         check_empty(folder)
@@ -108,3 +124,26 @@ def quantize(
     result = QuantizeResult(tuple(facts), runtime, folder, str(model))
     result.save(folder)
     return result
+
+
+def _check_foreign(runtime: str, resolution: int | None, test_images: int | None) -> None:
+    """Raise UserError for what means nothing of a foreign model."""
+    if runtime != "onnxruntime":
+        raise UserError(
+            f"foreign models are quantized by onnxruntime, not by `runtime` {runtime}; take it "
+            "away."
+        )
+    others = {"`resolution`": resolution, "`test_images`": test_images}
+    if given := [name for name, value in others.items() if value is not None]:
+        raise UserError(
+            f"{' and '.join(given)} cannot be given for a foreign model: its input has its own "
+            "size, and its accuracy is not measured; take it away."
+        )
+
+
+def _check_batch(spec: ForeignSpec, batch: int) -> None:
+    if spec.batch != batch:
+        raise UserError(
+            f"{spec.name} takes {spec.batch} inputs at once, not {batch}; give `batch` {spec.batch}"
+            ", or the model with another batch."
+        )

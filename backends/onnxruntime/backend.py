@@ -10,7 +10,7 @@ from ..installed import installed
 from ..onnx.check import check_no_other_files, check_self_contained
 from ..onnx.export import EXPORTED_DTYPES, OPSET, onnx_from_module
 from ..protocol import BackendError, BackendOptions
-from ..random_input import input_dtype, seeded_input
+from ..random_input import input_dtype, seeded_input, seeded_input_of
 from .in_dtype import in_dtype
 from .int8 import DYNAMIC, INT8_DTYPES, dynamic_int8, static_int8
 from .prepared import as_it_is, is_prepared, prepared_model, unoptimised
@@ -261,7 +261,7 @@ def _input_of(node: Any) -> np.ndarray:
             f"input '{node.name}' of the model has the open shape {node.shape}; "
             "a point is measured at one fixed shape."
         )
-    return seeded_input(tuple(node.shape), _DTYPE_OF_TENSOR[node.type])
+    return seeded_input_of(node.name, tuple(node.shape), _DTYPE_OF_TENSOR[node.type])
 
 
 def _known_shape(node: Any) -> tuple[list[int], np.dtype] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,11 +49,16 @@ def dynamic_int8(model: bytes) -> bytes:
     return _quantized(model, quantize)
 
 
-def static_int8(model: bytes, inputs: Iterable[np.ndarray], calibration: str = "minmax") -> bytes:
+def static_int8(
+    model: bytes,
+    inputs: Iterable[np.ndarray | Mapping[str, np.ndarray]],
+    calibration: str = "minmax",
+) -> bytes:
     """Return the model with matrix products and convolutions in int8, ranges learned from `inputs`.
 
-    inputs: arrays of the model's input shape. calibration: "minmax" keeps the whole range seen,
-    "percentile" all but its last hundred-thousandth, "entropy" what loses least information.
+    inputs: arrays of the model's input shape, or of several inputs by name. calibration: "minmax"
+    keeps the whole range seen, "percentile" all but its last hundred-thousandth, "entropy" what
+    loses least information.
     Raises BackendError with the quantizer's words.
     """
     import onnx
@@ -66,13 +71,17 @@ def static_int8(model: bytes, inputs: Iterable[np.ndarray], calibration: str = "
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    name = onnx.load_model_from_string(model).graph.input[0].name
+    graph = onnx.load_model_from_string(model).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    name = next((one.name for one in graph.input if one.name not in weights), "")
     feeds = iter(inputs)
 
     class Reader(CalibrationDataReader):
         def get_next(self) -> dict[str, np.ndarray] | None:
             values = next(feeds, None)
-            return None if values is None else {name: values}
+            if values is None:
+                return None
+            return dict(values) if isinstance(values, Mapping) else {name: values}
 
     method = {
         "minmax": CalibrationMethod.MinMax,

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from ..options.data import data_option, resolution_option
+from ..options.data import resolution_option
 from ..options.download import download_option
 from ..options.renamed import RenamedOption
+from ..options.shapes import shape_option
 from ..options.side_by_side import side_by_side_options
 from ..output import json_option
 from ..reports.facts_table import print_deployed
@@ -17,12 +18,19 @@ from ..reports.facts_table import print_deployed
 
 @click.command(
     epilog="Example: vitprof quantize --model digits --data digits --dtype int8 --out int8  |  "
-    "vitprof quantize --model my-vit --data photos.zip --dtype int8 --dtype int8-static --out int8"
+    "vitprof quantize --model net.onnx --dtype int8 --dtype int8-static --out int8"
 )
 @click.option(
-    "--model", required=True, type=click.Path(path_type=Path), help="The folder of a trained model."
+    "--model",
+    required=True,
+    help="The folder of a trained model, or a foreign model: an ONNX file, timm:NAME and others.",
 )
-@data_option
+@shape_option
+@click.option(
+    "--data",
+    help="Images, as for vitprof train. A foreign model needs none: without them ranges are "
+    "learned, and outputs compared, on seeded random inputs.",
+)
 @resolution_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option(
@@ -62,7 +70,8 @@ def quantize(as_json: bool, **given: Any) -> int:
     """Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both.
 
     Latencies are measured side by side on this machine's CPU, accuracies with the very files, and
-    memory in a process of its own. Nothing is trained.
+    memory in a process of its own. Nothing is trained. Of a foreign model no accuracy is measured,
+    but how far the outputs are from fp32's.
     """
     from ...verbs.quantize import quantize as verb
 

@@ -17,6 +17,8 @@ MEBI = 2**20
 def print_facts(facts: Sequence[Facts], title: str = "model") -> None:
     """Print one line a model; `x` columns are over the first one."""
     first = facts[0]
+    compared = any(one.output_error is not None for one in facts)
+    last = ("output error",) if compared else ("top-1", "top-3", "test s")
     print_table(
         (
             title,
@@ -29,9 +31,7 @@ def print_facts(facts: Sequence[Facts], title: str = "model") -> None:
             "CPU %",
             "MiB memory",
             "MiB process",
-            "top-1",
-            "top-3",
-            "test s",
+            *last,
         ),
         [
             (
@@ -45,9 +45,7 @@ def print_facts(facts: Sequence[Facts], title: str = "model") -> None:
                 f"{one.cpu_percent:.0f}",
                 f"{one.model_bytes / MEBI:.1f}",
                 f"{one.peak_bytes / MEBI:.0f}",
-                _percent(one.top1),
-                _percent(one.top3),
-                "-" if one.test_s is None else f"{one.test_s:.1f}",
+                *((_percent(one.output_error),) if compared else _tested(one)),
             )
             for one in facts
         ],
@@ -69,6 +67,11 @@ def print_deployed(
             note(remark)
         note(f"written: {found.out}")
     return int(found.is_doubtful)
+
+
+def _tested(one: Facts) -> tuple[str, str, str]:
+    seconds = "-" if one.test_s is None else f"{one.test_s:.1f}"
+    return _percent(one.top1), _percent(one.top3), seconds
 
 
 def _percent(share: float | None) -> str:

@@ -27,6 +27,7 @@ class OnnxSource:
             if sizes is not None:
                 for dim, size in zip(given.type.tensor_type.shape.dim, sizes, strict=True):
                     dim.dim_value = size
+        _keep_inputs(model)
         # What was inferred for open sizes may contradict those that were given.
         if self._shapes:
             del model.graph.value_info[:]
@@ -53,3 +54,17 @@ class OnnxSource:
 
     def _read(self) -> Any:
         return read_onnx(self.path)
+
+
+def _keep_inputs(model: Any) -> None:
+    """Take weights from among the inputs, where older exporters list them.
+
+    There they are no constants for a runtime: it folds and fuses less.
+    """
+    weights = {tensor.name for tensor in model.graph.initializer}
+    kept = [one for one in model.graph.input if one.name not in weights]
+    if len(kept) < len(model.graph.input):
+        del model.graph.input[:]
+        model.graph.input.extend(kept)
+        # Before the fourth version weights had to be listed.
+        model.ir_version = max(model.ir_version, 4)

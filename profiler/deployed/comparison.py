@@ -68,17 +68,20 @@ class Comparison:
     def measure(
         self,
         files: Mapping[str, Deployed],
-        data: Dataset,
-        norm: Normalisation,
+        data: Dataset | None,
+        norm: Normalisation | None,
         on_progress: OnProgress,
     ) -> list[Facts]:
         """Return what the files are and do, keeping other measurements off this machine meanwhile.
 
+        Without data they are not tested.
         Waits where another vitprof measures here. Raises UserError where one cannot be run here.
         """
         from ...training.data.held_out import some_of
 
-        test = data.test if self.test_images is None else some_of(data.test, self.test_images)
+        test = None if data is None else data.test
+        if test is not None and self.test_images is not None:
+            test = some_of(test, self.test_images)
         here = PartialSetting(threads=self.threads)
         try:
             with kept_device(here, "vitprof measuring models side by side", wait=math.inf):

@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from ...models import Spec
+
 
 @dataclass(frozen=True)
 class Deployed(DeployedFile):
-    """Such a file with what its runtime does with it."""
+    """Such a file with what its runtime does with it.
+
+    spec: of a foreign model, whose `folder` has none.
+    """
+
+    spec: Spec | None = None
 
     @property
     def by(self) -> DeployedRuntime:

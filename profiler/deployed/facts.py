@@ -52,7 +52,8 @@ def accuracy_of(
 class Facts:
     """One model as measured. Times are of a run, that is of `batch` images; sizes in bytes.
 
-    top1 … are None for a model that was not tested, test_s too.
+    top1 … are None for a model that was not tested, test_s too. output_error is how far the outputs
+    are from fp32's (`output_error.py`), None where that was not compared.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Facts:
     top3: float | None = None
     images: int = 0
     test_s: float | None = None
+    output_error: float | None = None
     disturbed: bool = False
 
     @classmethod
@@ -84,7 +86,7 @@ class Facts:
         memory: ProcessMemory,
         found: Tested | None,
     ) -> Facts:
-        spec = create_spec(deployed.folder)
+        spec = deployed.spec or create_spec(deployed.folder)
         of_test: dict[str, Any] = {}
         if found is not None:
             accuracy = found.accuracy

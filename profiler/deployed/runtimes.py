@@ -72,7 +72,7 @@ class OnnxRuntimeFiles(DeployedRuntime):
         if precision == DYNAMIC:
             model = dynamic_int8(model)
         elif precision == STATIC:
-            model = static_int8(model, _batches(images, batch), method)
+            model = static_int8(model, in_batches(images, batch), method)
         path = out / f"model.{precision}.onnx"
         write_atomically(path, model)
         return path
@@ -167,7 +167,7 @@ def check_precision(runtime: str, precision: str) -> None:
         )
 
 
-def _batches(images: Images, batch: int) -> list[np.ndarray]:
+def in_batches(images: Images, batch: int) -> list[np.ndarray]:
     """Return the images in whole batches; what is left over is filled up with the first ones."""
     import numpy as np
 
