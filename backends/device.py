@@ -121,7 +121,7 @@ class Device:
                 f"{kind.title} runs on {people_say} only and this machine runs {platform.system()}"
             )
         if self.machine is not None:
-            return self._against_board(_board_model())
+            return None if kind.connects else self._against_board(_board_model())
         return self._against_gpus(nvidia_gpus()) if self.gpu_name is not None else None
 
     def _against_board(self, board: str | None) -> str | None:

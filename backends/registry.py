@@ -35,6 +35,7 @@ class BackendKind:
     first, besides the devices that name it as theirs; empty where it does not. identified_by: the
     sets of keys of a device file, sorted, one of which tells its devices from others. only_on: the
     system, as `platform.system()` has it, that alone runs it, and what people call that.
+    connects: whether it finds the devices that name a machine by itself, connected to this one.
     bundled: whether its artifacts are built on one machine for another. suffix: what a file of an
     artifact ends in. programs: whether to load an artifact is to run what its builder wrote;
     rerun_with: what of a setting no artifact contains, so that a bundle may be measured with other.
@@ -46,6 +47,7 @@ class BackendKind:
     dtypes_on: Callable[[Device], tuple[str, ...]] = _none
     identified_by: tuple[tuple[str, ...], ...] = (_ANYWHERE, _BOARD, _GPU)
     only_on: tuple[str, str] | None = None
+    connects: bool = False
     bundled: bool = True
     suffix: str = "bin"
     programs: bool = True
@@ -106,6 +108,10 @@ def _coreml(device: Device) -> Backend:
 
 
 def _litert(device: Device) -> Backend:
+    if device.backend == "litert" and device.machine is not None:
+        from .litert.android.backend import AndroidBackend
+
+        return AndroidBackend(device.machine)
     from .litert.backend import LiteRtBackend
 
     return LiteRtBackend()
@@ -179,6 +185,7 @@ BUILT_IN: Mapping[str, BackendKind] = {
             _litert,
             _litert_dtypes,
             identified_by=(_ANYWHERE, _BOARD),
+            connects=True,
             suffix="tflite",
             programs=False,
             rerun_with=("threads", "provider"),

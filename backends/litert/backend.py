@@ -27,6 +27,7 @@ class LiteRtBackend:
 
     name = "litert"
     default_provider = XNNPACK
+    providers: tuple[str, ...] = PROVIDERS
 
     def unavailable(self) -> str | None:
         try:
@@ -63,11 +64,11 @@ class LiteRtBackend:
             raise UserError(
                 f"LiteRT is measured in {', '.join(LITERT_DTYPES)}, not in {options.dtype}{half}."
             )
-        if options.provider not in PROVIDERS:
+        if options.provider not in self.providers:
             raise UserError(
                 f"LiteRT has no provider '{options.provider}' here"
-                f"{did_you_mean(options.provider, PROVIDERS)}: xnnpack is the delegate for CPUs, "
-                "builtin its own kernels without a delegate."
+                f"{did_you_mean(options.provider, self.providers)}: xnnpack is the delegate for "
+                "CPUs, builtin its own kernels without a delegate."
             )
         if options.optimization != "all":
             raise UserError("LiteRT has no graph optimization levels; leave `optimization` at all.")

@@ -30,7 +30,7 @@ class LiteRtExecutable(Closing):
             with quiet_litert():
                 self._interpreter = _interpreter(model, options)
                 for tensor in self._interpreter.get_input_details():
-                    self._interpreter.set_tensor(tensor["index"], _input_of(tensor))
+                    self._interpreter.set_tensor(tensor["index"], input_of(tensor))
                 self._interpreter.invoke()
         except BackendError:
             self.close()
@@ -55,7 +55,7 @@ class LiteRtExecutable(Closing):
         """
         interpreter = self._open
         return [
-            _dequantized(interpreter.get_tensor(tensor["index"]), tensor)
+            dequantized(interpreter.get_tensor(tensor["index"]), tensor)
             for tensor in interpreter.get_output_details()
         ]
 
@@ -79,6 +79,18 @@ class LiteRtExecutable(Closing):
         return self._interpreter
 
 
+def tensors_of_model(model: bytes) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the runtime's details of a model's inputs and outputs; raises BackendError."""
+    try:
+        with quiet_litert():
+            from ai_edge_litert.interpreter import Interpreter
+
+            interpreter = Interpreter(model_content=model)
+            return interpreter.get_input_details(), interpreter.get_output_details()
+    except Exception as error:
+        raise BackendError.because("reading the model", error) from error
+
+
 def _interpreter(model: bytes | Path, options: BackendOptions) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -95,7 +107,7 @@ def _interpreter(model: bytes | Path, options: BackendOptions) -> Any:
     return interpreter
 
 
-def _input_of(tensor: Mapping[str, Any]) -> np.ndarray:
+def input_of(tensor: Mapping[str, Any]) -> np.ndarray:
     """Return the seeded input for one input of a model; BackendError where it has none."""
     import numpy as np
 
@@ -119,7 +131,8 @@ def _input_of(tensor: Mapping[str, Any]) -> np.ndarray:
     return np.clip(stepped, limits.min, limits.max).astype(dtype)
 
 
-def _dequantized(values: np.ndarray, tensor: Mapping[str, Any]) -> np.ndarray:
+def dequantized(values: np.ndarray, tensor: Mapping[str, Any]) -> np.ndarray:
+    """Return the numbers that an output's integers stand for; other outputs as they are."""
     import numpy as np
 
     scale, zero = tensor["quantization"]

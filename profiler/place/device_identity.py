@@ -6,6 +6,7 @@ import os
 
 from ...backends import Device
 from ...backends.machine.nvidia_gpus import nvidia_gpu_uuids
+from ...backends.registry import backend_kind
 
 # CPU, Core ML and boards: whatever computes there, the machine's memory and clock are shared.
 HOST = "host"
@@ -27,7 +28,9 @@ def device_identity(device: Device, provider: str | None = None) -> str:
     """
     if is_on_nvidia_gpu(device, provider):
         return f"gpu-{_first_visible_gpu()}"
-    if device.machine is not None and device.machine.startswith("iPhone"):
+    if device.machine is not None and (
+        device.machine.startswith("iPhone") or backend_kind(device.backend).connects
+    ):
         return device.name
     return HOST
 

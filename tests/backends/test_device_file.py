@@ -38,7 +38,7 @@ MISTAKES = {
     "a misspelt key": ("gpu_name", "gpu_nam", "unknown key 'gpu_nam'.*did you mean 'gpu_name'"),
     "an empty title": ('"My GPU"', '" "', "title=' ' must be a text"),
     "a title that is no text": ('"My GPU"', "3", "title=3 must be a text"),
-    "an unknown backend": ('"tensorrt"', '"tflite"', "'tflite'.*onnxruntime, torch, cuda"),
+    "an unknown backend": ('"tensorrt"', '"tflite"', "'tflite'.*onnxruntime, torch"),
     "a backend that is no text": ('"tensorrt"', "[]", "backend=.* must be a text"),
     "a broken pattern": ("'My (GPU)?'", "'My (GPU'", "no regular expression"),
     "a pattern that is no text": ("'My (GPU)?'", "7", "gpu_name=7 must be a text"),

@@ -18,7 +18,8 @@ PROMISED = (
     "cpu t4 v100 a100 h100 rtx2080 rtx3080 rtx3090 rtx4090 iphone11 iphone13 iphone15 jetson-orin"
 )
 APPLES = {"mac", "iphone11", "iphone13", "iphone15"}
-WITHOUT_SPARSE_TENSOR_CORES = {"cpu", "t4", "v100", "rtx2080", *APPLES}
+ANDROIDS = {"android", "pixel8", "galaxy-s24"}
+WITHOUT_SPARSE_TENSOR_CORES = {"cpu", "t4", "v100", "rtx2080", *APPLES, *ANDROIDS}
 
 
 def test_the_promised_devices_are_there() -> None:
@@ -70,7 +71,7 @@ def test_the_registry_cannot_be_changed_by_a_caller() -> None:
 def test_an_unknown_device_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'rtx309' is not known.*did you mean 'rtx3090'"):
         find_device("rtx309")
-    with pytest.raises(UserError, match="known: a100, cpu"):
+    with pytest.raises(UserError, match="known: a100, android, cpu"):
         find_device("zzzzzzzz")
 
 

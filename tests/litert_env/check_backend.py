@@ -13,13 +13,14 @@ import torch
 from torch import nn
 from vitprof import UserError
 from vitprof.backends import BackendError, BackendOptions, find_device, seeded_input
+from vitprof.backends.agreement import TOLERANCE
 from vitprof.backends.litert.backend import LITERT_DTYPES, LiteRtBackend
 from vitprof.backends.random_input import input_dtype
 from vitprof.backends.registry import backend_kind
 from vitprof.models import OPS, Block, ViTLayer, ViTSpec, create_block, create_model, create_spec
 from vitprof.models.modules.folding import folded
 from vitprof.models.modules.trained_like import fill_as_trained
-from vitprof.profiler.conformance.backend import TOLERANCE, check_backend
+from vitprof.profiler.conformance.backend import check_backend
 
 SMALL_VIT = ViTSpec(
     embed=48, layers=(ViTLayer(3, 8, 16, 72),), patch=4, resolution=16, classes=11, distilled=True
@@ -75,7 +76,7 @@ def test_the_outputs_of_every_op_are_the_modules(op: str, dtype: str) -> None:
         (output,) = executable.outputs()
         share = executable.delegated_share()
     assert output.shape == exact.shape
-    assert np.abs(output - exact).max() <= TOLERANCE[dtype] * np.abs(exact).max()
+    assert np.linalg.norm(output - exact) <= TOLERANCE[dtype] * np.linalg.norm(exact)
     assert 0 < share <= 1
 
 

@@ -340,7 +340,8 @@ def test_what_shares_the_machine_shares_its_lock(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     for name in ("cpu", "mac", "jetson-orin"):
         assert device_identity(find_device(name)) == HOST
-    assert device_identity(find_device("iphone13")) == "iphone13"
+    for phone in ("iphone13", "android", "pixel8"):
+        assert device_identity(find_device(phone)) == phone
     assert device_identity(find_device("cpu"), "CPUExecutionProvider") == HOST
 
 

@@ -1,0 +1,1 @@
+"""LiteRT on an Android phone, by its `benchmark_model` over `adb`."""
