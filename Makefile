@@ -4,15 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
-PIP := $(BIN)/python -m pip install -q -c constraints.txt
+PIP = $(BIN)/python -m pip install -q $(RETRIES) -c constraints.txt
 TIMM := .venv-timm
 TIMM_STAMP := $(TIMM)/.installed
+# Runtimes that pin their own torch: an environment, an extra and a folder of tests each.
+RUNTIMES := litert executorch
+EXTRA_litert := litert-build
+EXTRA_executorch := executorch
+# A package index that stutters once is no failure.
+RETRIES := --retries 8 --timeout 60
 
 .DEFAULT_GOAL := help
-.PHONY: help measure test test-fast test-timm fidelity lint format wheel clean
+.PHONY: help measure test test-fast test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format wheel clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 measure: $(STAMP) ## A latency table of this CPU, and what DeiT-Ti, -S and -B cost by it and for real
 	$(BIN)/vitprof measure --device cpu --family vit --out lut.csv
@@ -27,6 +33,11 @@ test-fast: $(TEST_STAMP) ## The tests that take no time: under two minutes
 
 test-timm: $(TIMM_STAMP) ## What timm itself says, in an environment of its own: several GB
 	$(TIMM)/bin/python -m pytest tests/timm_env -o python_files='check_*.py'
+
+test-runtimes: $(RUNTIMES:%=test-%) ## LiteRT and ExecuTorch, each in an environment of its own: 2 GB each
+
+$(RUNTIMES:%=test-%): test-%: .venv-%/.installed
+	.venv-$*/bin/python -m pytest tests/$*_env -o python_files='check_*.py'
 
 lint: $(TEST_STAMP) ## Style and types
 	$(BIN)/ruff check .
@@ -46,7 +57,7 @@ wheel: $(VENV)/bin/python ## Build dist/vitprof-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(TIMM) build dist *.egg-info
+	rm -rf $(VENV) $(TIMM) $(RUNTIMES:%=.venv-%) build dist *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
@@ -66,6 +77,14 @@ $(TEST_STAMP): $(STAMP)
 $(TIMM_STAMP): pyproject.toml constraints-timm.txt
 	$(PYTHON) -m venv $(TIMM) || python3 -m venv $(TIMM)
 	@echo "installing timm with its own torch (several GB)"
-	$(TIMM)/bin/python -m pip install -q -c constraints-timm.txt \
+	$(TIMM)/bin/python -m pip install -q $(RETRIES) -c constraints-timm.txt \
 	    timm torch torchvision hypothesis pytest pytest-timeout -e '.[measure]'
+	touch $@
+
+# Kept from run to run: made anew only when what is pinned or asked for has changed.
+$(RUNTIMES:%=.venv-%/.installed): .venv-%/.installed: pyproject.toml constraints-%.txt
+	$(PYTHON) -m venv .venv-$* || python3 -m venv .venv-$*
+	@echo "installing $* with its own torch (about 2 GB)"
+	.venv-$*/bin/python -m pip install -q $(RETRIES) -c constraints-$*.txt \
+	    hypothesis pytest pytest-timeout -e '.[measure,$(EXTRA_$*)]'
 	touch $@
