@@ -7,7 +7,7 @@ TEST_STAMP := $(VENV)/.installed-test
 PIP = $(BIN)/python -m pip install -q $(RETRIES) -c constraints.txt
 TIMM := .venv-timm
 TIMM_STAMP := $(TIMM)/.installed
-# Runtimes that pin their own torch: an environment, an extra and a folder of tests each.
+# Runtimes that go with one torch: an environment, an extra and a folder of tests each.
 RUNTIMES := litert executorch
 EXTRA_litert := litert-build
 EXTRA_executorch := executorch
@@ -34,7 +34,7 @@ test-fast: $(TEST_STAMP) ## The tests that take no time: under two minutes
 test-timm: $(TIMM_STAMP) ## What timm itself says, in an environment of its own: several GB
 	$(TIMM)/bin/python -m pytest tests/timm_env -o python_files='check_*.py'
 
-test-runtimes: $(RUNTIMES:%=test-%) ## LiteRT and ExecuTorch, each in an environment of its own: 2 GB each
+test-runtimes: $(RUNTIMES:%=test-%) ## LiteRT and ExecuTorch, each in an environment of its own: 2 to 3 GB each
 
 $(RUNTIMES:%=test-%): test-%: .venv-%/.installed
 	.venv-$*/bin/python -m pytest tests/$*_env -o python_files='check_*.py'
@@ -84,7 +84,7 @@ $(TIMM_STAMP): pyproject.toml constraints-timm.txt
 # Kept from run to run: made anew only when what is pinned or asked for has changed.
 $(RUNTIMES:%=.venv-%/.installed): .venv-%/.installed: pyproject.toml constraints-%.txt
 	$(PYTHON) -m venv .venv-$* || python3 -m venv .venv-$*
-	@echo "installing $* with its own torch (about 2 GB)"
+	@echo "installing $* with its own torch (2 to 3 GB)"
 	.venv-$*/bin/python -m pip install -q $(RETRIES) -c constraints-$*.txt \
 	    hypothesis pytest pytest-timeout -e '.[measure,$(EXTRA_$*)]'
 	touch $@

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 _ENVIRONMENT = (
-    "install it in an environment of its own, since it pins its own torch: "
+    "install it in an environment of its own, since it goes with one version of torch: "
     "pip install 'vitprof[executorch]'"
 )
 
