@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from ..backends import BackendError, BackendOptions, Delegated, Executable, TellsPrecision
 from ..backends.agreement import INT8_DTYPES, OutputSketch, why_wrong
 from ..tables.row import Row
+from ..tables.told_by_runtime import MOST_CORES_PER_THREAD
 
 # More exact than those behind them.
 _PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "int8", "int4")
-# Beyond this share of the cores that were asked for, more threads ran than were asked for.
-MOST_CORES_PER_THREAD = 1.05
 
 
 @dataclass(frozen=True)

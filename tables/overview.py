@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..models import Block
 from .picture import setting_in_words
+from .told_by_runtime import ToldByRuntime
 
 if TYPE_CHECKING:
     from .table import LatencyTable
@@ -59,6 +60,7 @@ def overview(table: LatencyTable) -> dict[str, Any]:
         "verdicts": verdicts(table),
         "unfinished": table.unfinished,
         "assessment": table.assessment.report(),
+        "runtime": ToldByRuntime.of(table.rows, table.setting).report(),
         "ops": {
             line.op: {"points": line.points, "grids": line.grids, "axes": line.axes}
             for line in op_lines(table)

@@ -12,6 +12,7 @@ import click
 
 from ...errors import UserError
 from ...tables.references import PRIOR_SESSION_SD
+from ...tables.told_by_runtime import ToldByRuntime
 from ..options.table_and_setting import check_writable
 from ..output import giga, mebibytes, milliseconds, print_table
 
@@ -106,6 +107,8 @@ def print_bench(result: BenchResult) -> None:
             for one in result.models
         ],
     )
+    for sentence in ToldByRuntime.of(result.rows, result.setting).sentences():
+        click.echo(sentence.replace("`threads`", "--threads"))
     if any(one["interval_assumed"] for one in result.models):
         click.echo(
             "With one session the interval is not measured: sessions are assumed to differ by "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...tables.told_by_runtime import ToldByRuntime
 from ..output import milliseconds, note, note_failed, print_table
 from .assessment import spread_in_words, unrest_in_words, verdict_in_words
 
@@ -32,6 +33,8 @@ def print_table_info(table: LatencyTable) -> None:
     if assessment.unrest is not None:
         total = (table.header.seconds or {}).get("total")
         click.echo(unrest_in_words(assessment.unrest, total))
+    for sentence in ToldByRuntime.of(table.rows, setting).sentences():
+        click.echo(sentence.replace("`threads`", "--threads"))
     if table.unfinished:
         note("warning: unfinished: its measuring was interrupted; the same command goes on.")
     print_table(
