@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,8 @@ _SECONDS_TO_LOAD = 60
 _MEMORY_BYTES = 8 << 30
 # Run by a Python of its own: a model that crashes the runtime crashes that.
 _TRIAL = f"""
-import os, resource, sys
+import json, os, resource, sys
+sys.path[:] = json.loads(sys.argv[2])
 for limit, value in (
     (resource.RLIMIT_AS, {_MEMORY_BYTES}),
     (resource.RLIMIT_CPU, {_SECONDS_TO_LOAD}),
@@ -65,12 +67,13 @@ def check_runs_alone(model: bytes) -> None:
     may write no file and has limits of time and memory.
     """
     check_header(model)
+    libraries = [entry for entry in sys.path if entry]  # where this process has them from
     with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
         file = Path(folder) / "model.tflite"
         file.write_bytes(model)
         try:
             tried = subprocess.run(  # noqa: S603 - our own program, this very Python
-                [sys.executable, "-I", "-c", _TRIAL, str(file)],
+                [sys.executable, "-I", "-c", _TRIAL, str(file), json.dumps(libraries)],
                 capture_output=True,
                 timeout=2 * _SECONDS_TO_LOAD,
                 check=False,
