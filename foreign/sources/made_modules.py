@@ -11,9 +11,9 @@ from ...errors import UserError, did_you_mean
 from ...models.checks import shown
 from ..shapes import Shapes
 from .module_source import ModuleSource
+from .named_inputs import by_name, example_of, input_names, needed_inputs, sizes_of_inputs
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 IMAGE = (3, 224, 224)
@@ -43,10 +43,10 @@ def torchvision_source(name: str, shapes: Shapes | None, batch: int) -> ModuleSo
 def hugging_face_source(place: str, shapes: Shapes | None, batch: int) -> ModuleSource:
     """Return the model of a Hugging Face id in the local cache, or of a folder.
 
-    Only its config.json is read: the weights are random, and no code of the repository is run.
+    Its inputs are what it cannot do without (words, an image, or both), and those that `shapes`
+    names beside them, such as attention_mask. Only its config.json is read: the weights are random,
+    and no code of the repository is run.
     """
-    import torch
-
     transformers = _library("transformers", "transformers")
     name = f"hf:{place}"
 
@@ -54,37 +54,51 @@ def hugging_face_source(place: str, shapes: Shapes | None, batch: int) -> Module
         config = transformers.AutoConfig.from_pretrained(
             place, local_files_only=True, trust_remote_code=False
         )
-        config.return_dict = False
         module: nn.Module = transformers.AutoModel.from_config(config, trust_remote_code=False)
         return module
 
     module = _made(name, make)
     config: Any = module.config
-    if getattr(config, "vocab_size", None) and not hasattr(config, "image_size"):
-        sizes = _sizes("input_ids", (batch, WORDS), shapes)
-        words = torch.arange(sizes[0] * sizes[1]).reshape(sizes) % min(config.vocab_size, 64)
-        return ModuleSource(name, _First(module), [("input_ids", words)])
-    side = getattr(config, "image_size", None) or IMAGE[1]
-    height, width = side if isinstance(side, (list, tuple)) else (side, side)
-    size = (getattr(config, "num_channels", 3), height, width)
-    return _of_images(name, _First(module), size, shapes, batch, "pixel_values")
+    vocabulary = getattr(getattr(config, "text_config", config), "vocab_size", None) or WORDS
+    return _of_inputs(name, module, _hugging_face_inputs(config, batch), shapes, vocabulary)
 
 
-def _First(module: nn.Module) -> nn.Module:  # noqa: N802 - makes a module
-    """Return a module of the first output alone: a graph of tensors has no tuples of None."""
-    from torch import nn
+def _hugging_face_inputs(config: Any, batch: int) -> dict[str, tuple[int, ...]]:
+    """Return the sizes of what a transformers model cannot do without."""
+    found: dict[str, tuple[int, ...]] = {}
+    seen = getattr(config, "vision_config", None) or config
+    read = getattr(config, "text_config", None) or config
+    if hasattr(seen, "image_size"):
+        side = seen.image_size or IMAGE[1]
+        height, width = side if isinstance(side, (list, tuple)) else (side, side)
+        found["pixel_values"] = (batch, getattr(seen, "num_channels", 3), height, width)
+    if getattr(read, "vocab_size", None) and (not found or read is not config):
+        longest = getattr(read, "max_position_embeddings", None) or WORDS
+        found["input_ids"] = (batch, min(WORDS, longest))
+        if getattr(config, "is_encoder_decoder", False):
+            found["decoder_input_ids"] = found["input_ids"]
+    if not found:
+        found["pixel_values"] = (batch, getattr(config, "num_channels", 3), *IMAGE[1:])
+    return found
 
-    class First(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = module
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            found = self.model(x)
-            first: torch.Tensor = found[0] if isinstance(found, tuple) else found
-            return first
-
-    return First()
+def _of_inputs(
+    name: str,
+    module: nn.Module,
+    defaults: dict[str, tuple[int, ...]],
+    shapes: Shapes | None,
+    vocabulary: int = WORDS,
+) -> ModuleSource:
+    sizes = sizes_of_inputs(module, defaults, shapes)
+    examples = [(one, example_of(one, shape, vocabulary)) for one, shape in sizes.items()]
+    try:
+        return ModuleSource(name, by_name(module, list(sizes)), examples)
+    except Exception as error:  # whatever a module raises for inputs that it cannot take
+        words = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+        raise UserError(
+            f"{name} cannot be run with {', '.join(sizes)}: {words}; it takes "
+            f"{', '.join(input_names(module))}: give `shapes` of those it needs."
+        ) from None
 
 
 def _of_images(
@@ -97,6 +111,12 @@ def _of_images(
 ) -> ModuleSource:
     import torch
 
+    if shapes is not None and len(shapes) > 1:
+        return _of_inputs(name, module, {}, shapes)
+    if len(needed := needed_inputs(module)) > 1:
+        raise UserError(
+            f"{name} takes {len(needed)} inputs, {', '.join(needed)}; give `shapes` of each."
+        )
     sizes = _sizes(given, (batch, *size), shapes)
     generator = torch.Generator().manual_seed(0)
     image = torch.randn(*sizes, generator=generator)
@@ -107,7 +127,7 @@ def _sizes(name: str, default: tuple[int, ...], shapes: Shapes | None) -> tuple[
     """Return the sizes of a module's one input, which may be called `x` or `input` too."""
     if not shapes:
         return default
-    if len(shapes) > 1 or (name not in shapes and "x" not in shapes and "input" not in shapes):
+    if name not in shapes and "x" not in shapes and "input" not in shapes:
         raise UserError(f"`shapes` names {', '.join(shapes)}; the model's input is {name}.")
     return tuple(next(iter(shapes.values())))
 

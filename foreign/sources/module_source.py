@@ -38,8 +38,8 @@ class ModuleSource:
         self.name = name
         self.inputs = list(inputs)
         self._module = module.eval().requires_grad_(False)
-        if fill and len(self.inputs) == 1:
-            fill_as_trained(self._module, self.inputs[0][1])
+        if fill:
+            fill_as_trained(self._module, *(value for _, value in self.inputs))
 
     def module(self) -> nn.Module:
         """Return the module in eval mode."""

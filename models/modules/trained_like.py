@@ -28,7 +28,7 @@ _BIAS_BOUND = 0.04
 _Layer = nn.Linear | _ConvNd
 
 
-def fill_as_trained(module: nn.Module, example: Tensor) -> None:
+def fill_as_trained(module: nn.Module, *example: Tensor) -> None:
     """Give every parameter of `module` random values that keep activations within bounds.
 
     Weights are drawn uniformly with variance TARGET² / inputs, the same each time. Then one forward
@@ -42,13 +42,13 @@ def fill_as_trained(module: nn.Module, example: Tensor) -> None:
     Other norms have weight TARGET. Weights that are used without calling their layer keep the
     first step's variance.
 
-    example: an input of the module with its batch, normally of one. The module stays in the mode it
+    example: the module's inputs with their batch, normally of one. The module stays in the mode it
     is in, which has to be that of inference. Raises what the module raises when it runs.
     """
     with torch.no_grad():
         _fill_uniformly(module)
         with _scaling_at_first_call(module):
-            module(example)
+            module(*example)
 
 
 def _fill_uniformly(module: nn.Module) -> None:
