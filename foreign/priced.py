@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from ..errors import UserError
+from ..models.checks import shown
 from ..models.families.foreign.spec import ForeignSpec
-from .open_model import GraphSource
+from .graph_spec import GraphSource
 from .parts import parts_of
 from .rules import Rules
 
@@ -26,7 +28,13 @@ def priced(
     found = parts_of(source.graph(), Rules.of(observed), ops)
     if not partial:
         found.check_known()
+    if not found.blocks:
+        raise UserError(
+            f"{spec.name} has no operator that a kernel stands for, only "
+            f"{', '.join(map(shown, dict.fromkeys(found.unknown)))}; there is nothing to predict."
+        )
     counts: dict[Any, int] = {}
     for block in found.blocks:
         counts[block] = counts.get(block, 0) + 1
-    return replace(spec, parts=tuple(counts.items())), found.unknown
+    unknown = tuple(sorted(found.unknown))
+    return replace(spec, parts=tuple(counts.items()), unknown=unknown), found.unknown

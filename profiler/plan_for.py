@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import UserError, did_you_mean
 from ..models import Block, Spec
 from ..models.families.foreign.spec import ForeignSpec
+from ..notes import warn
 from ..tables.row import Context
 from .kernel_plan import default_kernels, further_kernels, kernels_of_models
 from .plan import Plan
@@ -70,8 +71,17 @@ def plan_for_models(
     blocks: list[Block] = kernels_of_models(foreign, points)
     if foreign and points is None:
         blocks += further_kernels()
-    whole: list[Spec] = list(foreign[:whole_models])
-    standing: list[Spec] = list(foreign[:REPRESENTATIVES])
+    # The line would take the time of operators without a price for that of the others.
+    fitted = [one for one in foreign if not one.unknown]
+    for one in foreign:
+        if one.unknown:
+            warn(
+                f"warning: {one.name} has operators that no kernel stands for "
+                f"({', '.join(dict.fromkeys(one.unknown))}): its kernels are measured, but not the "
+                "whole model."
+            )
+    whole: list[Spec] = list(fitted[:whole_models])
+    standing: list[Spec] = list(fitted[:REPRESENTATIVES])
     families: dict[str, list[Spec]] = {}
     for spec in dict.fromkeys(models):
         if not isinstance(spec, ForeignSpec):

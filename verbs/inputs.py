@@ -78,14 +78,19 @@ def priced_spec(
 ) -> tuple[Spec, tuple[str, ...]]:
     """Return a Spec as a table prices it, and the operators that have no price.
 
-    A foreign model's graph is fused as on the table's machine. An operator without a price is a
+    A foreign model's graph is fused as on the table's machine, and a family's model is one for a
+    table that has kernels alone (`measure --kernels`). An operator without a price is a
     UserError unless `partial`.
     """
     from ..models.families.foreign.spec import ForeignSpec
 
     spec = spec_of(model, shapes)
     if not isinstance(spec, ForeignSpec):
-        return spec, ()
+        if not table.ops or not all(op.startswith("kernel_") for op in table.ops):
+            return spec, ()
+        from ..foreign.by_kernels import by_kernels
+
+        spec = by_kernels(spec)
     from ..foreign.priced import priced
     from ..foreign.rules import version_warning
 

@@ -59,8 +59,8 @@ def plan(
         ablations: Cover the variants of this model in one choice too (`vitprof.variants`).
         for_models: Instead of all this, what these models need: of a family's model its blocks and
             everything narrower, of a foreign model (an ONNX file, a module) its kernels.
-        kernels: Measure the runtime's fused nodes. Without `for_models` a default choice of them;
-            with it a foreign model's are measured anyway.
+        kernels: Measure the runtime's fused nodes and no blocks: those of `for_models`, models of
+            families too (which torch exports), or without it a default choice.
         shapes: Sizes of the foreign models' inputs, by name, where they are open.
         download: Fetch ids of Hugging Face that the local cache lacks.
         seed: Of the whole models, and of the order of measuring.
@@ -104,8 +104,13 @@ def plan(
         _refuse(what | beside, "`for_models` and `kernels` say what is measured")
         if not for_models:
             return plan_for_kernels(points, seed)
+        models = specs_of(list(for_models), shapes)
+        if kernels:
+            from ..foreign.by_kernels import by_kernels
+
+            models = [by_kernels(spec) for spec in models]
         return plan_for_models(
-            specs_of(list(for_models), shapes),
+            models,
             points=points,
             whole_models=whole_models,
             context=context,

@@ -89,7 +89,8 @@ _OPTIONS = (
     click.option(
         "--kernels",
         is_flag=True,
-        help="Measure the runtime's fused nodes: those of --for, or a default choice.",
+        help="Measure the runtime's fused nodes and no blocks: those of --for, of known models "
+        "too, or a default choice.",
     ),
     shape_option,
     download_option,

@@ -87,7 +87,7 @@ def test_a_t5_has_a_decoder(tmp_path: Path) -> None:
         ({"attention_masks": (1, 3)}, "'attention_masks' .did you mean 'attention_mask'"),
         (
             {"input_ids": (1, 8), "pixel_values": (1, 3, 8, 8)},
-            "'pixel_values' .known: .*, which is no input",
+            "'pixel_values' .known: .* no input",
         ),
         ({"inputs_embeds": (1, 8, 7)}, "cannot be run with inputs_embeds: .*give `shapes` of"),
     ],
@@ -114,5 +114,5 @@ def test_a_librarys_module_of_several_images(monkeypatch: pytest.MonkeyPatch) ->
     assert input_names(Flow()) == ["image1", "image2"]
     with pytest.raises(UserError, match="image1, image2"):
         open_model("torchvision:raft")
-    with pytest.raises(UserError, match="'image' .did you mean 'image1'"):
+    with pytest.raises(UserError, match=r"'image' .*, which is no input"):
         open_model("torchvision:raft", {"image1": (1, 3, 8, 8), "image": (1, 3, 8, 8)})

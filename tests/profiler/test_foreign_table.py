@@ -119,3 +119,11 @@ def test_a_spec_without_its_file_is_predicted_but_not_run(table: LatencyTable) -
     assert table.predict(known).ms > 0
     failed = measure_models([known], TARGET, protocol=PROTOCOL).rows[0]
     assert failed.verdict == "failed" and "give its file" in failed.error
+
+
+def test_a_familys_model_is_priced_by_kernels_where_there_are_no_blocks(
+    table: LatencyTable,
+) -> None:
+    answer = predict("vit-micro-8", table, partial=True)
+    assert answer.model == "vit-micro-8" and answer.ms > 0
+    assert answer.priced["blocks"] == 0

@@ -38,9 +38,10 @@ class ForeignSpec(Spec):
     """The blocks and kernels of a model of no family, each with how often it occurs.
 
     `parts` are sorted by op and dims, so that specs of the same parts are equal. `inputs` are the
-    shapes of the model's inputs by name, batch included. `digest` tells models apart that have the
-    same parts: the SHA-256 of the graph, in hex. `source` is what can be compiled; a spec that was
-    read from a file has none, and can be predicted but not run.
+    shapes of the model's inputs by name, batch included. `unknown` are operators that no kernel
+    stands for, each as often as it occurs: parts have no time of them. `digest` tells models apart
+    that have the same parts: the SHA-256 of the graph, in hex. `source` is what can be compiled; a
+    spec that was read from a file has none, and can be predicted but not run.
     """
 
     family: ClassVar[str] = "foreign"
@@ -48,11 +49,12 @@ class ForeignSpec(Spec):
     parts: tuple[tuple[Block, int], ...]
     inputs: tuple[tuple[str, tuple[int, ...]], ...] = ()
     digest: str = ""
+    unknown: tuple[str, ...] = ()
     source: ModelSource | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.parts:
+        if not self.parts and not self.unknown:
             raise UserError("parts is empty; a model has at least one.")
         ordered = sorted(self.parts, key=lambda part: (part[0].op, part[0].dims))
         object.__setattr__(self, "parts", tuple(ordered))
@@ -98,6 +100,7 @@ class ForeignSpec(Spec):
             "digest": self.digest,
             "inputs": {name: list(shape) for name, shape in self.inputs},
             "parts": self._parts_by_op(),
+            **({"unknown": list(self.unknown)} if self.unknown else {}),
         }
 
     def _parts_by_op(self) -> dict[str, Any]:
@@ -115,14 +118,18 @@ class ForeignSpec(Spec):
     @classmethod
     def from_fields(cls, record: Mapping[str, Any]) -> Self:
         """Return the spec with these JSON fields; raises UserError naming the wrong one."""
-        check_known_fields(record, ["name", "digest", "inputs", "parts"])
+        check_known_fields(record, ["name", "digest", "inputs", "parts", "unknown"])
         check_required_fields(record, ["parts"])
         digest = record.get("digest", "")
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{0,64}", digest):
             raise UserError(f"digest={shown(digest)} must be a short text of hex digits.")
+        unknown = record.get("unknown", [])
+        if not isinstance(unknown, list) or not all(isinstance(one, str) for one in unknown):
+            raise UserError(f"unknown={shown(unknown)} must be a list of operators.")
         return cls(
             name=record.get("name", "custom"),
-            parts=_parts(record["parts"]),
+            parts=_parts(record["parts"]) if record["parts"] or not unknown else (),
+            unknown=tuple(unknown),
             inputs=_inputs(record.get("inputs", {})),
             digest=digest,
         )
