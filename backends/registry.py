@@ -39,6 +39,10 @@ class BackendKind:
     bundled: whether its artifacts are built on one machine for another. suffix: what a file of an
     artifact ends in. programs: whether to load an artifact is to run what its builder wrote;
     rerun_with: what of a setting no artifact contains, so that a bundle may be measured with other.
+    versions: what its `environment` calls the packages whose version is compared between builder and
+    target, beside those named like the backend and the provider. same_version: whether a runtime
+    loads only artifacts that the same version built. code_bytes: what an artifact holds for each
+    block beside weights, for the estimate of a bundle's size.
     """
 
     name: str
@@ -52,6 +56,9 @@ class BackendKind:
     suffix: str = "bin"
     programs: bool = True
     rerun_with: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    same_version: bool = False
+    code_bytes: int = 0
     api: int = API_VERSION
 
 
@@ -168,6 +175,8 @@ BUILT_IN: Mapping[str, BackendKind] = {
             identified_by=(_GPU, _BOARD),
             suffix="engine",
             rerun_with=("cache",),
+            same_version=True,
+            code_bytes=600_000,
         ),
         BackendKind(
             "coreml",
@@ -178,6 +187,7 @@ BUILT_IN: Mapping[str, BackendKind] = {
             suffix="mlpackage",
             programs=False,
             rerun_with=("provider",),
+            versions=("coremltools",),
         ),
         BackendKind(
             "litert",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..atomic_write import check_writable
 from ..errors import UserError
+from ..notes import note
 from ..progress import ProgressOption, shown_progress
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def build(
 ) -> BuildResult:
     """Compile what measuring a table of a device needs, into one file.
 
-    It needs the device's compiler, not the device.
+    It needs the device's compiler, not the device. About how large the file will be is noted
+    before anything is compiled.
 
     Args:
         plan: What to measure: of `vitprof.plan`, or a family's name (default: "vit").
@@ -60,7 +62,7 @@ def build(
         >>> vitprof.build(plan, device="t4", out="t4.zip").failed  # doctest: +SKIP
         {}
     """
-    from ..profiler.bundle.bundle import build_bundle, check_replaceable
+    from ..profiler.bundle.bundle import build_bundle, check_replaceable, expected_size
     from ..profiler.target import builder_of, warn_of_sparsity
     from ..tables.setting import PartialSetting
     from .plan import plan_of
@@ -87,5 +89,6 @@ def build(
     )
     target = builder_of(setting)
     warn_of_sparsity(setting)
+    note(f"{out} will have {expected_size(points, target.setting)}.")
     with shown_progress(progress) as on_progress:
         return build_bundle(points, target, out, on_progress=on_progress)

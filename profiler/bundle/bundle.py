@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ from ..target import Target, kept_device, target_of
 from ..workshop import Artifact, CannotBuildError, Workshop
 from .manifest import Manifest, Stored
 from .reading import LONGEST_REASON, MOST_POINTS, read_manifest
+from .same_version import check_versions
+from .size import EstimatedSize, estimated_size, megabytes
 from .zip_file import (
     LARGEST_ARTIFACT,
     LARGEST_BUNDLE,
@@ -43,7 +47,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BuildResult(Result):
-    """What `build_bundle` made: `failed` are the points that could not be compiled, and why."""
+    """What `build_bundle` made: `failed` are the points that could not be compiled, and why.
+
+    `bytes` are the file's, `unpacked_bytes` those of its artifacts when they are unpacked.
+    """
 
     path: Path
     plan: Plan
@@ -51,6 +58,7 @@ class BuildResult(Result):
     failed: Mapping[str, str]
     seconds: float
     bytes: int
+    unpacked_bytes: int
 
     @property
     def title(self) -> str:
@@ -58,7 +66,7 @@ class BuildResult(Result):
         return (
             f"{self.path}: {len(self.plan.blocks)} blocks and {len(self.plan.models)} whole models "
             f"for {find_device(self.setting.device).title}, built in {self.seconds:.0f} s, "
-            f"{self.bytes / 1e6:.1f} MB."
+            f"{megabytes(self.bytes)} ({megabytes(self.unpacked_bytes)} unpacked)."
         )
 
     @property
@@ -77,6 +85,7 @@ class BuildResult(Result):
             "failed": list(self.failed),
             "seconds": round(self.seconds, 2),
             "bytes": self.bytes,
+            "unpacked_bytes": self.unpacked_bytes,
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -111,6 +120,7 @@ def build_bundle(
     block = reference if isinstance(reference, Block) else None
     made: dict[Subject, Stored | str] = {}
     failed: dict[str, str] = {}
+    expected = megabytes(expected_size(plan, target.setting).packed)
     with new_zip(out) as add:
         compiler = _Compiler(Workshop(target), add)
         for nth, point in enumerate(plan.points, start=1):
@@ -122,15 +132,24 @@ def build_bundle(
                 one = made[part.subject]
                 if isinstance(one, str):
                     failed.setdefault(str(point), one)
-            on_progress("building", nth, len(plan.points), "points")
+            written = megabytes(compiler.written)
+            on_progress("building", nth, len(plan.points), f"points, {written} of about {expected}")
         if reference is not None and subject_of(reference) not in made:
             made[subject_of(reference)] = compiler.compiled(subject_of(reference))
         built = _built_by(target)
-        text = Manifest(target.setting, built, plan, block, made).to_json().encode()
+        manifest = Manifest(target.setting, built, plan, block, made)
+        text = manifest.to_json().encode()
         _check_room(len(text), LARGEST_MANIFEST, "bytes of points")
         add(MANIFEST, text)
     seconds = time.monotonic() - started
-    return BuildResult(out, plan, target.setting, failed, seconds, out.stat().st_size)
+    size, unpacked = out.stat().st_size, manifest.limits["bytes"]
+    return BuildResult(out, plan, target.setting, failed, seconds, size, unpacked)
+
+
+def expected_size(plan: Plan, setting: Setting) -> EstimatedSize:
+    """Return about how large the bundle of a plan will be; nothing is built."""
+    parts = [part.subject for point in plan.points for part in point.parts]
+    return estimated_size((one for one in dict.fromkeys(parts) if not is_kernels(one)), setting)
 
 
 def check_replaceable(out: Path) -> None:
@@ -145,7 +164,8 @@ def check_replaceable(out: Path) -> None:
 class _Compiler:
     """Compiles subjects into the zip; what comes out equal is stored once."""
 
-    def __init__(self, workshop: Workshop, add: Callable[[str, bytes], None]) -> None:
+    def __init__(self, workshop: Workshop, add: Callable[[str, bytes], int]) -> None:
+        self.written = 0  # bytes in the file
         self._workshop = workshop
         self._add = add
         self._stored: dict[str, Stored] = {}
@@ -165,7 +185,7 @@ class _Compiler:
             self._bytes += len(data)
             _check_room(len(self._stored) + 1, MOST_ARTIFACTS, "artifacts")
             _check_room(self._bytes, LARGEST_BUNDLE - LARGEST_MANIFEST, "bytes")
-            self._add(name, data)
+            self.written += self._add(name, data)
             expected = self._workshop.expected(subject)
             self._stored[digest] = Stored(name, len(data), digest, expected)
         return self._stored[digest]
@@ -237,6 +257,17 @@ class Bundle(Closing):
                 "`trust`."
             )
 
+    def check_room(self) -> None:
+        """Raise UserError where its artifacts, unpacked, find no room among temporary files."""
+        needed = self._manifest.limits["bytes"]
+        folder = tempfile.gettempdir()
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise UserError(
+                f"{self.path} takes {megabytes(needed)} unpacked and {folder} has "
+                f"{megabytes(free)} left; make room, or name another folder in TMPDIR."
+            )
+
     def artifact(self, subject: Subject) -> Artifact:
         """Return the subject's artifact, its size and SHA-256 checked; see `Artifacts`."""
         self.check_trust()
@@ -295,7 +326,8 @@ def open_bundle(
 
     `given` are fields of its setting, see `Bundle.setting_with`; `purpose` is what others are told
     who want the device. Raises UserError for a bundle that is damaged or refused, for one of
-    another device than this machine has, and for programs that are not `trusted`.
+    another device or runtime than this machine has, for programs that are not `trusted`, and where
+    there is no room to unpack it.
     """
     with Bundle(path, trusted) as bundle:
         setting = bundle.setting_with(given)
@@ -304,6 +336,8 @@ def open_bundle(
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
         bundle.check_trust()
+        check_versions(bundle.path, bundle.built, target)
+        bundle.check_room()
         with kept_device(setting, purpose):
             yield bundle, target
 

@@ -1,6 +1,6 @@
 """What a bundle says of itself, as JSON: setting, versions, plan and artifacts.
 
-`read_manifest` in `bundle_reading.py` reads it back.
+`read_manifest` in `reading.py` reads it back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from ...tables import Setting
 from ..plan import Plan, Point, Subject
 
 FORMAT = "vitprof-bundle"
-FORMAT_VERSION = 1
+# Version 1 has no compressed artifacts.
+FORMAT_VERSION = 2
+READ_VERSIONS = (1, 2)
 
 
 @dataclass(frozen=True)

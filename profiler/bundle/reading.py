@@ -22,7 +22,7 @@ from ...tables import Setting
 from ...tables.row import CONTEXTS, Context
 from ...tables.setting import SETTING_COLUMNS
 from ..plan import Plan, Point, Subject, is_kernels
-from .manifest import FORMAT, FORMAT_VERSION, Manifest, Stored
+from .manifest import FORMAT, READ_VERSIONS, Manifest, Stored
 from .zip_file import LARGEST_ARTIFACT, MOST_ARTIFACTS, is_artifact
 
 MOST_POINTS = 10_000
@@ -67,10 +67,11 @@ def _manifest(data: bytes) -> Manifest:
     record, _ = read_json_object(text)
     if record.get("format") != FORMAT:
         raise UserError(f"its format is {shown(record.get('format'))}, not '{FORMAT}'.")
-    if record.get("version") != FORMAT_VERSION:
+    version = record.get("version")
+    if isinstance(version, bool) or version not in READ_VERSIONS:
         raise UserError(
-            f"it has bundle format {shown(record.get('version'))} and this vitprof reads "
-            f"{FORMAT_VERSION}; build the bundle and measure it with the same vitprof."
+            f"it has bundle format {shown(version)} and this vitprof reads "
+            f"{' and '.join(map(str, READ_VERSIONS))}; build the bundle and measure it with the same vitprof."
         )
     check_known_fields(record, _FIELDS)
     check_required_fields(record, _FIELDS)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import stat
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import onnx
@@ -21,7 +24,7 @@ from vitprof.errors import UserError
 from vitprof.models import Block, ViTSpec
 from vitprof.profiler.bundle import bundle as bundle_module
 from vitprof.profiler.bundle import zip_file as bundle_zip
-from vitprof.profiler.bundle.bundle import BuildResult, Bundle, build_bundle
+from vitprof.profiler.bundle.bundle import BuildResult, Bundle, build_bundle, expected_size
 from vitprof.profiler.bundle.manifest import Stored
 from vitprof.profiler.bundle.reading import read_manifest
 from vitprof.profiler.measure import measure_table
@@ -124,7 +127,10 @@ def test_a_real_bundle_gives_the_artifacts_that_are_built_here(path: Path) -> No
     seen: list[tuple[object, ...]] = []
     built = build_bundle(plan, target, path, on_progress=lambda *counts: seen.append(counts))
     assert built.bytes == path.stat().st_size
-    assert seen == [("building", n, 4, "points") for n in (1, 2, 3, 4)]
+    assert [counts[:3] for counts in seen] == [("building", n, 4) for n in (1, 2, 3, 4)]
+    about = str(expected_size(plan, CPU)).split(" (")[0]
+    assert all(str(detail).endswith(f" MB of {about}") for *_, detail in seen)
+    assert str(seen[-1][-1]).startswith("points, 0.0")
     workshop = Workshop(target)
     with Bundle(path) as bundle:
         assert (bundle.setting, bundle.plan) == (CPU, plan)
@@ -136,6 +142,8 @@ def test_a_real_bundle_gives_the_artifacts_that_are_built_here(path: Path) -> No
             assert artifact.data == workshop.build(subject)
             onnx.checker.check_model(onnx.load_model_from_string(artifact.data))
             assert artifact.name.startswith(f"{path}, artifacts/")
+        sizes = {len(bundle.artifact(subject).data) for subject in subjects(plan)}
+    assert built.report()["unpacked_bytes"] == built.unpacked_bytes >= sum(sizes)
 
 
 def test_the_same_build_gives_the_same_bytes(path: Path, tmp_path: Path) -> None:
@@ -157,6 +165,17 @@ def test_the_reference_is_the_bundles_own(
     table = measure(new_backend(), protocol=quick(correct_drift=True))
     assert table.references.blocks.as_dict_with_op() == manifest["reference"]
     assert measure(new_backend(), fresh=True).references.blocks is None, "as the protocol says"
+
+
+def test_a_bundle_of_version_1_is_measured(
+    build: Build, measure: Any, path: Path, new_backend: NewBackend, widths: Widths
+) -> None:
+    """Its artifacts are not compressed."""
+    build(widths(8, 16))
+    manifest = json.loads(contents_of(path.read_bytes())[MANIFEST])
+    manifest["version"] = 1
+    path.write_bytes(changed(path.read_bytes(), **{MANIFEST: json.dumps(manifest).encode()}))
+    assert [row.verdict for row in measure(new_backend()).rows] == ["stable"] * 2
 
 
 def test_equal_artifacts_are_stored_once(build: Build, path: Path) -> None:
@@ -359,6 +378,13 @@ def contents_of(data: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+def stream_of(data: bytes, name: str) -> int:
+    """Return a place in the middle of an entry's bytes."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entry = archive.getinfo(name)
+    return entry.header_offset + 30 + len(name) + entry.compress_size // 2
+
+
 def with_artifact(data: bytes, artifact: bytes) -> bytes:
     """Return the bundle with another first artifact, which its manifest vouches for."""
     manifest = json.loads(contents_of(data)[MANIFEST])
@@ -387,8 +413,8 @@ def test_every_changed_byte_is_one_sentence(
 def test_a_changed_byte_of_an_artifact_names_it(
     small_bundle: bytes, path: Path, refused: Refused
 ) -> None:
-    for name, content in contents_of(small_bundle).items():
-        at = small_bundle.index(content) + len(content) // 2
+    for name in contents_of(small_bundle):
+        at = stream_of(small_bundle, name)
         spoilt = bytearray(small_bundle)
         spoilt[at] ^= 1
         path.write_bytes(spoilt)
@@ -444,12 +470,26 @@ def test_what_is_changed_while_it_is_measured_is_noticed(path: Path, refused: Re
     build_bundle(plan, Target(OnnxRuntimeBackend(), CPU), path)
     with Bundle(path) as bundle:
         (subject,) = subjects(bundle.plan)
-        data = bundle.artifact(subject).data
+        assert len(bundle.artifact(subject).data) > 130_000
         with path.open("r+b") as file:
-            file.seek(path.read_bytes().index(data) + len(data) // 2)
+            file.seek(stream_of(path.read_bytes(), FIRST))
             file.write(b"changed")
         with refused("b.zip", FIRST, "damaged"):
             bundle.artifact(subject)
+
+
+def test_what_finds_no_room_unpacked_is_refused(
+    small_bundle: bytes, path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    path.write_bytes(small_bundle)
+    unpacked = json.loads(contents_of(small_bundle)[MANIFEST])["limits"]["bytes"]
+    free = [unpacked]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
+    with Bundle(path) as bundle:
+        bundle.check_room()
+        free[0] -= 1
+        with refused("b.zip", "unpacked", tempfile.gettempdir(), "TMPDIR"):
+            bundle.check_room()
 
 
 def test_a_refused_bundle_is_closed_again(small_bundle: bytes, path: Path) -> None:

@@ -112,7 +112,8 @@ STEM = {
     [
         ("format", "vitprof-table", ["format", "vitprof-table"]),
         ("format", REMOVE, ["format"]),
-        ("version", 2, ["bundle format 2", "reads 1", "same vitprof"]),
+        ("version", 3, ["bundle format 3", "reads 1 and 2", "same vitprof"]),
+        ("version", True, ["bundle format True"]),
         ("version", "1", ["bundle format '1'"]),
         ("vitprof", 1, ["vitprof=1"]),
         ("vitprof", "0.1\n", ["vitprof"]),
@@ -204,6 +205,10 @@ def test_a_spoilt_entry_is_one_sentence(
     read(record)
     with refused(WHERE, *words):
         read(spoilt(record, path, value))
+
+
+def test_version_1_is_read(record: dict[str, Any]) -> None:
+    assert read({**record, "version": 1}) == read(record)
 
 
 def test_nothing_stands_twice_and_nothing_is_left_over(

@@ -6,8 +6,10 @@ import contextlib
 import hashlib
 import io
 import os
+import random
 import stat
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +80,15 @@ def test_what_is_written_comes_back(bundle: Path) -> None:
         assert ordinary.testzip() is None
         assert [entry.filename for entry in ordinary.infolist()][-1] == MANIFEST
     assert [path.name for path in bundle.parent.iterdir()] == ["b.zip"]
+
+
+def test_bundles_of_version_1_are_read(tmp_path: Path) -> None:
+    """They are not compressed."""
+    path = tmp_path / "b.zip"
+    path.write_bytes(forged([(FIRST, b"first artifact"), (MANIFEST, b"{}")]))
+    with SealedZip(path) as archive:
+        assert archive.read(FIRST) == b"first artifact"
+        archive.check_seal()
 
 
 def test_equal_entries_give_equal_bytes(tmp_path: Path) -> None:
@@ -240,8 +251,16 @@ def test_links_and_whatever_is_no_plain_file_are_refused(
         SealedZip(path)
 
 
-@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-@pytest.mark.parametrize("name", [FIRST, MANIFEST])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (FIRST, zipfile.ZIP_BZIP2),
+        (FIRST, zipfile.ZIP_LZMA),
+        (MANIFEST, zipfile.ZIP_BZIP2),
+        (MANIFEST, zipfile.ZIP_LZMA),
+        (MANIFEST, zipfile.ZIP_DEFLATED),
+    ],
+)
 def test_a_zip_bomb_is_refused_unopened(
     kind: int, name: str, tmp_path: Path, unread: None, refused: Refused
 ) -> None:
@@ -264,9 +283,10 @@ def in_list(data: bytes, offset: int, value: bytes) -> bytes:
     [
         (8, b"\1\0", "no plain file"),  # encrypted
         (10, b"\x63\0", "compressed"),  # a method that nobody knows
-        (20, struct.pack("<L", 13), "compressed"),  # fewer bytes than the contents
-        (24, struct.pack("<L", 15), "compressed"),
+        (10, b"\0\0", "claims that the 16 bytes of artifacts/0000.onnx are 14"),  # not compressed
+        (24, struct.pack("<L", 16 * 1032 + 1), "claims that the 16 bytes"),
         (20, struct.pack("<LL", 10**9, 10**9), "more than the file has"),
+        (20, struct.pack("<LL", 0, 1), "claims that the 0 bytes"),
         (20, struct.pack("<LL", 2**31, 2**31), "where 2147483647 may be"),
     ],
 )
@@ -300,6 +320,81 @@ def test_entries_that_share_their_bytes_are_refused(
         SealedZip(path)
 
 
+def test_small_files_that_unpack_to_too_much_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    path = tmp_path / "b.zip"
+    with new_zip(path) as add:
+        for nth in range(9):
+            add(f"artifacts/{nth:04}.onnx", bytes(10_000))
+        add(MANIFEST, b"{}")
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr(bundle_zip, "LARGEST_BUNDLE", 90_002)
+    SealedZip(path).close()
+    monkeypatch.setattr(bundle_zip, "LARGEST_BUNDLE", 90_001)
+    with refused("b.zip", "unpacks to 90002 bytes, more than 90001"):
+        SealedZip(path)
+
+
+@pytest.mark.parametrize("claimed", [65_000, 1_000_000])
+def test_no_stream_is_unpacked_beyond_its_size(
+    claimed: int, tmp_path: Path, refused: Refused
+) -> None:
+    """64 MB that the list of contents calls less."""
+    path = tmp_path / "b.zip"
+    with new_zip(path) as add:
+        add(FIRST, bytes(64_000_000))
+        add(MANIFEST, b"{}")
+    path.write_bytes(in_list(path.read_bytes(), 24, struct.pack("<L", claimed)))
+    with SealedZip(path) as archive:
+        tracemalloc.start()
+        try:
+            with refused("b.zip", FIRST, "damaged"):
+                archive.read(FIRST)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 10 * claimed
+
+
+@given(st.lists(st.binary(max_size=3000), max_size=4), st.integers(0, 400), st.booleans())
+def test_whatever_artifacts_hold_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], times: int, manifest: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.zip"
+    contents = [part * times for part in parts]
+    with new_zip(path) as add:
+        for nth, data in enumerate(contents):
+            assert 0 < add(f"artifacts/{nth:04}.onnx", data) <= len(data) + 100
+        add(MANIFEST, b"{}" * manifest)
+    with SealedZip(path) as archive:
+        assert [archive.read(f"artifacts/{n:04}.onnx") for n in range(len(parts))] == contents
+        archive.check_seal()
+
+
+@given(st.data())
+def test_a_stream_that_a_stranger_changed_is_damage_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Sealed anew, so that only the stream itself can tell."""
+    path = tmp_path_factory.getbasetemp() / "stream.zip"
+    content = random.Random(1).randbytes(300) * 20
+    with new_zip(path) as add:
+        taken = add(FIRST, content)
+        add(MANIFEST, b"{}")
+    whole = bytearray(path.read_bytes())
+    start = 30 + len(FIRST)
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[start + data.draw(st.integers(0, taken - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(sealed(bytes(whole)))
+    with SealedZip(path) as archive:
+        try:
+            assert archive.read(FIRST) == content, "CRC-32 notices up to four changed bytes"
+        except UserError as error:
+            assert "damaged" in str(error)
+            assert "\n" not in str(error)
+
+
 def test_an_entry_is_refused_where_its_own_header_disagrees(bundle: Path, refused: Refused) -> None:
     data = bundle.read_bytes()
     at = data.index(FIRST.encode())
@@ -327,6 +422,7 @@ def test_a_name_that_stands_twice_is_refused(
         ("LARGEST_ARTIFACT", 255, "256 bytes where 255 may be"),
         ("LARGEST_MANIFEST", 1, "2 bytes where 1 may be"),
         ("LARGEST_BUNDLE", 500, "more than the 500 of a bundle"),
+        ("MOST_TIMES", 0, "claims that the 16 bytes"),
     ],
 )
 def test_sizes_and_numbers_have_limits(
