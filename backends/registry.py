@@ -39,10 +39,10 @@ class BackendKind:
     bundled: whether its artifacts are built on one machine for another. suffix: what a file of an
     artifact ends in. programs: whether to load an artifact is to run what its builder wrote;
     rerun_with: what of a setting no artifact contains, so that a bundle may be measured with other.
-    versions: what its `environment` calls the packages whose version is compared between builder and
-    target, beside those named like the backend and the provider. same_version: whether a runtime
-    loads only artifacts that the same version built. code_bytes: what an artifact holds for each
-    block beside weights, for the estimate of a bundle's size.
+    versions: what its `environment` calls the packages whose versions are compared where a bundle
+    is measured, beside those named like the backend and the provider. same_version: whether it
+    loads only what the same version built. code_bytes: what an artifact holds of each block beside
+    its weights, for the estimate of a bundle's size.
     """
 
     name: str
@@ -176,7 +176,7 @@ BUILT_IN: Mapping[str, BackendKind] = {
             suffix="engine",
             rerun_with=("cache",),
             same_version=True,
-            code_bytes=600_000,
+            code_bytes=640_000,
         ),
         BackendKind(
             "coreml",

@@ -71,7 +71,8 @@ def _manifest(data: bytes) -> Manifest:
     if isinstance(version, bool) or version not in READ_VERSIONS:
         raise UserError(
             f"it has bundle format {shown(version)} and this vitprof reads "
-            f"{' and '.join(map(str, READ_VERSIONS))}; build the bundle and measure it with the same vitprof."
+            f"{' and '.join(map(str, READ_VERSIONS))}; build the bundle and measure it with the "
+            "same vitprof."
         )
     check_known_fields(record, _FIELDS)
     check_required_fields(record, _FIELDS)

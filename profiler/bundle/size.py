@@ -15,10 +15,10 @@ BYTES_OF = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "int8-static": 1}
 
 # Of the default plans of cpu, t4, rtx3080 and iphone13, and of models in int8. A block's first
 # numbers, which its weights repeat, are some 6,000; a repetition shrinks to a 115th, the code of a
-# TensorRT engine to a 14th.
+# TensorRT engine to a 12th.
 _RANDOM_VALUES_OF_A_BLOCK = 6_000
 _REPETITION = 115
-_CODE = 14
+_CODE = 12
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def estimated_size(subjects: Iterable[Subject], setting: Setting) -> EstimatedSi
 def megabytes(count: float) -> str:
     """Return a number of bytes in MB, with three digits or so: "0.42 MB", "11 MB", "794 MB"."""
     value = count / 1e6
-    return f"{value:.2f} MB" if value < 1 else f"{value:.1f} MB" if value < 10 else f"{value:.0f} MB"
+    digits = 2 if value < 1 else 1 if value < 10 else 0
+    return f"{value:.{digits}f} MB"
 
 
 def _size_of(subject: Subject, setting: Setting) -> EstimatedSize:

@@ -54,9 +54,10 @@ _LONGEST_RECORD = 46 + 32 + 32
 
 @contextlib.contextmanager
 def new_zip(path: Path) -> Iterator[Callable[[str, bytes], int]]:
-    """Give `add(name, data)`, which returns the bytes it takes; at the end the sealed zip stands at `path`, whole or not at all.
+    """Give `add(name, data)`; at the end the sealed zip stands at `path`, whole or not at all.
 
-    Equal entries give equal bytes, by one version of zlib. Raises UserError when the place cannot be written.
+    `add` returns how many bytes the entry takes. Equal entries give equal bytes, by one version of
+    zlib. Raises UserError when the place cannot be written.
     """
     with replacing(path) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from vitprof.backends import BackendOptions, OnnxRuntimeBackend, seeded_input
 from vitprof.backends.random_input import input_dtype
+from vitprof.backends.two_four import prune_two_four
 from vitprof.models import (
     BertSpec,
     Block,
@@ -301,3 +303,26 @@ def test_an_output_of_zeros_leaves_its_layer_as_it_is() -> None:
     fill_as_trained(layer, torch.zeros(1, 4))
     assert torch.isfinite(layer.weight).all()
     assert 0 < layer.weight.abs().max() <= TARGET
+
+
+@pytest.mark.parametrize("inputs", [64, 2027, 3 * 2027])
+def test_weights_repeat_themselves_and_yet_no_two_rows_are_equal(inputs: int) -> None:
+    module = nn.Sequential(nn.Linear(inputs, 300), nn.Linear(300, 300), nn.Linear(300, 300)).eval()
+    fill_as_trained(module, torch.randn(1, inputs))
+    for layer in module:
+        assert len(torch.unique(layer.weight)) <= 2027 < layer.weight.numel()
+        assert len(torch.unique(layer.weight, dim=0)) == 300
+        for dtype in (np.float32, np.float16):
+            numbers = layer.weight.detach().numpy().astype(dtype)
+            period = numbers.itemsize * 2027
+            assert len(zlib.compress(numbers)) < period + numbers.nbytes / 60
+    assert not torch.equal(module[1].weight, module[2].weight), "or a runtime would keep one"
+
+
+def test_two_four_masks_repeat_within_what_deflate_looks_back() -> None:
+    layer = nn.Linear(768, 768).eval()
+    fill_as_trained(layer, torch.randn(1, 768))
+    prune_two_four(layer, "fp32")
+    numbers = layer.weight.detach().numpy()
+    assert (numbers == 0).mean() == 0.5
+    assert len(zlib.compress(numbers)) < 0.02 * numbers.nbytes

@@ -19,7 +19,7 @@ CPU = Setting("cpu", "onnxruntime", "CPUExecutionProvider")
 BLOCKS = [
     Block.of("attention", embed=192, heads=3, qk=64, v=64, tokens=50),
     Block.of("mlp", embed=192, mlp=768, tokens=50),
-    Block.of("classifier", embed=192, classes=1000, tokens=50),
+    Block.of("classifier", embed=192, classes=1000, heads=1, tokens=50),
 ]
 
 
@@ -30,21 +30,21 @@ def test_a_real_bundle_is_as_large_as_was_said(dtype: str, tmp_path: Path) -> No
     said = expected_size(built_plan, setting)
     built = build_bundle(built_plan, Target(OnnxRuntimeBackend(), setting), tmp_path / "b.zip")
     assert not built.failed
-    assert built.unpacked_bytes == pytest.approx(said.unpacked, rel=0.1)
+    assert built.unpacked_bytes == pytest.approx(said.unpacked, rel=0.3 if dtype == "int8" else 0.1)
     assert said.packed / 2 < built.bytes < said.packed * 2
     assert built.bytes < built.unpacked_bytes / 8
 
 
 # What `vitprof build --device` wrote: bytes of the file and of what is in it.
 BUILT = {
-    "cpu": (Setting("cpu", "onnxruntime", "CPUExecutionProvider"), 11_038_552, 793_933_617),
-    "t4": (Setting("t4", "tensorrt", "tensorrt_rtx", dtype="fp16"), 19_338_166, 560_545_866),
+    "cpu": (Setting("cpu", "onnxruntime", "CPUExecutionProvider"), 11_026_714, 793_933_617),
+    "t4": (Setting("t4", "tensorrt", "tensorrt_rtx", dtype="fp16"), 19_325_920, 560_545_866),
     "rtx3080": (
         Setting("rtx3080", "tensorrt", "tensorrt_rtx", dtype="fp16"),
-        17_691_082,
-        534_000_000,
+        17_678_836,
+        533_548_667,
     ),
-    "iphone13": (Setting("iphone13", "coreml", "all", dtype="fp16"), 5_582_448, 398_000_000),
+    "iphone13": (Setting("iphone13", "coreml", "all", dtype="fp16"), 5_569_590, 397_712_949),
 }
 
 
