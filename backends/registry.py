@@ -199,6 +199,7 @@ BUILT_IN: Mapping[str, BackendKind] = {
             suffix="tflite",
             programs=False,
             rerun_with=("threads", "provider"),
+            versions=("ai_edge_litert",),
         ),
     )
 }

@@ -39,7 +39,7 @@ class Stored:
         record: dict[str, Any] = {"file": self.file, "bytes": self.bytes, "sha256": self.sha256}
         if self.expected is not None:
             record["expected"] = [
-                {"shape": list(one.shape), "sums": [float(f"{value:.7g}") for value in one.sums]}
+                {"shape": list(one.shape), "sums": [rounded_sum(value) for value in one.sums]}
                 for one in self.expected
             ]
         return record
@@ -90,6 +90,11 @@ class Manifest:
             ],
         }
         return "{\n" + ",\n".join(map(_line, entries, entries.values())) + "\n}\n"
+
+
+def rounded_sum(value: float) -> float:
+    """Return one sum of a sketch with the 7 digits that are kept, which fp32 has."""
+    return float(f"{value:.7g}")
 
 
 def _line(name: str, value: object) -> str:

@@ -22,7 +22,7 @@ from ...tables import Setting
 from ...tables.row import CONTEXTS, Context
 from ...tables.setting import SETTING_COLUMNS
 from ..plan import Plan, Point, Subject, is_kernels
-from .manifest import FORMAT, READ_VERSIONS, Manifest, Stored
+from .manifest import FORMAT, READ_VERSIONS, Manifest, Stored, rounded_sum
 from .zip_file import LARGEST_ARTIFACT, MOST_ARTIFACTS, is_artifact
 
 MOST_POINTS = 10_000
@@ -216,7 +216,7 @@ def _sketch(record: object, file: str) -> OutputSketch:
     for value in sums:
         if isinstance(value, bool) or not _is_small_number(value):
             raise UserError(f"{shown(value)} is no sum of outputs of {file}.")
-    return OutputSketch(tuple(shape), tuple(map(float, sums)))
+    return OutputSketch(tuple(shape), tuple(rounded_sum(value) for value in sums))
 
 
 def _subject(value: object) -> Subject:

@@ -63,5 +63,7 @@ def _size_of(subject: Subject, setting: Setting) -> EstimatedSize:
         return EstimatedSize(weights, weights)
     kind = find_kind(setting.backend)
     code = len(blocks) * (kind.code_bytes if kind else 0)
-    random = min(len(blocks) * _RANDOM_VALUES_OF_A_BLOCK * bytes_of_value, weights)
+    # In int8, biases and scales are fp32.
+    first = len(blocks) * _RANDOM_VALUES_OF_A_BLOCK * max(bytes_of_value, 2)
+    random = min(first, weights)
     return EstimatedSize(random + weights / _REPETITION + code / _CODE, weights + code)

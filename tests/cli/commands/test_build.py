@@ -54,8 +54,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         "failed": [],
         "seconds": result["seconds"],
         "bytes": path.stat().st_size,
+        "unpacked_bytes": result["unpacked_bytes"],
     }
     assert result["seconds"] > 0
+    assert result["unpacked_bytes"] > 2 * result["bytes"]
     return path.read_bytes()
 
 
@@ -352,7 +354,7 @@ def test_what_is_no_bundle_is_one_sentence(
         lambda data: data[:-1],
         lambda data: data + b"\0",
         lambda data: data[:1000] + b"\0\1\2\3" + data[1004:],
-        lambda data: with_manifest(data, lambda m: m.update(version=2)),
+        lambda data: with_manifest(data, lambda m: m.update(version=3)),
     ],
     ids=["half", "cut", "longer", "changed", "version"],
 )

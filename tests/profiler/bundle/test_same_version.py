@@ -16,6 +16,7 @@ Refused = Callable[..., Any]
 ONNX = Setting("cpu", "onnxruntime", "CPUExecutionProvider")
 ENGINES = Setting("t4", "tensorrt", "tensorrt_rtx", dtype="fp16")
 PACKAGES = Setting("iphone13", "coreml", "all", dtype="fp16")
+FLAT = Setting("cpu", "litert", "xnnpack")
 TOY = Setting("cpu", "toy", "cpu")
 
 
@@ -43,7 +44,12 @@ def test_an_engine_of_another_version_is_refused_with_both(refused: Refused) -> 
 
 @pytest.mark.parametrize(
     ("setting", "name"),
-    [(ONNX, "onnxruntime"), (PACKAGES, "coremltools"), (TOY, "toy")],
+    [
+        (ONNX, "onnxruntime"),
+        (PACKAGES, "coremltools"),
+        (FLAT, "ai_edge_litert"),
+        (TOY, "toy"),
+    ],
 )
 def test_of_another_version_that_loads_it_both_are_named(
     setting: Setting, name: str, caplog: pytest.LogCaptureFixture
