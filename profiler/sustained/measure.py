@@ -42,6 +42,9 @@ def measure_sustained(
                     trouble=target.backend.trouble,
                     on_progress=on_progress,
                 )
+                # Asked behind the trace: a run before it would be the first one.
+                if (wrong := workshop.finding(spec, executable).wrong) is not None:
+                    raise CannotBuildError(wrong)
     except (CannotBuildError, BackendError) as error:
         raise UserError(f"{spec.name or 'the model'} cannot be run here: {error}.") from error
     if not trace.intervals:

@@ -134,3 +134,15 @@ def test_what_cannot_be_timed_is_refused(tmp_path: Path, refused) -> None:
     (tmp_path / "notes.txt").touch()
     with refused("is not empty"):
         vitprof.bench_attention("vit-micro-8", out=tmp_path)
+
+
+@pytest.mark.parametrize("sustained", [None, "0.5s"])
+def test_a_model_whose_outputs_are_wrong_has_no_latency(
+    sustained: str | None, monkeypatch: pytest.MonkeyPatch, refused
+) -> None:
+    from vitprof.backends.onnxruntime.backend import OnnxRuntimeExecutable
+
+    real = OnnxRuntimeExecutable.outputs
+    monkeypatch.setattr(OnnxRuntimeExecutable, "outputs", lambda self: [-one for one in real(self)])
+    with refused("vit-micro-8 cannot be run here: its outputs are wrong: they are 2 of their size"):
+        vitprof.bench("vit-micro-8", sustained=sustained)
