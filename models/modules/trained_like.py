@@ -28,9 +28,9 @@ TARGET = 0.6
 # equal builds are to give equal bytes.
 _STEPS_AN_OCTAVE = 8
 _BIAS_BOUND = 0.04
-# After how many numbers a parameter repeats itself. Prime, so that no two rows of a weight are
-# equal (nor the inputs of any two neurons) below this many; and short, so that four periods of
-# fp32 lie within the 32,506 bytes that deflate looks back: 2:4 masks repeat after four.
+# After how many numbers a parameter repeats itself. Prime, so that rows of a weight are equal only
+# where they are this far apart; and short, so that four periods of fp32 lie within the 32,506 bytes
+# that deflate looks back: 2:4 masks repeat after four.
 _PERIOD = 2027
 # For rows that are as long as a period, or a multiple, and would all be equal.
 _OTHER_PERIOD = 2017
