@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .verbs.check_plugin import check_plugin
     from .verbs.choose import choose
     from .verbs.compare import compare
+    from .verbs.compare_runtimes import compare_runtimes
     from .verbs.devices import devices
     from .verbs.distill import distill
     from .verbs.doctor import doctor
@@ -62,6 +63,7 @@ _HOMES = {
     "check_plugin": ".verbs.check_plugin",
     "choose": ".verbs.choose",
     "compare": ".verbs.compare",
+    "compare_runtimes": ".verbs.compare_runtimes",
     "create_model": ".models",
     "create_spec": ".models",
     "devices": ".verbs.devices",
@@ -102,6 +104,7 @@ __all__ = [
     "check_plugin",
     "choose",
     "compare",
+    "compare_runtimes",
     "create_model",
     "create_spec",
     "devices",

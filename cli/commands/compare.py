@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..options.download import download_option
+from ..options.runtimes import runtime_options
 from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, check_picture, extrapolate_option
 from ..output import json_option, note, print_json
 
+if TYPE_CHECKING:
+    from ...tables.saved import LinesResult
+
+R = TypeVar("R", bound="LinesResult")
+
 
 @click.command(
     epilog="Example: vitprof compare --table lut.csv --model deit-tiny --model deit-small "
-    "--measure --out compare.csv --plot compare.png"
+    "--measure --out compare.csv --plot compare.png  |  "
+    "vitprof compare --runtimes all --model deit-tiny --dtype fp32 --dtype int8"
 )
 @click.option(
     "--table",
@@ -47,6 +55,7 @@ from ..output import json_option, note, print_json
 @extrapolate_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write the comparison as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
+@runtime_options
 @download_option
 @json_option
 def compare(
@@ -61,15 +70,18 @@ def compare(
     extrapolate: bool,
     out: Path | None,
     plot: Path | None,
+    runtimes: str | None,
+    of_runtimes: Mapping[str, Any],
     download: bool,
     as_json: bool,
 ) -> int:
     """Compare models by MACs and by latency, and show which pairs MACs get wrong.
 
     With several tables, compare the tables: which pairs of models change places from one device
-    to another, and what choosing by the wrong table costs.
+    to another, and what choosing by the wrong table costs. With --runtimes, compare the runtimes of
+    this machine: which one to take for each model.
     """
-    from ...atomic_write import check_writable, write_atomically
+    from ...atomic_write import check_writable
     from ...tables.comparison.comparison import Comparison
     from ...verbs.compare import compare as compare_models
     from ..reports.across import print_across
@@ -79,6 +91,20 @@ def compare(
         check_writable(path)
     if plot:
         check_picture(plot)
+    if runtimes is not None:
+        from ...verbs.compare_runtimes import compare_runtimes
+        from ..reports.runtimes import print_runtimes
+
+        by_runtime = compare_runtimes(
+            models,
+            runtimes,
+            **of_runtimes,
+            shapes=shapes,
+            download=download,
+            progress=not as_json,
+        )
+        _show(by_runtime, print_runtimes, out, plot, as_json)
+        return int(by_runtime.is_doubtful)
     found = compare_models(
         models,
         tables,
@@ -92,17 +118,30 @@ def compare(
         download=download,
         progress=not as_json,
     )
+    if isinstance(found, Comparison):
+        _show(found, print_comparison, out, plot, as_json)
+    else:
+        _show(found, print_across, out, plot, as_json)
+    return int(found.is_doubtful)
+
+
+def _show(
+    found: R,
+    report: Callable[[R], None],
+    out: Path | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Write what is to be written, and print the comparison."""
+    from ...atomic_write import write_atomically
+
     if out:
         write_atomically(out, found.to_csv())
     if plot:
         found.plot(plot)
     if as_json:
         print_json(found.report())
-    else:
-        if isinstance(found, Comparison):
-            print_comparison(found)
-        else:
-            print_across(found)
-        for path in filter(None, (out, plot)):
-            note(f"written: {path}")
-    return int(found.is_doubtful)
+        return
+    report(found)
+    for path in filter(None, (out, plot)):
+        note(f"written: {path}")

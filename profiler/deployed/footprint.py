@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from ...backends.devices import given_device_files
 from ...tables import Setting
+from ...tables.setting import PartialSetting
 from .process_memory import ProcessMemory, answer_of_process
 
 PROBE = "vitprof.profiler.deployed.footprint_probe"
@@ -19,10 +21,12 @@ class Footprint:
     """A model's session in a fresh process of its own.
 
     `load_ms`: from the built artifact to a session that is ready to run, the median of a few.
+    `first_run_ms`: the first run of the first session, when runtimes compile and repack.
     """
 
     load_ms: float
     memory: ProcessMemory
+    first_run_ms: float
 
 
 def footprint_of(artifact: bytes, setting: Setting) -> Footprint:
@@ -34,10 +38,18 @@ def footprint_of(artifact: bytes, setting: Setting) -> Footprint:
     with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
         path = Path(folder) / "artifact"
         path.write_bytes(artifact)
-        fields: dict[str, Any] = {
-            "path": str(path),
-            "setting": setting.as_dict(),
-            "device_files": [str(file) for file in given_device_files()],
-        }
-        said = answer_of_process(PROBE, fields)
-    return Footprint(said["load_ms"], ProcessMemory(int(said["peak"]), int(said["before"])))
+        return footprint_of_file(path, setting)
+
+
+def footprint_of_file(
+    path: Path, setting: PartialSetting, python: str = sys.executable
+) -> Footprint:
+    """Do the same with an artifact's file, in a process of another Python if one is given."""
+    fields: dict[str, Any] = {
+        "path": str(path),
+        "setting": setting.as_dict(),
+        "device_files": [str(file) for file in given_device_files()],
+    }
+    said = answer_of_process(PROBE, fields, python)
+    memory = ProcessMemory(int(said["peak"]), int(said["before"]))
+    return Footprint(said["load_ms"], memory, said["first_run_ms"])

@@ -58,12 +58,14 @@ def memory_of(deployed: Mapping[str, Any]) -> ProcessMemory:
     return ProcessMemory(int(said["peak"]), int(said["before"]))
 
 
-def answer_of_process(module: str, fields: Mapping[str, Any]) -> dict[str, float]:
+def answer_of_process(
+    module: str, fields: Mapping[str, Any], python: str = sys.executable
+) -> dict[str, float]:
     """Return what `python -m module FIELDS` prints last, a JSON object.
 
     Raises BackendError with its last words where that process fails.
     """
-    command = [sys.executable, "-m", module, json.dumps(fields)]
+    command = [python, "-m", module, json.dumps(fields)]
     try:
         answer = subprocess.run(  # noqa: S603
             command,

@@ -1,0 +1,76 @@
+"""--runtimes: one model by every runtime, and how they are compared."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from ...errors import UserError
+from .table_and_setting import given_options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# By parameter: options that say how runtimes are compared, and those of a comparison by a table.
+OF_RUNTIMES = ("dtypes", "batch", "threads", "sessions", "environments")
+OF_TABLES = ("tables", "at", "samples", "seed", "measure", "time", "extrapolate")
+
+
+def _environments(
+    _: click.Context, __: click.Parameter, given: tuple[str, ...]
+) -> Mapping[str, str]:
+    found = {}
+    for text in given:
+        backend, equals, python = text.partition("=")
+        if not equals or not backend or not python:
+            raise UserError(
+                f"`environments` is '{text}'; give a backend and its Python: "
+                "litert=.venv-litert/bin/python."
+            )
+        found[backend] = python
+    return found
+
+
+def runtime_options(function: F) -> F:
+    """Add --runtimes and its options; the function gets `runtimes` and `of_runtimes`, a dict."""
+
+    @click.option(
+        "--runtimes",
+        metavar="all|NAME,NAME",
+        help="Instead of a table: run the models by every runtime that is here, in turns, or by "
+        "those named (onnxruntime,torch:compile), and tell which to take.",
+    )
+    @click.option(
+        "--dtype",
+        "dtypes",
+        multiple=True,
+        help="With --runtimes: fp32 (default), int8, …; may be repeated.",
+    )
+    @click.option("--batch", default=1, help="With --runtimes: images a run (default: 1).")
+    @click.option("--threads", default=1, help="With --runtimes: each one's threads (default: 1).")
+    @click.option("--sessions", default=5, help="With --runtimes: fresh sessions (default: 5).")
+    @click.option(
+        "--environment",
+        "environments",
+        multiple=True,
+        callback=_environments,
+        metavar="NAME=PYTHON",
+        help="With --runtimes: the Python that has a runtime, where it is not this one.",
+    )
+    @functools.wraps(function)
+    def with_runtimes(*args: Any, runtimes: str | None, **given: Any) -> Any:
+        wrong = given_options(set(OF_TABLES if runtimes else OF_RUNTIMES))
+        if wrong:
+            names = " and ".join(f"`{name}`" for name in sorted(wrong))
+            raise UserError(
+                f"{names} cannot be given beside `runtimes`, which needs no table; take one away."
+                if runtimes
+                else f"{names} goes with `runtimes`; give both, or take it away."
+            )
+        how = {name: given.pop(name) for name in OF_RUNTIMES}
+        how["dtype"] = list(how.pop("dtypes")) or ["fp32"]
+        return function(*args, runtimes=runtimes, of_runtimes=how, **given)
+
+    return with_runtimes  # type: ignore[return-value]

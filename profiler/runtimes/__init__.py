@@ -1,0 +1,1 @@
+"""One model by every runtime that is here, each in a process of its own, run in turns."""

@@ -1,0 +1,168 @@
+"""Models by runtimes, side by side: figures, advice, and how far runtimes agree on the order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...tables.comparison.comparison import kendall_tau
+from ...tables.saved import LinesResult, csv_text
+from .facts import RuntimeFacts
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+COLUMNS = tuple(one.name for one in fields(RuntimeFacts))
+# Fewer models are in no order that could agree or not.
+FEWEST_FOR_TAU = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Of one model: the fastest, the others that no measurement tells from it, and the next.
+
+    `next_one` is the fastest of the rest; None where there is no rest.
+    """
+
+    model: str
+    fastest: RuntimeFacts
+    ties: Sequence[RuntimeFacts]
+    next_one: RuntimeFacts | None
+
+    def sentence(self) -> str:
+        """Return the advice."""
+        best = self.fastest
+        said = f"{self.model}: {best.name} ({best.latency_ms:.4g} ms)"
+        if self.ties:
+            names = " or ".join(f"{one.name} ({one.latency_ms:.4g} ms)" for one in self.ties)
+            said += f" or {names}: the intervals overlap"
+        if self.next_one is not None:
+            less = 1 - best.latency_ms / self.next_one.latency_ms
+            said += f"; {less:.0%} less than the next, {self.next_one.name}"
+        return said + "."
+
+
+@dataclass(frozen=True, repr=False)
+class RuntimeComparison(LinesResult):
+    """Every model by every runtime, in the order measured; `missing` says what is not compared."""
+
+    file_name: ClassVar[str] = "runtimes"
+
+    facts: Sequence[RuntimeFacts]
+    missing: Sequence[str]
+    batch: int
+    threads: int
+
+    @property
+    def title(self) -> str:
+        """How many models, by how many runtimes."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        models = "1 model" if len(self.models) == 1 else f"{len(self.models)} models"
+        return f"{models} by {len(self.names)} runtimes on this CPU, batch {self.batch}, {threads}"
+
+    @property
+    def models(self) -> list[str]:
+        return list(dict.fromkeys(one.model for one in self.facts))
+
+    @property
+    def names(self) -> list[str]:
+        """The runtimes with their dtypes, in the order compared."""
+        return list(dict.fromkeys(one.name for one in self.facts))
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether one failed."""
+        return any(not one.is_measured for one in self.facts)
+
+    @property
+    def choices(self) -> list[Choice]:
+        """Of every model that something runs."""
+        found = (self._choice(model) for model in self.models)
+        return [choice for choice in found if choice is not None]
+
+    @property
+    def advice(self) -> list[str]:
+        """A sentence a model: which to take, and whether that is more than noise."""
+        return [choice.sentence() for choice in self.choices]
+
+    def _choice(self, model: str) -> Choice | None:
+        of_model = [one for one in self.facts if one.model == model and one.is_measured]
+        if not of_model:
+            return None
+        fastest, *others = sorted(of_model, key=lambda one: one.latency_ms)
+        ties = [one for one in others if not fastest.apart_from(one)]
+        rest = [one for one in others if fastest.apart_from(one)]
+        return Choice(model, fastest, ties, rest[0] if rest else None)
+
+    def of(self, model: str, name: str) -> RuntimeFacts | None:
+        """Return a model by a runtime, such as "openvino, fp32"; None where it is not there."""
+        of_it = (one for one in self.facts if one.model == model and one.name == name)
+        return next(of_it, None)
+
+    @property
+    def kendall_taus(self) -> dict[tuple[str, str], float]:
+        """How far two runtimes agree on the order of the models, 1: wholly.
+
+        Kendall's tau-b over the models that both run; only where they are three or more.
+        """
+        found = {}
+        for one, other in combinations(self.names, 2):
+            pairs = [(self.of(model, one), self.of(model, other)) for model in self.models]
+            both = [
+                (a.latency_ms, b.latency_ms)
+                for a, b in pairs
+                if a is not None and b is not None and a.is_measured and b.is_measured
+            ]
+            if len(both) >= FEWEST_FOR_TAU:
+                found[one, other] = kendall_tau([a for a, _ in both], [b for _, b in both])
+        return found
+
+    def report(self) -> dict[str, Any]:
+        """Return all as JSON values, with the keys of `vitprof compare --runtimes --json`."""
+        return {
+            "batch": self.batch,
+            "threads": self.threads,
+            "results": [
+                {name: _without_nan(value) for name, value in asdict(one).items()}
+                for one in self.facts
+            ],
+            "choices": [
+                {
+                    "model": choice.model,
+                    "fastest": choice.fastest.name,
+                    "ties": [one.name for one in choice.ties],
+                    "next": choice.next_one.name if choice.next_one else None,
+                }
+                for choice in self.choices
+            ],
+            "kendall_tau": [
+                {"one": one, "other": other, "tau": tau}
+                for (one, other), tau in self.kendall_taus.items()
+            ],
+            "not_compared": list(self.missing),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a model and runtime."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(one) for one in self.facts], columns=list(COLUMNS))
+
+    def to_csv(self) -> str:
+        """Return the same as CSV."""
+        lines = ([getattr(one, column) for column in COLUMNS] for one in self.facts)
+        return csv_text(COLUMNS, lines)
+
+    def figure(self) -> Figure:
+        """Return the latencies with their intervals, a group a model."""
+        from .plot import runtimes_figure
+
+        return runtimes_figure(self)
+
+
+def _without_nan(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,188 @@
+"""`vitprof.compare_runtimes`: which runtime to take for a model on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError, did_you_mean
+from ..progress import ProgressOption, shown_progress
+from .inputs import Path, Shapes, fetched, specs_of
+
+if TYPE_CHECKING:
+    from ..models import Spec
+    from ..profiler.runtimes.candidate import Candidate, Way
+    from ..profiler.runtimes.child import Child
+    from ..profiler.runtimes.measure import AskedModel
+    from ..profiler.runtimes.result import RuntimeComparison
+
+
+def compare_runtimes(
+    models: Path | Spec | Sequence[Path | Spec],
+    runtimes: str | Sequence[str] = "all",
+    *,
+    dtype: str | Sequence[str] = "fp32",
+    batch: int = 1,
+    threads: int = 1,
+    sessions: int = 5,
+    environments: Mapping[str, str] | None = None,
+    shapes: Shapes | None = None,
+    download: bool = False,
+    progress: ProgressOption = False,
+) -> RuntimeComparison:
+    """Run models by every runtime of this machine's CPU, and tell which one to take.
+
+    Each runtime is in a process of its own, and they run in turns: a model by all of them, then the
+    next. Outputs are compared with the torch module's before a time is shown.
+
+    Args:
+        models: One or several: names, spec files, folders, foreign models or Specs.
+        runtimes: "all" that are here, or backends' names, each with a provider where it is not the
+            default: ["onnxruntime", "torch:compile"].
+        dtype: fp32, int8, …; several for each runtime that has them.
+        batch: Images a run.
+        threads: Each runtime's threads.
+        sessions: Fresh sessions of each; the median of their medians counts.
+        environments: The Python that has a runtime, by backend, where it is not this one:
+            {"litert": ".venv-litert/bin/python"}. vitprof is installed there too.
+        shapes: Sizes of foreign models' inputs, by name, where they are open.
+        download: Fetch an id of Hugging Face that the local cache lacks.
+        progress: Show a bar on stderr, or call this function.
+
+    Returns:
+        A `RuntimeComparison`: `to_frame()`, `plot()`, `save(folder)`, `advice`.
+
+    Raises:
+        UserError: An unknown model, runtime or dtype; a runtime named that is not here.
+
+    Example:
+        >>> import vitprof
+        >>> found = vitprof.compare_runtimes("deit-tiny", dtype=["fp32", "int8"])  # doctest: +SKIP
+        >>> print(found.advice[0])  # doctest: +SKIP
+    """
+    from ..profiler.runtimes.candidate import checked_environments, ways_of
+    from ..profiler.runtimes.measure import builders, measure_runtimes
+    from ..profiler.runtimes.result import RuntimeComparison
+    from ..profiler.target import kept_device
+    from ..tables.setting import PartialSetting
+
+    for name, value in (("batch", batch), ("threads", threads), ("sessions", sessions)):
+        if value < 1:
+            raise UserError(f"`{name}` is {value}; it has to be 1 or more.")
+    ways = ways_of(runtimes)
+    pythons = checked_environments(environments or {})
+    dtypes = _checked_dtypes(dtype)
+    fetched(models, download)
+    setting = PartialSetting(batch=batch, threads=threads)
+    with (
+        tempfile.TemporaryDirectory(prefix="vitprof-") as place,
+        builders([sys.executable, *pythons.values()]) as builder_of,
+        shown_progress(progress) as on_progress,
+    ):
+        folder = FilePath(place)
+        asked = _asked(models, shapes, batch, folder)
+        candidates, missing = _candidates(ways, dtypes, pythons, builder_of)
+        if not candidates:
+            raise UserError(f"no runtime is left to compare: {'; '.join(missing)}.")
+        names = ", ".join(model.name for model in asked)
+        with kept_device(setting, f"vitprof compare --runtimes, of {names}"):
+            facts = measure_runtimes(
+                asked,
+                candidates,
+                builder_of,
+                folder,
+                batch=batch,
+                threads=threads,
+                sessions=sessions,
+                on_progress=on_progress,
+            )
+    return RuntimeComparison(tuple(facts), tuple(missing), batch, threads)
+
+
+def _checked_dtypes(dtype: str | Sequence[str]) -> list[str]:
+    from ..backends import DTYPES
+
+    dtypes = [dtype] if isinstance(dtype, str) else list(dtype)
+    for one in dtypes:
+        if one not in DTYPES:
+            raise UserError(
+                f"dtype '{one}' is not known{did_you_mean(one, DTYPES)}; it must be one of "
+                f"{', '.join(DTYPES)}."
+            )
+    return list(dict.fromkeys(dtypes))
+
+
+def _asked(
+    models: Path | Spec | Sequence[Path | Spec], shapes: Shapes | None, batch: int, folder: FilePath
+) -> list[AskedModel]:
+    """Return what builders are told of each model; all are opened here, so errors come at once."""
+    from ..models.families.foreign.spec import ForeignSpec
+    from ..profiler.runtimes.measure import AskedModel
+
+    several: Sequence[Any] = models if isinstance(models, (list, tuple)) else [models]
+    found = []
+    for given, spec in zip(several, specs_of(several, shapes, batch), strict=True):
+        request: dict[str, Any] = {"spec": spec.to_dict()}
+        if isinstance(spec, ForeignSpec):
+            sizes = {name: list(shape) for name, shape in spec.inputs}
+            request = {"text": _text(given, spec, folder, len(found)), "shapes": sizes}
+        found.append(AskedModel(spec.name or f"model {len(found) + 1}", request))
+    if len({model.name for model in found}) < len(found):
+        raise UserError("two of the models have one name; give each another, or once.")
+    if not found:
+        raise UserError("no model is given; name one in `models`.")
+    return found
+
+
+def _text(given: object, spec: Any, folder: FilePath, nth: int) -> str:
+    """Return a foreign model as another process can open it: as it was given, or as a file."""
+    if isinstance(given, (str, os.PathLike)):
+        return os.fspath(given)
+    if spec.source is None:
+        raise UserError(f"{spec.name} is known only by its parts; give its file.")
+    path = folder / f"model{nth}.onnx"
+    path.write_bytes(spec.source.onnx())
+    return str(path)
+
+
+def _candidates(
+    ways: Sequence[Way] | None,
+    dtypes: Sequence[str],
+    pythons: Mapping[str, str],
+    builder_of: Mapping[str, Child],
+) -> tuple[list[Candidate], list[str]]:
+    """Return what is compared, and a sentence for each runtime or dtype that is not.
+
+    A runtime that was named and is not here is a UserError.
+    """
+    from .. import __version__
+    from ..profiler.runtimes.candidate import Candidate, Way
+    from ..profiler.runtimes.measure import here
+
+    said = {python: here(child, python, __version__) for python, child in builder_of.items()}
+    all_ways = [Way(name) for name in said[sys.executable]["backends"]]
+    found: list[Candidate] = []
+    missing: list[str] = []
+    for way in ways or all_ways:
+        python = pythons.get(way.backend, sys.executable)
+        of_python = said[python]
+        if way.backend not in of_python["backends"]:
+            known = ", ".join(of_python["backends"])
+            raise UserError(
+                f"`runtimes` has {way.backend}, which does not measure a CPU; {known} do."
+            )
+        if reason := of_python["backends"][way.backend]:
+            if ways is not None:
+                raise UserError(f"{way.backend} is not here: {reason}")
+            missing.append(f"{way.backend}: {reason}")
+            continue
+        has = of_python["dtypes"][way.backend]
+        found += [Candidate(way, dtype, python) for dtype in dtypes if dtype in has]
+        lacks = [dtype for dtype in dtypes if dtype not in has]
+        if lacks:
+            missing.append(f"{way.name} has {', '.join(has)}, not {', '.join(lacks)}")
+    return found, missing
