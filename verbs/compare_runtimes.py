@@ -124,7 +124,7 @@ def _asked(
     from ..profiler.runtimes.measure import AskedModel
 
     several: Sequence[Any] = models if isinstance(models, (list, tuple)) else [models]
-    found = []
+    found: list[AskedModel] = []
     for given, spec in zip(several, specs_of(several, shapes, batch), strict=True):
         request: dict[str, Any] = {"spec": spec.to_dict()}
         if isinstance(spec, ForeignSpec):

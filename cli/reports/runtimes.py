@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...tables.told_by_runtime import MOST_CORES_PER_THREAD
 from ..output import mebibytes, milliseconds, note, print_table
 
 if TYPE_CHECKING:
     from ...profiler.runtimes.facts import RuntimeFacts
     from ...profiler.runtimes.result import RuntimeComparison
-
-
-# CPU seconds over wall seconds, for each thread, beyond which a runtime does not obey.
-MOST_BUSY = 1.05
 
 
 def print_runtimes(found: RuntimeComparison) -> None:
@@ -66,7 +63,7 @@ def _note_cores(found: RuntimeComparison) -> None:
     """Tell which runtimes keep more cores busy than they were given threads."""
     busy: dict[str, float] = {}
     for one in found.facts:
-        if one.is_measured and one.cores > MOST_BUSY * found.threads:
+        if one.is_measured and one.cores > MOST_CORES_PER_THREAD * found.threads:
             busy[one.name] = max(busy.get(one.name, 0.0), one.cores)
     for name, cores in busy.items():
         note(f"warning: {name} keeps {cores:.1f} cores busy and was given {found.threads}.")

@@ -16,6 +16,7 @@ from ...errors import UserError
 from ...progress import OnProgress, no_progress
 from ...tables.setting import PartialSetting
 from ..deployed.footprint import footprint_of_file
+from ..gate import why_too_coarse
 from ..side_by_side import SESSIONS, measure_side_by_side
 from .candidate import Candidate
 from .child import Child
@@ -151,6 +152,10 @@ def _compare_outputs(of_model: Sequence[_Built]) -> None:
     """Fail what computes something else than its module, or than the first in fp32."""
     first = next((one.outputs for one in of_model if one.facts.dtype == "fp32" and one.outputs), [])
     for one in _unfailed(of_model):
+        coarse = why_too_coarse(one.facts.dtype, one.facts.computes_in or "")
+        if coarse is not None:
+            one.fail(coarse)
+            continue
         exact = one.exact or first
         if not exact:
             continue

@@ -20,6 +20,7 @@ VERBS = {
     "measure",
     "predict",
     "compare",
+    "compare_runtimes",
     "validate",
     "calibrate",
     "bench",
@@ -55,6 +56,8 @@ OF_PRINTING = {
 GIVEN_OTHERWISE = {
     "measure": set(inspect.signature(vitprof.plan).parameters),
     "build": set(inspect.signature(vitprof.plan).parameters),
+    # With --runtimes the command calls `vitprof.compare_runtimes`.
+    "compare": {"dtypes", *inspect.signature(vitprof.compare_runtimes).parameters},
 }
 
 

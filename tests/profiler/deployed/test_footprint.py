@@ -40,9 +40,9 @@ def test_the_process_is_told_of_further_device_files(
     file.write_text("")
     told: list[dict[str, Any]] = []
 
-    def answer(module: str, fields: dict[str, Any]) -> dict[str, float]:
+    def answer(module: str, fields: dict[str, Any], python: str) -> dict[str, float]:
         told.append(fields | {"artifact": Path(fields["path"]).read_bytes()})
-        return {"load_ms": 3.5, "peak": 100, "before": 40}
+        return {"load_ms": 3.5, "peak": 100, "before": 40, "first_run_ms": 9.0}
 
     monkeypatch.setattr(footprint, "answer_of_process", answer)
     use_device_files([file])
@@ -50,7 +50,7 @@ def test_the_process_is_told_of_further_device_files(
         found = footprint_of(b"a model", SETTING)
     finally:
         use_device_files()
-    assert found == Footprint(3.5, ProcessMemory(100, 40))
+    assert found == Footprint(3.5, ProcessMemory(100, 40), 9.0)
     assert told[0]["device_files"] == [str(file)]
     assert told[0]["artifact"] == b"a model"
     assert told[0]["setting"] == SETTING.as_dict()

@@ -34,7 +34,7 @@ def result_of(clock: Any, model: Callable[..., Any], untold: Sensors) -> NewResu
         ms_at: Callable[[float], float] = heated, seconds: float = 90, sensors: Sensors = untold
     ) -> SustainedResult:
         trace = run_without_pause(model(ms_at), seconds, clock, sensors)
-        footprint = Footprint(12.5, ProcessMemory(100, 60))
+        footprint = Footprint(12.5, ProcessMemory(100, 60), 20.0)
         sources = Sources.of(sensors, trace)
         setting = Setting("cpu", "onnxruntime", batch=4)
         return SustainedResult(
@@ -103,7 +103,7 @@ def test_a_rise_that_other_work_makes_is_not_called_throttling(
         create_spec("vit-micro-8"),
         Setting("cpu", "onnxruntime"),
         trace,
-        Footprint(12.5, ProcessMemory(100, 60)),
+        Footprint(12.5, ProcessMemory(100, 60), 20.0),
         Sources.of(untold, trace),
         60,
     )

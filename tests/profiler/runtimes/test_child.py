@@ -1,0 +1,78 @@
+"""Child processes that answer requests: refusals, crashes, chatter, restarts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from vitprof.backends import BackendError
+from vitprof.errors import UserError
+from vitprof.profiler.runtimes.child import Child
+
+ECHO = """
+import os, sys, time
+from vitprof.profiler.runtimes.child import serve
+
+def answer(request):
+    print("chatter of a library")
+    if request["do"] == "fail":
+        raise ValueError("two\\nlines")
+    if request["do"] == "die":
+        print("last words", file=sys.stderr, flush=True)
+        os._exit(7)
+    if request["do"] == "crash":
+        os.abort()
+    if request["do"] == "hang":
+        time.sleep(60)
+    return {"said": request["text"], "pid": os.getpid()}
+
+serve(answer)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _echo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "echo_child.py").write_text(ECHO)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def test_what_libraries_print_is_no_answer() -> None:
+    with Child(sys.executable, "echo_child") as child:
+        assert child.ask("say", text="ä\n")["said"] == "ä\n"
+
+
+def test_an_exception_is_one_line_and_the_child_goes_on() -> None:
+    with Child(sys.executable, "echo_child") as child:
+        with pytest.raises(BackendError, match=r"^two lines$"):
+            child.ask("fail")
+        assert child.ask("say", text="on")["said"] == "on"
+
+
+def test_a_child_that_ends_tells_how_and_is_started_again() -> None:
+    with Child(sys.executable, "echo_child") as child:
+        first = child.ask("say", text="")["pid"]
+        with pytest.raises(BackendError, match="exit code 7: last words"):
+            child.ask("die")
+        with pytest.raises(BackendError, match="signal 6"):
+            child.ask("crash")
+        assert child.ask("say", text="")["pid"] != first
+
+
+def test_a_child_that_hangs_is_ended() -> None:
+    with (
+        Child(sys.executable, "echo_child", seconds=0.5) as child,
+        pytest.raises(BackendError, match="no answer to 'hang'"),
+    ):
+        child.ask("hang")
+
+
+def test_closing_twice_does_nothing_and_ends_the_process() -> None:
+    child = Child(sys.executable, "echo_child")
+    child.close()
+    child.close()
+
+
+def test_a_python_that_is_none_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be run"):
+        Child(str(tmp_path / "python"), "echo_child")

@@ -1,0 +1,56 @@
+"""`vitprof.compare_runtimes` with real runtimes, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import vitprof
+from vitprof import ViTSpec, create_spec
+from vitprof.errors import UserError
+
+TINY = ViTSpec.uniform(
+    name="tiny", resolution=32, patch=8, embed=64, depth=2, heads=2, mlp=128, classes=10
+)
+
+
+@pytest.mark.slow
+def test_two_runtimes_compute_the_same_and_both_are_timed() -> None:
+    found = vitprof.compare_runtimes(TINY, ["onnxruntime", "torch"], sessions=2)
+    assert [one.runtime for one in found.facts] == ["onnxruntime", "torch"]
+    for one in found.facts:
+        assert one.is_measured, one.error
+        assert one.output_error < 1e-4
+        assert one.latency_ms > 0 and one.load_ms > 0 and one.peak_bytes > 10_000_000
+    assert len(found.advice) == 1 and found.advice[0].startswith("tiny: ")
+
+
+def test_a_python_without_vitprof_is_refused(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho \"No module named 'vitprof'\" >&2\nexit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(UserError, match="has no vitprof; install it there"):
+        vitprof.compare_runtimes(TINY, "torch", environments={"torch": str(python)})
+
+
+def test_a_runtime_that_measures_no_cpu_is_refused() -> None:
+    with pytest.raises(UserError, match="coreml, which does not measure a CPU"):
+        vitprof.compare_runtimes(TINY, "coreml")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"dtype": "float32"}, "dtype 'float32' is not known"),
+        ({"sessions": 0}, "`sessions` is 0"),
+        ({"runtimes": "onnx"}, "backend 'onnx' is not known"),
+    ],
+)
+def test_bad_input_is_one_sentence(given: dict[str, object], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        vitprof.compare_runtimes(TINY, **given)  # type: ignore[arg-type]
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    with pytest.raises(UserError, match="two of the models have one name"):
+        vitprof.compare_runtimes([create_spec("deit-tiny")] * 2, "onnxruntime")
