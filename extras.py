@@ -31,6 +31,8 @@ EXTRAS = {
     "ai_edge_litert": "litert",
     "litert_torch": "litert-build",
     "ai_edge_quantizer": "litert-build",
+    "openvino": "openvino",
+    "nncf": "openvino",
 }
 
 

@@ -78,6 +78,18 @@ def _torch_dtypes(device: Device) -> tuple[str, ...]:
     return ("fp32", "bf16", "fp16", "int8") if device.backend == "onnxruntime" else ()
 
 
+def _openvino(device: Device) -> Backend:
+    from .openvino.backend import OpenVinoBackend
+
+    return OpenVinoBackend()
+
+
+def _openvino_dtypes(device: Device) -> tuple[str, ...]:
+    """Which of them this machine's CPU has, only OpenVINO can tell: its `check` does."""
+    on_this_machine = device.backend == "onnxruntime"
+    return ("fp32", "bf16", "fp16", "int8-static") if on_this_machine else ()
+
+
 def _cuda(device: Device) -> Backend:
     from .cuda.backend import CudaBackend
 
@@ -157,6 +169,16 @@ BUILT_IN: Mapping[str, BackendKind] = {
             identified_by=(_ANYWHERE, _BOARD),
             suffix="pte",
             rerun_with=("threads",),
+        ),
+        BackendKind(
+            "openvino",
+            "OpenVINO",
+            _openvino,
+            _openvino_dtypes,
+            identified_by=(_ANYWHERE, _BOARD),
+            suffix="ir",
+            programs=False,
+            rerun_with=("threads", "provider"),
         ),
         BackendKind(
             "cuda",

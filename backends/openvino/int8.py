@@ -1,0 +1,80 @@
+"""A model of OpenVINO in 8-bit integers, by NNCF's post-training quantization.
+
+Matrix products and convolutions become int8. The ranges of what flows are learned once, from
+calibration inputs; the weights have a scale a channel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UserError
+from ..no_logging import no_logging
+from ..protocol import BackendError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def static_int8(model: Any, inputs: Sequence[np.ndarray]) -> Any:
+    """Return an `openvino.Model` with int8 products and convolutions, ranges learned from `inputs`.
+
+    inputs: arrays of the model's input shape. NNCF's own defaults for transformers: SmoothQuant,
+    then minimum and maximum, then the biases are corrected. Raises UserError without NNCF,
+    BackendError with its words where it cannot quantize.
+    """
+    nncf = import_nncf()
+    from openvino import passes
+
+    try:
+        # Weights that a node transposes are not taken for weights, and would stay in fp32.
+        folding = passes.Manager()
+        folding.register_pass(passes.ConstantFolding())
+        folding.run_passes(model)
+        with _quiet():
+            return nncf.quantize(
+                model,
+                nncf.Dataset(list(inputs)),
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(inputs),
+            )
+    except Exception as error:  # whatever NNCF meets
+        raise BackendError.because("quantizing to int8", error) from error
+
+
+def why_no_nncf() -> str | None:
+    """Return None where NNCF is installed, otherwise one sentence; imports nothing."""
+    from ..installed import installed
+
+    if installed("nncf") is not None:
+        return None
+    return "int8 in OpenVINO needs NNCF, which is not installed: pip install 'vitprof[openvino]'."
+
+
+def import_nncf() -> Any:
+    """Return `nncf`; raises UserError where it is not installed."""
+    if reason := why_no_nncf():
+        raise UserError(reason)
+    # With this it reports to nobody what it is used for.
+    os.environ.setdefault("NNCF_CI", "1")
+    with warnings.catch_warnings(), no_logging():
+        warnings.simplefilter("ignore")
+        import nncf
+    return nncf
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep NNCF's log, warnings and progress bars off the screen."""
+    with (
+        warnings.catch_warnings(),
+        no_logging(),
+        open(os.devnull, "w") as nowhere,  # noqa: PTH123 - os.devnull is no path of ours
+        contextlib.redirect_stdout(nowhere),
+    ):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,93 @@
+"""int8 by NNCF, with the real quantizer."""
+
+from __future__ import annotations
+
+import socket
+from typing import NoReturn
+
+import numpy as np
+import pytest
+import torch
+from vitprof import UserError
+from vitprof.backends import BackendError, BackendOptions, onnx_from_module
+from vitprof.backends.openvino.backend import OpenVinoBackend, model_of_onnx
+from vitprof.backends.openvino.int8 import static_int8
+from vitprof.backends.openvino.ir import ir_of_model
+from vitprof.backends.openvino.session import executable_of, told
+from vitprof.backends.random_input import seeded_input
+from vitprof.models import Block, create_block
+
+pytestmark = pytest.mark.slow
+
+OPTIONS = BackendOptions(provider="CPU", dtype="int8-static")
+MLP = Block.of("mlp", embed=32, mlp=64, tokens=9)
+SHAPE = (1, 9, 32)
+
+
+def mlp() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return create_block(MLP).eval()
+
+
+def test_products_of_a_block_are_integers_and_its_weights_a_quarter(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    backend = OpenVinoBackend()
+    big = Block.of("mlp", embed=192, mlp=768, tokens=9)
+    torch.manual_seed(0)
+    module, shape = create_block(big).eval(), (1, 9, 192)
+    built = backend.build(module, shape, OPTIONS)
+    assert "".join(capfd.readouterr()) == ""
+    single = backend.build(module, shape, BackendOptions(provider="CPU"))
+    assert len(built) < 0.4 * len(single)
+    with backend.load(built, OPTIONS) as executable:
+        kinds = [
+            told(node, "runtimePrecision").lower()
+            for node in executable.graph().get_ops()
+            if told(node, "layerType") == "FullyConnected"
+        ]
+        assert len(kinds) == 2
+        assert set(kinds) <= {"i8", "u8"}
+        assert executable.effective_dtype() == "int8-static"
+
+
+def test_ranges_are_those_of_the_calibration_inputs() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.ReLU(), torch.nn.Linear(64, 32))
+    with torch.inference_mode():
+        exact = module(torch.from_numpy(seeded_input(SHAPE))).numpy()
+    errors = []
+    for scale in (1, 1000):  # ranges a thousand times too wide leave nothing of the values
+        quantized = static_int8(
+            model_of_onnx(onnx_from_module(module, SHAPE)), [scale * seeded_input(SHAPE)]
+        )
+        with executable_of(quantized, OPTIONS) as executable:
+            executable.run()
+            errors.append(float(np.abs(executable.outputs()[0] - exact).max()))
+    assert errors[1] > 10 * errors[0]
+
+
+def test_nobody_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("a connection was asked for")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    quantized = static_int8(model_of_onnx(onnx_from_module(mlp(), SHAPE)), [seeded_input(SHAPE)])
+    assert ir_of_model(quantized).weights
+
+
+def test_a_model_of_two_inputs_is_refused() -> None:
+    import onnx
+
+    graph = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]>'
+        "two (float[2,3] a, float[2,3] b) => (float[2,3] c) { c = Add(a, b) }"
+    )
+    with pytest.raises(BackendError, match="a model of one input, and this has 2"):
+        OpenVinoBackend().build_from_onnx(graph.SerializeToString(), OPTIONS)
+
+
+def test_without_nncf_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vitprof.backends.installed.installed", lambda package: None)
+    with pytest.raises(UserError, match=r"needs NNCF.*pip install 'vitprof\[openvino\]'"):
+        OpenVinoBackend().build(mlp(), SHAPE, OPTIONS)
