@@ -36,6 +36,10 @@ class CudaBackend:
     name = "cuda"
     default_provider = "eager"
 
+    def __init__(self, library: Library | None = None) -> None:
+        """`library` is whose 2:4 kernels are taken (default: `sparse_library` of the dtype)."""
+        self._library = library
+
     def unavailable(self) -> str | None:
         import torch
 
@@ -87,7 +91,7 @@ class CudaBackend:
         module or no layer of it can be 2:4.
         """
         self.check(options)
-        library = sparse_library(options.dtype)
+        library = self._library_for(options.dtype)
         return export_program(
             module, input_shape, options.dtype, options.sparsity, library
         ).to_bytes()
@@ -95,7 +99,7 @@ class CudaBackend:
     def pruned(self, module: torch.nn.Module, options: BackendOptions) -> torch.nn.Module:
         """Return a copy whose linear layers are pruned as `build` prunes them."""
         pruned = copy.deepcopy(module).eval()
-        prune_linear(pruned, options.dtype, sparse_library(options.dtype))
+        prune_linear(pruned, options.dtype, self._library_for(options.dtype))
         return pruned
 
     def load(self, artifact: bytes, options: BackendOptions) -> CudaExecutable:
@@ -123,6 +127,7 @@ class CudaBackend:
         self.check(options)
         on_gpu = torch.cuda.is_available()
         gpu = torch.cuda.get_device_properties(0) if on_gpu else None
+        sparse = options.sparsity == "2:4"
         return {
             "backend": self.name,
             "provider": options.provider,
@@ -133,12 +138,16 @@ class CudaBackend:
             "l2_kib": gpu.L2_cache_size // 1024 if gpu else None,
             "driver": nvidia_driver() if on_gpu else None,
             "dtype": options.dtype,
+            # Of convolutions too: see `convolutions_as_products`.
             "tf32": bool(torch.backends.cuda.matmul.allow_tf32),
             "sparsity": options.sparsity,
-            "sparse_library": sparse_library(options.dtype) if options.sparsity == "2:4" else None,
+            "sparse_library": self._library_for(options.dtype) if sparse else None,
             "cache": options.cache,
             "graph": options.graph,
         }
+
+    def _library_for(self, dtype: str) -> Library:
+        return self._library or sparse_library(dtype)
 
     def _check_sparse_gpu(self) -> None:
         import torch

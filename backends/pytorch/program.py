@@ -79,7 +79,7 @@ class TorchProgram:
             program = torch.export.load(io.BytesIO(self.exported))
             if device != "cpu":
                 program = move_to_device_pass(program, device)
-            return program.module()
+            return _bare(program)
 
     def input(self, device: str) -> torch.Tensor:
         """Return the seeded input on `device`, in the program's dtype."""
@@ -88,6 +88,19 @@ class TorchProgram:
         values = torch.from_numpy(seeded_input(self.shape, self.input_dtype))
         of_words = self.input_dtype == "int64"
         return values.to(device=device, dtype=None if of_words else torch_dtype(self.dtype))
+
+
+def _bare(program: torch.export.ExportedProgram) -> torch.nn.Module:
+    """Return the program's module without the checks of its input that each run would begin with.
+
+    They take about 100 µs, half the time of a small block, and the input is always the same.
+    """
+    try:
+        module = program.module(check_guards=False)
+    except TypeError:  # torch before 2.9
+        module = program.module()
+    module._forward_pre_hooks.clear()
+    return module
 
 
 def export_program(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...closing import Closing
+from ..cuda.session import prepare_for_run
 from ..protocol import BackendError, BackendOptions
 from ..random_input import seeded_input
 from .library import TensorRtLibrary
@@ -60,10 +61,7 @@ class TensorRtExecutable(Closing):
             raise _closed()
         try:
             with self._torch.cuda.stream(self._stream):
-                if self._flushed is not None:
-                    # Written over from end to end, the L2 cache holds nothing of the model. This
-                    # is before the first event, so it is not timed.
-                    self._flushed.zero_()
+                prepare_for_run(self._stream, self._flushed, graph=self._graph is not None)
                 self._started.record(self._stream)
                 if self._graph is not None:
                     self._graph.replay()

@@ -9,7 +9,7 @@ from torch import nn
 from vitprof import UserError
 from vitprof.backends import Backend, BackendError, BackendOptions
 from vitprof.backends.cuda.backend import CudaBackend, sparse_library
-from vitprof.backends.pytorch.program import TorchProgram, prune_linear, torch_dtype
+from vitprof.backends.pytorch.program import TorchProgram, _bare, prune_linear, torch_dtype
 from vitprof.backends.two_four import is_two_four
 from vitprof.models import Block, create_block, create_model, create_spec
 
@@ -64,6 +64,34 @@ def test_a_whole_model_comes_out_of_its_bytes_as_it_went_in() -> None:
         torch.testing.assert_close(
             program.module("cpu")(program.input("cpu")), model(program.input("cpu"))
         )
+
+
+def test_a_run_begins_with_no_checks_of_its_input() -> None:
+    op, dims = BLOCKS[1]
+    artifact = CudaBackend().build(block(op, **dims), shape_of(op, dims), DENSE)
+    loaded = TorchProgram.from_bytes(artifact).module("cpu")
+    assert not loaded._forward_pre_hooks
+    assert not [name for name, _ in loaded.named_modules() if "guards" in name]
+
+
+def test_older_torch_has_no_guards_to_leave_away() -> None:
+    class Older:
+        def module(self) -> nn.Module:
+            module = nn.Linear(2, 2)
+            module.register_forward_pre_hook(lambda _module, _inputs: None)
+            return module
+
+    assert not _bare(Older())._forward_pre_hooks
+
+
+def test_the_library_of_sparse_kernels_can_be_chosen() -> None:
+    cutlass = CudaBackend("cutlass")
+    module = nn.Linear(48, 48)  # of cuSPARSELt's multiples and not of CUTLASS's
+    assert TorchProgram.from_bytes(CudaBackend("cusparselt").build(module, (16, 48), SPARSE)).sparse
+    with pytest.raises(BackendError, match="CUTLASS needs outputs in multiples of 32"):
+        cutlass.build(module, (16, 48), SPARSE)
+    assert cutlass.environment(SPARSE)["sparse_library"] == "cutlass"
+    assert cutlass.pruned(nn.Linear(64, 64), SPARSE).weight.count_nonzero() == 64 * 32
 
 
 def test_every_session_has_weights_of_its_own() -> None:

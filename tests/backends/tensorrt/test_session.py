@@ -131,10 +131,14 @@ def script(monkeypatch) -> Script:
         return empty(*size, **options)
 
     cuda = torch.cuda
-    monkeypatch.setattr(cuda, "Stream", lambda: types.SimpleNamespace(cuda_stream=7, device=0))
+    stream = types.SimpleNamespace(
+        cuda_stream=7, device=0, synchronize=lambda: script.note("stream empty")
+    )
+    monkeypatch.setattr(cuda, "Stream", lambda: stream)
     monkeypatch.setattr(cuda, "Event", Event)
     monkeypatch.setattr(cuda, "stream", lambda _: contextlib.nullcontext())
     monkeypatch.setattr(cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(cuda, "_sleep", lambda cycles: script.note(f"busy for {cycles}"))
     monkeypatch.setattr(cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(cuda, "graph", capture)
     properties = types.SimpleNamespace(L2_cache_size=1024)
@@ -180,11 +184,18 @@ def test_the_input_is_the_seeded_one_and_both_ends_are_bound(script) -> None:
     assert (output.shape, output.dtype) == (SHAPE, np.float16)
 
 
-def test_a_cold_cache_is_flushed_before_the_first_event(script) -> None:
+def test_a_cold_cache_is_flushed_and_the_flush_over_before_the_first_event(script) -> None:
     executable = session(script, cache="cold")
     script.calls.clear()
     executable.run()
-    assert script.calls == ["flush 2048", "start on 7", "enqueue on 7", "end on 7", "wait"]
+    assert script.calls == [
+        "flush 2048",
+        "stream empty",
+        "start on 7",
+        "enqueue on 7",
+        "end on 7",
+        "wait",
+    ]
 
 
 def test_a_graph_is_recorded_after_a_plain_run_and_then_replayed(script) -> None:
@@ -193,7 +204,15 @@ def test_a_graph_is_recorded_after_a_plain_run_and_then_replayed(script) -> None
     assert "enqueue on 7" in script.calls[:captured]
     script.calls.clear()
     executable.run()
-    assert script.calls == ["start on 7", "replay", "end on 7", "wait"]
+    # On an idle GPU the first event would pass before the graph is launched.
+    assert script.calls == ["busy for 200000", "start on 7", "replay", "end on 7", "wait"]
+
+
+def test_before_a_graph_the_flush_needs_no_waiting_for(script) -> None:
+    executable = session(script, graph="cuda_graph", cache="cold")
+    script.calls.clear()
+    executable.run()
+    assert script.calls[:3] == ["flush 2048", "busy for 200000", "start on 7"]
 
 
 def test_an_engine_that_cannot_be_recorded_says_so(script) -> None:
