@@ -147,7 +147,7 @@ def _every_function() -> list[Block]:
             Block.of("kernel_reduce", **sums, function=function_code("kernel_reduce", "sum"))
         )
     cubic = function_code("kernel_resize", "cubic")
-    for side, channels in ((56, 3), (112, 3), (14, 64)):
+    for side, channels in ((56, 3), (112, 3), (224, 3), (14, 64)):
         sizes = {"height": side, "width": side, "in_channels": channels, "stride": 1}
         found.append(Block.of("kernel_resize", **sizes, function=cubic, blocked=1))
     for code, function in enumerate(FUNCTIONS["kernel_pool"], 1):

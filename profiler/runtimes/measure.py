@@ -86,6 +86,7 @@ def measure_runtimes(
             of_model.append(_build(model, candidate, builder_of[candidate.python], path, setting))
     on_progress("building", total, total, "")
     facts: list[RuntimeFacts] = []
+    tested = 0
     with ExitStack() as stack:
         runners: dict[Candidate, Child] = {}
         for nth, of_model in enumerate(built):
@@ -93,8 +94,9 @@ def measure_runtimes(
                 if one.candidate not in runners:
                     runner = Child(one.candidate.python, RUNNER)
                     runners[one.candidate] = stack.enter_context(runner)
-                on_progress("testing", nth, len(models), one.facts.model)
                 _try(one, runners[one.candidate])
+                tested += 1
+                on_progress("testing", tested, total, f"{one.facts.model}: {one.candidate.name}")
             _compare_outputs(of_model)
             _time(of_model, runners, threads, sessions, on_progress, nth, len(models))
             facts += [one.facts for one in of_model]

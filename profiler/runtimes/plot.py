@@ -57,7 +57,9 @@ def _one_model(figure: Figure, found: RuntimeComparison) -> None:
 
 def _several_models(panel: Axes, found: RuntimeComparison) -> None:
     """Draw each runtime's latency over the model's fastest, a dot with its interval."""
-    fastest = {choice.model: choice.fastest.latency_ms for choice in found.choices}
+    fastest = {
+        choice.model: choice.fastest.latency_ms for choice in found.choices if not choice.dtype
+    }
     names = found.names
     for nth, name in enumerate(names):
         colour = COLOURS[nth % len(COLOURS)]

@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 COLUMNS = tuple(one.name for one in fields(RuntimeFacts))
 # Fewer models are in no order that could agree or not.
 FEWEST_FOR_TAU = 3
+# What others are rounded to.
+EXACT = "fp32"
 
 
 @dataclass(frozen=True)
 class Choice:
     """Of one model: the fastest, the others that no measurement tells from it, and the next.
 
-    `next_one` is the fastest of the rest; None where there is no rest.
+    `dtype` is the one that was chosen among, "" for all. `next_one` is the fastest of the rest;
+    None where there is no rest.
     """
 
     model: str
+    dtype: str
     fastest: RuntimeFacts
     ties: Sequence[RuntimeFacts]
     next_one: RuntimeFacts | None
@@ -36,7 +40,8 @@ class Choice:
     def sentence(self) -> str:
         """Return the advice."""
         best = self.fastest
-        said = f"{self.model}: {best.name} ({best.latency_ms:.4g} ms)"
+        among = f" in {self.dtype}" if self.dtype else ""
+        said = f"{self.model}{among}: {best.name} ({best.latency_ms:.4g} ms)"
         if self.ties:
             names = " or ".join(f"{one.name} ({one.latency_ms:.4g} ms)" for one in self.ties)
             said += f" or {names}: the intervals overlap"
@@ -59,10 +64,13 @@ class RuntimeComparison(LinesResult):
 
     @property
     def title(self) -> str:
-        """How many models, by how many runtimes."""
+        """How many models, by how many runtimes, in which dtypes."""
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         models = "1 model" if len(self.models) == 1 else f"{len(self.models)} models"
-        return f"{models} by {len(self.names)} runtimes on this CPU, batch {self.batch}, {threads}"
+        runtimes = len({one.runtime for one in self.facts})
+        by = "1 runtime" if runtimes == 1 else f"{runtimes} runtimes"
+        dtypes = ", ".join(dict.fromkeys(one.dtype for one in self.facts))
+        return f"{models} by {by} on this CPU ({dtypes}), batch {self.batch}, {threads}"
 
     @property
     def models(self) -> list[str]:
@@ -80,23 +88,22 @@ class RuntimeComparison(LinesResult):
 
     @property
     def choices(self) -> list[Choice]:
-        """Of every model that something runs."""
-        found = (self._choice(model) for model in self.models)
-        return [choice for choice in found if choice is not None]
+        """Of every model that something runs: among all, and in fp32 where a coarser one wins."""
+        found = []
+        for model in self.models:
+            of_model = [one for one in self.facts if one.model == model and one.is_measured]
+            exact = [one for one in of_model if one.dtype == EXACT]
+            if not of_model:
+                continue
+            found.append(_choice(model, of_model))
+            if exact and found[-1].fastest.dtype != EXACT:
+                found.append(_choice(model, exact, EXACT))
+        return found
 
     @property
     def advice(self) -> list[str]:
-        """A sentence a model: which to take, and whether that is more than noise."""
+        """A sentence a choice: which to take, and whether that is more than noise."""
         return [choice.sentence() for choice in self.choices]
-
-    def _choice(self, model: str) -> Choice | None:
-        of_model = [one for one in self.facts if one.model == model and one.is_measured]
-        if not of_model:
-            return None
-        fastest, *others = sorted(of_model, key=lambda one: one.latency_ms)
-        ties = [one for one in others if not fastest.apart_from(one)]
-        rest = [one for one in others if fastest.apart_from(one)]
-        return Choice(model, fastest, ties, rest[0] if rest else None)
 
     def of(self, model: str, name: str) -> RuntimeFacts | None:
         """Return a model by a runtime, such as "openvino, fp32"; None where it is not there."""
@@ -133,6 +140,7 @@ class RuntimeComparison(LinesResult):
             "choices": [
                 {
                     "model": choice.model,
+                    "dtype": choice.dtype or None,
                     "fastest": choice.fastest.name,
                     "ties": [one.name for one in choice.ties],
                     "next": choice.next_one.name if choice.next_one else None,
@@ -162,6 +170,13 @@ class RuntimeComparison(LinesResult):
         from .plot import runtimes_figure
 
         return runtimes_figure(self)
+
+
+def _choice(model: str, measured: Sequence[RuntimeFacts], dtype: str = "") -> Choice:
+    fastest, *others = sorted(measured, key=lambda one: one.latency_ms)
+    ties = [one for one in others if not fastest.apart_from(one)]
+    rest = [one for one in others if fastest.apart_from(one)]
+    return Choice(model, dtype, fastest, ties, rest[0] if rest else None)
 
 
 def _without_nan(value: Any) -> Any:

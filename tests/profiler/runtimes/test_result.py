@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,16 @@ def comparison(*facts: RuntimeFacts) -> RuntimeComparison:
 def test_the_fastest_is_told_with_what_it_gains() -> None:
     found = comparison(fact("a", "slow", 20.0), fact("a", "fast", 10.0))
     assert found.advice == ["a: fast, fp32 (10 ms); 50% less than the next, slow, fp32."]
+
+
+def test_where_int8_wins_the_fastest_in_fp32_is_told_too() -> None:
+    int8 = replace(fact("a", "x", 5.0), dtype="int8")
+    found = comparison(fact("a", "x", 10.0), int8, fact("a", "y", 8.0))
+    assert [(one.dtype, one.fastest.name) for one in found.choices] == [
+        ("", "x, int8"),
+        ("fp32", "y, fp32"),
+    ]
+    assert found.advice[1].startswith("a in fp32: y, fp32 (8 ms); 20% less")
 
 
 def test_overlapping_intervals_are_no_difference() -> None:

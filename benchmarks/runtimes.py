@@ -1,0 +1,220 @@
+"""Tables of every runtime, which runtime to take, and plain loops: docs/results/runtimes.md.
+
+    python benchmarks/runtimes.py [--out docs/results/runtimes.md] [--folder runtimes-run]
+        [--part compare] [--environment litert=.venv-litert/bin/python]
+        [--environment executorch=.venv-executorch/bin/python]
+
+Parts: `compare` runs named models by all runtimes, in turns, twice; `loops` sets a plain loop of
+each runtime beside `vitprof bench`, alternating; `tables` measures a table of each family by each
+runtime and validates it on models it never saw. The folder keeps what is measured: a second call
+goes on from there. All parts take about two hours on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from report import heading, publish, table
+
+PARTS = ("compare", "loops", "tables")
+BACKENDS = ("onnxruntime", "torch", "openvino", "litert", "executorch")
+FAMILIES = ("vit", "efficientvit", "autovit")
+MODELS = (
+    "deit-tiny",
+    "deit-small",
+    "swin-tiny",
+    *(f"efficientvit-m{size}" for size in range(6)),
+    "autovit-xs",
+)
+DTYPES = ("fp32", "int8", "int8-static")
+
+
+def said(python: str, *arguments: str) -> dict[str, Any]:
+    """Return what a command prints with --json; SystemExit where it fails."""
+    command = [python, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def kept(path: Path, python: str, *arguments: str) -> dict[str, Any]:
+    """Return what was kept of a command, or run it and keep it."""
+    if path.exists():
+        return json.loads(path.read_text())
+    result = said(python, *arguments)
+    path.write_text(json.dumps(result, indent=2))
+    return result
+
+
+def compare_part(folder: Path, pythons: Mapping[str, str]) -> str:
+    models = [text for name in MODELS for text in ("--model", name)]
+    dtypes = [text for dtype in DTYPES for text in ("--dtype", dtype)]
+    places = [t for name, python in pythons.items() for t in ("--environment", f"{name}={python}")]
+    runtimes = ",".join(BACKENDS)
+    runs = [
+        kept(
+            folder / f"compare{nth}.json",
+            sys.executable,
+            *("-m", "vitprof", "compare", "--json", "--runtimes", runtimes),
+            *(*models, *dtypes, *places, "--out", str(folder / f"compare{nth}.csv")),
+            *("--plot", str(folder / f"compare{nth}.png")),
+        )
+        for nth in (1, 2)
+    ]
+    return "\n## Which runtime to take\n\n" + comparison_text(*runs)
+
+
+def comparison_text(first: dict[str, Any], second: dict[str, Any]) -> str:
+    """Return the table of the first run, and whether the second has the same winners."""
+    of = {(one["model"], f"{one['runtime']}, {one['dtype']}"): one for one in first["results"]}
+    models = list(dict.fromkeys(model for model, _ in of))
+    names = list(dict.fromkeys(name for _, name in of))
+    rows = []
+    for name in names:
+        row = [name]
+        for model in models:
+            one = of.get((model, name))
+            row.append(f"{one['latency_ms']:.3g}" if one and one["latency_ms"] else "failed")
+        rows.append(row)
+    agreed, apart, lines = 0, 0, []
+    again = {(choice["model"], choice["dtype"]): choice for choice in second["choices"]}
+    for choice in first["choices"]:
+        other = again.get((choice["model"], choice["dtype"]))
+        if other is None:  # in the other run the fastest of all is in fp32
+            continue
+        parts = not choice["ties"] and not other["ties"]
+        same = choice["fastest"] == other["fastest"]
+        apart += parts
+        agreed += parts and same
+        tie = f" (or {', '.join(choice['ties'])})" if choice["ties"] else ""
+        lines.append(
+            [
+                f"{choice['model']}, {choice['dtype'] or 'all'}",
+                choice["fastest"] + tie,
+                other["fastest"],
+            ]
+        )
+    failed = [one for one in first["results"] if not one["latency_ms"]]
+    taus = [[one["one"], one["other"], f"{one['tau']:.3f}"] for one in first["kendall_tau"]]
+    return (
+        "ms of one run, one thread, batch 1, by the first run:\n\n"
+        + table(("runtime", *models), rows)
+        + f"\nWhere no interval of the fastest overlaps another's in either run ({apart} of "
+        f"{len(lines)} models), both runs name the same in {agreed}:\n\n"
+        + table(("model", "fastest", "fastest in the second run"), lines)
+        + ("\nFailed:\n\n" if failed else "")
+        + "".join(f"- {f['model']} by {f['runtime']}, {f['dtype']}: {f['error']}\n" for f in failed)
+        + ("\nNot compared: " + "; ".join(first["not_compared"]) + "\n")
+        + "\nKendall's tau of the order of the models:\n\n"
+        + table(("one", "other", "tau"), taus)
+    )
+
+
+def loops_part(folder: Path, pythons: Mapping[str, str]) -> str:
+    rows = []
+    script = str(Path(__file__).with_name("plain_loops.py"))
+    for backend in BACKENDS:
+        python = pythons.get(backend, sys.executable)
+        found = kept(folder / f"loop-{backend}.json", python, script, backend)
+        low, high = found["low"], found["high"]
+        rows.append(
+            [
+                backend,
+                found["model"],
+                f"{found['loop_ms']:.4g}",
+                f"{found['bench_ms']:.4g}",
+                f"{found['ratio'] - 1:+.1%}",
+                f"{low - 1:+.1%} .. {high - 1:+.1%}",
+            ]
+        )
+    columns = ("runtime", "model", "loop, ms", "vitprof, ms", "vitprof against the loop", "95 %")
+    return "\n## A plain loop\n\nAsked: within 2 %.\n\n" + table(columns, rows)
+
+
+def tables_part(folder: Path, pythons: Mapping[str, str], samples: str) -> str:
+    rows = []
+    for backend in BACKENDS:
+        python = pythons.get(backend, sys.executable)
+        for family in FAMILIES:
+            lut = folder / f"{backend}-{family}.csv"
+            of = ("-m", "vitprof")
+            measured = kept(
+                folder / f"{backend}-{family}-measured.json",
+                python,
+                *(*of, "measure", "--backend", backend, "--family", family, "--out", str(lut)),
+                "--json",
+            )
+            result = kept(
+                folder / f"{backend}-{family}.json",
+                python,
+                *(*of, "validate", "--table", str(lut), "--samples", samples, "--json"),
+                *("--out", str(lut.with_suffix(".models.csv"))),
+                *("--plot", str(lut.with_suffix(".png"))),
+            )
+            rows.append(figures(backend, family, measured, result))
+    columns = (
+        "runtime",
+        "family",
+        "blocks + models",
+        "s to measure",
+        "failed",
+        "MAPE",
+        "±10 %",
+        "τ",
+        "noise floor",
+        "MAPE over the floor",
+        "coverage",
+    )
+    asked = ["*asked*", "", "", "", "", "vit ≤ 2 %, others ≤ 3 %", "100 %", "", "", "≤ 1.3 ×", ""]
+    head = f"\n## A table by each runtime\n\n{samples} unseen models of each family.\n\n"
+    return head + table(columns, [asked, *rows])
+
+
+def figures(backend: str, family: str, measured: dict, result: dict) -> list[str]:
+    errors, floor = result["table"], result["noise_floor"]
+    return [
+        backend,
+        family,
+        f"{measured['points']} + {measured['models']}",
+        f"{measured['seconds']['total']:.0f}",
+        str(measured.get("failed", "")),
+        f"{errors['mape']:.2%}",
+        f"{errors['within_10']:.0%}",
+        f"{errors['kendall_tau']:.3f}",
+        f"{floor['mape']:.2%}",
+        f"{errors['mape'] / floor['mape']:.2f} ×",
+        f"{result['coverage']:.0%}",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out")
+    parser.add_argument("--folder", default="runtimes-run")
+    parser.add_argument("--samples", default="50")
+    parser.add_argument("--part", action="append", choices=PARTS)
+    parser.add_argument("--environment", action="append", default=[])
+    arguments = parser.parse_args()
+    pythons = dict(text.split("=", 1) for text in arguments.environment)
+    folder = Path(arguments.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {
+        "compare": lambda: compare_part(folder, pythons),
+        "loops": lambda: loops_part(folder, pythons),
+        "tables": lambda: tables_part(folder, pythons, arguments.samples),
+    }
+    text = heading("Runtimes on a CPU")
+    for name in arguments.part or PARTS:
+        text += parts[name]()
+    publish(text, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
