@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -19,24 +19,32 @@ class NativeWords:
 
 @contextlib.contextmanager
 def native_words() -> Iterator[NativeWords]:
-    """Catch what this process writes to file descriptor 2 inside the block.
+    """Catch what is written to `sys.stderr` and to file descriptor 2 inside the block.
 
-    ExecuTorch's runtime explains an error there, and only there; it also says much that is no
-    error. Not for a timed window.
+    ExecuTorch's runtime explains an error on one of the two: which one, depends on who loaded it.
+    It also says much that is no error. Not for a timed window.
     """
     words = NativeWords()
-    sys.stderr.flush()
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), _of_descriptor(words):
+            yield words
+    finally:
+        words.text = (said.getvalue() + words.text)[-_MOST_BYTES:]
+
+
+@contextlib.contextmanager
+def _of_descriptor(words: NativeWords) -> Iterator[None]:
     try:
         kept = os.dup(2)
     except OSError:  # there is no standard error
-        yield words
+        yield
         return
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), 2)
         try:
-            yield words
+            yield
         finally:
-            sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
             file.seek(0, os.SEEK_END)

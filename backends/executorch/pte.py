@@ -112,11 +112,13 @@ _GRAPH: Schema = {
 class Pte:
     """What a program runs: calls of the runtime's own kernels by name, and nodes of the delegate.
 
-    delegated: by delegate call, how many nodes XNNPACK's graph has.
+    delegated: by delegate call, how many nodes XNNPACK's graph has. operators: those kernels as the
+    runtime registers them, with their overloads, each once.
     """
 
     kernels: tuple[str, ...]
     delegated: tuple[int, ...]
+    operators: tuple[str, ...]
 
     @property
     def delegated_share(self) -> float:
@@ -188,7 +190,9 @@ def _plan(program: Table, plan: Table, segments: list[memoryview]) -> Pte:
         tensor = value.table(1)
         if value.number(0, 1) == 1 + _VALUES.index("Tensor") and tensor is not None:
             _check_tensor(tensor, buffers, data)
-    names = [one.text(0) for one in plan.tables(6)]
+    operators = plan.tables(6)
+    names = [one.text(0) for one in operators]
+    full = tuple(".".join(filter(None, (one.text(0), one.text(1)))) for one in operators)
     delegates = [_nodes(program, one, segments) for one in plan.tables(7)]
     kernels: list[str] = []
     delegated: list[int] = []
@@ -212,7 +216,7 @@ def _plan(program: Table, plan: Table, segments: list[memoryview]) -> Pte:
                     _check_below("a value", call.number(1, 4), len(values))
                 if kind == "JumpFalseCall":
                     _check_below("an instruction", call.number(1, 4), len(instructions))
-    return Pte(tuple(kernels), tuple(delegated))
+    return Pte(tuple(kernels), tuple(delegated), tuple(dict.fromkeys(full)))
 
 
 def _check_tensor(tensor: Table, buffers: int, constants: int) -> None:

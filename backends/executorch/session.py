@@ -48,7 +48,7 @@ class ExecuTorchExecutable(Closing):
         except Exception as error:
             self.close()
             raise BackendError.because(
-                "loading the program into ExecuTorch", _with(words, error)
+                "loading the program into ExecuTorch", self._explained(error, words)
             ) from error
         keep(self)
 
@@ -66,6 +66,24 @@ class ExecuTorchExecutable(Closing):
         if self._method is None:
             raise _closed()
         return [output.numpy().copy() for output in self._method.get_outputs()]
+
+    def computed(self, values: np.ndarray) -> list[np.ndarray]:
+        """Return what the program computes of `values`, which stay bound to its input.
+
+        Raises BackendError, also for values of another shape.
+        """
+        import torch
+
+        if self._method is None:
+            raise _closed()
+        # The method reads them where they lie.
+        self._input = torch.from_numpy(values)
+        try:
+            self._method.set_inputs((self._input,))
+        except Exception as error:
+            raise BackendError.because("binding the input", error) from error
+        self.run()
+        return self.outputs()
 
     def delegated_share(self) -> float:
         """Return which share of the operators XNNPACK runs, from 0 to 1.
@@ -85,6 +103,18 @@ class ExecuTorchExecutable(Closing):
         self._input = None
         self._artifact = None
         let_go(self)
+
+    def _explained(self, error: Exception, words: NativeWords) -> Exception:
+        """Return the error with its reason: a kernel that is not there, or else the runtime's log.
+
+        The log alone would not do: where it is written to is for others to say.
+        """
+        there = set(runtime()._get_operator_names())
+        lacking = [operator for operator in self._pte.operators if operator not in there]
+        if lacking:
+            named = ", ".join(lacking)
+            return RuntimeError(f"{error} This ExecuTorch has no kernel for {named}.")
+        return _with(words, error)
 
     def _load(self) -> None:
         import torch

@@ -15,7 +15,9 @@ import torch
 from torch import nn
 from vitprof.backends import BackendError, BackendOptions, seeded_input
 from vitprof.backends.executorch.backend import ExecuTorchBackend
+from vitprof.backends.executorch.native_words import native_words
 from vitprof.backends.executorch.pool import runtime
+from vitprof.backends.executorch.pte import read_pte
 from vitprof.backends.executorch.session import ExecuTorchExecutable
 from vitprof.backends.executorch.trial import stop_trial, try_artifact
 from vitprof.backends.random_input import input_dtype
@@ -96,10 +98,37 @@ def test_every_op_is_the_torch_modules(op: str) -> None:
     assert error_of(*module_of(op), options()) < 1e-5
 
 
+@pytest.mark.parametrize("shift", [1, 2])
+def test_windows_of_one_head_are_the_torch_modules(shift: int) -> None:
+    """Their bias has a dim of one element, whose stride is not that of its shape."""
+    dims = {"embed": 32, "heads": 1, "qk": 16, "v": 16, "window": 7, "resolution": 14}
+    torch.manual_seed(0)
+    module = folded(create_block(Block.of("window_attention", **dims, shift=shift)).eval())
+    assert error_of(module, (1, 14 * 14, 32), options()) < 1e-5
+
+
 @pytest.mark.parametrize("op", WITHOUT_KERNEL)
-def test_a_program_without_a_kernel_for_its_operator_is_refused(op: str) -> None:
-    with pytest.raises(BackendError, match="failed: Failed to load method forward"):
+def test_an_operator_without_a_kernel_is_named(op: str) -> None:
+    missing = r"This ExecuTorch has no kernel for aten::sort\.values\.$"
+    with pytest.raises(BackendError, match=f"loading the program into .* failed: .*{missing}"):
         error_of(*module_of(op), options())
+
+
+def test_operators_are_called_as_the_runtime_registers_them() -> None:
+    registered = runtime()._get_operator_names()
+    for provider in ("xnnpack", "portable"):
+        operators = read_pte((FILES / f"mlp-{provider}.pte").read_bytes()).operators
+        assert operators
+        assert set(operators) <= set(registered)
+
+
+def test_what_the_runtime_says_of_an_error_is_caught(capfd: pytest.CaptureFixture[str]) -> None:
+    module, shape = module_of(WITHOUT_KERNEL[0])
+    artifact = backend.build(module, shape, options())
+    with native_words() as words, pytest.raises(RuntimeError):
+        runtime()._load_program_from_buffer(artifact).load_method("forward")
+    assert "aten::sort.values" in words.text
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("op", ["attention", "cga", "mbconv"])

@@ -27,7 +27,8 @@ def refused(artifact: bytes, match: str) -> None:
 
 def test_which_operators_the_delegate_takes() -> None:
     # XNNPACK has two linear layers, GELU and a sum, and takes no layer norm.
-    assert read_pte(XNNPACK) == Pte(("aten::native_layer_norm",), (4,))
+    norm = "aten::native_layer_norm"
+    assert read_pte(XNNPACK) == Pte((norm,), (4,), (f"{norm}.out",))
     assert read_pte(XNNPACK).delegated_share == 0.8
 
 
@@ -35,6 +36,7 @@ def test_without_a_delegate_the_share_is_0() -> None:
     portable = read_pte(PORTABLE)
     assert portable.delegated_share == 0.0
     assert portable.kernels.count("aten::addmm") == 2
+    assert portable.operators.count("aten::addmm.out") == 1
 
 
 @pytest.mark.parametrize("artifact", [XNNPACK, PORTABLE], ids=["xnnpack", "portable"])
