@@ -265,7 +265,7 @@ def _footprints(
             continue
         on_progress("load time and memory", len(found), len(set(specs)), spec.name)
         try:
-            found[spec] = footprint_of(workshop.build(spec), target.setting)
+            found[spec] = footprint_of(workshop.built(spec), target.setting)
         except BackendError as error:
             warn(f"warning: {spec.name or 'the model'}: {error}")
             found[spec] = None

@@ -31,7 +31,8 @@ def measure_sustained(
     sensors = sensors or sensors_of(target)
     try:
         with Workshop(target) as workshop:
-            footprint = footprint_of(workshop.build(spec), target.setting)
+            workshop.artifact(spec)  # kept, so that it is built once
+            footprint = footprint_of(workshop.built(spec), target.setting)
             with workshop.fresh_session(spec) as executable:
                 trace = run_without_pause(
                     executable,

@@ -62,6 +62,19 @@ def test_what_is_built_for_elsewhere_is_not_prepared(preparing: Any, toy_setting
     assert not is_made(json.loads(workshop.build(MLP)))
 
 
+def test_what_was_built_is_built_again_only_where_it_was_prepared(
+    preparing: Any, toy_setting: Setting
+) -> None:
+    with Workshop(Target(preparing, toy_setting)) as workshop:
+        workshop.fresh_session(MLP).close()
+        assert not is_made(json.loads(workshop.built(MLP)))
+        assert len(preparing.built) == 2
+        preparing.prepare_fault = "no room"
+        workshop.fresh_session(OTHER).close()
+        assert not is_made(json.loads(workshop.built(OTHER)))
+        assert len(preparing.built) == 3
+
+
 def test_where_preparing_fails_the_artifact_is_loaded_as_it_was_built(
     preparing: Any, toy_setting: Setting
 ) -> None:
