@@ -49,10 +49,11 @@ def quantize(
         data: see `vitprof.train`. A foreign model needs none: without it ranges are learned and
             outputs compared on seeded random inputs.
         out: folder to write: the files, facts.csv, facts.png and report.json.
-        dtype: "int8" quantizes what flows at every run; "int8-static" (onnxruntime) learns its
+        dtype: "int8" quantizes what flows at every run; "int8-static" (all but torch) learns its
             ranges from images; or several of them.
-        runtime: what runs it: "onnxruntime", or "torch" (by torchao).
-        calibration: how int8-static chooses its ranges: "minmax", "percentile" or "entropy".
+        runtime: what runs it: "onnxruntime", "torch" (by torchao), "litert" or "executorch".
+        calibration: how int8-static chooses its ranges by onnxruntime: "minmax", "percentile" or
+            "entropy". LiteRT and ExecuTorch choose them in their own way.
         calibration_images: training images that int8-static learns from.
         resolution: scale images to so many pixels a side; None: the model's.
         batch: images a run that is measured.
@@ -69,7 +70,7 @@ def quantize(
     """
     from ..foreign.open_model import is_foreign, open_model
     from ..profiler.deployed.comparison import Comparison
-    from ..profiler.deployed.runtimes import check_precision
+    from ..profiler.deployed.runtimes import check_method, check_precision
     from ..training.data.loading import images_for_trained
     from ..training.inputs import calibration_inputs
     from ..training.model_folder import check_empty
@@ -84,6 +85,7 @@ def quantize(
         raise UserError(
             f"unknown `calibration` '{calibration}'{did_you_mean(calibration, CALIBRATIONS)}."
         )
+    check_method(runtime, calibration)
     if calibration_images < 1:
         raise UserError(f"`calibration_images` is {calibration_images}; it has to be 1 or more.")
     folder = Path(out)

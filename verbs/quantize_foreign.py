@@ -119,7 +119,7 @@ def _of_images(
     spec: ForeignSpec, data: str, count: int, on_progress: OnProgress
 ) -> tuple[Feeds, Feeds]:
     """Return training images to learn ranges from, and test images to compare on, in batches."""
-    from ..profiler.deployed.runtimes import in_batches
+    from ..profiler.deployed.deployed_runtime import in_batches
     from ..training.data.datasets import load_dataset
     from ..training.inputs import calibration_inputs
 

@@ -37,7 +37,7 @@ from ..reports.facts_table import print_deployed
     "--runtime",
     default="onnxruntime",
     show_default=True,
-    help="What runs it: onnxruntime, or torch (by torchao).",
+    help="What runs it: onnxruntime, torch (by torchao), litert or executorch.",
 )
 @click.option(
     "--dtype",
@@ -46,7 +46,7 @@ from ..reports.facts_table import print_deployed
     multiple=True,
     default=("int8",),
     show_default=True,
-    help="int8 quantizes what flows at every run; int8-static (onnxruntime) learns its "
+    help="int8 quantizes what flows at every run; int8-static (all but torch) learns its "
     "ranges from images; may be repeated.",
 )
 @click.option(
@@ -61,7 +61,7 @@ from ..reports.facts_table import print_deployed
     default="minmax",
     show_default=True,
     type=click.Choice(("minmax", "percentile", "entropy")),
-    help="How int8-static chooses its ranges.",
+    help="How int8-static chooses its ranges; by onnxruntime only.",
 )
 @side_by_side_options()
 @download_option

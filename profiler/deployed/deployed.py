@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from ...backends import Executable
 from .deployed_file import DeployedFile
+from .deployed_runtime import DeployedRuntime
 from .process_memory import ProcessMemory, memory_of
-from .runtimes import RUNTIMES, DeployedRuntime, check_precision
+from .runtimes import RUNTIMES, check_precision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,45 +12,14 @@ from ...backends import BackendOptions, Executable, onnx_from_module
 from ...backends.onnxruntime.int8 import DYNAMIC, STATIC, dynamic_int8, static_int8
 from ...errors import UserError, did_you_mean
 from .deployed_file import DeployedFile
+from .deployed_runtime import DeployedRuntime, in_batches
+from .executorch_files import ExecuTorchFiles
+from .litert_files import LiteRtFiles
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import nn
 
-    Images = Sequence[np.ndarray] | np.ndarray
-
-
-class DeployedRuntime(ABC):
-    """One runtime. precisions: what it can be given, what the others are compared with first."""
-
-    name: str
-    precisions: tuple[str, ...]
-
-    @abstractmethod
-    def write(
-        self, folder: Path, precision: str, out: Path, batch: int, images: Images, method: str
-    ) -> Path:
-        """Write the model in `folder` as one file to `out`; see `deploy`."""
-
-    @abstractmethod
-    def open(self, file: DeployedFile) -> Executable:
-        """Return a fresh session; raises BackendError where the runtime refuses the file."""
-
-    @abstractmethod
-    def module(self, file: DeployedFile) -> nn.Module:
-        """Return a module that computes with this very file."""
-
-    def images_at_once(self, file: DeployedFile) -> int:
-        """Return how many images that module is given at a time when it is tested."""
-        return file.batch
-
-    @abstractmethod
-    def prepare(self, file: DeployedFile) -> None:
-        """Import all that is in a process's memory before it loads the file."""
-
-    def open_alone(self, file: DeployedFile) -> Executable:
-        """Return a session as a program on a device opens it, which does nothing else."""
-        return self.open(file)
+    from .deployed_runtime import Images
 
 
 class OnnxRuntimeFiles(DeployedRuntime):
@@ -59,6 +27,7 @@ class OnnxRuntimeFiles(DeployedRuntime):
 
     name = "onnxruntime"
     precisions = ("fp32", DYNAMIC, STATIC)
+    methods = ("minmax", "percentile", "entropy")
 
     def write(
         self, folder: Path, precision: str, out: Path, batch: int, images: Images, method: str
@@ -150,30 +119,31 @@ class TorchFiles(DeployedRuntime):
 
 
 RUNTIMES: Mapping[str, DeployedRuntime] = {
-    runtime.name: runtime for runtime in (OnnxRuntimeFiles(), TorchFiles())
+    runtime.name: runtime
+    for runtime in (OnnxRuntimeFiles(), TorchFiles(), LiteRtFiles(), ExecuTorchFiles())
 }
 
 
 def check_precision(runtime: str, precision: str) -> None:
-    """Raise UserError for a runtime that is none, and a precision that it lacks."""
+    """Raise UserError for a runtime that is none or not here, and a precision that it lacks."""
     if runtime not in RUNTIMES:
         raise UserError(f"unknown runtime '{runtime}'{did_you_mean(runtime, RUNTIMES)}.")
     known = RUNTIMES[runtime].precisions
     if precision not in known:
         others = [name for name, other in RUNTIMES.items() if precision in other.precisions]
-        where = f"; {' and '.join(others)} has it" if others else ""
+        where = f"; these have it: {', '.join(others)}" if others else ""
         raise UserError(
             f"{runtime} has no precision '{precision}' here, but {', '.join(known)}{where}."
         )
+    if reason := RUNTIMES[runtime].why_not_here():
+        raise UserError(reason)
 
 
-def in_batches(images: Images, batch: int) -> list[np.ndarray]:
-    """Return the images in whole batches; what is left over is filled up with the first ones."""
-    import numpy as np
-
-    if not len(images):
-        raise UserError("int8-static learns its ranges from images, and there is none.")
-    found = np.asarray(images)
-    missing = -len(found) % batch
-    filled = np.concatenate([found, np.resize(found, (missing, *found.shape[1:]))])
-    return list(filled.reshape(-1, batch, *found.shape[1:]))
+def check_method(runtime: str, method: str) -> None:
+    """Raise UserError for a way to choose the ranges of "int8-static" that the runtime lacks."""
+    if method not in RUNTIMES[runtime].methods:
+        others = [name for name, other in RUNTIMES.items() if method in other.methods]
+        raise UserError(
+            f"{runtime} chooses no ranges by `calibration` {method}, only {', '.join(others)} "
+            "does; take it away."
+        )

@@ -117,7 +117,8 @@ def test_a_latency_is_brought_to_another_speed() -> None:
         (
             "torch",
             "int8-static",
-            "torch has no precision 'int8-static' here, but fp32, int8; onnxruntime has it",
+            "torch has no precision 'int8-static' here, but fp32, int8; these have it: "
+            "onnxruntime, litert, executorch",
         ),
         ("onnxruntime", "int4", "no precision 'int4'"),
     ],
