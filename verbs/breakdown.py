@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..tables import Setting
     from ..tables.setting import PartialSetting
 
-BACKENDS = ("onnxruntime", "torch")
+BACKENDS = ("onnxruntime", "openvino", "torch")
 Level = Literal["class", "block", "node"]
 LEVELS: tuple[Level, ...] = ("class", "block", "node")
 
@@ -211,6 +211,11 @@ def _profiled(asked: PartialSetting, nodes: bool) -> tuple[Target, ProfileSessio
         return (
             (target, profile_torch_by_node, trace_torch) if nodes else (target, profile_torch, None)
         )
+    if target.setting.backend == "openvino":
+        from ..profiler.breakdown.openvino import profile_openvino
+        from ..profiler.breakdown.origins.traced import trace_openvino
+
+        return target, profile_openvino, trace_openvino if nodes else None
     from ..profiler.breakdown.onnxruntime import profile_onnxruntime
     from ..profiler.breakdown.origins.traced import trace_onnxruntime
 

@@ -107,5 +107,5 @@ def _json_value(value: Any) -> object:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple, set)):
-        return [_json_value(one) for one in value]
+        return ", ".join(str(_json_value(one)) for one in value)
     return str(getattr(value, "name", value))

@@ -154,14 +154,14 @@ def setting_options(function: F) -> F:
             "--provider",
             default=None,
             help="How the backend runs: an execution provider of ONNX Runtime; eager or compile "
-            "of PyTorch; xnnpack or portable of ExecuTorch; tensorrt or tensorrt_rtx; all, cpu, "
-            "cpu+gpu or cpu+ane of Core ML.",
+            "of PyTorch; CPU, GPU, NPU or AUTO of OpenVINO; xnnpack or portable of ExecuTorch; "
+            "tensorrt or tensorrt_rtx; all, cpu, cpu+gpu or cpu+ane of Core ML.",
         ),
         click.option(
             "--backend",
             default=None,
-            help="onnxruntime, torch, litert, executorch, tensorrt, cuda or coreml (default: the "
-            "device's own).",
+            help="onnxruntime, openvino, torch, litert, executorch, tensorrt, cuda or coreml "
+            "(default: the device's own).",
         ),
         click.option(
             "--dtype",

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from ...profiler.breakdown.breakdown import BlockTime, Breakdown, NodeTime, PartTime
     from ...verbs.breakdown import BreakdownResult, Level
 
-PROFILERS = {"onnxruntime": "ONNX Runtime's profiler", "torch": "PyTorch's profiler"}
+PROFILERS = {
+    "onnxruntime": "ONNX Runtime's profiler",
+    "openvino": "OpenVINO's counters",
+    "torch": "PyTorch's profiler",
+}
 
 _OF_A_DISTURBED_RUN = (
     " So far from 1, that is a sign that other work disturbed one of the two: run it again."

@@ -83,6 +83,48 @@ def classes_of_onnx(ops: Sequence[str]) -> list[str]:
     return classes
 
 
+# Operations of OpenVINO: those of its files, and those that its CPU plugin makes of them. Others
+# are called as in ONNX.
+_OPENVINO: dict[str, str] = {
+    MATMUL: """
+        FullyConnected FullyConnectedCompressed ScaledDotProductAttention
+        ScaledDotProductAttentionWithKVCache MHA QKVProjection LLMMLP
+    """,
+    CONVOLUTION: """
+        Convolution GroupConvolution Deconvolution ConvolutionBackpropData
+        GroupConvolutionBackpropData BinaryConvolution DeformableConvolution
+    """,
+    COPY: """
+        Reorder Concatenation VariadicSplit StridedSlice Broadcast Convert ConvertLike Roll
+        ShuffleChannels SpaceToBatch BatchToSpace ShapeOf ExtractImagePatches GatherTree
+        EmbeddingBagOffsetsSum ScatterUpdate ScatterElementsUpdate ScatterNDUpdate MemoryInput
+        MemoryOutput Scatter
+    """,
+    ELEMENTWISE: """
+        Eltwise Subgraph FakeQuantize Math Pooling AvgPool MaxPool Reduce Multiply Subtract Divide
+        Power Squared SquaredDifference Maximum Minimum Negative Select HSwish HSigmoid SoftPlus
+        SoftSign Interpolate TopK AdaptiveAvgPool AdaptivePooling AdaptiveMaxPool Activation
+        LogicalNot LogicalAnd LogicalOr
+    """,
+    NORMALISATION: "MVN NormalizeL2 RMS RMSNorm GroupNormalization BatchNormInference",
+    SOFTMAX: "SoftMax",
+}
+_CLASS_OF_OPENVINO = _CLASS_OF_ONNX | {
+    op: name for name, ops in _OPENVINO.items() for op in ops.split()
+}
+_HEAVIEST_FIRST = (MATMUL, CONVOLUTION, NORMALISATION, SOFTMAX, ELEMENTWISE, COPY)
+
+
+def class_of_openvino(op: str) -> str:
+    """Return the class of an operation as OpenVINO calls it."""
+    return _CLASS_OF_OPENVINO.get(op, OTHER)
+
+
+def heaviest_class(classes: Sequence[str]) -> str | None:
+    """Return the class that a node fused of such parts counts for; None without a known part."""
+    return next((one for one in _HEAVIEST_FIRST if one in classes), None)
+
+
 _ATEN: dict[str, str] = {
     MATMUL: """
         mm bmm addmm baddbmm addbmm addmv mv dot linear matmul einsum bilinear mkldnn_linear

@@ -28,7 +28,7 @@ def test_the_parts_add_up_and_are_drawn(tmp_path: Path) -> None:
 def test_what_tells_no_nodes_time_is_refused(refused) -> None:
     with refused("'t4' cannot be broken down", "`device` is cpu"):
         vitprof.breakdown("vit-micro-8", device="t4")
-    with refused("trch", "did you mean 'torch'", "`backend` is onnxruntime or torch"):
+    with refused("trch", "did you mean 'torch'", "`backend` is onnxruntime or openvino or torch"):
         vitprof.breakdown("vit-micro-8", backend="trch")
 
 

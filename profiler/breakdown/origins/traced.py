@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -52,6 +53,17 @@ def trace_onnxruntime(workshop: Workshop, spec: Spec, nodes: Sequence[Node]) -> 
     return _traced(origins_of_executed(nodes, executed, model), model, _labels(spec, model))
 
 
+def trace_openvino(workshop: Workshop, spec: Spec, nodes: Sequence[Node]) -> Traced:
+    """Trace OpenVINO's nodes to those of the ONNX model that its artifact was made of."""
+    from ....backends.openvino.ir import IR
+    from .onnx_graph import graph_of_onnx
+    from .openvino_graph import graph_of_ir, origins_of_openvino
+
+    model = graph_of_onnx(_exported(workshop, spec))
+    ir = graph_of_ir(IR.from_bytes(workshop.artifact(spec)))
+    return _traced(origins_of_openvino(nodes, ir, model), model, _labels(spec, model))
+
+
 def trace_torch(workshop: Workshop, spec: Spec, nodes: Sequence[Node]) -> Traced:
     """Trace PyTorch's operations to the nodes of the exported program that they ran for."""
     from ....backends.pytorch.program import TorchProgram
@@ -60,6 +72,20 @@ def trace_torch(workshop: Workshop, spec: Spec, nodes: Sequence[Node]) -> Traced
     program = TorchProgram.from_bytes(workshop.artifact(spec))
     model = graph_of_program(program.module("cpu"))
     return _traced([model.named(node.source) for node in nodes], model, _labels(spec, model))
+
+
+def _exported(workshop: Workshop, spec: Spec) -> bytes:
+    """Return the ONNX model that an artifact is made of where it is another one itself."""
+    from ....backends.onnx.export import onnx_from_module
+    from ...random_module import random_module
+
+    if isinstance(spec, ForeignSpec):
+        assert spec.source is not None, "it has been built"
+        return spec.source.onnx()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module, shape = random_module(spec)
+        return onnx_from_module(module, (workshop.batch, *shape))
 
 
 def _labels(spec: Spec, model: ModelGraph) -> Labels:

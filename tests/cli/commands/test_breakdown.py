@@ -153,7 +153,7 @@ def test_pytorch_is_labelled_as_such(run) -> None:
         (("--model", "deit-smal"), "deit-small"),
         (("--device", "cpy"), "cpy"),
         (("--device", "t4"), "device 't4' cannot be broken down"),
-        (("--backend", "tensorrt"), "--backend is onnxruntime or torch"),
+        (("--backend", "tensorrt"), "--backend is onnxruntime or openvino or torch"),
         (("--backend", "trch"), "did you mean 'torch'?"),
         (("--dtype", "fp8"), "fp8"),
         (("--dtype", "bf16"), "bf16"),

@@ -14,13 +14,19 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from vitprof.backends import OnnxRuntimeBackend
+from vitprof.backends.openvino.backend import OpenVinoBackend
 from vitprof.backends.pytorch.backend import TorchBackend
 from vitprof.foreign.open_model import open_model
 from vitprof.models import Spec, create_spec
 from vitprof.models.families.swin.spec import SwinSpec
 from vitprof.profiler.breakdown.breakdown import Breakdown
 from vitprof.profiler.breakdown.onnxruntime import profile_onnxruntime
-from vitprof.profiler.breakdown.origins.traced import trace_onnxruntime, trace_torch
+from vitprof.profiler.breakdown.openvino import profile_openvino
+from vitprof.profiler.breakdown.origins.traced import (
+    trace_onnxruntime,
+    trace_openvino,
+    trace_torch,
+)
 from vitprof.profiler.breakdown.profile import Profile
 from vitprof.profiler.breakdown.pytorch import profile_torch_by_node
 from vitprof.profiler.target import Target
@@ -30,6 +36,7 @@ from vitprof.tables import Setting
 pytestmark = pytest.mark.slow
 
 ORT = Target(OnnxRuntimeBackend(), Setting("cpu", "onnxruntime", "CPUExecutionProvider"))
+OPENVINO = Target(OpenVinoBackend(), Setting("cpu", "openvino", "CPU"))
 TORCH = Target(TorchBackend(), Setting("cpu", "torch", "eager"))
 FAMILIES = ["vit-micro-8", "bert-tiny", "efficientvit-m0", "autovit-xxs", "vgg11-bn-cifar"]
 
@@ -84,6 +91,20 @@ def test_pytorchs_operations_find_their_blocks_too(spec: Spec) -> None:
     found = traced(spec, TORCH)
     assert found.unattributed_share == 0
     assert [one.label.op for one in found.blocks] == [block.op for block in spec.blocks()]
+
+
+@pytest.mark.parametrize("spec", models())
+def test_openvinos_nodes_find_their_blocks_and_their_macs(spec: Spec) -> None:
+    pytest.importorskip("openvino")
+    with Workshop(OPENVINO) as workshop:
+        profile = profile_openvino(workshop.artifact(spec), OPENVINO.options, 1, 2)
+        origins = trace_openvino(workshop, spec, profile.nodes)
+    found = Breakdown(spec.name, profile.total_ms, 0.0, 0.0, profile, traced=origins)
+    assert found.unattributed_share == 0
+    assert found.other_ops == []
+    assert [one.label.op for one in found.blocks] == [block.op for block in spec.blocks()]
+    assert [one.part.macs for one in found.blocks] == [block.macs for block in spec.blocks()]
+    assert sum(node.ms for node in found.nodes) == pytest.approx(found.latency_ms, rel=0.01)
 
 
 def test_a_model_that_merges_tokens_is_traced() -> None:
