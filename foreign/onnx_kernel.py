@@ -36,16 +36,18 @@ def kernel_model(blocks: Sequence[Block], channels_per_block: int = CHANNELS_PER
     `blocks` are equal: one kernel, as often as it is to run.
     """
     first = blocks[0]
-    make = _Model(channels_per_block or CHANNELS_PER_BLOCK)
-    build = _BUILDERS[first.op]
+    make = KernelGraph(channels_per_block or CHANNELS_PER_BLOCK)
+    build = BUILDERS[first.op]
     outputs: Sequence[str] = ()
     for _ in blocks:
         outputs = build(make, first.as_dict())
     return make.model(outputs)
 
 
-class _Model:
+class KernelGraph:
     """Gathers nodes, inputs and weights; equal inputs and weights are shared by all nodes."""
+
+    domains: tuple[tuple[str, int], ...] = (("", OPSET), (_MICROSOFT, 1), (_BLOCKED, 1))
 
     def __init__(self, block: int) -> None:
         self.block = block
@@ -68,6 +70,10 @@ class _Model:
                 self._random.standard_normal(shape, dtype=np.float32) * np.float32(0.05)
             )
         return self._weights[key]
+
+    def positive(self, *shape: int) -> str:
+        """Return values above 0; this runtime keeps what works on constants, where it is told."""
+        return self.constant(np.full(shape, 1.7, dtype=np.float32))
 
     def constant(self, value: np.ndarray) -> str:
         from onnx import numpy_helper
@@ -102,18 +108,17 @@ class _Model:
             [helper.make_empty_tensor_value_info(name) for name in outputs],
             self._tensors,
         )
-        domains = (("", OPSET), (_MICROSOFT, 1), (_BLOCKED, 1))
         made = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid(*domain) for domain in domains], ir_version=9
+            graph, opset_imports=[helper.make_opsetid(*one) for one in self.domains], ir_version=9
         )
         return bytes(made.SerializeToString())
 
 
-def _aligned(model: _Model, channels: int) -> int:
+def _aligned(model: KernelGraph, channels: int) -> int:
     return math.ceil(channels / model.block) * model.block
 
 
-def _conv(model: _Model, d: Dims) -> Sequence[str]:
+def _conv(model: KernelGraph, d: Dims) -> Sequence[str]:
     sizes, pads = [], []
     for size, taps in ((d["height"], d["kernel_height"]), (d["width"], d["kernel_width"])):
         given = size * d["stride"]
@@ -156,7 +161,7 @@ def _conv(model: _Model, d: Dims) -> Sequence[str]:
     return model.node(op, *inputs, domain=domain, group=groups, **attributes)
 
 
-def _matmul(model: _Model, d: Dims) -> Sequence[str]:
+def _matmul(model: KernelGraph, d: Dims) -> Sequence[str]:
     inputs = (
         model.given(d["rows"], d["inner"]),
         model.weights(d["inner"], d["columns"]),
@@ -170,7 +175,7 @@ def _matmul(model: _Model, d: Dims) -> Sequence[str]:
     return model.node("FusedGemm", *inputs, domain=_MICROSOFT, activation=name, **more)
 
 
-def _batched_matmul(model: _Model, d: Dims) -> Sequence[str]:
+def _batched_matmul(model: KernelGraph, d: Dims) -> Sequence[str]:
     transposed = TRANSPOSED[d["transposed"] - 1]
     m, rows, columns, inner = (d[a] for a in ("matrices", "rows", "columns", "inner"))
     left = (inner, rows) if transposed in {"left", "both"} else (rows, inner)
@@ -187,7 +192,7 @@ def _batched_matmul(model: _Model, d: Dims) -> Sequence[str]:
     )
 
 
-def _layer_norm(model: _Model, d: Dims) -> Sequence[str]:
+def _layer_norm(model: KernelGraph, d: Dims) -> Sequence[str]:
     shape = (1, d["rows"], d["columns"])
     scales = model.weights(d["columns"]), model.weights(d["columns"], name="b")
     if d["added"] == 1:
@@ -196,7 +201,7 @@ def _layer_norm(model: _Model, d: Dims) -> Sequence[str]:
     return model.node("SkipLayerNormalization", *inputs, *scales, domain=_MICROSOFT)
 
 
-def _softmax(model: _Model, d: Dims) -> Sequence[str]:
+def _softmax(model: KernelGraph, d: Dims) -> Sequence[str]:
     if d["inner"] == 1:
         return model.node("Softmax", model.given(d["rows"], d["columns"]), axis=-1)
     inner: tuple[int, ...] = (d["inner"],)
@@ -207,7 +212,7 @@ def _softmax(model: _Model, d: Dims) -> Sequence[str]:
     return model.node("Softmax", x, axis=1)
 
 
-def _normalization(model: _Model, d: Dims) -> Sequence[str]:
+def _normalization(model: KernelGraph, d: Dims) -> Sequence[str]:
     function = function_name("kernel_normalization", d)
     flat = function == "batch_of_columns"
     x = model.given(d["columns"], d["rows"]) if flat else model.given(1, d["rows"], d["columns"])
@@ -237,12 +242,12 @@ _OPERATORS = {
 _OF_POSITIVE = frozenset({"sqrt", "log", "pow"})
 
 
-def _elementwise(model: _Model, d: Dims) -> Sequence[str]:
+def _elementwise(model: KernelGraph, d: Dims) -> Sequence[str]:
     function = function_name("kernel_elementwise", d)
     rows, columns = d["rows"], d["columns"]
     x = model.given(1, rows, columns)
     if function in _OF_POSITIVE:  # of inputs below 0 these are no numbers, which take longer
-        x = model.constant(np.full((1, rows, columns), 1.7, dtype=np.float32))
+        x = model.positive(1, rows, columns)
     operand = OPERANDS[d["operand"] - 1]
     if function in {"gelu", "quick_gelu"}:
         op = "Gelu" if function == "gelu" else "QuickGelu"
@@ -272,7 +277,7 @@ def _elementwise(model: _Model, d: Dims) -> Sequence[str]:
     return model.node(op, x, other)
 
 
-def _transpose(model: _Model, d: Dims) -> Sequence[str]:
+def _transpose(model: KernelGraph, d: Dims) -> Sequence[str]:
     matrices, rows, columns, inner = (d[a] for a in ("matrices", "rows", "columns", "inner"))
     if d["swaps"] == 1:
         return model.node(
@@ -287,55 +292,55 @@ def _divisor_near_root(size: int) -> int:
     return next(n for n in range(math.isqrt(size), 0, -1) if size % n == 0)
 
 
-def _concat(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _concat(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     half = max(rows // 2, 1)
     inputs = model.given(half, columns), model.given(half, columns, name="z")
     return model.node("Concat", *inputs, axis=1)
 
 
-def _split(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _split(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     x = model.given(max(rows // 2, 1), 2 * columns)
     return model.node("Split", x, axis=1, outputs=2, num_outputs=2)
 
 
-def _slice(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _slice(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     ends = [model.numbers(n) for n in (0, columns, 1)]
     return model.node("Slice", model.given(rows, 2 * columns), *ends)
 
 
-def _gather(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _gather(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     indices = model.constant(np.arange(rows, dtype=np.int64)[::-1].copy())
     return model.node("Gather", model.given(rows, columns), indices, axis=0)
 
 
-def _pad(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _pad(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     pads = model.numbers(0, 0, 0, 1)
     return model.node("Pad", model.given(rows, max(columns - 1, 1)), pads)
 
 
-def _expand(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _expand(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     return model.node("Expand", model.given(1, columns), model.numbers(rows, columns))
 
 
-def _tile(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _tile(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     return model.node("Tile", model.given(1, columns), model.numbers(rows, 1))
 
 
-def _scatter(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _scatter(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     indices = model.constant(np.arange(rows, dtype=np.int64)[:, None])
     inputs = model.given(rows, columns), indices, model.given(rows, columns, name="z")
     return model.node("ScatterND", *inputs)
 
 
-def _depth_to_space(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _depth_to_space(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     return model.node("DepthToSpace", model.given(1, 4, rows, columns), blocksize=2)
 
 
-def _space_to_depth(model: _Model, rows: int, columns: int) -> Sequence[str]:
+def _space_to_depth(model: KernelGraph, rows: int, columns: int) -> Sequence[str]:
     return model.node("SpaceToDepth", model.given(1, 1, 2 * rows, 2 * columns), blocksize=2)
 
 
-_COPIES: Mapping[str, Callable[[_Model, int, int], Sequence[str]]] = {
+_COPIES: Mapping[str, Callable[[KernelGraph, int, int], Sequence[str]]] = {
     "concat": _concat,
     "split": _split,
     "slice": _slice,
@@ -349,11 +354,11 @@ _COPIES: Mapping[str, Callable[[_Model, int, int], Sequence[str]]] = {
 }
 
 
-def _copy(model: _Model, d: Dims) -> Sequence[str]:
+def _copy(model: KernelGraph, d: Dims) -> Sequence[str]:
     return _COPIES[function_name("kernel_copy", d)](model, d["rows"], d["columns"])
 
 
-def _pool(model: _Model, d: Dims) -> Sequence[str]:
+def _pool(model: KernelGraph, d: Dims) -> Sequence[str]:
     function = function_name("kernel_pool", d)
     blocked = d["blocked"] == 2
     channels = _aligned(model, d["in_channels"]) if blocked else d["in_channels"]
@@ -385,7 +390,7 @@ _REDUCTIONS = {
 }
 
 
-def _reduce(model: _Model, d: Dims) -> Sequence[str]:
+def _reduce(model: KernelGraph, d: Dims) -> Sequence[str]:
     # A last axis of one value would lead to another loop.
     inner = () if d["inner"] == 1 else (d["inner"],)
     x = model.given(d["rows"], d["columns"], *inner)
@@ -398,7 +403,7 @@ def _reduce(model: _Model, d: Dims) -> Sequence[str]:
     return model.node(_REDUCTIONS[function], x, axis, keepdims=0)
 
 
-def _resize(model: _Model, d: Dims) -> Sequence[str]:
+def _resize(model: KernelGraph, d: Dims) -> Sequence[str]:
     mode = function_name("kernel_resize", d)
     stride = d["stride"]
     height, width = max(d["height"] // stride, 1), max(d["width"] // stride, 1)
@@ -424,7 +429,7 @@ def _resize(model: _Model, d: Dims) -> Sequence[str]:
     )
 
 
-def _reorder(model: _Model, d: Dims) -> Sequence[str]:
+def _reorder(model: KernelGraph, d: Dims) -> Sequence[str]:
     channels, sizes = d["in_channels"], (d["height"], d["width"])
     if function_name("kernel_reorder", d) == "to_blocks":
         return model.node("ReorderInput", model.given(1, channels, *sizes), domain=_BLOCKED)
@@ -432,11 +437,11 @@ def _reorder(model: _Model, d: Dims) -> Sequence[str]:
     return model.node("ReorderOutput", x, domain=_BLOCKED, channels=channels)
 
 
-def _view(model: _Model, d: Dims) -> Sequence[str]:
+def _view(model: KernelGraph, d: Dims) -> Sequence[str]:
     return model.node("Reshape", model.given(64), model.numbers(8, 8))
 
 
-_BUILDERS: Mapping[str, Callable[[_Model, Dims], Sequence[str]]] = {
+BUILDERS: Mapping[str, Callable[[KernelGraph, Dims], Sequence[str]]] = {
     "kernel_conv": _conv,
     "kernel_matmul": _matmul,
     "kernel_batched_matmul": _batched_matmul,

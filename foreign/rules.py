@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 # The version whose rewriting of graphs `fusion/` has; another one may fuse otherwise.
 RUNTIME = "1.31"
+# How a runtime fuses: as ONNX Runtime, with its layout of convolutions; the same without that
+# layout, for runtimes that fuse a graph themselves; or not at all, each operation by itself
+# (PyTorch eager).
+Fusion = Literal["onnxruntime", "graph", "eager"]
 # AVX-512; 8 with AVX2 and on ARM.
 CHANNELS_PER_BLOCK = 16
 
@@ -28,17 +32,21 @@ def version_warning(runtime: object, source: str) -> str | None:
 
 @dataclass(frozen=True)
 class Rules:
-    """How the runtime lays out the tensors of convolutions.
+    """How a runtime fuses a graph, and how it lays out the tensors of convolutions.
 
     `channels_per_block` are the channels that lie together in its own layout of convolutions, 0
     where it has none.
     """
 
     channels_per_block: int = CHANNELS_PER_BLOCK
+    fusion: Fusion = "onnxruntime"
 
     @classmethod
     def of(cls, environment: Mapping[str, Any]) -> Rules:
         """Return the rules of a table's machine, as its header has them."""
+        fusion: Any = environment.get("fusion", "onnxruntime")
+        if fusion != "onnxruntime" and fusion in get_args(Fusion):
+            return cls(0, fusion)
         known = environment.get("channels_per_block")
         if isinstance(known, int) and not isinstance(known, bool) and 0 <= known <= 64:
             return cls(known)

@@ -16,11 +16,11 @@ from ..tables.calibration.calibrate import calibrated
 from ..tables.header import TableHeader
 from ..tables.references import Drift, Readings, Reference, References
 from ..tables.speed import Speed
-from .channels_per_block import channels_per_block
 from .journal import Journal, MemoryJournal
 from .known_speed import compared
 from .place.environment import fingerprint, observed
 from .plan import Plan, Point
+from .runtime_kernels import rules_of
 from .sampling.clock import Clock, SystemClock
 from .sampling.passes import Passes
 from .sampling.protocol import Protocol
@@ -53,7 +53,7 @@ def measure_table(
     """
     setting = target.setting
     protocol = with_threads(protocol or Protocol(), setting.threads)
-    header = header_of(plan, setting, protocol, fingerprint(target), _observed(plan))
+    header = header_of(plan, setting, protocol, fingerprint(target), _observed(plan, target))
     if artifacts is not None:
         references = header.references
         if protocol.correct_drift and references is not None:
@@ -188,11 +188,13 @@ def header_of(
     )
 
 
-def _observed(plan: Plan) -> dict[str, Any]:
-    """Return what was seen of the machine; with kernels, how the runtime lays out convolutions."""
+def _observed(plan: Plan, target: Target) -> dict[str, Any]:
+    """Return what was seen of the machine; with kernels, how the runtime fuses a graph."""
     if not any(point.is_kernel for point in plan.points):
         return observed()
-    return observed() | {"channels_per_block": channels_per_block()}
+    rules = rules_of(target.backend, target.options)
+    found = observed() | {"channels_per_block": rules.channels_per_block}
+    return found if rules.fusion == "onnxruntime" else found | {"fusion": rules.fusion}
 
 
 def with_threads(protocol: Protocol, threads: int) -> Protocol:

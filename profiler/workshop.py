@@ -17,20 +17,18 @@ from ..backends import (
     ChecksArtifacts,
     Executable,
     PreparesArtifacts,
-    RunsKernels,
 )
 from ..backends.agreement import OutputSketch
 from ..errors import UserError
-from ..foreign.onnx_kernel import kernel_model
 from ..models import Block, Spec
 from ..models.families.foreign.spec import ForeignSpec
 from ..notes import warn
 from ..tables import Row
-from .channels_per_block import channels_per_block
 from .expected import ExpectedOutputs
 from .gate import Finding, examined, why_more_threads, why_other_precision
 from .plan import Subject, is_kernels
 from .random_module import random_module
+from .runtime_kernels import kernel_artifact
 from .target import Target
 
 # What a runtime may raise for one point; measuring goes on with the others.
@@ -194,13 +192,10 @@ class Workshop:
 
     def _kernels(self, subject: Sequence[Block]) -> bytes:
         """Return the artifact of a kernel, repeated."""
-        if not isinstance(self.backend, RunsKernels) or self.options.dtype != "fp32":
-            raise CannotBuildError(
-                f"{self.backend.name} in {self.options.dtype} runs no kernels by themselves; "
-                "onnxruntime in fp32 does"
-            )
-        channels = channels_per_block()
-        return self.backend.run_as_it_is(kernel_model(subject, channels))
+        try:
+            return kernel_artifact(self.backend, self.options, subject)
+        except UserError as error:
+            raise CannotBuildError(str(error)) from error
 
     def artifact(self, subject: Subject) -> bytes:
         """Return what sessions of the subject are loaded from; CannotBuildError like `build`."""

@@ -175,11 +175,13 @@ class _Measuring:
 def _here(plan: Plan, given: dict[str, Any], out: Path) -> Iterator[tuple[Plan, MeasureInto]]:
     """Yield the plan and what measures it into `out` on this machine, kept from others."""
     from ..profiler.measure import measure_table
+    from ..profiler.runtime_kernels import plan_for_runtime
     from ..profiler.target import open_target
     from ..tables.setting import PartialSetting
 
     with open_target(PartialSetting(**given), f"vitprof measure --out {out}") as target:
-        yield plan, functools.partial(measure_table, target=target, out=out)
+        suited = plan_for_runtime(plan, target.backend, target.options)
+        yield suited, functools.partial(measure_table, target=target, out=out)
 
 
 @contextmanager

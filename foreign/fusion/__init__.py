@@ -12,6 +12,7 @@ from ..graph import Graph, Node
 from ..rules import Rules
 from .activations import fuse_activations
 from .convolutions import fuse_convolutions
+from .eager import by_themselves
 from .layout import laid_out
 from .normalizations import fuse_layer_norms, fuse_skips
 from .products import fuse_products
@@ -29,6 +30,8 @@ def fused(graph: Graph, rules: Rules) -> list[Node]:
     without_trivial(graph)
     fuse_layer_norms(graph)
     fuse_activations(graph)
+    if rules.fusion == "eager":
+        return by_themselves(graph)
     merge_slices(graph)
     move_swaps(graph)
     fuse_products(graph)
