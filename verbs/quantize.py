@@ -51,7 +51,8 @@ def quantize(
         out: folder to write: the files, facts.csv, facts.png and report.json.
         dtype: "int8" quantizes what flows at every run; "int8-static" (all but torch) learns its
             ranges from images; or several of them.
-        runtime: what runs it: "onnxruntime", "torch" (by torchao), "litert" or "executorch".
+        runtime: what runs it: "onnxruntime", "openvino", "torch" (by torchao), "litert" or
+            "executorch".
         calibration: how int8-static chooses its ranges by onnxruntime: "minmax", "percentile" or
             "entropy". LiteRT and ExecuTorch choose them in their own way.
         calibration_images: training images that int8-static learns from.

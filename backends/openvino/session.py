@@ -51,6 +51,13 @@ class OpenVinoExecutable(Closing):
                 raise _closed() from None
             raise BackendError.because("running the model", error) from error
 
+    def computed(self, values: np.ndarray) -> list[np.ndarray]:
+        """Return what the model computes of `values`, of the shape of its one input."""
+        self._open()
+        self._inputs[0].data[...] = values
+        self.run()
+        return self.outputs()
+
     def outputs(self) -> list[np.ndarray]:
         """Return copies of what the last run computed, in the model's order."""
         request, model = self._open(), self._compiled

@@ -37,7 +37,7 @@ from ..reports.facts_table import print_deployed
     "--runtime",
     default="onnxruntime",
     show_default=True,
-    help="What runs it: onnxruntime, torch (by torchao), litert or executorch.",
+    help="What runs it: onnxruntime, openvino, torch (by torchao), litert or executorch.",
 )
 @click.option(
     "--dtype",

@@ -37,7 +37,8 @@ class Deployed(DeployedFile):
 
     @property
     def file_bytes(self) -> int:
-        return self.path.stat().st_size
+        """The size of all its files."""
+        return sum(path.stat().st_size for path in self.by.parts(self.path))
 
     def open(self) -> Executable:
         """Return a fresh session; raises BackendError where the runtime refuses the file."""

@@ -37,7 +37,11 @@ class DeployedRuntime(ABC):
     def write(
         self, folder: Path, precision: str, out: Path, batch: int, images: Images, method: str
     ) -> Path:
-        """Write the model in `folder` as one file to `out`; see `deploy`."""
+        """Write the model in `folder` to `out` and return its file; see `deploy`."""
+
+    def parts(self, path: Path) -> tuple[Path, ...]:
+        """Return all files of what `write` returned."""
+        return (path,)
 
     @abstractmethod
     def open(self, file: DeployedFile) -> Executable:

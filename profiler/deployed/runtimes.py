@@ -15,6 +15,7 @@ from .deployed_file import DeployedFile
 from .deployed_runtime import DeployedRuntime, in_batches
 from .executorch_files import ExecuTorchFiles
 from .litert_files import LiteRtFiles
+from .openvino_files import OpenVinoFiles
 
 if TYPE_CHECKING:
     from torch import nn
@@ -120,7 +121,13 @@ class TorchFiles(DeployedRuntime):
 
 RUNTIMES: Mapping[str, DeployedRuntime] = {
     runtime.name: runtime
-    for runtime in (OnnxRuntimeFiles(), TorchFiles(), LiteRtFiles(), ExecuTorchFiles())
+    for runtime in (
+        OnnxRuntimeFiles(),
+        OpenVinoFiles(),
+        TorchFiles(),
+        LiteRtFiles(),
+        ExecuTorchFiles(),
+    )
 }
 
 

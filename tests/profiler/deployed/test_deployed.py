@@ -38,7 +38,13 @@ def digits():
     return load_dataset("digits")
 
 
-KINDS = [("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("torch", "fp32"), ("torch", "int8")]
+KINDS = [
+    ("openvino", "fp32"),
+    ("onnxruntime", "fp32"),
+    ("onnxruntime", "int8"),
+    ("torch", "fp32"),
+    ("torch", "int8"),
+]
 
 
 @pytest.mark.parametrize(("runtime", "precision"), KINDS)
@@ -47,7 +53,7 @@ def test_the_file_computes_what_the_model_does(
     folder, tmp_path, runtime: str, precision: str, batch: int
 ) -> None:
     made = deploy(folder, runtime, precision, tmp_path, batch=batch)
-    assert made.file_bytes == made.path.stat().st_size > 0
+    assert made.file_bytes == sum(path.stat().st_size for path in tmp_path.iterdir()) > 0
     images = torch.randn(9, 1, 8, 8)
     with torch.inference_mode():
         exact = create_model(folder, checkpoint=folder)(images)
@@ -60,15 +66,29 @@ def test_the_file_computes_what_the_model_does(
     assert output.shape == (batch, 10)
 
 
-def test_static_ranges_are_of_whole_batches(folder, tmp_path) -> None:
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_static_ranges_are_of_whole_batches(folder, tmp_path, runtime: str) -> None:
     images = np.random.default_rng(0).standard_normal((5, 1, 8, 8)).astype(np.float32)
-    made = deploy(folder, "onnxruntime", "int8-static", tmp_path, batch=4, calibration=images)
+    made = deploy(folder, runtime, "int8-static", tmp_path, batch=4, calibration=images)
     x = torch.from_numpy(images)
     with torch.inference_mode():
         exact = create_model(folder, checkpoint=folder)(x)
         assert (made.module()(x) - exact).abs().max() < 0.2 * exact.abs().max()
     with pytest.raises(UserError, match="learns its ranges from images"):
-        deploy(folder, "onnxruntime", "int8-static", tmp_path)
+        deploy(folder, runtime, "int8-static", tmp_path)
+
+
+def test_openvino_opens_its_graph_with_the_weights_beside_it(folder, tmp_path) -> None:
+    made = deploy(folder, "openvino", "fp32", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.fp32.bin", "model.fp32.xml"]
+    with made.open() as usual, made.by.open_alone(made) as alone:
+        usual.run()
+        alone.run()
+        np.testing.assert_array_equal(alone.outputs()[0], usual.outputs()[0])
+    assert made.memory().peak_bytes > made.file_bytes
+    made.path.write_text("<net/>")
+    with pytest.raises(BackendError):
+        made.by.open_alone(made)
 
 
 def test_the_file_is_tested_and_not_the_model(folder, tmp_path, digits) -> None:
@@ -118,7 +138,7 @@ def test_a_latency_is_brought_to_another_speed() -> None:
             "torch",
             "int8-static",
             "torch has no precision 'int8-static' here, but fp32, int8; these have it: "
-            "onnxruntime, litert, executorch",
+            "onnxruntime, openvino, litert, executorch",
         ),
         ("onnxruntime", "int4", "no precision 'int4'"),
     ],
