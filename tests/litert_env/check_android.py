@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -48,11 +49,21 @@ MLP = Block.of("mlp", embed=64, mlp=256, tokens=17)
 WORDS = BertSpec.uniform(32, 2, 1, mlp=48, vocab=80, positions=16, tokens=12, classes=3).blocks()[0]
 
 
+PLAN = (
+    *("--model", "vit-micro-8", "--grid", "embed=16;attention.heads=1;mlp.mlp=32"),
+    *("--whole-models", "1"),
+)
+
+
+def install(phone) -> None:
+    libraries = [entry for entry in sys.path if entry]
+    phone.install(RUNS.replace("{libraries!r}", repr(libraries)))
+
+
 @pytest.mark.parametrize("dtype", ["fp32", "int8", "int8-static"])
 @pytest.mark.parametrize("block", [MLP, WORDS], ids=lambda block: block.op)
 def test_the_outputs_of_the_phone_are_the_modules(phone, block: Block, dtype: str) -> None:
-    libraries = [entry for entry in sys.path if entry]
-    phone.install(RUNS.replace("{libraries!r}", repr(libraries)))
+    install(phone)
     torch.manual_seed(0)
     module, shape = create_block(block).eval(), (1, *block.input_shape)
     values = torch.from_numpy(seeded_input(shape, "int64" if block is WORDS else "fp32"))
@@ -68,3 +79,19 @@ def test_the_outputs_of_the_phone_are_the_modules(phone, block: Block, dtype: st
     assert np.linalg.norm(output - exact) <= TOLERANCE[dtype] * np.linalg.norm(exact)
     backend._link.close()
     assert [Path(name).name for name in phone.files()] == ["benchmark_model"]
+
+
+def vitprof(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command as a user gives it, in a process of its own."""
+    code = "from vitprof.cli.main import main; main()"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+
+
+def test_a_phone_that_is_full_leaves_failed_rows_in_adbs_words(phone, tmp_path: Path) -> None:
+    install(phone)
+    table = tmp_path / "android.csv"
+    phone.becomes(full=True)
+    measured = vitprof("measure", "--device", "android", *PLAN, "--sessions", 1, "--out", table)
+    assert "No space left on device" in measured.stderr + table.read_text()
+    assert "Traceback" not in measured.stderr

@@ -6,10 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ....errors import UserError
-from ...protocol import BackendOptions
+from ...protocol import BackendError, BackendOptions
 from ..backend import LiteRtBackend
 from ..check import check_header
-from .link import PhoneLink, find_phone
+from .link import PhoneLink, find_phone, program_for
 from .session import PROVIDERS, AndroidExecutable, open_on_phone
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ class AndroidBackend(LiteRtBackend):
         if self._link is not None:
             return None
         try:
-            find_phone(self.machine)
-        except UserError as error:
+            adb, facts = find_phone(self.machine)
+            program_for(adb, facts["abi"])
+        except (UserError, BackendError) as error:
             return str(error)
         return None
 

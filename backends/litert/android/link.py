@@ -18,6 +18,7 @@ from .adb import Adb, connected_phone
 # Where LiteRT's program for the phone lies on this machine; without it the phone's own is taken.
 PROGRAM_VARIABLE = "VITPROF_BENCHMARK_MODEL"
 _ON_PHONE = "/data/local/tmp"
+_PROGRAM = f"{_ON_PHONE}/benchmark_model"
 _FACTS = {
     "machine": "ro.product.model",
     "android": "ro.build.version.release",
@@ -79,25 +80,33 @@ class PhoneLink:
 
     def _program(self) -> str:
         """Return the path of `benchmark_model` on the phone, put there if need be."""
-        given = os.environ.get(PROGRAM_VARIABLE)
-        if not given:
-            path = f"{_ON_PHONE}/benchmark_model"
-            if "yes" not in self.adb.shell("sh", "-c", f"test -x {path} && echo yes || echo no"):
-                raise UserError(
-                    f"LiteRT's benchmark_model is not on the phone ({path}); set "
-                    f"{PROGRAM_VARIABLE} to the file for {self.facts['abi'] or 'its processor'}, "
-                    "which is then copied there."
-                )
-            return path
+        data = program_for(self.adb, self.facts["abi"])
+        if data is None:
+            return _PROGRAM
+        path = self.put(data, "program")
+        self.adb.shell("chmod", "755", path)
+        return path
+
+
+def program_for(adb: Adb, abi: str) -> bytes | None:
+    """Return `benchmark_model` as it lies on this machine, None where the phone has its own.
+
+    Raises UserError where neither is there.
+    """
+    given = os.environ.get(PROGRAM_VARIABLE)
+    if given:
         try:
-            data = Path(given).read_bytes()
+            return Path(given).read_bytes()
         except OSError as error:
             raise UserError(
                 f"{PROGRAM_VARIABLE}='{given[:200]}' cannot be read: {error.strerror}."
             ) from None
-        path = self.put(data, "program")
-        self.adb.shell("chmod", "755", path)
-        return path
+    if "yes" not in adb.shell("sh", "-c", f"test -x {_PROGRAM} && echo yes || echo no"):
+        raise UserError(
+            f"LiteRT's benchmark_model is not on the phone ({_PROGRAM}); set {PROGRAM_VARIABLE} to "
+            f"the file for {abi or 'its processor'}, which is then copied there."
+        )
+    return None
 
 
 def find_phone(machine: str) -> tuple[Adb, dict[str, str]]:

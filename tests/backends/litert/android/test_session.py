@@ -261,3 +261,10 @@ def test_the_devices_are_measured_by_it(phone, backend) -> None:
         assert device.why_not_here() is None
         assert device.dtypes[0] == "fp32"
     assert "'Pixel 8' and not of the kind" in (find_device("galaxy-s24").why_not_here() or "")
+
+
+def test_without_the_program_nothing_is_begun(phone, backend) -> None:
+    assert backend.unavailable() is None
+    (phone.home / "data/local/tmp/benchmark_model").unlink()
+    assert "benchmark_model is not on the phone" in backend.unavailable()
+    assert phone.files() == []
