@@ -34,7 +34,7 @@ PARTS = (
     Part("two_four", "Dense against 2:4: cuSPARSELt and CUTLASS", 60),
     Part("attention", "Fused against plain attention (Efficient-ViT, tables I and II)", 70),
     Part("engines", "TensorRT-RTX engines", 40),
-    Part("clocks", "Clock, temperature and energy without pause", 40),
+    Part("clocks", "Clock, temperature and energy without pause", 60),
     Part("table", "A table of DeiT-S and everything narrower", 130),
     Part("unseen", "That table against models it never saw", 150),
     Part("compiled", "Whole models: eager, torch.compile, CUDA graph", 100),
