@@ -153,8 +153,10 @@ class Members:
         self.present.remove(member)
         self._end([member.actor])
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
-        # Ray takes seconds to tell a node that is dead from a worker that is.
-        silent = isinstance(error, self._ray.exceptions.ActorUnavailableError)
+        # Ray takes seconds to tell a node that is dead from a worker that is. What a worker was
+        # about to return may be lost with it before that is seen.
+        errors = self._ray.exceptions
+        silent = isinstance(error, (errors.ActorUnavailableError, errors.ObjectLostError))
         return "whose worker is gone" if silent or member.node not in alive else last_words(error)
 
     def close(self) -> None:
