@@ -32,7 +32,7 @@ def tflite_from_module(module: torch.nn.Module, input_shape: tuple[int, ...]) ->
             import litert_torch
 
             return bytes(litert_torch.convert(prepared, (example,)).model_content())
-    except Exception as error:  # whatever torch.export or the converter meets
+    except Exception as error:  # torch.export and the converter may raise anything
         raise converter_error("converting to LiteRT", error) from error
 
 

@@ -43,7 +43,7 @@ def _quantized(model: bytes, inputs: list[np.ndarray] | None) -> bytes:
             quantize.load_quantization_recipe(recipe.static_wi8_ai8())
             ranges = quantize.calibrate(_calibration(model, inputs))
             return bytes(quantize.quantize(ranges).quantized_model)
-    except Exception as error:  # the quantizer raises whatever it meets
+    except Exception as error:  # the quantizer may raise anything
         raise converter_error("quantizing to int8", error) from error
 
 

@@ -123,7 +123,7 @@ def _quantized(model: bytes, quantize: Any) -> bytes:
         try:
             with _without_advice():
                 quantize(str(source), str(target))
-        except Exception as error:  # the quantizer raises whatever it meets
+        except Exception as error:  # the quantizer may raise anything
             raise BackendError.because("quantizing to int8", error) from error
         return _without_notes(target.read_bytes())
 

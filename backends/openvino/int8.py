@@ -42,7 +42,7 @@ def static_int8(model: Any, inputs: Sequence[np.ndarray]) -> Any:
                 model_type=nncf.ModelType.TRANSFORMER,
                 subset_size=len(inputs),
             )
-    except Exception as error:  # whatever NNCF meets
+    except Exception as error:  # NNCF may raise anything
         raise BackendError.because("quantizing to int8", error) from error
 
 

@@ -99,7 +99,7 @@ def _ending(child: subprocess.Popen[bytes], folder: Path, limit_s: float) -> tup
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    """End what is left of the part: itself, and whatever it started."""
+    """End what is left of the part: the part itself, and all processes that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     # A process that waits inside the driver cannot be killed, and must not hold up the others.

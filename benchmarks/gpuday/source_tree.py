@@ -18,7 +18,7 @@ def path_with_driver_tools() -> str:
 def environment_of_children(folder: Path) -> dict[str, str]:
     """Return the environment in which `import vitprof` finds this very source tree.
 
-    The package's folder is the checkout, whatever that is called: a link in `folder` gives it its
+    The package's folder is the checkout, which may have any name: a link in `folder` gives it its
     name. What the parts keep (known machines, compiled kernels) stays in `folder` too.
     """
     source = folder / "source"
