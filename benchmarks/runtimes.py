@@ -3,6 +3,7 @@
     python benchmarks/runtimes.py [--out docs/results/runtimes.md] [--folder runtimes-run]
         [--part compare] [--environment litert=.venv-litert/bin/python]
         [--environment executorch=.venv-executorch/bin/python]
+        [--backend torch] [--family vit] [--time 5m]
 
 Parts: `compare` runs named models by all runtimes, in turns, twice; `loops` sets a plain loop of
 each runtime beside `vitprof bench`, alternating; `tables` measures a table of each family by each
@@ -138,11 +139,11 @@ def loops_part(folder: Path, pythons: Mapping[str, str]) -> str:
     return "\n## A plain loop\n\nAsked: within 2 %.\n\n" + table(columns, rows)
 
 
-def tables_part(folder: Path, pythons: Mapping[str, str], samples: str) -> str:
+def tables_part(folder: Path, pythons: Mapping[str, str], arguments: argparse.Namespace) -> str:
     rows = []
-    for backend in BACKENDS:
-        python = pythons.get(backend, sys.executable)
-        for family in FAMILIES:
+    for family in arguments.family or FAMILIES:
+        for backend in arguments.backend or BACKENDS:
+            python = pythons.get(backend, sys.executable)
             lut = folder / f"{backend}-{family}.csv"
             of = ("-m", "vitprof")
             measured = kept(
@@ -154,7 +155,8 @@ def tables_part(folder: Path, pythons: Mapping[str, str], samples: str) -> str:
             result = kept(
                 folder / f"{backend}-{family}.json",
                 python,
-                *(*of, "validate", "--table", str(lut), "--samples", samples, "--json"),
+                *(*of, "validate", "--table", str(lut), "--samples", arguments.samples),
+                *("--time", arguments.time, "--json"),
                 *("--out", str(lut.with_suffix(".models.csv"))),
                 *("--plot", str(lut.with_suffix(".png"))),
             )
@@ -173,7 +175,10 @@ def tables_part(folder: Path, pythons: Mapping[str, str], samples: str) -> str:
         "coverage",
     )
     asked = ["*asked*", "", "", "", "", "vit ≤ 2 %, others ≤ 3 %", "100 %", "", "", "≤ 1.3 ×", ""]
-    head = f"\n## A table by each runtime\n\n{samples} unseen models of each family.\n\n"
+    head = (
+        f"\n## A table by each runtime\n\n{arguments.samples} unseen models of each family, "
+        f"`validate --time {arguments.time}`.\n\n"
+    )
     return head + table(columns, [asked, *rows])
 
 
@@ -199,6 +204,9 @@ def main() -> None:
     parser.add_argument("--out")
     parser.add_argument("--folder", default="runtimes-run")
     parser.add_argument("--samples", default="50")
+    parser.add_argument("--time", default="5m", help="how long each validate measures, at most")
+    parser.add_argument("--backend", action="append", choices=BACKENDS, help="of the tables")
+    parser.add_argument("--family", action="append", choices=FAMILIES, help="of the tables")
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--environment", action="append", default=[])
     arguments = parser.parse_args()
@@ -208,7 +216,7 @@ def main() -> None:
     parts = {
         "compare": lambda: compare_part(folder, pythons),
         "loops": lambda: loops_part(folder, pythons),
-        "tables": lambda: tables_part(folder, pythons, arguments.samples),
+        "tables": lambda: tables_part(folder, pythons, arguments),
     }
     text = heading("Runtimes on a CPU")
     for name in arguments.part or PARTS:
