@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .verbs.predict import predict
     from .verbs.prune import prune
     from .verbs.prune_heads import prune_heads
+    from .verbs.published_variants import published_variants
     from .verbs.quantize import quantize
     from .verbs.search_models import search_models
     from .verbs.supernet import supernet
@@ -77,6 +78,7 @@ _HOMES = {
     "predict": ".verbs.predict",
     "prune": ".verbs.prune",
     "prune_heads": ".verbs.prune_heads",
+    "published_variants": ".verbs.published_variants",
     "quantize": ".verbs.quantize",
     "search_models": ".verbs.search_models",
     "supernet": ".verbs.supernet",
@@ -118,6 +120,7 @@ __all__ = [
     "predict",
     "prune",
     "prune_heads",
+    "published_variants",
     "quantize",
     "search_models",
     "supernet",

@@ -204,7 +204,7 @@ def _attention_slab(
         max(int(narrowest) // WIDTH_STEP, 1) * WIDTH_STEP,
         round(widest / WIDTH_STEP + 0.5) * WIDTH_STEP,
     )
-    block = frame.attention_block(EfficientViTStage(heads, 1, heads), side)
+    block = frame.attention_block(EfficientViTStage(heads, 1, heads), side, QK[-1])
     return _slab("cga", block.as_dict(), embed=ends, qk=QK, v=v)
 
 

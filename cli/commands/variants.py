@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..options.table_and_setting import at_option, check_picture, extrapolate_option, table_option
+from ...errors import UserError
+from ..options.table_and_setting import (
+    at_option,
+    check_picture,
+    extrapolate_option,
+    given_options,
+    table_option,
+)
 from ..output import json_option, note, print_json
+
+if TYPE_CHECKING:
+    from ...tables.saved import LinesResult
+
+# What --published has no use for: it ranks no combinations.
+_OF_COMBINATIONS = ("model", "max_latency", "choices", "sort", "top")
 
 
 @click.command(
@@ -31,6 +46,16 @@ from ..output import json_option, note, print_json
     help="The fastest first, or those with most MACs or parameters.",
 )
 @click.option("--top", default=15, show_default=True, type=click.IntRange(1), help="Lines to show.")
+@click.option(
+    "--published",
+    is_flag=True,
+    help="Instead of all this the rows of the ablation table of the family's paper, beside the "
+    "paper's throughput and accuracy.",
+)
+@click.option(
+    "--measure", is_flag=True, help="With --published: measure the rows too, on this machine."
+)
+@click.option("--time", help="With --measure: after this time, e.g. 5m, no further session begins.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write every variant as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw what each choice costs.")
 @extrapolate_option
@@ -44,6 +69,9 @@ def variants(
     choices: str | None,
     sort: str,
     top: int,
+    published: bool,
+    measure: bool,
+    time: str | None,
     out: Path | None,
     plot: Path | None,
     extrapolate: bool,
@@ -54,7 +82,7 @@ def variants(
     First every choice by itself, as an ablation table does; then every combination of the choices
     that the table covers.
     """
-    from ...atomic_write import check_writable, write_atomically
+    from ...atomic_write import check_writable
     from ...verbs.variants import variants as rank_variants
     from ..reports.variants import print_variants
 
@@ -62,6 +90,10 @@ def variants(
         check_writable(path)
     if plot:
         check_picture(plot)
+    if published:
+        _refuse_beside("--published", _OF_COMBINATIONS)
+        return _published(table_path, family, at, measure, time, extrapolate, out, plot, as_json)
+    _refuse_without("--published", ("measure", "time"))
     found = rank_variants(
         model,
         table_path,
@@ -72,14 +104,66 @@ def variants(
         sort=sort,
         extrapolate=extrapolate,
     )
-    if out:
-        write_atomically(out, found.to_csv())
-    if plot:
-        found.plot(plot)
+    _write(found, out, plot)
     if as_json:
         print_json(found.report(top))
     else:
         print_variants(found, top, max_latency, sort)
-        for path in filter(None, (out, plot)):
-            note(f"written: {path}")
+        _note_written(out, plot)
     return 0
+
+
+def _published(
+    table_path: Path,
+    family: str,
+    at: str | None,
+    measure: bool,
+    time: str | None,
+    extrapolate: bool,
+    out: Path | None,
+    plot: Path | None,
+    as_json: bool,
+) -> int:
+    from ...verbs.published_variants import published_variants
+    from ..reports.published_variants import print_published
+
+    found = published_variants(
+        table_path,
+        family=family,
+        at=at,
+        measure=measure,
+        time=time,
+        extrapolate=extrapolate,
+        progress=not as_json,
+    )
+    _write(found, out, plot)
+    if as_json:
+        print_json(found.report())
+    else:
+        print_published(found)
+        _note_written(out, plot)
+    return int(found.is_doubtful)
+
+
+def _write(found: LinesResult, out: Path | None, plot: Path | None) -> None:
+    from ...atomic_write import write_atomically
+
+    if out:
+        write_atomically(out, found.to_csv())
+    if plot:
+        found.plot(plot)
+
+
+def _note_written(*paths: Path | None) -> None:
+    for path in filter(None, paths):
+        note(f"written: {path}")
+
+
+def _refuse_beside(option: str, names: Sequence[str]) -> None:
+    for name in given_options(names):
+        raise UserError(f"{name} ranks combinations, and {option} has none; take one away.")
+
+
+def _refuse_without(option: str, names: Sequence[str]) -> None:
+    for name in given_options(names):
+        raise UserError(f"{name} goes with {option}; add it.")

@@ -28,6 +28,7 @@ class Family:
     rename: weights of a checkpoint -> the same under the module's names.
     of_checkpoint: (spec, Checkpoint, known by name) -> the spec as the checkpoint's origin has it.
     choices: the Choices that variants of a model differ in.
+    published: the ablation table of the family's paper, a PublishedTable.
     structures: (spec, aligned) -> list of Structures, what can be pruned; with_units: (spec, units
     by structure) -> the spec that is left. steps: spec -> ChannelSteps, of convolutions only.
     removable: spec -> the RemovableModules of its model.
@@ -49,6 +50,7 @@ class Family:
     rename: str | None = None
     of_checkpoint: str | None = None
     choices: str | None = None
+    published: str | None = None
     structures: str | None = None
     with_units: str | None = None
     steps: str | None = None

@@ -35,7 +35,7 @@ def test_every_ablation_of_the_paper_is_among_them() -> None:
         "norm=layer",
         "activation=hardswish",
         "activation=gelu",
-        *(f"qk={qk}" for qk in (4, 8, 32)),
+        *(f"qk={qk}" for qk in (4, 8, 32, "C/h")),
         *(f"v_ratio={v}" for v in (0.4, 0.6, 0.8, 1.2)),
     }
 
@@ -52,6 +52,12 @@ def test_widths_stay_multiples_that_heads_divide() -> None:
     for stage, own in zip(by_words["width=0.5"].stages, M4.stages, strict=True):
         assert stage.embed == own.embed // 2
         assert stage.embed % (8 * stage.heads) == 0
+
+
+def test_queries_as_wide_as_a_heads_share_stay_so_in_a_narrower_model() -> None:
+    (variant,) = all_variants(M4, {"qk": ["C/h"], "width": ["0.5"]})
+    attentions = [block for block in variant.spec.blocks() if block.op == "cga"]
+    assert [b["qk"] for b in attentions] == [b["embed"] // b["heads"] for b in attentions]
 
 
 def test_combinations_are_the_product() -> None:

@@ -72,7 +72,7 @@ DIGESTS = {
     "efficientvit": "77eef2884f172620",
     "efficientvit 384": "16ad8648465b8b46",
     "efficientvit-m0": "0cf7d1a867f4ee4d",
-    "efficientvit variants": "48f4bd4dae2f5dcd",
+    "efficientvit variants": "7f56a397fbd22a82",
     "autovit": "5991a303adc76ffa",
     "autovit 512": "56881c6eb6352d68",
     "autovit grid": "4f3626169f20a8e4",

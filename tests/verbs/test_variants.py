@@ -24,20 +24,20 @@ def lut() -> vitprof.LatencyTable:
 def test_combinations_are_ranked_shown_and_saved(lut, tmp_path: Path) -> None:
     found = vitprof.variants(table=lut, choices="depth,qk", sort="macs")
     frame = found.to_frame()
-    assert len(frame) == len(found.ranked) == 12
+    assert len(frame) == len(found.ranked) == 15
     assert list(frame["macs"]) == sorted(frame["macs"], reverse=True)
     assert list(frame["latency_ms"]) == pytest.approx(list(frame["macs"] / 1e8))
-    assert repr(found).startswith("12 variants of efficientvit-m4")
+    assert repr(found).startswith("15 variants of efficientvit-m4")
     assert found.report(top=2)["ranked"] == found.report()["ranked"][:2]
     found.save(tmp_path / "out")
     assert (tmp_path / "out" / "variants.png").stat().st_size > 10_000
-    assert len((tmp_path / "out" / "variants.csv").read_text().splitlines()) == 13
+    assert len((tmp_path / "out" / "variants.csv").read_text().splitlines()) == 16
 
 
 @pytest.mark.parametrize("limit", [2.9, "2.9", "2.9ms", "2900us", "0.0029s"])
 def test_a_latency_is_a_number_or_a_text_with_a_unit(lut, limit) -> None:
     found = vitprof.variants(table=lut, choices=["depth", "qk"], max_latency=limit)
-    assert 0 < len(found.ranked) < 12
+    assert 0 < len(found.ranked) < 15
     assert max(each.ms for each in found.ranked) <= 2.9
 
 

@@ -16,5 +16,6 @@ FAMILY = Family(
     space="....spaces.efficientvit:EfficientViTSpace",
     rename=".checkpoint_names:efficientvit_names",
     choices=".choices:CHOICES",
+    published=".table_6:TABLE_6",
     removable=".removable:removable_of_efficientvit",
 )

@@ -12,6 +12,8 @@ from ...ops.codes import NORMS
 from ...spec import Spec
 from .spec import STEM_NARROWING, EfficientViTSpec
 
+# The width of a query and key that is a head's share of the channels: no allocation (Table 6, #7).
+SPLIT = "C/h"
 _ATTENTIONS = {
     "cga": {"attention": "cga", "cascade": True},
     "cga without cascade": {"attention": "cga", "cascade": False},
@@ -46,14 +48,33 @@ def _shown(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
+def _qk() -> Choice:
+    """Return the choice of Q's and K's width: some numbers, and C/h, the width of V by default."""
+    own = _one_field("qk", 4, 8, 16, 32)
+
+    def of(spec: Spec) -> str | None:
+        is_split = cast(EfficientViTSpec, spec).qks == _splits(spec)
+        return own.of(spec) or (SPLIT if is_split else None)
+
+    return Choice("qk", {**own.options, SPLIT: lambda s: replace(s, qk=_splits(s))}, of)  # type: ignore[call-arg]
+
+
+def _splits(spec: Spec) -> tuple[int, ...]:
+    return tuple(stage.embed // stage.heads for stage in cast(EfficientViTSpec, spec).stages)
+
+
 def _with_width(factor: float, spec: Spec) -> Spec:
-    """Return the spec with every stage's width scaled, to a multiple of 8 that the heads divide."""
+    """Return the spec with every stage's width scaled, to a multiple of 8 that the heads divide.
+
+    Q and K as wide as a head's share of the channels stay so.
+    """
     own = cast(EfficientViTSpec, spec)
     stages = []
     for stage in own.stages:
         step = STEM_NARROWING * stage.heads
         stages.append(replace(stage, embed=max(round(factor * stage.embed / step), 1) * step))
-    return replace(own, stages=tuple(stages))
+    scaled = replace(own, stages=tuple(stages))
+    return replace(scaled, qk=_splits(scaled)) if own.qks == _splits(own) else scaled
 
 
 def _with_depth(factor: float, spec: Spec) -> Spec:
@@ -70,7 +91,7 @@ def _with_depth(factor: float, spec: Spec) -> Spec:
 CHOICES: tuple[Choice, ...] = (
     _fields("ffns", _FFNS),
     _fields("attention", _ATTENTIONS),
-    _one_field("qk", 4, 8, 16, 32),
+    _qk(),
     _one_field("v_ratio", 0.4, 0.6, 0.8, 1.0, 1.2),
     _one_field("ffn_ratio", 2.0, 4.0),
     _one_field("dwconv", True, False),

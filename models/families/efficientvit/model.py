@@ -29,8 +29,8 @@ class EfficientViT(SpecModel):
         self.patch_embed = _module(spec.stem_block())
         stages = []
         before: tuple[int, int] | None = None
-        for stage, side in zip(spec.stages, spec.sides, strict=True):
-            stages.append(_stage(spec, stage, side, before))
+        for stage, side, qk in zip(spec.stages, spec.sides, spec.qks, strict=True):
+            stages.append(_stage(spec, stage, side, qk, before))
             before = (stage.embed, side)
         self.stages = nn.Sequential(*stages)
         self.head = _module(spec.classifier_block())
@@ -63,7 +63,7 @@ def _ffns(spec: EfficientViTSpec, embed: int, side: int, names: tuple[str, str])
 _Named = list[tuple[str, nn.Module]]
 
 
-def _layer(spec: EfficientViTSpec, stage: EfficientViTStage, side: int) -> nn.Sequential:
+def _layer(spec: EfficientViTSpec, stage: EfficientViTStage, side: int, qk: int) -> nn.Sequential:
     """Return one layer; timm's names are those of N = 1, further FFNs are `dw0_1`, `ffn0_1`, ..."""
 
     def ffns(place: int, count: int) -> _Named:
@@ -71,13 +71,17 @@ def _layer(spec: EfficientViTSpec, stage: EfficientViTStage, side: int) -> nn.Se
         named = [_ffns(spec, stage.embed, side, (f"dw{s}", f"ffn{s}")) for s in suffixes]
         return [pair for pairs in named for pair in pairs]
 
-    mixer = ("mixer", _module(spec.attention_block(stage, side)))
+    mixer = ("mixer", _module(spec.attention_block(stage, side, qk)))
     parts = [*ffns(0, spec.ffns_before), mixer, *ffns(1, spec.ffns_after)]
     return nn.Sequential(OrderedDict(parts))
 
 
 def _stage(
-    spec: EfficientViTSpec, stage: EfficientViTStage, side: int, before: tuple[int, int] | None
+    spec: EfficientViTSpec,
+    stage: EfficientViTStage,
+    side: int,
+    qk: int,
+    before: tuple[int, int] | None,
 ) -> nn.Sequential:
     downsample: nn.Module = nn.Identity()
     if before is not None:
@@ -89,7 +93,7 @@ def _stage(
                 res2=nn.Sequential(OrderedDict(_ffns(spec, stage.embed, side, ("0", "1")))),
             )
         )
-    layers = nn.Sequential(*(_layer(spec, stage, side) for _ in range(stage.depth)))
+    layers = nn.Sequential(*(_layer(spec, stage, side, qk) for _ in range(stage.depth)))
     return nn.Sequential(OrderedDict(downsample=downsample, blocks=layers))
 
 

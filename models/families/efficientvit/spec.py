@@ -53,8 +53,9 @@ class EfficientViTSpec(Spec):
     attention: "cga" (each head sees its split of the channels) or "mhsa" (each head sees all).
     cascade: a head's output is added to the next head's input; None = yes for cga, and mhsa has
     none. Where v is not embed/heads the output's first channels are added, as many as both have.
-    qk: width of a query and key of a head. v_ratio: width of a head's value over embed/heads.
-    ffn_ratio: an FFN's hidden width over embed. Both products are rounded to whole channels.
+    qk: width of a query and key of a head, one number for all stages or a tuple with one for each.
+    v_ratio: width of a head's value over embed/heads. ffn_ratio: an FFN's hidden width over embed.
+    Both products are rounded to whole channels.
     window: side of the windows of attention, at most that of the map; a map that windows do not
     cover is padded with zeros. kernels: of the depthwise convolution on the queries of each head,
     odd, the last one for all heads that are left; 1 is none.
@@ -71,7 +72,7 @@ class EfficientViTSpec(Spec):
     ffns_after: int = 1
     attention: str = "cga"
     cascade: bool | None = None
-    qk: int = 16
+    qk: int | tuple[int, ...] = 16
     v_ratio: float = 1.0
     ffn_ratio: float = 2.0
     dwconv: bool = True
@@ -91,7 +92,6 @@ class EfficientViTSpec(Spec):
         code(NORMS, self.norm, "norm")
         code(ACTIVATIONS, self.activation, "activation")
         self._check_cascade()
-        check_whole_number("qk", self.qk, 1, LARGEST_HEADS)
         for ratio in ("v_ratio", "ffn_ratio"):
             object.__setattr__(self, ratio, _ratio(ratio, getattr(self, ratio)))
         check_flag("dwconv", self.dwconv)
@@ -100,6 +100,7 @@ class EfficientViTSpec(Spec):
         check_whole_number("in_channels", self.in_channels, 1, LARGEST_HEADS)
         check_whole_number("classes", self.classes, 1, LARGEST_WIDTH)
         self._check_stages()
+        self._check_qk()
         self._check_sides()
         self._check_kernels()
 
@@ -126,6 +127,20 @@ class EfficientViTSpec(Spec):
                 f"embed={first} of the first stage is not a multiple of {STEM_NARROWING}, which "
                 "the stem's first convolution divides it by; change it."
             )
+
+    def _check_qk(self) -> None:
+        if not isinstance(self.qk, tuple | list):
+            check_whole_number("qk", self.qk, 1, LARGEST_HEADS)
+            return
+        if len(self.qk) != len(self.stages):
+            raise UserError(
+                f"qk={shown(list(self.qk))} has {len(self.qk)} numbers for {len(self.stages)} "
+                "stages; give one for each stage, or one number for all."
+            )
+        for qk in self.qk:
+            check_whole_number("qk", qk, 1, LARGEST_HEADS)
+        same = len(set(self.qk)) == 1
+        object.__setattr__(self, "qk", self.qk[0] if same else tuple(self.qk))
 
     def _check_sides(self) -> None:
         if self.resolution % STEM_STRIDE:
@@ -183,6 +198,11 @@ class EfficientViTSpec(Spec):
         """Return the width of a head's value."""
         return max(1, round(self.v_ratio * stage.embed / stage.heads))
 
+    @property
+    def qks(self) -> tuple[int, ...]:
+        """Width of a query and key of a head, for each stage."""
+        return self.qk if isinstance(self.qk, tuple) else (self.qk,) * len(self.stages)
+
     def mlp(self, embed: int) -> int:
         """Return the hidden width of an FFN."""
         return max(1, round(self.ffn_ratio * embed))
@@ -216,12 +236,12 @@ class EfficientViTSpec(Spec):
             return [ffn]
         return [_dwconv(embed, side, _TOKEN_INTERACTION_KERNEL, self._norm), ffn]
 
-    def attention_block(self, stage: EfficientViTStage, side: int) -> Block:
-        """Return the attention of one layer of `stage`."""
+    def attention_block(self, stage: EfficientViTStage, side: int, qk: int) -> Block:
+        """Return the attention of one layer of `stage`, with queries and keys `qk` wide."""
         return _cga(
             stage.embed,
             stage.heads,
-            self.qk,
+            qk,
             self.v(stage),
             side,
             min(self.window, side),
@@ -250,13 +270,13 @@ class EfficientViTSpec(Spec):
         """Return stem, layers, and between two stages FFN, merging and FFN; then classifier."""
         blocks = [self.stem_block()]
         before: tuple[int, int] | None = None
-        for stage, side in zip(self.stages, self.sides, strict=True):
+        for stage, side, qk in zip(self.stages, self.sides, self.qks, strict=True):
             ffn = self.ffn_blocks(stage.embed, side)
             if before is not None:
                 blocks += self.ffn_blocks(*before)
                 blocks.append(self.merging_block(before[0], stage.embed, before[1]))
                 blocks += ffn
-            attention = self.attention_block(stage, side)
+            attention = self.attention_block(stage, side, qk)
             layer = [*ffn * self.ffns_before, attention, *ffn * self.ffns_after]
             blocks += layer * stage.depth
             before = (stage.embed, side)

@@ -31,7 +31,7 @@ def test_json_says_what_each_choice_costs_and_ranks(run, table: Path) -> None:
     depth = next(each for each in answer.json["choices"] if each["variant"] == "depth=0.5")
     assert depth["more_ms"] == pytest.approx(depth["latency_ms"] - base, rel=1e-5)
     assert list(answer.json["not_covered"]) == ["norm=layer"]
-    assert answer.json["variants"] == 3 * 4
+    assert answer.json["variants"] == 3 * 5
     ranked = [each["latency_ms"] for each in answer.json["ranked"]]
     assert ranked == sorted(ranked)
 
@@ -55,12 +55,26 @@ def test_a_budget_keeps_what_fits_and_the_file_has_all(run, table: Path, tmp_pat
     )
     assert answer.code == 0, answer.err
     lines = list(csv.DictReader(out.open()))
-    assert 0 < len(lines) < 12
+    assert 0 < len(lines) < 15
     assert all(float(line["latency_ms"]) <= 2.9 for line in lines)
     macs = [int(line["macs"]) for line in lines]
     assert macs == sorted(macs, reverse=True)
     assert f"{len(lines)} combinations within 2.9ms" in answer.out
     assert "vitprof measure --family efficientvit --ablations efficientvit-m4" in answer.err
+
+
+def test_the_papers_table_with_what_is_not_covered(run, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    answer = run("variants", "--published", "--table", table, "--out", out)
+    assert answer.code == 1, answer.err  # BN -> LN is not covered
+    assert "#7 QKV allocation -> none" in answer.out
+    assert "not covered: BN -> LN" in answer.err
+    assert "#3: the paper has fewer layers" in answer.err
+    lines = list(csv.DictReader(out.open()))
+    assert [line["number"] for line in lines] == [str(n) for n in range(1, 12)]
+    assert lines[9]["predicted_ms"] == ""
+    answer = run("variants", "--published", "--table", table, "--json")
+    assert len(answer.json["rows"]) == 11
 
 
 @pytest.mark.parametrize(
@@ -73,6 +87,9 @@ def test_a_budget_keeps_what_fits_and_the_file_has_all(run, table: Path, tmp_pat
         (("--family", "swin"), "not listed"),
         (("--model", "efficientvit-m5"), "outside the table"),
         (("--plot", "v.txt"), "no picture"),
+        (("--published", "--top", "3"), "--top ranks combinations"),
+        (("--measure",), "--measure goes with --published"),
+        (("--published", "--time", "5m"), "--time limits measuring; add --measure"),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(run, table: Path, arguments, words: str) -> None:

@@ -21,6 +21,7 @@ ABLATIONS = [
     {"cascade": False},
     {"qk": 4},
     {"qk": 32},
+    {"qk": (32, 64, 96)},
     {"v_ratio": 0.4},
     {"v_ratio": 1.2},
     {"ffn_ratio": 4},
@@ -91,6 +92,19 @@ def test_the_paper_s_choices_move_the_counts():
     assert sum(b.op == "ffn" for b in twice.blocks()) == 4 * 6 + 4
 
 
+def test_queries_have_a_width_of_their_own_in_each_stage():
+    spec = dataclasses.replace(M4, qk=[32, 64, 96])
+    assert spec.qks == (32, 64, 96)
+    assert [b["qk"] for b in spec.blocks() if b.op == "cga"] == [32, 64, 64, 96, 96, 96]
+    assert Spec.from_json(spec.to_json()) == spec
+    assert hash(spec) != hash(M4)
+
+
+def test_equal_widths_of_queries_are_one_number():
+    assert dataclasses.replace(M4, qk=(16, 16, 16)) == M4
+    assert M4.to_dict()["qk"] == 16  # as files have it that were written before
+
+
 def test_a_larger_image_pads_its_windows():
     spec = dataclasses.replace(M4, resolution=320)
     maps = {(b["resolution"], b["window"]) for b in spec.blocks() if b.op == "cga"}
@@ -141,6 +155,10 @@ def test_wrong_values_are_refused(refused):
         with_fields(ffn_ratio="2")
     with refused("window=0"):
         with_fields(window=0)
+    with refused("qk=[16, 32]", "3 stages"):
+        with_fields(qk=(16, 32))
+    with refused("qk=0"):
+        with_fields(qk=(16, 0, 16))
     with refused("dwconv=1"):
         with_fields(dwconv=1)
     with refused("stages=((64, 1, 4),)"):
