@@ -1,125 +1,57 @@
-"""Which units stay, so that the model costs no more than it may (Kwon et al. 2022, section 4.2).
+"""Which units stay, so that the model costs no more than it may.
 
-Units are ranked by their score. With the best n heads, as many of the best neurons stay as can be
-paid; that is tried for every n, and the n of the highest total score is taken. Where every head
-costs the same and so does every neuron, no other choice scores higher. Under a table's latency that
-is not so, and the table itself is asked at every try.
+Of a structure (the heads of a layer, its neurons, a convolution's channels) the best units stay,
+as many as its width. So the question is a width of every structure, of the highest total score at
+a cost within the budget. Where what a model costs is a sum over structures, as under MACs and under
+a table of attention and MLP blocks, that is a multiple-choice knapsack, and it is solved: a unit
+stays for what it scores per millisecond (per MAC) that it costs.
 
-Of a CNN there are channels alone. What one costs depends on its map and on its neighbours' widths,
-for the MACs of a convolution are a product of both. So they are ranked by taking out, one after
-another, the group of the least score for what the model then costs less: a heuristic, and another
-choice may score higher in all.
+Where the cost is no such sum (a convolution's is a product of two widths; a table of whole layers
+has heads and neurons in one block), it is taken for one near a model, within a radius that shrinks
+until nothing better is found. The table itself is asked about every result, so none is ever above
+the budget; but another choice may score higher.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ...errors import UserError
 from ...models import Spec
-from ...models.structures.structure import Kind, Structure
+from ...models.structures.structure import Structure
 from ..groups import Groups
+from .ladder import Ladder
+from .multiple_choice import best_choice
+from .score_order import ScoreOrder, widths_by_score
 
 # Numbers of units by structure, and what models of such widths cost.
 Widths = Mapping[str, int]
 CostOf = Callable[[Sequence[Spec]], np.ndarray]
-Order = Literal["heads", "neurons", "both"]
-# By a table a smaller model may take no less; then a group counts as saving this share.
-LEAST_SAVING = 1e-6
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A group of units that stay or go together, and the sum of their scores."""
-
-    structure: str
-    units: Tensor
-    score: float
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """The groups of one kind: first those that always stay, then the others, best first."""
-
-    entries: Sequence[Entry]
-    fixed: int
-
-    @classmethod
-    def of(
-        cls,
-        structures: Sequence[Structure],
-        scores: Mapping[str, Tensor],
-        size: int,
-        floors: Mapping[str, int],
-    ) -> Ranked:
-        """Return the groups of `size` units: in each structure the best, the next best and so on.
-
-        The best group of every structure stays, and as many as `floors` says.
-        """
-        fixed, free = [], []
-        for structure in structures:
-            score = scores[structure.name]
-            order = torch.argsort(score, descending=True, stable=True)
-            groups = [
-                Entry(structure.name, units, float(score[units].sum()))
-                for units in order.split(size)
-            ]
-            staying = max(-(-floors.get(structure.name, 1) // size), 1)
-            fixed += groups[:staying]
-            free += groups[staying:]
-        # Within a structure a better group has a higher sum, but for the last one, of fewer units.
-        free.sort(key=lambda entry: -entry.score / len(entry.units))
-        return cls((*fixed, *free), len(fixed))
-
-    def by_saving(self, spec_of: Callable[[Widths], Spec], cost_of: CostOf) -> Ranked:
-        """Return them in another order: last the group of the least score for what it saves.
-
-        What is saved counts from the model without those ranked below.
-        """
-        left: dict[str, list[Entry]] = {}
-        for entry in self.entries[self.fixed :]:
-            left.setdefault(entry.structure, []).append(entry)
-        widths, found = self.widths(len(self.entries)), []
-        while left:
-            # Within a structure the order stays: the last group there is the next to go.
-            last = {name: entries[-1] for name, entries in left.items()}
-            without = [{**widths, n: widths[n] - len(e.units)} for n, e in last.items()]
-            whole, *costs = cost_of([spec_of(each) for each in (widths, *without)])
-            worth = [
-                entry.score / max(whole - cost, LEAST_SAVING * whole)
-                for entry, cost in zip(last.values(), costs, strict=True)
-            ]
-            name = list(last)[int(np.argmin(worth))]
-            found.append(left[name].pop())
-            widths[name] -= len(last[name].units)
-            if not left[name]:
-                del left[name]
-        return Ranked((*self.entries[: self.fixed], *reversed(found)), self.fixed)
-
-    def widths(self, count: int) -> dict[str, int]:
-        """Return how many units of each structure stay if the first `count` groups do."""
-        found: dict[str, int] = {}
-        for entry in self.entries[:count]:
-            found[entry.structure] = found.get(entry.structure, 0) + len(entry.units)
-        return found
+Order = Literal["best", "heads", "neurons", "both"]
+# Costs whose sums differ by less, as a share, are the same: they are sums of doubles.
+ROUNDING = 1e-9
+# How often a budget is lowered by what a choice turned out to cost more than the sum said.
+CORRECTIONS = 6
+# Models around which the cost is taken for a sum; each round asks for every width once.
+ROUNDS = 40
 
 
 @dataclass(frozen=True)
 class MaskSearch:
-    """Heads and neurons of a model, ranked; `choose` finds which of them stay.
+    """The widths of a model's structures and their scores; `choose` finds which units stay.
 
-    Channels stand in the neurons' place, without heads beside them.
-    spec_of gives the model of widths, cost_of what models cost.
+    spec_of gives the model of widths, cost_of what models cost. A choice is a number a ladder: of
+    its width.
     """
 
-    heads: Ranked
-    neurons: Ranked
+    ladders: Sequence[Ladder]
+    kinds: Sequence[str]
     spec_of: Callable[[Widths], Spec]
     cost_of: CostOf
 
@@ -134,79 +66,137 @@ class MaskSearch:
         floors: Mapping[str, int] | None = None,
     ) -> MaskSearch:
         """Return the search over these structures; floors: the widths that always stay."""
+        ladders = [
+            Ladder.of(s, scores[s.name], groups.sizes[s.kind], (floors or {}).get(s.name, 1))
+            for s in structures
+        ]
+        return cls(ladders, [s.kind for s in structures], spec_of, cost_of)
 
-        def ranked(kind: Kind) -> Ranked:
-            of_kind = [s for s in structures if s.kind == kind]
-            return Ranked.of(of_kind, scores, groups.sizes[kind], floors or {})
-
-        if any(s.kind == "channels" for s in structures):
-            others = ranked("channels").by_saving(spec_of, cost_of)
-        else:
-            others = ranked("mlp")
-        return cls(ranked("heads"), others, spec_of, cost_of)
-
-    def choose(self, budget: float, order: Order = "both") -> dict[str, Tensor]:
+    def choose(self, budget: float, order: Order = "best") -> dict[str, Tensor]:
         """Return the units that stay, by structure, at a cost of at most `budget`.
 
-        order: "heads" fills up with neurons for every number of heads, "neurons" the other way
-        round; "both" takes the better. Raises UserError where one head and one group of neurons a
-        layer (or one group of channels) cost more already.
+        order: "best" looks for the highest total score; "heads", "neurons" and "both" keep to the
+        order of scores, whatever a unit costs, as the paper does (`widths_by_score`); of channels
+        there is only "best". Raises UserError where one head and one group of neurons a layer (or
+        one group of channels) cost more already.
         """
-        if not self.heads.entries:
-            order = "heads"  # none, and as many of the others as can be paid
-        least = self._cost([(self.heads.fixed, self.neurons.fixed)])[0]
-        if least > budget:
-            few = "one head and one group of neurons" if self.heads.entries else "one group"
+        least = np.zeros(len(self.ladders), int)
+        cost = self._cost([least])[0]
+        if cost > budget:
+            few = "one head and one group of neurons" if "heads" in self.kinds else "one group"
             raise UserError(
-                f"{few} a layer cost {least:.4g} already, more than the budget of {budget:.4g}."
+                f"{few} a layer cost {cost:.4g} already, more than the budget of {budget:.4g}."
             )
-        tried = []
-        if order in ("heads", "both"):
-            counts = range(self.heads.fixed, len(self.heads.entries) + 1)
-            most = self._most([(n, None) for n in counts], budget)
-            tried += [(n, k) for n, k in zip(counts, most, strict=True) if k is not None]
-        if order in ("neurons", "both"):
-            counts = range(self.neurons.fixed, len(self.neurons.entries) + 1)
-            most = self._most([(None, k) for k in counts], budget)
-            tried += [(n, k) for k, n in zip(counts, most, strict=True) if n is not None]
+        if order != "best" and "channels" not in self.kinds:
+            widths = self._by_score(budget, order)
+            return {x.name: x.order[: widths[x.name]].sort().values for x in self.ladders}
+        chosen = self._best(budget)
+        return {x.name: x.staying(int(n)) for x, n in zip(self.ladders, chosen, strict=True)}
+
+    def _by_score(self, budget: float, order: ScoreOrder) -> dict[str, int]:
         heads, neurons = (
-            np.cumsum([0.0, *(entry.score for entry in ranked.entries)])
-            for ranked in (self.heads, self.neurons)
+            [x for x, kind in zip(self.ladders, self.kinds, strict=True) if (kind == "heads") is it]
+            for it in (True, False)
         )
-        best = max(tried, key=lambda pair: heads[pair[0]] + neurons[pair[1]])
-        return self._staying(*best)
+        return widths_by_score(
+            heads,
+            neurons,
+            lambda many: self.cost_of([self.spec_of(widths) for widths in many]),
+            budget,
+            order,
+        )
 
-    def _most(
-        self, pairs: Sequence[tuple[int | None, int | None]], budget: float
-    ) -> list[int | None]:
-        """Return for each pair the most groups in place of its None that can be paid, if any.
+    def _best(self, budget: float) -> np.ndarray:
+        found = self._near(self._full, self._curves_of_full, budget)
+        if found is not None and self._is_sum(found):
+            return found
+        starts = [self._alike(budget), *([] if found is None else [found])]
+        best = max(starts, key=self._score)
+        radius = max(len(x.widths) for x in self.ladders)
+        for _ in range(ROUNDS):
+            found = self._near(best, self._curves(best), budget, radius)
+            if found is not None and self._score(found) > self._score(best):
+                best = found
+            elif radius > 1:
+                radius //= 2
+            else:
+                break
+        return best
 
-        All pairs halve their ranges together, so that the table is asked once a halving.
+    def _near(
+        self,
+        around: np.ndarray,
+        curves: Sequence[np.ndarray],
+        budget: float,
+        radius: int | None = None,
+    ) -> np.ndarray | None:
+        """Return the best choice, if the cost is a sum, no width further off than the radius.
+
+        curves: `_curves(around)`. None where no such choice is within the budget.
         """
-        ranked = self.heads if pairs[0][0] is None else self.neurons
-        payable = np.full(len(pairs), ranked.fixed - 1)  # or one too few
-        too_many = np.full(len(pairs), len(ranked.entries) + 1)
-        while (open_ := np.flatnonzero(too_many - payable > 1)).size:
-            middle = (payable[open_] + too_many[open_]) // 2
-            given = [pairs[int(place)] for place in open_]
-            costs = self._cost(
-                [
-                    (int(m) if n is None else n, int(m) if k is None else k)
-                    for (n, k), m in zip(given, middle, strict=True)
-                ]
-            )
-            fits = costs <= budget
-            payable[open_[fits]] = middle[fits]
-            too_many[open_[~fits]] = middle[~fits]
-        return [int(count) if count >= ranked.fixed else None for count in payable]
+        reach = max(len(x.widths) for x in self.ladders) if radius is None else radius
+        lows = np.maximum(around - reach, 0)
+        parts = [slice(low, n + reach + 1) for low, n in zip(lows, around, strict=True)]
+        values = [x.scores[part] for x, part in zip(self.ladders, parts, strict=True)]
+        costs = [curve[part] for curve, part in zip(curves, parts, strict=True)]
+        allowed = budget - self._cost([around])[0]
+        for _ in range(CORRECTIONS):
+            numbers = best_choice(values, costs, allowed)
+            if numbers is None:
+                return None
+            chosen = lows + numbers
+            over = self._cost([chosen])[0] - budget
+            if over <= 0:
+                return chosen
+            allowed -= over + ROUNDING * abs(budget)
+        return None
 
-    def _cost(self, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    def _alike(self, budget: float) -> np.ndarray:
+        """Return the choice within the budget whose widths are all about the same share."""
+        low, high = 0.0, 1.0
+        steps = np.array([len(x.widths) - 1 for x in self.ladders])
+        while high - low > 0.5 / max(steps.max(), 1):
+            share = (low + high) / 2
+            if self._cost([np.round(share * steps).astype(int)])[0] <= budget:
+                low = share
+            else:
+                high = share
+        return np.round(low * steps).astype(int)
+
+    def _curves(self, around: np.ndarray) -> list[np.ndarray]:
+        """Return for every ladder what the model costs more with each of its widths."""
+        choices = []
+        for place, ladder in enumerate(self.ladders):
+            for number in range(len(ladder.widths)):
+                choice = around.copy()
+                choice[place] = number
+                choices.append(choice)
+        costs = self._cost(choices) - self._cost([around])[0]
+        return np.split(costs, np.cumsum([len(x.widths) for x in self.ladders])[:-1])
+
+    @cached_property
+    def _full(self) -> np.ndarray:
+        return np.array([len(x.widths) - 1 for x in self.ladders])
+
+    @cached_property
+    def _curves_of_full(self) -> list[np.ndarray]:
+        return self._curves(self._full)
+
+    def _is_sum(self, chosen: np.ndarray) -> bool:
+        """Tell whether a choice costs what the structures cost more than in the whole model."""
+        full, cost = self._cost([self._full, chosen])
+        parts = sum(float(c[n]) for c, n in zip(self._curves_of_full, chosen, strict=True))
+        return bool(abs(full + parts - cost) <= ROUNDING * full)
+
+    def _score(self, chosen: np.ndarray) -> float:
+        return sum(float(x.scores[n]) for x, n in zip(self.ladders, chosen, strict=True))
+
+    def _cost(self, choices: Sequence[np.ndarray]) -> np.ndarray:
         return self.cost_of(
-            [self.spec_of({**self.heads.widths(n), **self.neurons.widths(k)}) for n, k in pairs]
+            [
+                self.spec_of(
+                    {x.name: int(x.widths[n]) for x, n in zip(self.ladders, chosen, strict=True)}
+                )
+                for chosen in choices
+            ]
         )
-
-    def _staying(self, heads: int, neurons: int) -> dict[str, Tensor]:
-        found: dict[str, list[Tensor]] = {}
-        for entry in (*self.heads.entries[:heads], *self.neurons.entries[:neurons]):
-            found.setdefault(entry.structure, []).append(entry.units)
-        return {name: torch.cat(units).sort().values for name, units in found.items()}

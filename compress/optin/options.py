@@ -50,8 +50,10 @@ class OptinOptions(ScoreOptions):
     """How units are scored and chosen, and whether tokens merge."""
 
     score_images: int = option(32, "training images that units are scored on", at_least=1)
-    order: Literal["heads", "neurons", "both"] = option(
-        "both", "what the search tries every number of"
+    order: Literal["best", "heads", "neurons", "both"] = option(
+        "best",
+        "best: units that score most in all; the others go by score alone, whatever a unit costs, "
+        "as the paper does, and try every number of heads, of neurons, or both",
     )
     reconstruct: int = option(
         512, "images that last layers are fitted to; 0: they are not", at_least=0

@@ -89,9 +89,7 @@ class SegmentationRun:
             self.goal.budget.of,
             self.goal.floors,
         )
-        # There are no heads, whose every number would be tried: only none.
-        staying = search.choose(cost, "heads")
-        made: Any = smaller_model(self.swin, keeping(self.swin, staying))
+        made: Any = smaller_model(self.swin, keeping(self.swin, search.choose(cost)))
         return made.eval()
 
     def _structures(self) -> list[Structure]:

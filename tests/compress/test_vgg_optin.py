@@ -165,7 +165,7 @@ def test_by_macs_the_choice_is_near_the_best(seed, share) -> None:
     assert (
         vgg_with_units(TINY, {name: len(units) for name, units in staying.items()}).macs <= budget
     )
-    assert total(staying, scores) >= 0.9 * best_of_all(scores, macs, budget)
+    assert total(staying, scores) >= 0.97 * best_of_all(scores, macs, budget)
 
 
 def test_what_saves_little_stays() -> None:
