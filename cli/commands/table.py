@@ -79,7 +79,8 @@ fresh_option = click.option(
 
 @table.command(
     "import",
-    epilog="Example: vitprof table import --from nnmeter pixel6.json --device pixel6 --out p6.csv",
+    epilog="Example: vitprof table import --from nnmeter pixel6.json --unit ms --device pixel6 "
+    "--out p6.csv",
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--from", "kind", required=True, help="nnmeter, ofa, nvit or neusight.")
@@ -94,6 +95,10 @@ fresh_option = click.option(
     type=click.IntRange(1, 1_000_000),
     help="Sequence length of nvit's blocks; the file does not say.",
 )
+@click.option(
+    "--unit",
+    help="Of the file's latencies: s, ms, us or ns. Needed for nvit and nnmeter, which state none.",
+)
 @fresh_option
 @json_option
 def import_(
@@ -104,6 +109,7 @@ def import_(
     dtype: str | None,
     batch: int,
     tokens: int,
+    unit: str | None,
     fresh: bool,
     as_json: bool,
 ) -> int:
@@ -114,7 +120,7 @@ def import_(
 
     _check_new(out, fresh)
     check_writable(out)
-    found = import_table(kind, path, device, dtype, batch, tokens)
+    found = import_table(kind, path, device, dtype, batch, tokens, unit)
     found.table.to_csv(out)
     note_left_out(found)
     if as_json:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def note_left_out(found: Imported) -> None:
-    """Tell which keys were not understood, and which blocks stand there more than once."""
+    """Tell which keys were not understood, which blocks stand there twice, and an odd unit."""
+    if found.overruled is not None:
+        origin = found.table.header.imported[0]
+        note(
+            f"the format of {origin['tool']} is in {found.overruled}; this file is taken to be in "
+            f"{origin['unit']}, as given."
+        )
     for key in found.unknown:
         note(f"unknown, not imported: {key}")
     for block in found.repeated:
@@ -24,8 +30,9 @@ def note_left_out(found: Imported) -> None:
 def print_imported(found: Imported, out: Path) -> None:
     """Print how many rows of which op there are."""
     setting = found.table.setting
+    unit = found.table.header.imported[0]["unit"]
     ops = ", ".join(f"{count} {op}" for op, count in found.ops.items())
     click.echo(
         f"{out}: {len(found.table.rows)} rows of device {setting.device}, "
-        f"imported from {setting.provider}: {ops}"
+        f"imported from {setting.provider} in {unit}: {ops}"
     )

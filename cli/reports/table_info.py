@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,10 @@ from .assessment import spread_in_words, unrest_in_words, verdict_in_words
 
 if TYPE_CHECKING:
     from ...tables import LatencyTable
+
+
+# More values of an axis are shown as their range.
+MOST_LEVELS = 12
 
 
 def print_table_info(table: LatencyTable) -> None:
@@ -43,7 +48,7 @@ def print_table_info(table: LatencyTable) -> None:
             (
                 line.op,
                 str(line.points),
-                "; ".join(f"{a} {','.join(map(str, v))}" for a, v in line.axes.items()),
+                "; ".join(f"{axis} {_levels(values)}" for axis, values in line.axes.items()),
             )
             for line in op_lines(table)
         ],
@@ -51,6 +56,13 @@ def print_table_info(table: LatencyTable) -> None:
     note_failed([row for row in table.rows if row.verdict == "failed"])
     if not table.unfinished:
         click.echo(verdict_in_words(assessment, "measure it again"))
+
+
+def _levels(values: Sequence[int]) -> str:
+    """Return an axis's values, or where they are many their range and how many they are."""
+    if len(values) <= MOST_LEVELS:
+        return ",".join(map(str, values))
+    return f"{values[0]}..{values[-1]} ({len(values)} values)"
 
 
 def print_unstable(table: LatencyTable) -> None:

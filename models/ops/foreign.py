@@ -20,8 +20,26 @@ def _no_shape(d: Dims) -> tuple[int, ...]:
     return ()
 
 
-def _unknown(name: str, *axes: str, on_grid: bool = True) -> Op:
-    return Op(name, axes, _nothing, _nothing, _no_shape, _no_shape, counted=False, on_grid=on_grid)
+def _unknown(
+    name: str, *axes: str, on_grid: bool = True, fixed: tuple[str, ...] = (), ragged: bool = False
+) -> Op:
+    return Op(
+        name,
+        axes,
+        _nothing,
+        _nothing,
+        _no_shape,
+        _no_shape,
+        counted=False,
+        on_grid=on_grid,
+        ragged=ragged,
+        fixed=fixed,
+    )
+
+
+def _blocks(name: str, *axes: str, fixed: tuple[str, ...] = ()) -> Op:
+    """Return the op of another tool's blocks, of which the `fixed` axes are kinds."""
+    return _unknown(name, *axes, fixed=fixed, ragged=True)
 
 
 def _product_macs(d: Dims) -> int:
@@ -37,6 +55,7 @@ LAYER = Op(
     lambda d: ATTENTION.params(d) + MLP.params(d),
     ATTENTION.input_shape,
     ATTENTION.output_shape,
+    ragged=True,
 )
 
 # NeuSight's operators (Lee et al. 2025), measured at scattered dims.
@@ -57,30 +76,42 @@ GELU = _unknown("gelu", "rows", "columns", on_grid=False)
 
 # nn-Meter's blocks of hybrid transformers (branch dev/hybrid-transformer).
 _CONVOLUTION = ("resolution", "in_channels", "out_channels")
-NNMETER_FIRST_CONV = _unknown("nnmeter_firstconv", *_CONVOLUTION, "stride", "kernel")
-NNMETER_CONV = _unknown(
-    "nnmeter_conv", *_CONVOLUTION, "expansion", "stride", "kernel", "squeeze_excite"
+NNMETER_FIRST_CONV = _blocks(
+    "nnmeter_firstconv", *_CONVOLUTION, "stride", "kernel", fixed=("stride", "kernel")
 )
-NNMETER_DOWNSAMPLING = _unknown("nnmeter_transds", *_CONVOLUTION, "stride", "expansion")
-NNMETER_ATTENTION = _unknown("nnmeter_transattn", "resolution", "embed", "expansion")
-NNMETER_FFN = _unknown("nnmeter_transffn", "resolution", "embed", "expansion")
-NNMETER_POOL = _unknown("nnmeter_mbpool", *_CONVOLUTION, "expansion")
+NNMETER_CONV = _blocks(
+    "nnmeter_conv",
+    *_CONVOLUTION,
+    "expansion",
+    "stride",
+    "kernel",
+    "squeeze_excite",
+    fixed=("stride", "kernel", "squeeze_excite"),
+)
+NNMETER_DOWNSAMPLING = _blocks(
+    "nnmeter_transds", *_CONVOLUTION, "stride", "expansion", fixed=("stride",)
+)
+NNMETER_ATTENTION = _blocks("nnmeter_transattn", "resolution", "embed", "expansion")
+NNMETER_FFN = _blocks("nnmeter_transffn", "resolution", "embed", "expansion")
+NNMETER_POOL = _blocks("nnmeter_mbpool", *_CONVOLUTION, "expansion")
 
 # Once-for-All's blocks. `expanded` is the width between expansion and projection; the flags are
 # 2 for yes and 1 for no, since a dim is a number from 1.
-OFA_CONV = _unknown("ofa_conv", *_CONVOLUTION, "out_resolution", "place")
-OFA_POOL = _unknown("ofa_pool", *_CONVOLUTION, "out_resolution")
-OFA_LOGITS = _unknown("ofa_logits", "in_channels", "classes")
-OFA_BLOCK = _unknown(
+# A stage's resolution decides its widths, so each has rows of its own.
+_OFA_MAPS = ("resolution", "out_resolution")
+OFA_CONV = _blocks(
+    "ofa_conv", *_CONVOLUTION, "out_resolution", "place", fixed=(*_OFA_MAPS, "place")
+)
+OFA_POOL = _blocks("ofa_pool", *_CONVOLUTION, "out_resolution", fixed=_OFA_MAPS)
+OFA_LOGITS = _blocks("ofa_logits", "in_channels", "classes")
+_OFA_KINDS = ("kernel", "stride", "skip", "squeeze_excite", "hard_swish")
+OFA_BLOCK = _blocks(
     "ofa_block",
     *_CONVOLUTION,
     "out_resolution",
     "expanded",
-    "kernel",
-    "stride",
-    "skip",
-    "squeeze_excite",
-    "hard_swish",
+    *_OFA_KINDS,
+    fixed=(*_OFA_KINDS, *_OFA_MAPS),
 )
 
 FOREIGN_OPS = (

@@ -23,7 +23,8 @@ class Op:
     for dims that do not go together; the other functions are only called with dims that passed it.
     An op that is `scattered` was measured at scattered dims too, but is interpolated: over the
     logarithms of the quantities that this gives, all above 0. `passed_again` counts the values that
-    such an op reads and writes once more.
+    such an op reads and writes once more. The points of a `ragged` op need not span a grid: another
+    tool chose them.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Op:
     output_shape: Callable[[Dims], tuple[int, ...]]
     counted: bool = True
     on_grid: bool = True
+    ragged: bool = False
     fixed: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
     linear: tuple[str, ...] = ()

@@ -89,6 +89,8 @@ class OpGrid:
 
     def check_inside(self, dims: np.ndarray, corners: Corners, exact: Mapping[int, Row]) -> None:
         """Raise UserError naming the first axis that is outside, its value and its range."""
+        if not find_op(self.op).on_grid:
+            self._check_among_scattered(dims, corners, exact)
         for position, axis in enumerate(self.axes):
             where = [n for n in corners.outside[axis].nonzero()[0] if int(n) not in exact]
             if where:
@@ -103,12 +105,25 @@ class OpGrid:
                     f"{axis}={value} of op '{self.op}' is outside the table: {axis} {measured}"
                 )
 
+    def _check_among_scattered(
+        self, dims: np.ndarray, corners: Corners, exact: Mapping[int, Row]
+    ) -> None:
+        outside = np.any([corners.outside[axis] for axis in self.axes], axis=0)
+        for n in outside.nonzero()[0]:
+            if int(n) not in exact:
+                named = zip(self.axes, map(int, dims[n]), strict=True)
+                raise OutsideTableError(
+                    f"{Block.of(self.op, **dict(named))} is not in the table: its "
+                    f"{len(self.rows) + len(self.extra)} rows of op '{self.op}' lie scattered, and "
+                    "nothing is interpolated between them"
+                )
+
     def corners(self, dims: np.ndarray) -> Corners:
         """Return where each of n blocks (`dims`: n x axes, integers) lies in the grid.
 
         Outside the range of an axis the line through its two nearest levels goes on; above that of
         a linear one this counts as inside. An axis of one level has no line: there the latency is
-        scaled in proportion to the MACs.
+        scaled in proportion to the MACs, where these are known.
         """
         n = len(dims)
         indices = np.zeros((n, 1), dtype=np.int64)
@@ -138,6 +153,8 @@ class OpGrid:
     def _macs_ratio(self, dims: np.ndarray, position: int, level: int) -> np.ndarray:
         op = find_op(self.op)
         ratios = np.ones(len(dims))
+        if not op.counted:
+            return ratios
         for i, values in enumerate(dims):
             wanted = dict(zip(self.axes, (int(v) for v in values), strict=True))
             measured = wanted | {self.axes[position]: level}

@@ -18,6 +18,7 @@ from ...models import Block, find_op
 from ..row import Row
 from .block_arrays import OpColumns
 from .grid import OpGrid
+from .ragged import RaggedGrid
 from .scattered import ScatteredPoints
 
 
@@ -32,7 +33,7 @@ class OpGrids:
             return
         # The small ones first: a single point beside a grid answers for exactly itself.
         self.parts = sorted(
-            (OpGrid(op, part) for part in _parted(op, rows)), key=lambda part: len(part.rows)
+            (_grid_of(op, part) for part in _parted(op, rows)), key=lambda part: len(part.rows)
         )
 
     @property
@@ -141,6 +142,12 @@ class OpGrids:
                 )
         kind = ", ".join(f"{self.axes[i]}={values[i]}" for i in self._fixed)
         return UserError(f"the table has no '{self.op}' with {kind}; {remedy}")
+
+
+def _grid_of(op: str, rows: Sequence[Row]) -> OpGrid:
+    """Return the grid of one kind's rows; off a full grid those of our own tables are probes."""
+    grid = OpGrid(op, rows)
+    return RaggedGrid(op, rows) if grid.extra and find_op(op).ragged else grid
 
 
 def _parted(op: str, rows: Sequence[Row]) -> list[list[Row]]:

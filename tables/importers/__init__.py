@@ -16,6 +16,7 @@ from ..table import LatencyTable
 from . import neusight, nnmeter, nvit, ofa
 from .entries import Entries
 from .strict_files import read_text
+from .units import check_unit, unit_of
 
 # Format -> its reader, and a piece of text that only its files have.
 FORMATS: dict[str, tuple[Callable[[Path, int], Entries], tuple[str, ...]]] = {
@@ -29,11 +30,15 @@ _LOOKED_AT = 4096
 
 @dataclass(frozen=True)
 class Imported:
-    """The table, the keys nothing was known to do with, and blocks measured repeatedly."""
+    """The table, the keys nothing was known to do with, and blocks measured repeatedly.
+
+    `overruled` is the unit that the format defines where another one was given.
+    """
 
     table: LatencyTable
     unknown: list[str]
     repeated: list[str]
+    overruled: str | None = None
 
     @property
     def ops(self) -> dict[str, int]:
@@ -58,25 +63,31 @@ def import_table(
     dtype: str | None = None,
     batch: int = 1,
     tokens: int = 197,
+    unit: str | None = None,
 ) -> Imported:
     """Read a file of another tool; `tokens` is the sequence length where the file has none.
 
-    Raises UserError for an unknown format, a file that is damaged or of another format, and where
-    nobody says which device it is about.
+    `unit` ("s", "ms", "us" or "ns") is that of the file's latencies; it is needed where the format
+    defines none, and stands above the format's own. Raises UserError for an unknown format, a file
+    that is damaged or of another format, and where nobody says which device it is about or which
+    unit it is in.
     """
     if kind not in FORMATS:
         raise UserError(f"unknown format '{kind}'{did_you_mean(kind, FORMATS)}.")
+    if unit is not None:
+        check_unit(unit)
     path = Path(path)
     text = read_text(path)
     _check_format(kind, path, text[:_LOOKED_AT])
     entries = FORMATS[kind][0](path, tokens)
-    if not entries.ms:
+    if not entries.latencies:
         raise UserError(f"{path} holds no entry that `kind` {kind} knows; is it of another format?")
     named = " and ".join(sorted(entries.devices))
     if device is None and len(entries.devices) != 1:
         raise UserError(
             f"{path} names {named or 'no device'}; say which device it is about (`device`)."
         )
+    told = unit_of(unit, entries.unit, entries.tool, str(path), entries.medians(batch))
     setting = Setting(
         device=device or named,
         backend="imported",
@@ -89,13 +100,16 @@ def import_table(
         "format": kind,
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "unit": entries.unit,
+        "unit": told.name,
+        "unit_from": told.from_whom,
         "devices_named": sorted(entries.devices),
         "unknown_keys": len(entries.unknown),
     }
     header = TableHeader(setting, imported=(origin,))
-    table = LatencyTable(entries.rows(), header, source=str(path))
-    return Imported(table, entries.unknown, [str(block) for block in entries.repeated])
+    table = LatencyTable(entries.rows(told), header, source=str(path))
+    other = entries.unit if entries.unit != told.name else None
+    repeated = [str(block) for block in entries.repeated]
+    return Imported(table, entries.unknown, repeated, other)
 
 
 def _check_format(kind: str, path: Path, start: str) -> None:

@@ -1,4 +1,7 @@
-"""NeuSight's operators: a CSV an operator, with dims by letter and milliseconds in `Latency`."""
+"""NeuSight's operators: a CSV an operator, with dims by letter and milliseconds in `Latency`.
+
+The files state no unit, but the tool that reads them does.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from ...errors import UserError
 from ...models import Block
 from ...models.checks import shown
 from .entries import Entries
-from .strict_files import milliseconds, read_csv_rows
+from .strict_files import latency, read_csv_rows
 
 # The operator's name in the file -> our op, and the file's columns of its axes.
 _PRODUCT = {"matrices": "B", "rows": "M", "columns": "N", "inner": "K"}
@@ -24,16 +27,16 @@ _OPERATORS = {
 
 def read(path: Path, tokens: int) -> Entries:
     """Return the file's operators; dims that stand there twice get the median and are told."""
-    found = Entries("NeuSight", "milliseconds", repeats=True)
+    found = Entries("NeuSight", "ms", repeats=True)
     for line, row in read_csv_rows(path, ("OPName", "Latency", "Device")):
         where = f"{path}, line {line}"
-        ms = milliseconds(row["Latency"], f"{where}: Latency")
+        taken = latency(row["Latency"], f"{where}: Latency")
         if row["OPName"] not in _OPERATORS:
             found.unknown.append(f"line {line}: {row['OPName'][:80]}")
             continue
         op, columns = _OPERATORS[row["OPName"]]
         dims = {axis: _whole(row, column, where) for axis, column in columns.items()}
-        found.add(Block.of(op, **dims), ms, where)
+        found.add(Block.of(op, **dims), taken, where)
         found.devices.add(row["Device"])
     return found
 

@@ -1,11 +1,12 @@
-"""nn-Meter's blocks of hybrid vision transformers: flat JSON, key -> milliseconds.
+"""nn-Meter's blocks of hybrid vision transformers: flat JSON, key -> latency.
 
 The keys name sizes by place and the file does not say what each is; the names given here are our
 reading of it (branch dev/hybrid-transformer): transattn_<resolution>_<embed>_<act>_<expansion>_ln,
 transffn_<resolution>_<embed>_<expansion>_<act>_ln, transds_<resolution>_<in>_<out>_<stride>_
 <expansion>, conv_<resolution>_<in>_<out>_<expansion>_<stride>_<act>_<kernel>_<se|nose>,
 firstconv_<resolution>_<in>_<out>_<stride>_<kernel>, mbpool_<resolution>_<in>_<out>_<expansion>_
-<act>. Heads and their widths are not in the file, so these stay ops of their own.
+<act>. Heads and their widths are not in the file, so these stay ops of their own. Nor
+is the unit.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ...models import Block
 from .entries import Entries
-from .strict_files import milliseconds, read_json
+from .strict_files import latency, read_json
 
 _N = r"([1-9][0-9]{0,5})"
 _ACT = "hard_swish"
@@ -64,14 +65,14 @@ _FLAGS = {"nose": 1, "se": 2}
 
 def read(path: Path, tokens: int) -> Entries:
     """Return the file's blocks; see the module for what the keys are taken to mean."""
-    found = Entries("nn-Meter", "milliseconds (the file states no unit; magnitudes fit)")
+    found = Entries("nn-Meter", None)
     for key, value in read_json(path).items():
-        ms = milliseconds(value, f"{path}: the latency of '{key[:80]}'")
+        taken = latency(value, f"{path}: the latency of '{key[:80]}'")
         block = _block(key)
         if block is None:
             found.unknown.append(key)
         else:
-            found.add(block, ms, f"{path}: '{key[:80]}'")
+            found.add(block, taken, f"{path}: '{key[:80]}'")
     return found
 
 

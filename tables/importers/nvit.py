@@ -1,7 +1,8 @@
-"""NViT's table: nested JSON EMB_e -> QK_heads_dim -> V_dim -> MLP_m, milliseconds a whole block.
+"""NViT's table: nested JSON EMB_e -> QK_heads_dim -> V_dim -> MLP_m, the latency of a whole block.
 
 A block is attention and MLP together (Yang et al. 2023, section 3.3); MLP_1 means that it has no
-MLP. The sequence length is not in the file: it is given when importing.
+MLP. The sequence length and the unit are not in the file: they are given when
+importing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ...errors import UserError
 from ...models import Block
 from ...models.checks import shown
 from .entries import Entries
-from .strict_files import milliseconds, read_json
+from .strict_files import latency, read_json
 
 _N = r"([1-9][0-9]{0,5})"
 _LEVELS = (f"EMB_{_N}", f"QK_{_N}_{_N}", f"V_{_N}", f"MLP_{_N}")
@@ -23,7 +24,7 @@ _AXES = ("embed", "heads", "qk", "v", "mlp")
 
 def read(path: Path, tokens: int) -> Entries:
     """Return the file's blocks at `tokens`, as the op "layer"."""
-    found = Entries("NViT", "milliseconds")
+    found = Entries("NViT", None)
     _descend(read_json(path), (), (), found, path, tokens)
     return found
 
@@ -46,7 +47,7 @@ def _descend(
         inner = (*dims, *map(int, match.groups()))
         if len(here) == len(_LEVELS):
             block = Block.of("layer", **dict(zip(_AXES, inner, strict=True)), tokens=tokens)
-            found.add(block, milliseconds(value, where), where)
+            found.add(block, latency(value, where), where)
         elif isinstance(value, dict):
             _descend(value, here, inner, found, path, tokens)
         else:

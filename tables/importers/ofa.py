@@ -1,4 +1,8 @@
-"""Once-for-All's block latencies: YAML, key -> {count, mean, std} in milliseconds."""
+"""Once-for-All's block latencies: YAML, key -> {count, mean, std}.
+
+The file states no unit, but its tool does: nets are named by the sums of such a table in
+milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from pathlib import Path
 from ...errors import UserError
 from ...models import Block
 from .entries import Entries
-from .strict_files import milliseconds, read_yaml
+from .strict_files import latency, read_yaml
 
 _N = r"([1-9][0-9]{0,5})"
 _ENDS = rf"input:{_N}x\1x{_N}-output:{_N}x\3x{_N}"
@@ -24,18 +28,18 @@ _FIELDS = {"count", "mean", "std"}
 
 def read(path: Path, tokens: int) -> Entries:
     """Return the file's blocks: the mean of each."""
-    found = Entries("Once-for-All", "milliseconds")
+    found = Entries("Once-for-All", "ms")
     for key, value in read_yaml(path).items():
         where = f"{path}: '{str(key)[:80]}'"
         if not isinstance(value, dict) or "mean" not in value:
             raise UserError(f"{where} has no mean; an entry is {{count, mean, std}}.")
         found.unknown += [f"{key}: {name}" for name in value if name not in _FIELDS]
-        ms = milliseconds(value["mean"], f"{where}: mean")
+        mean = latency(value["mean"], f"{where}: mean")
         block = _block(str(key))
         if block is None:
             found.unknown.append(str(key))
         else:
-            found.add(block, ms, where)
+            found.add(block, mean, where)
     return found
 
 

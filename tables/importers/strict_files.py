@@ -108,8 +108,8 @@ def read_csv_rows(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, 
         raise UserError(f"{path}, line {reader.line_num}: not a line of CSV ({error}).") from None
 
 
-def milliseconds(value: object, where: str) -> float:
-    """Return a latency; UserError unless it is a number above 0.
+def latency(value: object, where: str) -> float:
+    """Return a latency in the file's unit; UserError unless it is a number above 0.
 
     Other tools answer 0 for what they do not know, so a 0 in their file is no latency either.
     """

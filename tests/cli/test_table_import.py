@@ -17,9 +17,10 @@ NVIT = {
 def nvit(run, tmp_path):
     source, out = tmp_path / "nvit.json", tmp_path / "lut.csv"
     source.write_text(json.dumps(NVIT))
-    answer = run("table", "import", "--from", "nvit", source, "--device", "v100", "--out", out)
+    command = ("table", "import", "--from", "nvit", source, "--device", "v100", "--out", out)
+    answer = run(*command, "--unit", "ms")
     assert answer.code == 0, answer.err
-    assert "4 rows of device v100, imported from NViT: 4 layer" in answer.out
+    assert "4 rows of device v100, imported from NViT in ms: 4 layer" in answer.out
     return out
 
 
@@ -45,6 +46,7 @@ def test_json_lists_what_was_not_understood_and_the_exit_code_says_so(run, tmp_p
     source, out = tmp_path / "n.json", tmp_path / "lut.csv"
     source.write_text('{"transffn_16_48_2_hard_swish_ln": 1.0, "transffn_what": 2.0}')
     command = ("table", "import", "--from", "nnmeter", source, "--device", "p", "--out", out)
+    command = (*command, "--unit", "ms")
     answer = run(*command, "--json")
     assert answer.code == 1
     assert answer.json["unknown"] == ["transffn_what"]

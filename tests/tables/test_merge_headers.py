@@ -113,7 +113,9 @@ def test_an_imported_table_says_so_after_merging(tmp_path) -> None:
     for name, mlp in (("a", 64), ("b", 128)):
         nested = f'{{"EMB_64": {{"QK_2_32": {{"V_32": {{"MLP_{mlp}": 1.5}}}}}}}}'
         (tmp_path / f"{name}.json").write_text(nested)
-    parts = [import_table("nvit", tmp_path / f"{n}.json", "v100").table for n in ("a", "b")]
+    parts = [
+        import_table("nvit", tmp_path / f"{n}.json", "v100", unit="ms").table for n in ("a", "b")
+    ]
     merged = merge_tables(parts)
     assert [origin["file"] for origin in merged.header.imported] == ["a.json", "b.json"]
     merged.to_csv(tmp_path / "both.csv")

@@ -87,7 +87,7 @@ WANTED = {
 
 @pytest.mark.parametrize("kind", list(WANTED))
 def test_every_entry_becomes_its_row(kind: str, file_of: FileOf, tmp_path: Path) -> None:
-    found = import_table(kind, file_of(kind), device="some-phone")
+    found = import_table(kind, file_of(kind), device="some-phone", unit="ms")
     assert {row.subject: row.latency_ms for row in found.table.rows} == pytest.approx(WANTED[kind])
     assert found.unknown == []
     assert {row.verdict for row in found.table.rows} == {"imported"}
@@ -111,7 +111,7 @@ def test_the_macs_of_a_product_are_counted_and_others_not_made_up(
 ) -> None:
     table = import_table("neusight", file_of("neusight")).table
     assert table.rows[0].subject.macs == 8 * 16 * 32
-    import_table("nnmeter", file_of("nnmeter"), "p").table.to_csv(tmp_path / "lut.csv")
+    import_table("nnmeter", file_of("nnmeter"), "p", unit="ms").table.to_csv(tmp_path / "lut.csv")
     frame = LatencyTable.read_csv(tmp_path / "lut.csv").to_frame()
     assert frame["macs"].isna().all()
     assert frame["params"].isna().all()
@@ -119,7 +119,7 @@ def test_the_macs_of_a_product_are_counted_and_others_not_made_up(
 
 def test_unknown_keys_are_listed(file_of: FileOf) -> None:
     values = {"transffn_16_48_2_hard_swish_ln": 1.0, "transffn_16_48_2_relu_ln": 2.0, "x": 3}
-    found = import_table("nnmeter", file_of("nnmeter", json.dumps(values)), "p")
+    found = import_table("nnmeter", file_of("nnmeter", json.dumps(values)), "p", unit="ms")
     assert found.unknown == ["transffn_16_48_2_relu_ln", "x"]
     assert found.table.header.imported[0]["unknown_keys"] == 2
     text = (
@@ -143,7 +143,7 @@ def nvit_ms(embed: int, heads: int, mlp: int) -> float:
 
 @pytest.fixture
 def nvit(nvit_file: Path) -> LatencyTable:
-    return import_table("nvit", nvit_file, "some-gpu", tokens=5).table
+    return import_table("nvit", nvit_file, "some-gpu", tokens=5, unit="ms").table
 
 
 @pytest.mark.parametrize(("embed", "heads", "mlp"), [(64, 1, 256), (128, 2, 256), (96, 2, 128)])
@@ -278,7 +278,9 @@ def test_what_is_not_there_is_refused(file_of: FileOf, tmp_path: Path) -> None:
     ],
 )
 def test_the_real_files_are_read_whole(kind: str, name: str, rows: int, tmp_path: Path) -> None:
-    found = import_table(kind, Path(os.environ["VITPROF_SHARED_DATA"]) / name, "the-device")
+    found = import_table(
+        kind, Path(os.environ["VITPROF_SHARED_DATA"]) / name, "the-device", unit="ms"
+    )
     assert (len(found.table.rows), found.unknown) == (rows, [])
     found.table.to_csv(tmp_path / "lut.csv")
     assert len(LatencyTable.read_csv(tmp_path / "lut.csv").rows) == rows
