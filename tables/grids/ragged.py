@@ -80,7 +80,7 @@ class RaggedGrid(OpGrid):
             if not low <= values[i] <= high:
                 return self._off(axis, values[i], low, high, "")
         nearest = self._dims[self._nearest_point(values)]
-        for i in np.flatnonzero(nearest != values):
+        for i in np.flatnonzero(nearest != values).tolist():
             others = np.delete(self._dims == nearest, i, axis=1).all(axis=1)
             line = self._dims[others, i]
             low, high = int(line.min()), int(line.max())
