@@ -60,6 +60,23 @@ class OutputSketch:
         return math.dist(other.sums, self.sums) / (size if size > 0 else 1.0)
 
 
+def relative_error(outputs: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> float:
+    """Return |y - x| / |x| over all values of all outputs, exactly: nothing is sketched.
+
+    Infinite where shapes differ or an output is not finite.
+    """
+    import numpy as np
+
+    if [one.shape for one in outputs] != [one.shape for one in exact]:
+        return math.inf
+    of = [np.asarray(one, np.float64) for one in exact]
+    off = sum(float(np.square(y - x).sum()) for y, x in zip(outputs, of, strict=True))
+    size = sum(float(np.square(x).sum()) for x in of)
+    if not math.isfinite(off) or not size:
+        return 0.0 if not off else math.inf
+    return math.sqrt(off / size)
+
+
 def sketches(outputs: Sequence[np.ndarray]) -> tuple[OutputSketch, ...]:
     """Return the sketches of those outputs that are numbers, not indices or flags."""
     return tuple(OutputSketch.of(output) for output in outputs if output.dtype.kind not in "iub")

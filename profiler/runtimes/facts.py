@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 NAN = math.nan
 
 
@@ -16,7 +14,7 @@ class RuntimeFacts:
 
     latency_ms with its 95 % interval, ms of one run of the batch; cores: CPU seconds over wall
     seconds of a run; output_error: distance of the outputs from fp32's, as a share of their length
-    (||y - y32|| / ||y32||); load_ms, first_run_ms, peak_bytes, model_bytes: of a fresh process (see
+    (`relative_error`); load_ms, first_run_ms, peak_bytes, model_bytes: of a fresh process (see
     `Footprint`); delegated: share of operators that the runtime's delegate runs; computes_in: the
     precision read back from the runtime. verdict: "measured", or "failed" with the error.
     """
@@ -53,14 +51,3 @@ class RuntimeFacts:
     def apart_from(self, other: RuntimeFacts) -> bool:
         """Whether the two intervals have no latency in common."""
         return self.high_ms < other.low_ms or other.high_ms < self.low_ms
-
-
-def output_error(found: list[np.ndarray], exact: list[np.ndarray]) -> float:
-    """Return ||found - exact|| / ||exact|| over all outputs, inf where shapes or numbers differ."""
-    if [one.shape for one in found] != [one.shape for one in exact]:
-        return math.inf
-    off = sum(float(np.square(np.float64(a) - b).sum()) for a, b in zip(found, exact, strict=True))
-    size = sum(float(np.square(np.float64(b)).sum()) for b in exact)
-    if not math.isfinite(off) or not size:
-        return 0.0 if not off else math.inf
-    return math.sqrt(off / size)

@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 
 from ...backends import BackendError
-from ...backends.agreement import TOLERANCE
+from ...backends.agreement import TOLERANCE, relative_error
 from ...errors import UserError
 from ...progress import OnProgress, no_progress
 from ...tables.setting import PartialSetting
 from ..deployed.footprint import footprint_of_file
-from ..gate import why_too_coarse
 from ..side_by_side import SESSIONS, measure_side_by_side
 from .candidate import Candidate
 from .child import Child
-from .facts import RuntimeFacts, output_error
+from .facts import RuntimeFacts
 from .session import RemoteSession
 
 BUILDER = "vitprof.profiler.runtimes.builder"
@@ -154,14 +153,10 @@ def _compare_outputs(of_model: Sequence[_Built]) -> None:
     """Fail what computes something else than its module, or than the first in fp32."""
     first = next((one.outputs for one in of_model if one.facts.dtype == "fp32" and one.outputs), [])
     for one in _unfailed(of_model):
-        coarse = why_too_coarse(one.facts.dtype, one.facts.computes_in or "")
-        if coarse is not None:
-            one.fail(coarse)
-            continue
         exact = one.exact or first
         if not exact:
             continue
-        error = output_error(one.outputs, exact)
+        error = relative_error(one.outputs, exact)
         one.facts = replace(one.facts, output_error=error)
         most = TOLERANCE[one.facts.dtype]
         if error > most:

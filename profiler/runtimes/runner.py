@@ -12,8 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...backends import Delegated, Executable, LoadsFiles, TellsPrecision
+from ...backends import BackendError, Executable, LoadsFiles
 from ...tables.setting import PartialSetting
+from ..gate import examined
 from ..sampling.clock import SystemClock
 from ..sampling.timed_run import timed_run
 from ..target import Target, target_of
@@ -24,21 +25,21 @@ class Runner:
     """Sessions by number; a request opens one, runs it or closes it."""
 
     def __init__(self) -> None:
-        self._sessions: dict[int, Executable] = {}
+        self._sessions: dict[int, tuple[Executable, Target]] = {}
         self._targets: dict[str, Target] = {}
         self._clock = SystemClock()
 
     def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         do = request["do"]
         if do == "run":
-            return asdict(timed_run(self._sessions[request["session"]], self._clock))
+            return asdict(timed_run(self._sessions[request["session"]][0], self._clock))
         if do == "open":
             return self._open(request)
         if do == "outputs":
             return self._outputs(request)
         if do == "environment":
             return self._environment(request)
-        self._sessions.pop(request["session"]).close()
+        self._sessions.pop(request["session"])[0].close()
         return {}
 
     def _target(self, setting: Mapping[str, Any]) -> Target:
@@ -56,25 +57,26 @@ class Runner:
         else:
             session = backend.load(path.read_bytes(), target.options)
         number = 1 + max(self._sessions, default=0)
-        self._sessions[number] = session
+        self._sessions[number] = session, target
         # Nothing of what is timed makes garbage; a collection would be in some sample.
         gc.collect()
         gc.disable()
         return {"session": number}
 
     def _outputs(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Run once and write the outputs; tell what else the session knows of itself."""
+        """Run once and write the outputs; return what else the session tells of itself.
+
+        Raises BackendError where it computes less exactly than was asked for.
+        """
         import numpy as np
 
-        session = self._sessions[request["session"]]
+        session, target = self._sessions[request["session"]]
         session.run()
+        finding = examined(session, None, target.options)
+        if finding.wrong is not None:
+            raise BackendError(finding.wrong)
         np.savez(request["out"], *session.outputs())
-        return {
-            "delegated": session.delegated_share() if isinstance(session, Delegated) else None,
-            "computes_in": session.effective_dtype()
-            if isinstance(session, TellsPrecision)
-            else None,
-        }
+        return {"delegated": finding.delegated, "computes_in": finding.effective_dtype or None}
 
     def _environment(self, request: Mapping[str, Any]) -> dict[str, Any]:
         target = self._target(request["setting"])

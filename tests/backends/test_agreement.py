@@ -6,7 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from vitprof.backends.agreement import SUMS, TOLERANCE, OutputSketch, sketches, why_wrong
+from vitprof.backends.agreement import (
+    SUMS,
+    TOLERANCE,
+    OutputSketch,
+    relative_error,
+    sketches,
+    why_wrong,
+)
 
 
 @pytest.fixture
@@ -85,3 +92,11 @@ def test_shapes_counts_and_values_that_are_no_numbers(rng: np.random.Generator) 
 def test_indices_are_not_compared(rng: np.random.Generator) -> None:
     exact, picked = rng.standard_normal((1, 8)), np.array([[3]])
     assert why_wrong([exact, picked + 1], sketches([exact, picked]), "fp32") is None
+
+
+def test_the_exact_error_is_the_length_of_the_difference() -> None:
+    exact = [np.array([3.0, 4.0], np.float32)]
+    assert relative_error([np.array([3.0, 4.5], np.float32)], exact) == pytest.approx(0.1)
+    assert relative_error([np.array([3.0, np.nan], np.float32)], exact) == math.inf
+    assert relative_error([np.zeros((1, 2), np.float32)], exact) == math.inf
+    assert relative_error(exact, exact) == 0.0

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from vitprof.profiler.runtimes.facts import RuntimeFacts, output_error
+from vitprof.profiler.runtimes.facts import RuntimeFacts
 from vitprof.profiler.runtimes.result import RuntimeComparison
 
 
@@ -95,11 +93,3 @@ def test_the_picture_shows_every_runtime_that_ran(models: str) -> None:
     legend = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
     names = [text.get_text() for one in legend for text in one.get_texts()]
     assert {"x, fp32", "y, fp32"} <= {*shown, *names}
-
-
-def test_output_error_is_the_length_of_the_difference() -> None:
-    exact = [np.array([3.0, 4.0], np.float32)]
-    assert output_error([np.array([3.0, 4.5], np.float32)], exact) == pytest.approx(0.1)
-    assert output_error([np.array([3.0, np.nan], np.float32)], exact) == math.inf
-    assert output_error([np.zeros((1, 2), np.float32)], exact) == math.inf
-    assert output_error(exact, exact) == 0.0
