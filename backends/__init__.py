@@ -26,6 +26,7 @@ from .protocol import (
     PrunesWeights,
     RunsKernels,
     TellsPrecision,
+    TimesManyRuns,
 )
 from .random_input import seeded_input
 
@@ -46,6 +47,7 @@ __all__ = [
     "PrunesWeights",
     "RunsKernels",
     "TellsPrecision",
+    "TimesManyRuns",
     "cpu_facts",
     "create_backend",
     "create_builder",

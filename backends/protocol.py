@@ -133,6 +133,18 @@ class DeviceTimed(Protocol):
 
 
 @runtime_checkable
+class TimesManyRuns(DeviceTimed, Protocol):
+    """An Executable whose run starts a program on the device that warms up and times many runs.
+
+    Starting it takes longer than what it times, so a session calls `run()` only a few times.
+    `device_ms()` is the typical time of the runs timed in the last call, also before the first.
+    """
+
+    def runs_timed(self) -> int:
+        """Return how many runs the last call timed."""
+
+
+@runtime_checkable
 class Delegated(Protocol):
     """An Executable whose runtime gives its operators to a delegate, and runs the others itself."""
 

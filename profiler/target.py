@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from ..backends.registry import backend_kind
 from ..errors import UserError
 from ..notes import warn
 from ..tables.setting import PartialSetting, Setting
+from .kept_artifacts import KeptArtifacts
 from .place.device_identity import device_identity
 from .place.device_lock import device_lock
 from .place.environment import check_same_machine
@@ -30,10 +32,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """A backend, and the setting that it runs under."""
+    """A backend, the setting that it runs under, and where its artifacts are kept, if anywhere."""
 
     backend: Backend
     setting: Setting
+    artifacts: KeptArtifacts | None = None
+
+    def keeping(self, folder: str | os.PathLike[str] | None) -> Target:
+        """Return the target that keeps artifacts in a folder; None: it keeps none.
+
+        Raises UserError where that is no folder.
+        """
+        return self if folder is None else replace(self, artifacts=KeptArtifacts.at(folder))
 
     @property
     def options(self) -> BackendOptions:

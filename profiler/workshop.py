@@ -91,6 +91,11 @@ class Workshop:
         self._from_elsewhere = artifacts
         self._checked: set[Subject] = set()
         self._expected = ExpectedOutputs(self.backend, self.options)
+        self._on_disk = (
+            None
+            if target.artifacts is None
+            else target.artifacts.of(self.backend, self.options, target.setting)
+        )
         self._findings: dict[Subject, Finding] = {}
         self._warned: set[str] = set()
 
@@ -227,7 +232,16 @@ class Workshop:
         """Return the subject's artifact as it was built, here or elsewhere."""
         if self._from_elsewhere is not None and not is_kernels(subject):
             return self._checked_artifact(self._from_elsewhere, subject)
-        return self.build(subject)
+        if self._on_disk is None or isinstance(subject, ForeignSpec) or is_kernels(subject):
+            return self.build(subject)
+        if found := self._on_disk.find(subject):
+            artifact, expected = found
+            if expected is not None:
+                self._expected.take(subject, expected)
+        else:
+            artifact = self.build(subject)
+            self._on_disk.keep(subject, artifact, self._expected.of(subject))
+        return artifact
 
     def _prepare(self, artifact: bytes) -> bytes:
         """Return what loads faster on this machine, the artifact itself where nothing does."""

@@ -44,6 +44,7 @@ def measure(
     accept: Quantity | None = None,
     seed: int | None = None,
     fresh: bool = False,
+    artifacts: str | os.PathLike[str] | None = None,
     bundle: str | os.PathLike[str] | None = None,
     trust: bool = False,
     ray: str | None = None,
@@ -75,6 +76,7 @@ def measure(
             `is_doubtful`.
         seed: Of the order of measuring (default: the plan's).
         fresh: Start over: write over the table at `out`.
+        artifacts: Keep what is compiled in this folder, and take it from there the next time.
         bundle: Measure what `vitprof.build` compiled, its points under its setting, in place of a
             plan.
         trust: Measure a bundle of programs (TensorRT engines): only what you or someone you trust
@@ -106,6 +108,8 @@ def measure(
     out = Path(out)
     if trust and bundle is None:
         raise UserError("`trust` goes with `bundle`; give both, or take it away.")
+    if artifacts is not None and (bundle is not None or ray is not None):
+        raise UserError("`artifacts` goes without `bundle` and `ray`: take one of them away.")
     allowed_s = None if time is None else seconds(time)
     accepted = ACCEPTED_ERROR if accept is None else share(accept)
     setting = {
@@ -125,7 +129,11 @@ def measure(
         place = _bundle(Path(bundle), given, trust, out)
     else:
         points = plan_of(plan)
-        place = _fleet(points, given, ray, out) if ray is not None else _here(points, given, out)
+        place = (
+            _fleet(points, given, ray, out)
+            if ray is not None
+            else _here(points, given, out, artifacts)
+        )
     started = monotonic()
     try:
         with place as (points, measure_into), shown_progress(progress) as on_progress:
@@ -172,7 +180,9 @@ class _Measuring:
 
 
 @contextmanager
-def _here(plan: Plan, given: dict[str, Any], out: Path) -> Iterator[tuple[Plan, MeasureInto]]:
+def _here(
+    plan: Plan, given: dict[str, Any], out: Path, artifacts: str | os.PathLike[str] | None
+) -> Iterator[tuple[Plan, MeasureInto]]:
     """Yield the plan and what measures it into `out` on this machine, kept from others."""
     from ..profiler.measure import measure_table
     from ..profiler.runtime_kernels import plan_for_runtime
@@ -181,7 +191,7 @@ def _here(plan: Plan, given: dict[str, Any], out: Path) -> Iterator[tuple[Plan, 
 
     with open_target(PartialSetting(**given), f"vitprof measure --out {out}") as target:
         suited = plan_for_runtime(plan, target.backend, target.options)
-        yield suited, functools.partial(measure_table, target=target, out=out)
+        yield suited, functools.partial(measure_table, target=target.keeping(artifacts), out=out)
 
 
 @contextmanager

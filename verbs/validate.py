@@ -33,6 +33,7 @@ def validate(
     train: int = 0,
     sessions: int = 5,
     time: Quantity | None = None,
+    artifacts: str | os.PathLike[str] | None = None,
     download: bool = False,
     progress: ProgressOption = False,
 ) -> ValidationResult:
@@ -59,6 +60,7 @@ def validate(
         sessions: Rounds at the most (2 at least).
         time: Start no further round after so many seconds, or "60s", "3m". Where that is too short
             for two rounds of all models, it is fewer, spread over the range of MACs.
+        artifacts: Keep what is compiled in this folder, and take it from there the next time.
         download: Fetch ids of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr, or call this function.
 
@@ -96,7 +98,7 @@ def validate(
         return validate_table(
             table,
             draw,
-            target,
+            target.keeping(artifacts),
             samples=samples,
             training_samples=train,
             seed=seed,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..exit_codes import INTERRUPTED
+from ..options.artifacts import artifacts_option
 from ..options.download import download_option
 from ..options.family import family_and_space, space_option
 from ..options.shapes import shape_option
@@ -66,6 +67,7 @@ from ..reports.validation import print_validation, write_models
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
+@artifacts_option
 @download_option
 @json_option
 def validate(
@@ -83,6 +85,7 @@ def validate(
     time: str | None,
     plot: Path | None,
     out: Path | None,
+    artifacts: Path | None,
     download: bool,
     as_json: bool,
 ) -> int:
@@ -111,6 +114,7 @@ def validate(
         train=train,
         sessions=sessions,
         time=time,
+        artifacts=artifacts,
         download=download,
         progress=not as_json,
     )

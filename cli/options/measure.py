@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from .artifacts import artifacts_option
 from .renamed import RenamedOption
 from .table_and_setting import grouped_options
 
@@ -18,6 +19,7 @@ class MeasureOptions:
     """The parameters of `vitprof.measure` beside plan and setting."""
 
     out: Path
+    artifacts: Path | None
     bundle: Path | None
     trust: bool
     time: str | None
@@ -30,6 +32,7 @@ class MeasureOptions:
 
 _OPTIONS = (
     click.option("--out", default="lut.csv", show_default=True, type=click.Path(path_type=Path)),
+    artifacts_option,
     click.option(
         "--bundle",
         type=click.Path(path_type=Path),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +38,7 @@ class Stored:
     def as_dict(self) -> dict[str, Any]:
         record: dict[str, Any] = {"file": self.file, "bytes": self.bytes, "sha256": self.sha256}
         if self.expected is not None:
-            record["expected"] = [
-                {"shape": list(one.shape), "sums": [rounded_sum(value) for value in one.sums]}
-                for one in self.expected
-            ]
+            record["expected"] = sketches_as_json(self.expected)
         return record
 
 
@@ -84,12 +81,20 @@ class Manifest:
             "reference": self.reference.as_dict_with_op() if self.reference else None,
             "points": [_point_as_dict(point) for point in self.plan.points],
             "artifacts": [
-                {"of": _subject_as_json(subject)}
+                {"of": subject_as_json(subject)}
                 | (one.as_dict() if isinstance(one, Stored) else {"error": one})
                 for subject, one in self.artifacts.items()
             ],
         }
         return "{\n" + ",\n".join(map(_line, entries, entries.values())) + "\n}\n"
+
+
+def sketches_as_json(sketches: Sequence[OutputSketch]) -> list[dict[str, Any]]:
+    """Return sketches as JSON values."""
+    return [
+        {"shape": list(one.shape), "sums": [rounded_sum(value) for value in one.sums]}
+        for one in sketches
+    ]
 
 
 def rounded_sum(value: float) -> float:
@@ -116,7 +121,8 @@ def _point_as_dict(point: Point) -> dict[str, Any]:
     return {**record, "context": point.context}
 
 
-def _subject_as_json(subject: Subject) -> object:
+def subject_as_json(subject: Subject) -> object:
+    """Return a model, or a chain of blocks, as JSON values."""
     if isinstance(subject, Spec):
         return subject.to_dict()
     return [block.as_dict_with_op() for block in subject]

@@ -193,10 +193,10 @@ def _artifact(record: object) -> tuple[Subject, Stored | str]:
     check_whole_number("bytes", size, 1, LARGEST_ARTIFACT)
     if not isinstance(digest, str) or re.fullmatch("[0-9a-f]{64}", digest) is None:
         raise UserError(f"{shown(digest)} is no SHA-256 of {file}; build the bundle again.")
-    return subject, Stored(file, size, digest, _expected(values.get("expected"), file))
+    return subject, Stored(file, size, digest, sketches_from(values.get("expected"), file))
 
 
-def _expected(record: object, file: str) -> tuple[OutputSketch, ...] | None:
+def sketches_from(record: object, file: str) -> tuple[OutputSketch, ...] | None:
     """Return the outputs that an artifact is to have; bundles of an older vitprof tell none."""
     if record is None:
         return None

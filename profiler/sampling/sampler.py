@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ...backends import TimesManyRuns
 from .clock import Clock
 from .no_garbage_collection import no_garbage_collection
 from .sampling_plan import SamplingPlan
@@ -20,6 +21,8 @@ from .timed_run import Runnable, Sample, TimeSpent, timed_run
 
 Key = TypeVar("Key")
 
+# Of an executable that times many runs at each call, so many calls make a session.
+CALLS_OF_MANY_RUNS = 3
 # Reading the clocks takes about half a microsecond of CPU time: of longer runs 1 % at the most.
 SHORTEST_RUN_MS = 0.05
 
@@ -79,7 +82,7 @@ def sample_group(
     """
     spent = spent if spent is not None else TimeSpent()
     warm = {key: _warm_up(executable, plan, clock, spent) for key, executable in group.items()}
-    wanted = {key: plan.runs_for(run_ms) for key, run_ms in warm.items()}
+    wanted = {key: _runs_for(group[key], plan, run_ms) for key, run_ms in warm.items()}
     results: dict[Key, SessionSamples] = {key: SessionSamples() for key in group}
     speedometer = Speedometer(reference, plan, clock, spent)
     turn = 1 + untimed / plan.runs_per_turn
@@ -97,7 +100,7 @@ def sample_group(
                 long = warm[key] >= speedometer.every_ms
                 if not long:
                     speedometer.read()
-                for _ in range(untimed):
+                for _ in range(0 if isinstance(group[key], TimesManyRuns) else untimed):
                     warming = timed_run(group[key], clock)
                     spent.warmup_s += warming.wall_ms / 1e3
                     speedometer.worked(warming.wall_ms)
@@ -125,8 +128,17 @@ def _lacks(samples: SessionSamples, wanted: int) -> bool:
     return len(samples.kept) < wanted and len(samples.kept) + len(samples.set_aside) < 2 * wanted
 
 
+def _runs_for(executable: Runnable, plan: SamplingPlan, run_ms: float) -> int:
+    asked = plan.min_runs == plan.max_runs  # for just so many
+    if isinstance(executable, TimesManyRuns) and not asked:
+        return min(CALLS_OF_MANY_RUNS, plan.max_runs)
+    return plan.runs_for(run_ms)
+
+
 def _warm_up(executable: Runnable, plan: SamplingPlan, clock: Clock, spent: TimeSpent) -> float:
     """Run until warm; return the milliseconds of the quickest run, 0 where none is wanted."""
+    if isinstance(executable, TimesManyRuns):  # warms up within each call
+        return executable.device_ms()
     started = clock.wall()
     times: list[float] = []
     while len(times) < plan.warmup_runs or sum(times) < plan.warmup_ms:

@@ -12,6 +12,7 @@ import math
 import statistics
 from dataclasses import replace
 
+from ...backends import TimesManyRuns
 from .clock import Clock
 from .sampling_plan import SamplingPlan
 from .timed_run import Runnable, Sample, TimeSpent, timed_run
@@ -86,7 +87,7 @@ class Speedometer:
     @property
     def _fewest_runs(self) -> int:
         """Runs of the reference that fill a reading's time."""
-        if self.latest_ms <= 0.0:
+        if self.latest_ms <= 0.0 or isinstance(self.reference, TimesManyRuns):
             return 1
         fill = math.ceil(self.plan.reading_ms / self.latest_ms)
         return min(max(fill, 1), self.MOST_SHORT_RUNS)
@@ -96,11 +97,14 @@ class Speedometer:
 
         Of a short reference it is the median, of more runs.
         """
-        # Warms its weights: other work has driven them out of the cache.
-        first = timed_run(reference, self.clock)
-        self.latest_ms = self.latest_ms or first.wall_ms
-        worth = int(self.work_since_ms / max(self.every_ms, 1e-9))
-        wanted = max(min(max(worth, 1), self.MOST_RUNS), self._fewest_runs)
+        if isinstance(reference, TimesManyRuns):
+            wanted = 1
+        else:
+            # Warms its weights: other work has driven them out of the cache.
+            first = timed_run(reference, self.clock)
+            self.latest_ms = self.latest_ms or first.wall_ms
+            worth = int(self.work_since_ms / max(self.every_ms, 1e-9))
+            wanted = max(min(max(worth, 1), self.MOST_RUNS), self._fewest_runs)
         samples: list[Sample] = []
         calm: list[Sample] = []
         while len(calm) < wanted and len(samples) < wanted + max(wanted // 4, 1):

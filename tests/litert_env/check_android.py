@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from vitprof.backends import BackendOptions, seeded_input
 from vitprof.backends.agreement import TOLERANCE
 from vitprof.backends.litert.android.backend import AndroidBackend
 from vitprof.models import BertSpec, Block, create_block
+from vitprof.tables import LatencyTable
 
 # Takes the arguments that vitprof gives, and prints as benchmark_model does.
 RUNS = """#!{python}
@@ -86,6 +88,28 @@ def vitprof(*arguments: object) -> subprocess.CompletedProcess[str]:
     code = "from vitprof.cli.main import main; main()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+
+
+def test_a_user_builds_here_and_measures_on_the_phone(phone, tmp_path: Path) -> None:
+    bundle, table = tmp_path / "pixel8.zip", tmp_path / "pixel8.csv"
+    built = vitprof("build", "--device", "pixel8", *PLAN, "--out", bundle)
+    assert built.returncode == 0, built.stderr
+    missing = vitprof("measure", "--bundle", bundle, "--sessions", 1, "--out", table)
+    assert missing.returncode == 2
+    assert "benchmark_model is not on the phone" in missing.stderr
+    assert not table.exists()
+
+    install(phone)
+    measured = vitprof("measure", "--bundle", bundle, "--sessions", 2, "--out", table)
+    assert measured.returncode in (0, 1), measured.stderr
+    found = LatencyTable.read_csv(table)
+    assert [row.error for row in found.rows] == [""] * len(found.rows)
+    assert len(found.model_rows) == 1
+    assert found.setting.device == "pixel8"
+    said = json.dumps(dict(found.environment))
+    assert "Pixel 8" in said
+    assert "arm64-v8a" in said
+    assert [Path(name).name for name in phone.files()] == ["benchmark_model"]
 
 
 def test_a_phone_that_is_full_leaves_failed_rows_in_adbs_words(phone, tmp_path: Path) -> None:

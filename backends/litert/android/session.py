@@ -48,6 +48,9 @@ class AndroidExecutable(Closing):
         """Return the typical time of the last run's runs, in ms."""
         return self.last.typical_ms
 
+    def runs_timed(self) -> int:
+        return self.last.runs
+
     def outputs(self) -> list[np.ndarray]:
         """Return what the phone computes of the seeded input, from a process that writes it."""
         import numpy as np

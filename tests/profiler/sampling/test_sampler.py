@@ -371,3 +371,42 @@ def test_the_device_clock_decides_how_often_it_is_run(
 
     plan = SamplingPlan(warmup_runs=1, warmup_ms=0.0, timed_ms=12.0, min_runs=2, max_runs=99)
     assert len(sample_group({0: Quick()}, plan, clock, random.Random(0))[0].kept) == 12
+
+
+class OnAPhone:
+    """Each call starts a program that takes half a second and times twenty runs of 0.05 ms."""
+
+    def __init__(self, executable: NewExecutable, run_of: Callable[..., Any]) -> None:
+        self.inner = executable(run_of(500.0, cpu_ms=0.1))
+        self.calls = 0
+
+    def run(self) -> None:
+        self.calls += 1
+        self.inner.run()
+
+    def device_ms(self) -> float:
+        return 0.05
+
+    def runs_timed(self) -> int:
+        return 20
+
+
+def test_a_call_that_times_many_runs_is_made_three_times_a_session(
+    clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
+) -> None:
+    phone = {name: OnAPhone(executable, run_of) for name in "abc"}
+    reference = OnAPhone(executable, run_of)
+    plan = SamplingPlan(timed_ms=100.0, max_runs=32, runs_per_turn=4, readings=16)
+    found = sample_group(phone, plan, clock, random.Random(0), reference=reference)
+    assert [len(samples.kept) for samples in found.values()] == [3, 3, 3]
+    assert [one.calls for one in phone.values()] == [3, 3, 3]
+    assert 2 <= reference.calls <= 10
+    assert all(sample.reference_ms == 0.05 for one in found.values() for sample in one.kept)
+
+
+def test_as_many_calls_as_were_asked_for(
+    clock: Clock, executable: NewExecutable, run_of: Callable[..., Any]
+) -> None:
+    phone = OnAPhone(executable, run_of)
+    plan = SamplingPlan(min_runs=7, max_runs=7)
+    assert len(sample_group({0: phone}, plan, clock, random.Random(0))[0].kept) == 7

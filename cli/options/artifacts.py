@@ -1,0 +1,14 @@
+"""Where what is compiled is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+artifacts_option = click.option(
+    "--artifacts",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Keep what is compiled in this folder, and take it from there the next time.",
+)
