@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .verbs.search_models import search_models
     from .verbs.supernet import supernet
     from .verbs.train import train
+    from .verbs.transfer import transfer
     from .verbs.validate import validate
     from .verbs.variants import variants
 
@@ -83,6 +84,7 @@ _HOMES = {
     "search_models": ".verbs.search_models",
     "supernet": ".verbs.supernet",
     "train": ".verbs.train",
+    "transfer": ".verbs.transfer",
     "validate": ".verbs.validate",
     "variants": ".verbs.variants",
 }
@@ -125,6 +127,7 @@ __all__ = [
     "search_models",
     "supernet",
     "train",
+    "transfer",
     "validate",
     "variants",
 ]

@@ -38,6 +38,9 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         ),
     },
     "Ask a table": {
+        "transfer": Listed(
+            "Make a table for a new device from few measured points and the tables of others."
+        ),
         "predict": Listed("Predict a model's latency from a table, and say where it goes."),
         "validate": Listed("Measure random models the table never saw, twice, and compare."),
         "calibrate": Listed(

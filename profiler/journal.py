@@ -16,6 +16,7 @@ from ..append_log import only_begun, write_line
 from ..atomic_write import write_atomically
 from ..errors import UserError
 from ..models import plugin_axes
+from ..notes import note
 from ..tables.csv_format import (
     MAGIC,
     as_written,
@@ -118,14 +119,20 @@ class Journal(MemoryJournal):
             )
         self.header = before.going_on(now, file.rows)
         self.went_on = file.measuring
-        for row in file.rows:
+        measured = [row for row in file.rows if row.verdict != "transferred"]
+        if len(measured) < len(file.rows):
+            note(
+                f"{self.path}: {len(file.rows) - len(measured)} transferred rows are taken out, to "
+                "be measured where they are asked for."
+            )
+        for row in measured:
             if row.verdict == "partial":
                 self.partial.setdefault(row.key, []).append(row)
             else:
                 self.done[row.key] = row
         # Anew: a finished table that is opened again becomes a journal first, a torn line goes, and
         # what another family's rows are to have stands in the header before the first of them.
-        self._write(file.rows, {"calibration": file.calibration} if file.calibration else {})
+        self._write(measured, {"calibration": file.calibration} if file.calibration else {})
 
     def _write(self, rows: Sequence[Row], calibration: Mapping[str, object]) -> None:
         """Write the header and these rows; what is appended has the same columns."""

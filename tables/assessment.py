@@ -58,7 +58,9 @@ class Assessment:
     others, by family. Without any, `expected_error` is half the relative width of a block's 95 %
     interval, as the middling block has it; NaN where nobody knows it (another tool's rows).
     `cause` is what dominates it: the scatter of sessions, or what the line and the interpolation
-    leave. `session_sd` is how far sessions were seen to lie apart; None: intervals assume it.
+    leave. `transferred` points were not measured but told by other tables: then `expected_error` is
+    what their transfer leaves, where that is more. `session_sd` is how far sessions were seen to
+    lie apart; None: intervals assume it.
     """
 
     expected_error: float
@@ -71,6 +73,7 @@ class Assessment:
     remedy: Remedy | None
     session_sd: float | None
     unrest: Unrest | None
+    transferred: int = 0
 
     @property
     def is_usable(self) -> bool:
@@ -83,17 +86,24 @@ class Assessment:
             return "unknown"
         return "usable" if self.is_usable else "doubtful"
 
+    @property
+    def _of(self) -> str:
+        if self.transferred:
+            return "whole models, by the probes of a transfer"
+        return "whole models, held out" if self.by_family else "blocks, half of an interval"
+
     def report(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
             "verdict": self.verdict,
             "expected_error": self.expected_error,
-            "of": "whole models, held out" if self.by_family else "blocks, half of an interval",
+            "of": self._of,
             "by_family": dict(self.by_family),
             "accept": self.accept,
             "points": self.points,
             "unstable": self.unstable,
             "failed": self.failed,
+            "transferred": self.transferred,
             "cause": self.cause,
             "remedy": asdict(self.remedy) if self.remedy else None,
             "session_sd": self.session_sd,
@@ -105,8 +115,11 @@ def assess(table: LatencyTable, accept: float = ACCEPTED_ERROR) -> Assessment:
     """Return the verdict about a table; `accept` is what its predictions may err by, a fraction."""
     by_family = {family: line.held_out_mape for family, line in table.calibrations.items()}
     error = max(by_family.values()) if by_family else _of_blocks(table)
-    cause = _cause(table, by_family)
     verdicts = [row.verdict for row in table.rows]
+    transfer = table.header.transfer if "transferred" in verdicts else None
+    if transfer is not None:
+        error = max(*by_family.values(), float(transfer["expected_error"]), 0.0)
+    cause = None if transfer is not None else _cause(table, by_family)
     unstable = verdicts.count("unstable")
     good = error <= GOOD_ERROR and not unstable
     return Assessment(
@@ -120,6 +133,7 @@ def assess(table: LatencyTable, accept: float = ACCEPTED_ERROR) -> Assessment:
         None if good or cause is None else _remedy(table, cause),
         _seen_session_sd(table),
         Unrest.of(table.header),
+        verdicts.count("transferred"),
     )
 
 

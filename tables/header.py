@@ -34,10 +34,11 @@ class TableHeader:
     `references` told the machine's speed (None: not known), and `readings` are what
     each showed. `seconds` are what measuring took, by kind. `built` says what compiled a bundle's
     artifacts, `search_space` what the points were taken from, `fleet` what each node did, and
-    `imported` where another tool's rows come from. `stated_at` is the speed of the machine that
-    latencies are stated at, and `resumed` says that measuring went on after it had stopped.
-    `unknown` is what a newer vitprof wrote: it is kept. None or empty stands for what the file does
-    not say.
+    `imported` where another tool's rows come from. `transfer` says of transferred rows which tables
+    and which measured points told them, and how far they may be off. `stated_at` is the speed of
+    the machine that latencies are stated at, and `resumed` says that measuring went on after it had
+    stopped. `unknown` is what a newer vitprof wrote: it is kept. None or empty stands for what the
+    file does not say.
     """
 
     setting: Setting
@@ -52,6 +53,7 @@ class TableHeader:
     search_space: Json | None = None
     fleet: Sequence[Json] = ()
     imported: Sequence[Json] = ()
+    transfer: Json | None = None
     stated_at: Speed = "typical"
     resumed: bool = False
     unknown: Json = field(default_factory=dict)
@@ -137,6 +139,7 @@ class TableHeader:
             "search_space": self.search_space,
             "fleet": list(self.fleet) or None,
             "imported": _one_or_list(self.imported),
+            "transfer": self.transfer,
             "stated_at": self.stated_at if self.stated_at != "typical" else None,
             "resumed": self.resumed or None,
         }
@@ -229,6 +232,13 @@ def _seconds(value: object, name: str, where: str) -> Mapping[str, float]:
     }
 
 
+def _transfer(value: object, name: str, where: str) -> Json:
+    said = _object(value, name, where)
+    for number in ("expected_error", "whole_sd"):
+        positive(said.get(number), f"{where}: the header's {name} of '{number}'", zero=True)
+    return said
+
+
 _READ: dict[str, Callable[[object, str, str], Any]] = {
     "environment": _object,
     "protocol": _object,
@@ -239,6 +249,7 @@ _READ: dict[str, Callable[[object, str, str], Any]] = {
     "search_space": _object,
     "fleet": _objects,
     "imported": _object_or_list,
+    "transfer": _transfer,
     "stated_at": _speed,
     "resumed": _flag,
 }

@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..notes import warn
 from .calibration.calibrate import calibrated
 from .difference import first_difference
-from .header import TableHeader
+from .header import Json, TableHeader
 from .references import Drift, Readings, Reference, References
 from .row import Row
 from .speed_histogram import SpeedHistogram
@@ -100,9 +100,17 @@ def _merged_header(parts: Sequence[TableHeader], rows: Sequence[Row]) -> TableHe
         search_space=_first(spaces),
         fleet=tuple(fleet.values()),
         imported=tuple(imported.values()),
+        transfer=_transfer_left(parts, rows),
         stated_at=first.stated_at,
         unknown={name: part.unknown[name] for part in reversed(parts) for name in part.unknown},
     )
+
+
+def _transfer_left(parts: Sequence[TableHeader], rows: Sequence[Row]) -> Json | None:
+    """Return what the first part says of its transferred rows; None where all were measured."""
+    if not any(row.verdict == "transferred" for row in rows):
+        return None
+    return _first(part.transfer for part in parts)
 
 
 def _merged_references(told: Sequence[References], rows: Sequence[Row]) -> References | None:

@@ -117,6 +117,13 @@ def _range(line: OpLine) -> str:
 
 
 def _model_lines(table: LatencyTable) -> list[str]:
+    told = verdicts(table).get("transferred", 0)
+    if told:
+        return [f"{told} rows are transferred, not measured", *_lines_of_models(table)]
+    return _lines_of_models(table)
+
+
+def _lines_of_models(table: LatencyTable) -> list[str]:
     if not table.model_rows:
         return ["no whole models: predictions are sums of blocks"]
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,8 @@ class BlockPrediction:
     """A block's share: milliseconds for one run of the batch, with a 95 % interval.
 
     `extrapolated` names the axes on which the block lies outside the measured range, and
-    `unstable_share` is how much of `ms` comes from unstable points, a fraction.
+    `unstable_share` is how much of `ms` comes from unstable points, a fraction, and
+    `transferred_share` from points that were not measured but told by other tables.
     """
 
     block: Block
@@ -33,6 +34,7 @@ class BlockPrediction:
     high_ms: float
     extrapolated: tuple[str, ...] = ()
     unstable_share: float = 0.0
+    transferred_share: float = 0.0
 
     @property
     def is_kernel(self) -> bool:
@@ -85,9 +87,16 @@ class Prediction(Result):
     @property
     def unstable_share(self) -> float:
         """How much of the blocks' latency comes from unstable points, a fraction."""
+        return self._share_of(part.ms * part.unstable_share for part in self.by_block)
+
+    @property
+    def transferred_share(self) -> float:
+        """How much of it comes from transferred points, which were not measured, a fraction."""
+        return self._share_of(part.ms * part.transferred_share for part in self.by_block)
+
+    def _share_of(self, leaning: Iterable[float]) -> float:
         blocks = sum(part.ms for part in self.by_block)
-        leaning = sum(part.ms * part.unstable_share for part in self.by_block)
-        return leaning / blocks if blocks > 0 else 0.0
+        return sum(leaning) / blocks if blocks > 0 else 0.0
 
     @property
     def priced(self) -> dict[str, float]:
@@ -130,6 +139,7 @@ class Prediction(Result):
             "by_op": self.by_op,
             "extrapolated": self.extrapolated,
             "unstable_share": self.unstable_share,
+            "transferred_share": self.transferred_share,
             "offset_ms": self.offset_ms,
             "how": self.how,
             "missing": [str(block) for block in self.missing],

@@ -42,6 +42,8 @@ from .whole_layers import as_whole_layers
 
 # Half-widths of 95 % intervals over standard deviations.
 NORMAL_95 = 1.959964
+# A share that is printed as 100 %.
+ALL_OF_IT = 0.995
 # So many models' blocks are held in memory at once.
 LISTED_AT_ONCE = 10_000
 
@@ -377,9 +379,11 @@ class LatencyTable(Result):
         total = sum(part.ms for part in parts)
         contexts = {self.contexts(part.block.op)[0] for part in parts}
         where = " or ".join(_IN_WORDS[context] for context in sorted(contexts))
-        how = f"the sum of its blocks, each measured {where}"
+        transferred = shares_transferred(parts)
+        measured = _HOW_KNOWN[0 if not transferred else 1 if transferred < ALL_OF_IT else 2]
+        how = f"the sum of its blocks, each {measured} {where}"
         if missing:
-            how = f"the sum of those of its blocks that the table has, each measured {where}"
+            how = f"the sum of those of its blocks that the table has, each {measured} {where}"
         if self.header.imported:
             tools = dict.fromkeys(str(origin.get("tool")) for origin in self.header.imported)
             how += f" by another tool (imported from {', '.join(tools)})"
@@ -396,6 +400,11 @@ class LatencyTable(Result):
                 f", brought to whole models by a line fitted on {line.models} of them (held out, "
                 f"it errs by {line.held_out_mape:.1%})"
             )
+        if transferred and self.header.transfer:
+            # What the sources and the probes leave is common to all blocks, and no line lessens it.
+            common = NORMAL_95 * transferred * float(self.header.transfer["whole_sd"])
+            half_width = max(0.0 if math.isnan(half_width) else half_width, common * total)
+            how += f"; {transferred:.0%} of it is transferred from other tables, not measured"
         if 2 * half_width > total and any(part.extrapolated for part in parts):
             half_width = math.nan  # far outside the table an interval says nothing
         return Prediction(
@@ -539,21 +548,27 @@ def _predict_on(
     halves = np.sqrt(((weights * used) ** 2).sum(axis=1))
     unstable = np.array([row.verdict == "unstable" for row in grid.rows])
     taken = np.abs(np.where(weights == 0, 0.0, weights * grid.values[corners.indices]))
-    shares = (taken * unstable[corners.indices]).sum(axis=1) / np.maximum(taken.sum(axis=1), 1e-300)
+    whole = np.maximum(taken.sum(axis=1), 1e-300)
+    shares = (taken * unstable[corners.indices]).sum(axis=1) / whole
+    transferred = np.array([row.verdict == "transferred" for row in grid.rows])
+    told = (taken * transferred[corners.indices]).sum(axis=1) / whole
     leaning = np.zeros(len(grid.rows))
     leaning_on_extra: dict[tuple[object, str], float] = {}
     parts = []
     for n, block in enumerate(blocks):
         outside = tuple(axis for axis in grid.axes if corners.outside[axis][n])
         value, width, share = float(ms[n]), float(halves[n]), float(shares[n])
+        by_others = float(told[n])
         row = exact.get(n)
         if row is not None:
             value, width, outside = row.latency_ms, _half_width(row), ()
             share = float(row.verdict == "unstable")
+            by_others = float(row.verdict == "transferred")
             leaning_on_extra[row.key] = leaning_on_extra.get(row.key, 0.0) + width
         else:
             np.add.at(leaning, corners.indices[n], weights[n])
-        parts.append(BlockPrediction(block, value, value - width, value + width, outside, share))
+        low, high = value - width, value + width
+        parts.append(BlockPrediction(block, value, low, high, outside, share, by_others))
     variance = float(np.sum((leaning * np.where(leaning == 0, 0.0, half)) ** 2))
     return parts, variance + sum(width**2 for width in leaning_on_extra.values())
 
@@ -563,6 +578,13 @@ def _only_context(block: Block) -> Context | None:
     return "alone" if block.input_shape != block.output_shape else None
 
 
+def shares_transferred(parts: Sequence[BlockPrediction]) -> float:
+    """Return how much of the blocks' latency comes from transferred points, a fraction."""
+    whole = sum(part.ms for part in parts)
+    return sum(part.ms * part.transferred_share for part in parts) / whole if whole > 0 else 0.0
+
+
+_HOW_KNOWN = ("measured", "measured or transferred", "transferred")
 _IN_WORDS = {"alone": "alone", "in_network": "inside a network", "in_model": "in its model"}
 
 

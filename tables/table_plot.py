@@ -28,6 +28,7 @@ def table_figure(rows: Sequence[Row], ops: Sequence[str], setting: Setting) -> F
     for op in ops:
         _draw(axes, [r for r in known if _op(r) == op], op, "o", 4)
     _draw(axes, [row for row in known if row.is_model], "whole models", "*", 11)
+    _mark_transferred(axes, [row for row in known if row.verdict == "transferred"])
     if known:
         logarithmic(
             axes, [row.subject.macs / 1e6 for row in known], [row.latency_ms for row in known]
@@ -36,6 +37,22 @@ def table_figure(rows: Sequence[Row], ops: Sequence[str], setting: Setting) -> F
     axes.set_xlabel("MMACs per image")
     axes.set_ylabel("ms per run (95 % interval)")
     return titled(figure, setting)
+
+
+def _mark_transferred(axes: Axes, rows: list[Row]) -> None:
+    """Ring what was not measured but told by other tables."""
+    if rows:
+        axes.plot(
+            [row.subject.macs / 1e6 for row in rows],
+            [row.latency_ms for row in rows],
+            "o",
+            markersize=9,
+            markerfacecolor="none",
+            markeredgecolor="0.5",
+            markeredgewidth=0.7,
+            zorder=0,
+            label="transferred, not measured",
+        )
 
 
 def _op(row: Row) -> str | None:

@@ -81,7 +81,12 @@ def _error_in_words(assessment: Assessment) -> str:
     error = assessment.expected_error
     if math.isnan(error):
         return "how far predictions err is not known, for rows have no intervals"
-    if assessment.by_family:
+    if assessment.transferred:
+        said = (
+            f"{assessment.transferred} of {assessment.points} points are transferred, and whole "
+            f"models are expected to err by {error:.1%}"
+        )
+    elif assessment.by_family:
         several = len(assessment.by_family) > 1
         said = ", ".join(
             f"whole {family + ' ' if several else ''}models err by {mape:.1%}"

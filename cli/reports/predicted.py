@@ -53,6 +53,11 @@ def print_prediction(answer: Prediction) -> None:
             f"{answer.unstable_share:.0%} of it is read from unstable points (vitprof table info "
             "--unstable lists them)."
         )
+    if answer.transferred_share:
+        click.echo(
+            f"{answer.transferred_share:.0%} of it is transferred: told by the tables of other "
+            "devices or settings, not measured."
+        )
     if answer.extrapolated and not answer.priced:
         note(f"extrapolated on {', '.join(answer.extrapolated)}: a guess, not a measurement.")
 

@@ -70,6 +70,11 @@ def print_validation(result: ValidationResult) -> None:
         f"{result.coverage:.0%} of the {len(result.models)} measurements lie in the table's 95 % "
         "interval."
     )
+    if result.transferred_share:
+        click.echo(
+            f"{result.transferred_share:.0%} of the predictions is transferred: told by the tables "
+            "of other devices or settings, not measured."
+        )
 
 
 def write_models(result: ValidationResult, out: Path) -> None:

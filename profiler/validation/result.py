@@ -31,7 +31,8 @@ class ValidationResult(Result):
     `interval` is the 95 % interval of `errors.mape`, over models. There were `rounds` complete
     rounds in `seconds`, after which it `stopped`: all rounds were done, further ones would not have
     mattered ("settled"), the time was over, or it was interrupted. `asked` is how many models were
-    to be measured.
+    to be measured. `transferred_share` is how much of the predictions was not measured but told by
+    other tables, a fraction in the mean over the models.
     """
 
     models: Sequence[str]
@@ -53,6 +54,7 @@ class ValidationResult(Result):
     seconds: float
     stopped: Stopped
     asked: int
+    transferred_share: float = 0.0
 
     @property
     def title(self) -> str:
@@ -76,6 +78,7 @@ class ValidationResult(Result):
             "table": self.errors.as_dict(),
             "noise_floor": self.noise_floor.as_dict(),
             "coverage": self.coverage,
+            "transferred_share": self.transferred_share,
             "table_raw": self.raw_errors.as_dict(),
             "noise_floor_raw": self.raw_noise_floor.as_dict(),
             "rivals": {

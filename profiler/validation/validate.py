@@ -151,6 +151,7 @@ def validate_table(
         in_rounds.seconds,
         stopped,
         len(unseen),
+        transferred_share=float(np.mean([predictions[s].transferred_share for s in reached])),
     )
 
 

@@ -39,6 +39,7 @@ VERBS = {
     "pipeline",
     "build",
     "bench_attention",
+    "transfer",
 }
 VERB_OF = {"eval": "evaluate", "search": "search_models"}
 # Of how a command prints and what it writes of the result, which is save() and plot() in Python.

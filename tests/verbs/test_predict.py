@@ -39,6 +39,7 @@ def test_an_answer_shows_itself(table, tmp_path: Path) -> None:
         "by_op",
         "extrapolated",
         "unstable_share",
+        "transferred_share",
         "offset_ms",
         "how",
         "missing",

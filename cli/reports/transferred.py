@@ -1,0 +1,43 @@
+"""What `vitprof transfer` says of the table that it made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..output import milliseconds, print_table
+from .assessment import verdict_in_words
+
+if TYPE_CHECKING:
+    from ...verbs.transferred import Transfer
+
+
+def print_transfer(found: Transfer) -> None:
+    """Print each probe as measured and as told without it, the sources' shares, the verdict."""
+    print_table(
+        ("probe", "measured ms", "told without it", "95 % interval", "error"),
+        [
+            (
+                probe.name,
+                milliseconds(probe.measured_ms),
+                milliseconds(probe.told_ms),
+                f"{milliseconds(probe.low_ms)} .. {milliseconds(probe.high_ms)}",
+                f"{probe.error:+.1%}",
+            )
+            for probe in found.probes
+        ],
+    )
+    click.echo(
+        f"Told without themselves, probes err by {found.held_out_error:.1%}, and "
+        f"{found.held_out_covered:.0%} lie in their 95 % interval."
+    )
+    if len(found.weights) > 1:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in found.weights.items())
+        click.echo(f"The sources' shares: {shares}.")
+    measured = len(found.table.rows) - found.transferred
+    click.echo(
+        f"{found.table.source}: {len(found.table.rows)} rows, {measured} measured and "
+        f"{found.transferred} transferred."
+    )
+    click.echo(verdict_in_words(found.table.assessment, "measure it (vitprof measure)"))
