@@ -13,9 +13,13 @@ from .families.registry import BUILT_IN, built_in, families
 from .hub import CONFIG, cached_or_refuse, id_of_snapshot, is_hub_id
 from .hugging_face import spec_from_config
 from .json_object import read_json_object
+from .once_for_all import is_once_for_all, size_beside, spec_of_once_for_all
 from .spec import Spec
 from .timm_folder import is_timm_config, spec_from_timm_config
 from .timm_names import is_timm_name, timm_architectures, timm_lacks, timm_names, timm_spec
+
+# What a net of Once-for-All is described by, in a folder of its own.
+NET_CONFIG = "net.config"
 
 
 @cache
@@ -52,8 +56,9 @@ def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
     A name is vitprof's own or timm's, with a pretrained tag or without.
 
     A directory is read by its spec.json (as training and pruning write it) or else its config.json
-    (Hugging Face's or timm's), which may be given too. An id such as google/vit-base-patch16-224 is
-    looked up in the local Hugging Face cache. A Spec is returned unchanged.
+    (Hugging Face's or timm's) or net.config (Once-for-All's), which may be given too. An id such
+    as google/vit-base-patch16-224 is looked up in the local Hugging Face cache. A
+    Spec is returned unchanged.
     Raises UserError for an unknown name (with the nearest known one), a path that does not
     exist, and a file that does not describe a model this package has.
     """
@@ -72,16 +77,16 @@ def create_spec(name_or_path: str | os.PathLike[str] | Spec) -> Spec:
     if not _exists(path):
         raise UserError(_not_found(name_or_path, path))
     if not path.is_dir():
-        of_folder = path.name == CONFIG
+        of_folder = path.name in (CONFIG, NET_CONFIG)
         return _spec_from_file(path, _folder_name(path.parent) if of_folder else path.stem)
-    if (path / "spec.json").is_file():
-        return _spec_from_file(path / "spec.json", path.resolve().name)
-    if not (path / CONFIG).is_file():
-        raise UserError(
-            f"the directory '{path}' has neither spec.json nor config.json, which say what model "
-            "it is; give a directory with a model, or the JSON file of a spec."
-        )
-    return _spec_from_file(path / CONFIG, _folder_name(path))
+    for file in ("spec.json", CONFIG, NET_CONFIG):
+        if (path / file).is_file():
+            own = file == "spec.json"
+            return _spec_from_file(path / file, path.resolve().name if own else _folder_name(path))
+    raise UserError(
+        f"the directory '{path}' has neither spec.json nor config.json, which say what model it "
+        "is; give a directory with a model, or the JSON file of a spec."
+    )
 
 
 def _folder_name(folder: Path) -> str:
@@ -119,6 +124,11 @@ def _spec_from_file(path: Path, name: str) -> Spec:
     record, source = read_json_object(path)
     if "family" in record:
         return Spec.from_dict({"name": name, **record}, source)
+    if is_once_for_all(record):
+        try:
+            return spec_of_once_for_all(record, name, size_beside(path))
+        except UserError as error:
+            raise UserError(f"{source}: {error}") from None
     timms = is_timm_config(record)
     if "model_type" not in record and not timms:
         raise UserError(

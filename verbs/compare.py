@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..tables import LatencyTable
     from ..tables.comparison.across import Across
     from ..tables.comparison.comparison import Comparison
+    from ..tables.comparison.shared_blocks import SharedBlocks
     from ..tables.speed import Speed
 
 
@@ -31,14 +32,17 @@ def compare(
     measure: bool = False,
     time: Quantity | None = None,
     extrapolate: bool = False,
+    blocks: bool = False,
+    interpolated: bool = False,
     shapes: Shapes | None = None,
     download: bool = False,
     progress: ProgressOption = False,
-) -> Comparison | Across:
+) -> Comparison | Across | SharedBlocks:
     """Compare models by MACs and by latency, and show which pairs MACs get wrong.
 
     With several tables, compare the tables: which pairs of models change places from one device
-    to another, and what choosing by the wrong table costs.
+    to another, and what choosing by the wrong table costs. Two tables that do not cover two models
+    in common, as imported ones, are compared by the blocks that both hold.
 
     Args:
         models: Names, specs' JSON files, folders, foreign models or Specs (default: every named
@@ -52,17 +56,20 @@ def compare(
         time: With `measure`, begin no further session after so many seconds, or "60s", "3m", but
             for each model's first.
         extrapolate: Answer outside the measured range too.
+        blocks: Compare two tables by the blocks that both hold, not by models.
+        interpolated: With blocks: also those that one table has measured and the other can
+            interpolate; they are labelled.
         shapes: Sizes of foreign models' inputs, by name, where they are open.
         download: Fetch an id of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr while measuring, or call this function.
 
     Returns:
-        A `Comparison` of one table or an `Across` of several: `to_frame()`, `plot()`,
-        `save(folder)`. Latencies are ms for one run of the table's batch.
+        A `Comparison` of one table, an `Across` of several, or `SharedBlocks` of two:
+        `to_frame()`, `plot()`, `save(folder)`. Latencies are ms for one run of the table's batch.
 
     Raises:
-        UserError: A table does not cover a model that is named, or none at all; or it is to be
-            measured on another machine than the table's.
+        UserError: A table does not cover a model that is named, or none at all; two tables share
+            no block; or a table is to be measured on another machine than its own.
 
     Example:
         >>> import vitprof
@@ -77,6 +84,8 @@ def compare(
         raise UserError("`time` goes with `measure`; give both, or take it away.")
     time_s = None if time is None else seconds(time)
     several = [tables] if isinstance(tables, str) or not isinstance(tables, Sequence) else tables
+    if blocks or interpolated:
+        return _by_blocks(several, at, bool(_several(models) or samples or measure), interpolated)
     fetched(models, download)
     first = table_of(several[0], at)
     named = priced_specs(models, first, shapes)
@@ -87,6 +96,10 @@ def compare(
                 "and compare that one."
             )
         by_label = _labelled(several, at)
+        if len(several) == 2 and not named and not samples and not _common(by_label, extrapolate):
+            found = _by_blocks(several, at, False, interpolated)
+            note("the tables cover no two known models in common: compared by their blocks.")
+            return found
         specs = _chosen(next(iter(by_label.values())), named, samples, seed, extrapolate)
         strict = not samples and bool(named)
         return compare_tables(by_label, _covered(by_label, specs, strict, extrapolate), extrapolate)
@@ -100,6 +113,36 @@ def compare(
     with shown_progress(progress) as on_progress:
         measured, stable = verified_ms(table, specs, purpose, on_progress, wait=None, time_s=time_s)
     return compare_models(table, specs, measured, extrapolate, stable)
+
+
+def _several(models: Path | Spec | Sequence[Path | Spec]) -> bool:
+    """Whether any model is given."""
+    return not isinstance(models, Sequence) or len(models) > 0
+
+
+def _by_blocks(
+    tables: Sequence[Path | LatencyTable], at: Speed | str | None, of_models: bool, more: bool
+) -> SharedBlocks:
+    """Compare two tables by the blocks that both hold, and with `more` by interpolated ones."""
+    from ..tables.comparison.shared_blocks import compare_blocks
+
+    if of_models:
+        raise UserError(
+            "`blocks` compares tables without models; take `models`, `samples` and `measure` away."
+        )
+    if len(tables) != 2:
+        raise UserError(f"`blocks` compares two `tables`, and {len(tables)} are given.")
+    by_label = _labelled(tables, at)
+    first, second = (table.setting for table in by_label.values())
+    if first.batch != second.batch:
+        note(f"the tables are of batch {first.batch} and {second.batch}: ratios are of one run.")
+    return compare_blocks(by_label, more)
+
+
+def _common(tables: Mapping[str, LatencyTable], extrapolate: bool) -> bool:
+    """Whether all tables cover two models that are known by name."""
+    covered = [{spec.name for spec in _known(table, extrapolate)} for table in tables.values()]
+    return len(set.intersection(*covered)) > 1
 
 
 def _chosen(

@@ -23,12 +23,13 @@ R = TypeVar("R", bound="LinesResult")
 @click.command(
     epilog="Example: vitprof compare --table lut.csv --model deit-tiny --model deit-small "
     "--measure --out compare.csv --plot compare.png  |  "
+    "vitprof compare pixel6.csv s10.csv --blocks  |  "
     "vitprof compare --runtimes all --model deit-tiny --dtype fp32 --dtype int8"
 )
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[TABLE]...")
 @click.option(
     "--table",
     "tables",
-    default=["lut.csv"],
     show_default="lut.csv",
     multiple=True,
     type=click.Path(path_type=Path),
@@ -52,6 +53,12 @@ R = TypeVar("R", bound="LinesResult")
 @click.option("--seed", default=0, show_default=True, help="Seed of --samples.")
 @click.option("--measure", "measure", is_flag=True, help="Measure the models on this machine too.")
 @click.option("--time", help="With --measure: begin no further session after this time, e.g. 3m.")
+@click.option("--blocks", is_flag=True, help="Compare two tables by the blocks that both hold.")
+@click.option(
+    "--interpolated",
+    is_flag=True,
+    help="The same, and by blocks that one has measured and the other can interpolate.",
+)
 @extrapolate_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write the comparison as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
@@ -59,6 +66,7 @@ R = TypeVar("R", bound="LinesResult")
 @download_option
 @json_option
 def compare(
+    paths: tuple[Path, ...],
     tables: tuple[Path, ...],
     at: str | None,
     models: tuple[str, ...],
@@ -68,6 +76,8 @@ def compare(
     measure: bool,
     time: str | None,
     extrapolate: bool,
+    blocks: bool,
+    interpolated: bool,
     out: Path | None,
     plot: Path | None,
     runtimes: str | None,
@@ -78,14 +88,17 @@ def compare(
     """Compare models by MACs and by latency, and show which pairs MACs get wrong.
 
     With several tables, compare the tables: which pairs of models change places from one device
-    to another, and what choosing by the wrong table costs. With --runtimes, compare the runtimes of
+    to another, and what choosing by the wrong table costs; or with --blocks, and where they cover
+    no models, how far the blocks agree that both hold. With --runtimes, compare the runtimes of
     this machine: which one to take for each model.
     """
     from ...atomic_write import check_writable
     from ...tables.comparison.comparison import Comparison
+    from ...tables.comparison.shared_blocks import SharedBlocks
     from ...verbs.compare import compare as compare_models
     from ..reports.across import print_across
     from ..reports.compared import print_comparison
+    from ..reports.shared_blocks import print_shared_blocks
 
     for path in filter(None, (out, plot)):
         check_writable(path)
@@ -107,19 +120,23 @@ def compare(
         return int(by_runtime.is_doubtful)
     found = compare_models(
         models,
-        tables,
+        [*paths, *tables] or ["lut.csv"],
         at=at,
         samples=samples,
         seed=seed,
         measure=measure,
         time=time,
         extrapolate=extrapolate,
+        blocks=blocks,
+        interpolated=interpolated,
         shapes=shapes,
         download=download,
         progress=not as_json,
     )
     if isinstance(found, Comparison):
         _show(found, print_comparison, out, plot, as_json)
+    elif isinstance(found, SharedBlocks):
+        _show(found, print_shared_blocks, out, plot, as_json)
     else:
         _show(found, print_across, out, plot, as_json)
     return int(found.is_doubtful)

@@ -26,7 +26,7 @@ from ..reports.predicted import print_prediction
     "--model",
     required=True,
     help="A name (vitprof models), a spec's JSON file, a folder, an ONNX file or another foreign "
-    "model (docs/foreign.md).",
+    "model (docs/foreign.md), or a net.config of Once-for-All.",
 )
 @shape_option
 @extrapolate_option

@@ -89,6 +89,22 @@ class OpGrids:
             ms[positions] = part.interpolate(dims[positions], extrapolate)
         return ms
 
+    def where_inside(self, dims: np.ndarray) -> np.ndarray:
+        """Return the milliseconds of n blocks (`dims`: n x axes), NaN where no grid answers."""
+        ms = np.full(len(dims), np.nan)
+        kinds = {tuple(int(part.levels[i][0]) for i in self._fixed) for part in self.parts}
+        of_kind = [self._is_scattered or tuple(v) in kinds for v in dims[:, self._fixed].tolist()]
+        known = np.flatnonzero(of_kind)
+        for part, positions in self.split(dims[known]):
+            asked = dims[known[positions]]
+            corners, exact = part.corners(asked), part.exact_rows(asked)
+            ms[known[positions]] = part.weighted(corners)
+            outside = np.any(list(corners.outside.values()), axis=0)
+            ms[known[positions[outside]]] = np.nan
+            for n, row in exact.items():
+                ms[known[positions[n]]] = row.latency_ms
+        return ms
+
     def add_up(self, columns: OpColumns, total: np.ndarray, extrapolate: bool = False) -> None:
         """Add to `total` (n specs) the milliseconds of each spec's blocks of this op."""
         if self._is_scattered or (len(self.parts) == 1 and not self._fixed):

@@ -58,7 +58,7 @@ GIVEN_OTHERWISE = {
     "measure": set(inspect.signature(vitprof.plan).parameters),
     "build": set(inspect.signature(vitprof.plan).parameters),
     # With --runtimes the command calls `vitprof.compare_runtimes`.
-    "compare": {"dtypes", *inspect.signature(vitprof.compare_runtimes).parameters},
+    "compare": {"dtypes", "paths", *inspect.signature(vitprof.compare_runtimes).parameters},
 }
 
 
