@@ -15,7 +15,11 @@ from ..errors import UserError
 from ..models import Block, Spec
 from ..models.checks import check_known_fields
 from ..models.families.efficientvit.ops import ATTENTIONS, kernels_of
-from ..models.families.efficientvit.spec import EfficientViTSpec, EfficientViTStage
+from ..models.families.efficientvit.spec import (
+    STEM_NARROWING,
+    EfficientViTSpec,
+    EfficientViTStage,
+)
 from ..models.ops.codes import ACTIVATIONS, NORMS, choice
 from .gene import Gene, Value, choices_of
 from .slabs import WIDTH_STEP, Slab, width_in
@@ -306,6 +310,24 @@ class EfficientViTSpace(SearchSpace):
             ffn_ratio=values["ffn_ratio"],
             **dict(self.frame),
         )
+
+    def supernet_spec(self) -> Spec:
+        """Return the model that holds every other: as wide as the most heads of the widest share.
+
+        Fewer heads have a larger share of the channels each, so it may be wider than all others.
+        """
+        values = self.all_values(self.sizes - 1)
+        for number, stage in enumerate(self.stages):
+            widths, heads = (
+                self.genes[self.index[f"{stage}.{f}"]].values for f in ("embed", "heads")
+            )
+            pairs = [(int(w), int(h)) for w in widths for h in heads if w % h == 0]
+            most = max(h for _, h in pairs)
+            width = max(*(w for w, _ in pairs), most * max(w // h for w, h in pairs), 1)
+            step = most if number else math.lcm(most, STEM_NARROWING)
+            values[f"{stage}.heads"] = most
+            values[f"{stage}.embed"] = -(-width // step) * step
+        return self.build(values, f"{self.name}-supernet")
 
     def sites(self) -> list[Site]:
         stages = self.stages

@@ -71,6 +71,10 @@ class Supernet(nn.Module):
             for name, part in inherited(self.spec, spec).items()
         }
         model.load_state_dict(copies, assign=True)
+        for name in _not_saved(model):
+            module, _, own = name.rpartition(".")
+            constant = self.model.get_buffer(name).clone()
+            model.get_submodule(module).register_buffer(own, constant, persistent=False)
         return model.eval()
 
 
@@ -86,8 +90,10 @@ class Subnet(nn.Module):
         self.spec = spec
         self.supernet = supernet
         self._slices = inherited(supernet.spec, spec)
+        made = skeleton(spec)
+        self._constants = _not_saved(made)
         # In a tuple, so that it is no submodule: it has no weights of its own.
-        self._skeleton = (_Heads(skeleton(spec)),)
+        self._skeleton = (_Heads(made),)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, (batch, classes)."""
@@ -104,7 +110,18 @@ class Subnet(nn.Module):
             f"model.{name}": taken(tensors[part.source], part)
             for name, part in self._slices.items()
         }
+        own.update({f"model.{name}": tensors[name] for name in self._constants})
         return functional_call(heads, own, (images,), strict=True)
+
+
+def _not_saved(model: nn.Module) -> list[str]:
+    """Return the names of buffers that no checkpoint has.
+
+    They depend on the place in the model alone (which token is in which window), so that they are
+    those of the same name in the supernet.
+    """
+    saved = model.state_dict().keys()
+    return [name for name, _ in model.named_buffers() if name not in saved]
 
 
 class _Heads(nn.Module):

@@ -56,6 +56,48 @@ SPACES: dict[str, SearchSpace] = {
         },
         "a test",
     ),
+    # Fewer heads than the most, with larger shares of the channels; padded windows.
+    "efficientvit": search_space_from_dict(
+        {
+            "family": "efficientvit",
+            "name": "tiny-efficientvit",
+            "resolution": 48,
+            "in_channels": 1,
+            "classes": 10,
+            "window": 2,
+            "kernels": [1],
+            "qk": [4, 6],
+            "ffn_ratio": [1, 1.5],
+            "stage": [
+                {"embed": [8, 16], "depth": [1, 2], "heads": [1, 2]},
+                {"embed": [12, 24], "depth": [1, 2], "heads": [2, 3]},
+            ],
+        },
+        "a test",
+    ),
+    # Windows that are shifted in every second layer of the first stage, and that cover the second.
+    "swin": search_space_from_dict(
+        {
+            "family": "swin",
+            "name": "tiny-swin",
+            "resolution": 16,
+            "in_channels": 1,
+            "classes": 10,
+            "patch": 2,
+            "window": 4,
+            "stage": [
+                {
+                    "embed": [8, 12],
+                    "depth": [1, 2],
+                    "heads": [1, 2],
+                    "qk": [4, 6],
+                    "mlp_ratio": [1, 2],
+                },
+                {"embed": [16, 20], "depth": [1, 2], "heads": [1, 3], "qk": 4, "mlp_ratio": 1.5},
+            ],
+        },
+        "a test",
+    ),
 }
 
 
@@ -74,6 +116,16 @@ def tiny_autovit() -> SearchSpace:
     return SPACES["autovit"]
 
 
-@pytest.fixture(scope="session", params=["vit", "autovit"])
+@pytest.fixture(scope="session")
+def tiny_efficientvit() -> SearchSpace:
+    return SPACES["efficientvit"]
+
+
+@pytest.fixture(scope="session")
+def tiny_swin() -> SearchSpace:
+    return SPACES["swin"]
+
+
+@pytest.fixture(scope="session", params=list(SPACES))
 def space(request: pytest.FixtureRequest) -> SearchSpace:
     return SPACES[request.param]

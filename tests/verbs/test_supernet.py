@@ -64,6 +64,54 @@ def test_its_subnets_are_searched(net, tmp_path) -> None:
     )
 
 
+STAGED = {
+    # A model with fewer heads than the most: the supernet is wider than all of its models.
+    "efficientvit": {
+        "resolution": 32,
+        "kernels": [1],
+        "qk": 4,
+        "ffn_ratio": [1, 2],
+        "stage": [{"embed": [16, 24, 32], "depth": [1, 2], "heads": [1, 2]}],
+    },
+    "swin": {
+        "resolution": 8,
+        "patch": 1,
+        "window": 4,
+        "stage": [
+            {"embed": [16, 24], "depth": [1, 2], "heads": [1, 2], "qk": 8, "mlp_ratio": 1},
+            {"embed": [24, 32], "depth": 1, "heads": [2], "qk": 8, "mlp_ratio": [1, 2]},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("family", list(STAGED))
+def test_staged_families_are_trained_and_searched_under_a_latency(family, tmp_path) -> None:
+    space = search_space_from_dict({"family": family, "name": "s", **STAGED[family]}, "the test")
+    plan = {"epochs": 3, "batch": 64, "learning_rate": 4e-3, "sandwich": 0, **QUICK}
+    net = vitprof.supernet(space, "digits", out=tmp_path / "net", **plan)
+    assert max(net.to_frame()["top1"]) > 0.18  # 0.1 by chance
+    table = table_of(net.space)
+    low, high = (
+        table.predict(net.space.spec(end)).ms for end in (net.space.smallest(), net.space.largest())
+    )
+    limit = (low + high) / 2
+    found = vitprof.search_models(
+        supernet=net.path,
+        data="digits",
+        tables=[table],
+        max_latency=limit,
+        images=60,
+        algorithm="exhaustive",
+    )
+    assert found.best.latency_ms[0] <= limit
+    assert found.best.accuracy == max(found.evaluated["figure"])
+    found.save(tmp_path / "found")
+    assert vitprof.evaluate(tmp_path / "found" / "best", "digits").top1 == pytest.approx(
+        found.report()["top1"], abs=1e-6
+    )
+
+
 def test_what_cannot_be_is_one_sentence_in_words_of_python(net, tmp_path) -> None:
     with pytest.raises(UserError, match="`distill_in_place` needs"):
         vitprof.supernet(net.space, "digits", out=tmp_path / "out", distill_in_place=True)

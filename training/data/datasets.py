@@ -19,6 +19,7 @@ TRAIN_NAMES = ("train", "training")
 TEST_NAMES = ("test", "val", "valid", "validation")
 # Where there is only one part, this share of every class is kept for testing.
 TEST_SHARE = 0.2
+DIGITS_SIDE = 8
 
 
 def load_dataset(
@@ -26,10 +27,10 @@ def load_dataset(
 ) -> Dataset:
     """Return the dataset that `source` names.
 
-    "digits" (scikit-learn's 1,797 images of 8 x 8); a folder that holds train and test (or val), as
-    folders or zips of class folders; a folder of class folders or a zip of one, a fifth of each
-    class kept for testing; or an .npz with `images` and `labels` (and `test_images`,
-    `test_labels`). Raises UserError for anything else.
+    "digits" (scikit-learn's 1,797 images of 8 x 8, each pixel repeated where a multiple is asked
+    for); a folder that holds train and test (or val), as folders or zips of class folders; a folder
+    of class folders or a zip of one, a fifth of each class kept for testing; or an .npz with
+    `images` and `labels` (and `test_images`, `test_labels`). Raises UserError for anything else.
     """
     if source == "digits":
         return split(_digits(resolution))
@@ -86,9 +87,13 @@ def _digits(resolution: int | None) -> Images:
             "validate", "the digits come with scikit-learn, which is not installed:"
         ) from None
     found = load_digits()
-    if resolution not in (None, 8):
-        raise UserError(f"the digits are 8 x 8; {resolution} x {resolution} is another size.")
+    times, rest = divmod(resolution or DIGITS_SIDE, DIGITS_SIDE)
+    if rest:
+        raise UserError(
+            f"the digits are 8 x 8; {resolution} x {resolution} is another size, and no multiple."
+        )
     pixels = np.round(found.images * (255 / 16)).astype(np.uint8)[:, None]
+    pixels = pixels.repeat(times, axis=2).repeat(times, axis=3)
     return Images(pixels, found.target.astype(np.int64), tuple("0123456789"), "digits")
 
 

@@ -18,4 +18,5 @@ FAMILY = Family(
     choices=".choices:CHOICES",
     published=".table_6:TABLE_6",
     removable=".removable:removable_of_efficientvit",
+    inherited=".inheritance:inherited_efficientvit",
 )

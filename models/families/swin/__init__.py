@@ -21,4 +21,5 @@ FAMILY = Family(
     rename=".checkpoint_names:swin_names",
     structures=".structures:swin_structures",
     with_units=".structures:swin_with_units",
+    inherited=".inheritance:inherited_swin",
 )

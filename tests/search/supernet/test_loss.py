@@ -102,7 +102,7 @@ def test_the_largest_does_not_learn_from_who_learns_from_it(tiny_vit) -> None:
 
 def test_a_run_that_is_restored_ends_as_if_it_had_not_stopped(space, tiny_vit, digits) -> None:
     if space is not tiny_vit:
-        digits = _larger(digits)
+        digits = _larger(digits, space.supernet_spec().resolution // 8)
     runs = [run_of(space, digits, sandwich=1) for _ in range(2)]
     runs.append(run_of(space, digits, sandwich=1, seed=9))
     whole, stopped, restored = runs
@@ -129,11 +129,13 @@ def test_every_subnet_learns(tiny_vit, digits) -> None:
         assert evaluate(model, digits.test, digits.normalisation).top(1) > 0.3
 
 
-def _larger(data):
+def _larger(data, times: int):
     from vitprof.training.data.images import Dataset
 
     def grown(images):
         kept = images.take(range(400))
-        return type(images)(kept.pixels.repeat(4, 2).repeat(4, 3), kept.labels, kept.classes)
+        return type(images)(
+            kept.pixels.repeat(times, 2).repeat(times, 3), kept.labels, kept.classes
+        )
 
     return Dataset(grown(data.train), grown(data.test.take(range(100)).take(np.arange(400) % 100)))

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from vitprof.models import create_model
 from vitprof.models.inheritance.tensor_slices import indices
 from vitprof.search.supernet import supernet as module
+from vitprof.search.supernet.folder import are_alike
 from vitprof.search.supernet.supernet import Supernet
 
 
@@ -19,9 +20,11 @@ def supernet_of(space, seed: int = 0) -> Supernet:
     torch.manual_seed(seed)
     model = create_model(space.supernet_spec())
     for name, tensor in model.state_dict().items():
+        if not tensor.is_floating_point():
+            continue
         if tensor.ndim > 1:
             tensor.copy_(torch.randn(tensor.shape) * tensor[0].numel() ** -0.5)
-        elif tensor.is_floating_point():
+        else:
             around = 1 if name.endswith(("norm.weight", "bn.weight", "running_var")) else 0
             tensor.copy_(around + torch.rand(tensor.shape) - 0.5)
     return Supernet(model).eval()
@@ -43,8 +46,9 @@ def test_a_subnet_is_the_model_that_is_extracted(space) -> None:
         torch.testing.assert_close(subnet, supernet.extract(spec)(images), rtol=1e-5, atol=1e-5)
         if (candidate != space.largest()).any():
             assert not torch.allclose(subnet, whole, atol=1e-3)
-    largest = supernet.subnet(space.spec(space.largest()))(images)
-    torch.testing.assert_close(largest, whole)
+    largest = space.spec(space.largest())
+    if are_alike(largest, supernet.spec):  # else the supernet is wider than any of its models
+        torch.testing.assert_close(supernet.subnet(largest)(images), whole)
 
 
 def test_a_layer_of_a_vit_by_hand(tiny_vit) -> None:
@@ -87,6 +91,61 @@ def test_an_mbconv_by_hand(tiny_autovit) -> None:
     hidden = F.silu(normed(hidden, depthwise.bn, 8))
     by_hand = x + normed(F.conv2d(hidden, project.conv.weight[:4, :8]), project.bn, 4)
     torch.testing.assert_close(block(x), by_hand, rtol=1e-5, atol=1e-5)
+
+
+def test_a_group_attention_by_hand(tiny_efficientvit) -> None:
+    supernet = supernet_of(tiny_efficientvit)
+    of = supernet.model.stages[1].blocks[0].mixer.m.attn  # 3 heads of qk 6, v 12, in 36
+    genes = tiny_efficientvit.smallest()
+    spec = tiny_efficientvit.spec(genes)  # 2 heads of qk 4, v 6, in 12
+    layer = supernet.extract(spec).stages[1].blocks[0].mixer.m.attn
+    assert (spec.stages[1].embed, spec.stages[1].heads, spec.qk, layer.v) == (12, 2, 4, 6)
+    assert (of.heads, of.qk, of.v, of.inputs) == (3, 6, 12, 12)
+
+    def normed(x: torch.Tensor, bn: torch.nn.BatchNorm2d, rows: list[int]) -> torch.Tensor:
+        mean, var = bn.running_mean[rows], bn.running_var[rows]
+        return F.batch_norm(x, mean, var, bn.weight[rows], bn.bias[rows])
+
+    x = torch.randn(2, 12, 2, 2)
+    rows = [*range(4), *range(6, 10), *range(12, 18)]  # of Q, K and V
+    places = torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]])
+    given, outputs = x[:, :6], []
+    for head in range(2):
+        qkv = of.qkvs[head]
+        y = normed(F.conv2d(given, qkv.conv.weight[rows, :6]), qkv.bn, rows).flatten(2)
+        q, k, v = y[:, :4], y[:, 4:8], y[:, 8:]
+        logits = q.transpose(1, 2) @ k / 4**0.5 + of.attention_biases[head][places]
+        outputs.append((v @ logits.softmax(-1).transpose(1, 2)).reshape(2, 6, 2, 2))
+        given = x[:, 6:] + outputs[0]
+    proj, columns = of.proj[1], [*range(6), *range(12, 18)]
+    hidden = F.conv2d(F.relu(torch.cat(outputs, 1)), proj.conv.weight[:12, columns])
+    by_hand = normed(hidden, proj.bn, list(range(12)))
+    torch.testing.assert_close(layer(x), by_hand, rtol=1e-5, atol=1e-5)
+
+
+def test_a_merging_of_swin_by_hand(tiny_swin) -> None:
+    supernet = supernet_of(tiny_swin)
+    of = supernet.model.layers[1].downsample  # four tokens of 12 become one of 20
+    layer = supernet.extract(tiny_swin.spec(tiny_swin.smallest())).layers[1].downsample
+    x = torch.randn(2, 64, 8)
+    rows = x.reshape(2, 4, 2, 4, 2, 8)
+    wide = torch.cat([rows[:, :, row, :, column] for column in range(2) for row in range(2)], -1)
+    held = [12 * token + channel for token in range(4) for channel in range(8)]
+    normed = F.layer_norm(wide, (32,), of.norm.weight[held], of.norm.bias[held])
+    by_hand = F.linear(normed, of.reduction.weight[:16, held]).reshape(2, 16, 16)
+    torch.testing.assert_close(layer(x), by_hand, rtol=1e-5, atol=1e-5)
+
+
+def test_what_no_checkpoint_has_is_the_supernets(tiny_swin) -> None:
+    """Which token is in which window, and what it sees: a model of its own has it as well."""
+    supernet = supernet_of(tiny_swin)
+    spec = tiny_swin.spec(tiny_swin.largest())
+    alone, made = supernet.extract(spec), create_model(spec)
+    buffers = dict(made.named_buffers())
+    assert any(name.endswith("mask") for name in buffers)
+    for name, buffer in alone.named_buffers():
+        assert torch.equal(buffer, buffers[name])
+    assert alone.state_dict().keys() == made.state_dict().keys()
 
 
 def test_gradients_arrive_in_the_subnets_part_alone(tiny_vit) -> None:

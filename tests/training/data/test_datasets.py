@@ -57,6 +57,15 @@ def test_one_folder_is_split(make_folder) -> None:
     assert (len(data.train), len(data.test)) == (16, 4)
 
 
+def test_digits_of_a_multiple_repeat_each_pixel() -> None:
+    small, large = load_dataset("digits").test, load_dataset("digits", 24).test
+    assert large.pixels.shape[-2:] == (24, 24)
+    for row, column in ((0, 0), (1, 2), (2, 1)):
+        assert np.array_equal(large.pixels[:, :, row::3, column::3], small.pixels)
+    with pytest.raises(UserError, match="20 x 20 is another size, and no multiple"):
+        load_dataset("digits", 20)
+
+
 def test_arrays_with_and_without_a_test_part(tmp_path) -> None:
     assert len(load_dataset(arrays(tmp_path)).test) == 4
     test = np.zeros((3, 3, 8, 8), dtype=np.uint8)
