@@ -108,7 +108,7 @@ def test_what_a_family_has_not_is_refused_in_words(install_toy: Install, refused
         prunable_of(spec)
     with refused("'toy'", "vit, autovit, efficientvit"):
         removable(spec)
-    with refused("'toy'", "autovit, vit"):
+    with refused("'toy'", "autovit, efficientvit, swin, vit"):
         inherited(spec, spec)
     with refused("'toy'", "efficientvit"):
         choices_of(spec)
