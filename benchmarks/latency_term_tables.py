@@ -75,7 +75,9 @@ def table_at(folder: Path, base: str, setting: str, may_measure: bool) -> Latenc
 
 def nvit_case(path: str, seed: int) -> Case:
     """Return a DeiT-B under NViT's own table; its layers, for the file has nothing else."""
-    table, spec = import_table("nvit", path, device="nvit").table, create_spec("deit-base")
+    # The file states no unit; by their size its numbers are seconds.
+    table = import_table("nvit", path, device="nvit", unit="s").table
+    spec = create_spec("deit-base")
 
     @cache
     def of_block(block: Block) -> float:
@@ -115,7 +117,7 @@ def phone_case(path: str, seed: int) -> Case:
     attention for V's width over the embedding, as NASViT has it; attention is over the whole map).
     Heads are not in the file. Between expansions a block is priced on the line.
     """
-    table = import_table("nnmeter", path, device="pixel6").table
+    table = import_table("nnmeter", path, device="pixel6", unit="ms").table
 
     def curve(op: str, place: int) -> list[float]:
         dims = {"resolution": PHONE_MAPS[place], "embed": PHONE_WIDTHS[place]}
