@@ -67,10 +67,12 @@ class Drawn:
 def table_at(folder: Path, base: str, setting: str, may_measure: bool) -> LatencyTable | None:
     """Return this machine's table in a setting, measured or finished if need be."""
     path = folder / f"{setting.replace(', ', '-').replace(' ', '_')}.csv"
-    if may_measure:
-        # What is measured already is not measured again; what is missing is.
+    found = LatencyTable.read_csv(path) if path.exists() else None
+    if may_measure and (found is None or found.unfinished):
+        # Goes on from what is there.
         vitprof("measure", "--model", base, *MEASURED[setting], "--out", str(path))
-    return LatencyTable.read_csv(path) if path.exists() else None
+        found = LatencyTable.read_csv(path)
+    return found
 
 
 def nvit_case(path: str, seed: int) -> Case:
