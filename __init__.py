@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .verbs.supernet import supernet
     from .verbs.train import train
     from .verbs.transfer import transfer
+    from .verbs.transfer_models import transfer_models
     from .verbs.validate import validate
     from .verbs.variants import variants
 
@@ -85,6 +86,7 @@ _HOMES = {
     "supernet": ".verbs.supernet",
     "train": ".verbs.train",
     "transfer": ".verbs.transfer",
+    "transfer_models": ".verbs.transfer_models",
     "validate": ".verbs.validate",
     "variants": ".verbs.variants",
 }
@@ -128,6 +130,7 @@ __all__ = [
     "supernet",
     "train",
     "transfer",
+    "transfer_models",
     "validate",
     "variants",
 ]

@@ -47,6 +47,7 @@ def transfer(
     time: Quantity | None = None,
     seed: int = 0,
     fresh: bool = False,
+    also_told: bool = False,
     progress: ProgressOption = False,
 ) -> Transfer:
     """Make a table for a new device or setting from few measured points and the tables of others.
@@ -78,6 +79,7 @@ def transfer(
         time: Stop adding sessions after so many seconds, or "20s", "2m".
         seed: Of the random models that probes are chosen for.
         fresh: Measure the probes anew, and write over a measured table at `out`.
+        also_told: Take transferred rows of `probes` for probes too, as sure as their intervals say.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
@@ -117,9 +119,10 @@ def transfer(
         "cache": cache,
         "graph": graph,
     }
-    question = _question(lookup, seed)
-    if probes is not None:
-        measured = table_of(probes)
+    elsewhere = None if probes is None else table_of(probes)
+    question = _question(lookup, seed, elsewhere)
+    if elsewhere is not None:
+        measured = elsewhere
         measured.check_setting(**setting)
         _check_other(lookup, measured.setting, measured.environment)
         _warn_of_ops(_points_beside(question, family), measured.ops, " are left out")
@@ -138,7 +141,8 @@ def transfer(
             fresh=fresh,
             progress=progress,
         )
-    found = transferred_table(question, measured, str(place) if place else "the transferred table")
+    name = str(place) if place else "the transferred table"
+    found = transferred_table(question, measured, name, also_told)
     if found.left_out:
         named = ", ".join(found.left_out[:3]) + (" ..." if len(found.left_out) > 3 else "")
         warn(f"warning: {len(found.left_out)} points failed in every source: {named}.")
@@ -174,13 +178,21 @@ def _check_place(place: Path | None, fresh: bool) -> None:
         )
 
 
-def _question(lookup: Sequence[tables.LatencyTable], seed: int) -> Question:
-    """Return what is to be told, for random models of the first source's families."""
+def _question(
+    lookup: Sequence[tables.LatencyTable], seed: int, measured: tables.LatencyTable | None
+) -> Question:
+    """Return what is to be told, for random models of the first source's families.
+
+    Whole models among what was `measured` are points too.
+    """
+    from ..models import Spec
     from ..tables.transfer.probes import question_of
 
     goals = _random_models(lookup[0], GOALS, f"goals {seed}")
     more = _random_models(lookup[0], MORE_MODELS, f"probes {seed}")
-    return question_of(lookup, goals, more)
+    rows = [] if measured is None else measured.model_rows
+    given = [row.subject for row in rows if isinstance(row.subject, Spec)]
+    return question_of(lookup, goals, [*more, *given])
 
 
 def _random_models(table: tables.LatencyTable, count: int, seed: str) -> list[Spec]:

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options.table_and_setting import check_picture, given_settings, setting_options
+from ...errors import UserError
+from ..options.table_and_setting import (
+    check_picture,
+    given_options,
+    given_settings,
+    setting_options,
+)
 from ..output import json_option, note, print_json
-from ..reports.transferred import print_transfer
+from ..reports.transferred import print_models, print_transfer
 
 if TYPE_CHECKING:
     from ...tables.setting import PartialSetting
@@ -18,14 +24,22 @@ if TYPE_CHECKING:
 @click.command(
     epilog="Example: vitprof transfer --from ort.csv,openvino.csv --backend torch --probe 10 "
     "--time 20s --out torch.csv  |  vitprof transfer --from ort.csv --probes phone-probes.csv "
-    "--out phone.csv"
+    "--out phone.csv  |  vitprof transfer --models phones.csv --unit us --target 's10|1large|float'"
 )
 @click.option(
     "--from",
     "sources",
-    required=True,
+    default="",
     help="Tables of other devices or settings, separated by commas.",
 )
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    help="Timings of whole models (CSV), a column a phone: tell the others' on a phone that few "
+    "were timed on; with --from its table of blocks too.",
+)
+@click.option("--unit", help="What --models is in, where it does not say: us, ms or s.")
+@click.option("--target", help="The column of --models to be told, e.g. 's10|1large|float'.")
 @setting_options
 @click.option(
     "--probe",
@@ -37,11 +51,11 @@ if TYPE_CHECKING:
 @click.option(
     "--probes",
     type=click.Path(path_type=Path),
-    help="A table of points measured elsewhere (vitprof measure --bundle): nothing is measured "
-    "here.",
+    help="Points measured elsewhere: a table (vitprof measure --bundle); with --models a CSV of "
+    "model,latency_ms.",
 )
 @click.option("--family", help="Cover this family: ops that no source has are measured too.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The new table.")
+@click.option("--out", type=click.Path(path_type=Path), help="The new table.")
 @click.option("--time", help="Stop adding sessions after this time, e.g. 20s or 2m.")
 @click.option(
     "--sessions",
@@ -58,11 +72,14 @@ if TYPE_CHECKING:
 @json_option
 def transfer(
     sources: str,
+    models: Path | None,
+    unit: str | None,
+    target: str | None,
     wanted: PartialSetting,
     probe: int,
     probes: Path | None,
     family: str | None,
-    out: Path,
+    out: Path | None,
     time: str | None,
     sessions: int,
     seed: int,
@@ -79,8 +96,16 @@ def transfer(
 
     if plot is not None:
         check_picture(plot)
+    tables = [name.strip() for name in sources.split(",") if name.strip()]
+    if models is not None:
+        return _of_models(models, unit, target, tables, wanted, probe, probes, out, plot, as_json)
+    alone = given_options({"unit", "target"})
+    if alone:
+        raise UserError(f"{', '.join(alone)} go with --models; give both, or take them away.")
+    if not tables or out is None:
+        raise UserError("--from TABLES and --out FILE are needed: what to transfer, and where to.")
     found = transfer_table(
-        [name.strip() for name in sources.split(",") if name.strip()],
+        tables,
         out=out,
         probe=probe,
         probes=probes,
@@ -100,3 +125,43 @@ def transfer(
     else:
         print_transfer(found)
     return int(found.is_doubtful)
+
+
+def _of_models(
+    models: Path,
+    unit: str | None,
+    target: str | None,
+    tables: list[str],
+    wanted: PartialSetting,
+    probe: int,
+    probes: Path | None,
+    out: Path | None,
+    plot: Path | None,
+    as_json: bool,
+) -> int:
+    """Tell whole models on a phone, and with `tables` its blocks."""
+    from ...verbs.transfer_models import transfer_models
+
+    beside = given_options({"family", "time", "sessions", "fresh", "seed"})
+    if beside:
+        raise UserError(f"{', '.join(beside)} say how to measure; with --models nothing is.")
+    names = ("device", "backend", "dtype", "threads", "batch")
+    given = {name: value for name, value in given_settings(wanted).items() if name in names}
+    found = transfer_models(
+        models,
+        unit=unit,
+        target=target,
+        probes=probes,
+        probe=probe,
+        sources=tables,
+        out=out,
+        **given,
+    )
+    if plot is not None and found.models:
+        found.plot(plot)
+        note(f"picture: {plot}")
+    if as_json:
+        print_json(found.report())
+    else:
+        print_models(found, out)
+    return int(found.blocks is not None and found.blocks.is_doubtful)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from .assessment import verdict_in_words
 
 if TYPE_CHECKING:
     from ...verbs.transferred import Transfer
+    from ...verbs.transferred_models import TransferredModels
 
 
 def print_transfer(found: Transfer) -> None:
@@ -41,3 +43,30 @@ def print_transfer(found: Transfer) -> None:
         f"{found.transferred} transferred."
     )
     click.echo(verdict_in_words(found.table.assessment, "measure it (vitprof measure)"))
+
+
+def print_models(found: TransferredModels, out: Path | None) -> None:
+    """Print every model on the phone with its interval, or which models to time there."""
+    if found.models:
+        print_table(
+            ("model", "ms", "95 % interval", ""),
+            [
+                (
+                    one.model,
+                    milliseconds(one.ms),
+                    f"{milliseconds(one.low_ms)} .. {milliseconds(one.high_ms)}",
+                    "transferred" if one.transferred else "timed",
+                )
+                for one in found.models
+            ],
+        )
+        click.echo(
+            f"{found.title}; {found.held_out_covered:.0%} of them lie in their 95 % interval. "
+            f"Transferred ones are expected to err by {found.expected_error:.1%}."
+        )
+    if found.to_time:
+        click.echo(f"Most worth timing on {found.phone}: {', '.join(found.to_time)}.")
+    if found.blocks is not None:
+        print_transfer(found.blocks)
+    elif out is not None and found.models:
+        click.echo(f"{out}: {len(found.models)} models.")

@@ -136,7 +136,9 @@ class Belief:
             take(int(np.argmax(np.where(open_, gain, -1.0))))
         return taken
 
-    def given(self, probes: Sequence[int], values: np.ndarray, noise_sd: np.ndarray) -> Learned:
+    def given(
+        self, probes: Sequence[int] | np.ndarray, values: np.ndarray, noise_sd: np.ndarray
+    ) -> Learned:
         """Return what is known after probes: their log latencies and the noise of each (n,).
 
         How far the device may depart from its sources is itself learned: the answer is the mean

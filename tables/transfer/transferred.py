@@ -71,17 +71,20 @@ class Transferred:
     left_out: Sequence[str]
 
 
-def transferred_table(question: Question, probes: LatencyTable, source: str) -> Transferred:
+def transferred_table(
+    question: Question, probes: LatencyTable, source: str, also_told: bool = False
+) -> Transferred:
     """Return the table of the device that `probes` were measured on; `source` is its name.
+
+    With `also_told` transferred rows of theirs count too, as sure as their intervals say.
 
     Every point of the sources has a row: as measured, or told with its interval ("transferred").
     Raises UserError where no probe is a point of the sources, or there are fewer than unknowns.
     """
     keys = question.sources.keys
     position = {key: n for n, key in enumerate(keys)}
-    measured = {
-        key_of(row): row for row in probes.rows if row.verdict not in ("failed", "transferred")
-    }
+    passed_over = {"failed"} if also_told else {"failed", "transferred"}
+    measured = {key_of(row): row for row in probes.rows if row.verdict not in passed_over}
     known = [row for key, row in measured.items() if key in position]
     if not known:
         raise UserError(

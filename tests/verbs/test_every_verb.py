@@ -40,6 +40,7 @@ VERBS = {
     "build",
     "bench_attention",
     "transfer",
+    "transfer_models",
 }
 VERB_OF = {"eval": "evaluate", "search": "search_models"}
 # Of how a command prints and what it writes of the result, which is save() and plot() in Python.
@@ -55,6 +56,8 @@ OF_PRINTING = {
 }
 # Of the plan that measure and build are given, and of the chosen method's own options.
 GIVEN_OTHERWISE = {
+    # With --models the command calls `vitprof.transfer_models`.
+    "transfer": set(inspect.signature(vitprof.transfer_models).parameters),
     "measure": set(inspect.signature(vitprof.plan).parameters),
     "build": set(inspect.signature(vitprof.plan).parameters),
     # With --runtimes the command calls `vitprof.compare_runtimes`.

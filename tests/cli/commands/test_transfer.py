@@ -65,3 +65,47 @@ def test_bad_input_is_one_sentence(run, lut, probes, tmp_path, more, said) -> No
     assert answer.is_one_sentence
     assert said in answer.err
     assert not out.exists()
+
+
+@pytest.fixture
+def timings(tmp_path: Path) -> Path:
+    path = tmp_path / "phones.csv"
+    lines = [
+        f"{name}-{n},{n}e9,{1000 * n},{2100 * n}{',' + str(5000 * n) if n < 5 else ','}"
+        for n, name in enumerate(("vit", "vit", "swin", "swin", "mit", "mit", "cvt"), start=1)
+    ]
+    head = "model,flops,a|1|float|mean,b|1|float|mean,c|1|float|mean"
+    path.write_text("\n".join([head, *lines]) + "\n")
+    return path
+
+
+def test_models_on_a_phone(run, timings, tmp_path) -> None:
+    out = tmp_path / "c.csv"
+    given = ("transfer", "--models", timings, "--unit", "us", "--target", "c|1|float")
+    answer = run(*given, "--out", out)
+    assert answer.code == 0
+    assert "3 models transferred by 4 timed ones" in answer.out
+    assert out.read_text().startswith("model,latency_ms,low_ms,high_ms,provenance\nvit-1,5,")
+    found = run(*given, "--json")
+    assert found.json["models"][6]["latency_ms"] == pytest.approx(35, rel=0.02)
+    assert found.json["models"][6]["provenance"] == "transferred"
+    first = run("transfer", "--models", timings, "--unit", "us", "--probe", "4")
+    assert first.code == 0
+    assert "Most worth timing on the new phone: " in first.out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--models", "{timings}"], "say it with --unit: us, ms or s"),
+        (["--models", "{timings}", "--unit", "us", "--target", "x"], "has no column 'x'"),
+        (["--models", "{timings}", "--unit", "us", "--time", "3s"], "--time say how to measure"),
+        (["--unit", "us"], "--unit go with --models"),
+        ([], "--from TABLES and --out FILE are needed"),
+    ],
+)
+def test_bad_timings_are_one_sentence(run, timings, given, said) -> None:
+    answer = run("transfer", *(text.format(timings=timings) for text in given))
+    assert answer.code == 2
+    assert answer.is_one_sentence
+    assert said in answer.err
