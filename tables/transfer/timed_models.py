@@ -13,11 +13,7 @@ from ...errors import UserError
 from .belief import Belief, Learned
 from .timings import Timings
 
-# Standard deviations of log latency: of a model by itself, of models of one family (the first word
-# of their names) and of models of like size. What repeated timing of one on a phone shows: 1-2 %.
-MODEL_SD = 0.02
-FAMILY_SD = 0.05
-SIZE_SD = 0.05
+# What timing a model on a phone again shows is 1-2 % (a relative standard deviation).
 TIMING_SD = 0.02
 # The phone's speed, and how it departs from others: fewer say nothing.
 FEWEST_ANCHORS = 3
@@ -25,6 +21,22 @@ FEWEST_MODELS = 4
 # Of a source's gaps: it is told by the others, and by so many directions in which they differ.
 DIRECTIONS = 6
 PASSES = 50
+
+
+@dataclass(frozen=True)
+class Departures:
+    """How a phone departs from others, beside the ways in which these differ.
+
+    Standard deviations of log latency: of models of one family (the first word of their names), of
+    models of like size, and of a model by itself.
+    """
+
+    family_sd: float = 0.05
+    size_sd: float = 0.05
+    model_sd: float = 0.02
+
+
+USUAL = Departures()
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ def told_models(timings: Timings, timed_ms: np.ndarray) -> tuple[list[TimedModel
     return found, learned
 
 
-def belief_of_models(timings: Timings) -> Belief:
+def belief_of_models(timings: Timings, departures: Departures = USUAL) -> Belief:
     """Return what is believed of a new phone's latencies by those of others."""
     if len(timings.models) < FEWEST_MODELS or not timings.settings:
         raise UserError(
@@ -80,11 +92,12 @@ def belief_of_models(timings: Timings) -> Belief:
         )
     logs = _without_gaps(np.log(timings.ms), timings)
     mean = logs.mean(axis=1)
-    departures = logs - mean[:, None]
-    departures -= departures.mean(axis=0)
-    other = np.concatenate([FAMILY_SD * _families(timings.models), _sizes(timings)], axis=1)
-    own = np.full(len(mean), MODEL_SD)
-    return Belief(mean, departures / math.sqrt(logs.shape[1]), other, own)
+    apart = logs - mean[:, None]
+    apart -= apart.mean(axis=0)
+    families = departures.family_sd * _families(timings.models)
+    other = np.concatenate([families, departures.size_sd * _sizes(timings)], axis=1)
+    own = np.full(len(mean), departures.model_sd)
+    return Belief(mean, apart / math.sqrt(logs.shape[1]), other, own)
 
 
 def _check_enough(count: int) -> None:
@@ -103,7 +116,7 @@ def _families(models: Sequence[str]) -> np.ndarray:
 
 
 def _sizes(timings: Timings) -> np.ndarray:
-    """Return features whose products are SIZE_SD² e^(-distance² / 2), of standardised log sizes."""
+    """Return features whose products are e^(-distance² / 2), of standardised log sizes."""
     columns = [np.log(size) for size in timings.sizes.values() if np.isfinite(size).all()]
     columns = [column for column in columns if column.std() > 0]
     if not columns:
@@ -112,7 +125,7 @@ def _sizes(timings: Timings) -> np.ndarray:
     squares = ((places[:, None, :] - places[None, :, :]) ** 2).sum(axis=-1)
     values, vectors = np.linalg.eigh(np.exp(-squares / 2))
     kept = values > 1e-9 * values.max()
-    return SIZE_SD * vectors[:, kept] * np.sqrt(values[kept])
+    return vectors[:, kept] * np.sqrt(values[kept])
 
 
 def _without_gaps(logs: np.ndarray, timings: Timings) -> np.ndarray:
