@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .verbs.published_variants import published_variants
     from .verbs.quantize import quantize
     from .verbs.search_models import search_models
+    from .verbs.share_tables import pull_tables, push_table
     from .verbs.supernet import supernet
     from .verbs.train import train
     from .verbs.transfer import transfer
@@ -81,6 +82,8 @@ _HOMES = {
     "prune": ".verbs.prune",
     "prune_heads": ".verbs.prune_heads",
     "published_variants": ".verbs.published_variants",
+    "pull_tables": ".verbs.share_tables",
+    "push_table": ".verbs.share_tables",
     "quantize": ".verbs.quantize",
     "search_models": ".verbs.search_models",
     "supernet": ".verbs.supernet",
@@ -125,6 +128,8 @@ __all__ = [
     "prune",
     "prune_heads",
     "published_variants",
+    "pull_tables",
+    "push_table",
     "quantize",
     "search_models",
     "supernet",

@@ -31,6 +31,7 @@ EXTRAS = {
     "ai_edge_litert": "litert",
     "litert_torch": "litert-build",
     "ai_edge_quantizer": "litert-build",
+    "huggingface_hub": "hub",
     "openvino": "openvino",
     "nncf": "openvino",
 }

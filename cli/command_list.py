@@ -52,7 +52,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "variants": Listed(
             "Rank a model's variants by predicted latency, and say what each choice costs."
         ),
-        "table": Listed("Look into tables, export them, merge them."),
+        "table": Listed("Look into tables, export, import and merge them, share them."),
     },
     "Train and shrink": {
         "train": Listed(

@@ -37,8 +37,8 @@ class TableHeader:
     `imported` where another tool's rows come from. `transfer` says of transferred rows which tables
     and which measured points told them, and how far they may be off. `stated_at` is the speed of
     the machine that latencies are stated at, and `resumed` says that measuring went on after it had
-    stopped. `unknown` is what a newer vitprof wrote: it is kept. None or empty stands for what the
-    file does not say.
+    stopped. `licence` is what a table is shared under. `unknown` is what a newer vitprof wrote: it
+    is kept. None or empty stands for what the file does not say.
     """
 
     setting: Setting
@@ -56,6 +56,7 @@ class TableHeader:
     transfer: Json | None = None
     stated_at: Speed = "typical"
     resumed: bool = False
+    licence: str | None = None
     unknown: Json = field(default_factory=dict)
     # The entries of the file that was read, in its order: they are written back in it.
     order: Sequence[str] = field(default=(), compare=False, repr=False)
@@ -122,6 +123,7 @@ class TableHeader:
             fleet=self.fleet,
             imported=self.imported,
             resumed=self.resumed,
+            licence=self.licence,
             unknown={**self.unknown, **now.unknown},
         )
 
@@ -142,6 +144,7 @@ class TableHeader:
             "transfer": self.transfer,
             "stated_at": self.stated_at if self.stated_at != "typical" else None,
             "resumed": self.resumed or None,
+            "licence": self.licence,
         }
         said: dict[str, Any] = {name: told.pop(name) for name in ("observed", "vitprof")}
         said = _without_none(said)
@@ -252,6 +255,7 @@ _READ: dict[str, Callable[[object, str, str], Any]] = {
     "transfer": _transfer,
     "stated_at": _speed,
     "resumed": _flag,
+    "licence": _text,
 }
 # The last three are the file's: see csv_format.
 _KNOWN = {"setting", *_READ, *REFERENCE_KEYS, "calibration", "state", "rows"}

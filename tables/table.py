@@ -275,6 +275,11 @@ class LatencyTable(Result):
         """Return the same table with other lines through whole models, one a family of specs."""
         return self._changed(rows=list(self.rows), calibrations=dict(calibrations))
 
+    def with_licence(self, licence: str) -> Self:
+        """Return the same table, which says under which licence others may use it."""
+        header = replace(self.header, licence=licence)
+        return self._changed(header=header, rows=list(self.rows))
+
     def _changed(self, **attributes: Any) -> Self:
         changed = copy.copy(self)
         known = {"_grids": {}, **attributes}

@@ -1,4 +1,4 @@
-"""`vitprof table`: look into tables, convert them, join them."""
+"""`vitprof table`: look into tables, convert them, join them, share them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..output import json_option, note, print_json
 
 @click.group(cls=RenamingGroup, epilog="Example: vitprof table info lut.csv")
 def table() -> None:
-    """Look into tables, export them, merge them."""
+    """Look into tables, export, import and merge them, share them."""
 
 
 @table.command(epilog="Example: vitprof table info lut.csv --json")
@@ -150,6 +150,70 @@ def merge(paths: tuple[Path, ...], out: Path, fresh: bool, force: bool, as_json:
     merged.to_csv(out)
     print_merged(parts, merged, out, as_json)
     return 0
+
+
+@table.command(epilog="Example: vitprof table push lut.csv shared --licence CC-BY-4.0")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("to")
+@click.option("--name", help="What it is called there. Default: made of machine and setting.")
+@click.option("--licence", help="Under which licence others may use it; goes into the table.")
+@click.option(
+    "--most-doubtful",
+    default="10%",
+    show_default=True,
+    help="Refuse a table of which more rows than this share failed or are unstable.",
+)
+@click.option("--fresh", is_flag=True, help="Write over another table of that name.")
+@json_option
+def push(
+    path: Path,
+    to: str,
+    name: str | None,
+    licence: str | None,
+    most_doubtful: str,
+    fresh: bool,
+    as_json: bool,
+) -> int:
+    """Put a table and its card into a folder, or a data set at Hugging Face (hf:ORG/NAME)."""
+    from ...verbs.share_tables import push_table
+    from ..reports.shared import print_pushed
+
+    pushed = push_table(
+        path, to, name=name, licence=licence, most_doubtful=most_doubtful, fresh=fresh
+    )
+    if as_json:
+        print_json(pushed.report())
+    else:
+        print_pushed(pushed)
+    return 0
+
+
+@table.command(epilog="Example: vitprof table pull hf:someone/tables --device pixel --out tables")
+@click.argument("source")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder. Default: list only.")
+@click.option("--device", help="Only those with this text in their device's or machine's name.")
+@click.option("--name", "names", multiple=True, help="Only this one; may be repeated.")
+@click.option("--fresh", is_flag=True, help="Write over other tables of the same names in --out.")
+@json_option
+def pull(
+    source: str,
+    out: Path | None,
+    device: str | None,
+    names: tuple[str, ...],
+    fresh: bool,
+    as_json: bool,
+) -> int:
+    """List or copy the tables of a folder or data set (hf:ORG/NAME), those that are sound."""
+    from ...verbs.share_tables import pull_tables
+    from ..reports.shared import note_refused, print_pulled
+
+    pulled = pull_tables(source, out=out, device=device, names=names, fresh=fresh)
+    note_refused(pulled)
+    if as_json:
+        print_json(pulled.report())
+    else:
+        print_pulled(pulled)
+    return int(pulled.is_doubtful)
 
 
 def _check_new(out: Path, fresh: bool) -> None:

@@ -39,6 +39,8 @@ VERBS = {
     "pipeline",
     "build",
     "bench_attention",
+    "push_table",
+    "pull_tables",
     "transfer",
     "transfer_models",
 }
