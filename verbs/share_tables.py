@@ -100,7 +100,11 @@ class PulledTables(Result):
             {
                 "name": name,
                 "machine": printable(machine_of(table)),
-                "backend": printable(f"{table.setting.backend} {table.setting.provider}"),
+                "backend": printable(
+                    f"imported {table.setting.provider}"
+                    if table.header.imported
+                    else table.setting.backend
+                ),
                 "dtype": printable(table.setting.dtype),
                 "batch": table.setting.batch,
                 "threads": table.setting.threads,
