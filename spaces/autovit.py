@@ -259,7 +259,7 @@ class AutoViTSpace(SearchSpace):
 
     @classmethod
     def known(cls) -> Mapping[str, Mapping[str, Any]]:
-        return AUTOVITS
+        return {**AUTOVITS, WHOLE: _union(list(AUTOVITS.values()))}
 
     @classmethod
     def slabs(cls) -> type[AutoViTSlabs]:
@@ -460,6 +460,25 @@ AUTOVITS = {
         (1280, 1560),
     ),
 }
+
+
+# Section 5.2: one space in place of the three.
+WHOLE = "autovit-all"
+
+
+def _union(spaces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the space with the choices of all; what is no list of choices is the same in all."""
+
+    def joined(values: Sequence[Any]) -> Any:
+        if isinstance(values[0], Mapping):
+            return _union(values)
+        if isinstance(values[0], list):
+            return [joined(nth) for nth in zip(*values, strict=True)]
+        if isinstance(values[0], tuple):
+            return tuple(sorted({value for each in values for value in each}))
+        return values[0]
+
+    return {field: joined([space[field] for space in spaces]) for field in spaces[0]}
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from ..errors import UserError
@@ -86,6 +86,12 @@ class LayeredSpace(SearchSpace):
         )
         space.supernet_spec()  # refuses a frame that no model has
         return space
+
+    def narrowed(self, name: str, values: Mapping[str, tuple[Value, ...]]) -> Self:
+        """Return the space with these values of some of its genes, alike in all layers."""
+        found = {gene.rpartition(".")[2]: choices for gene, choices in values.items()}
+        lists = tuple((field, found.get(field, choices)) for field, choices in self.lists)
+        return replace(super().narrowed(name, values), lists=lists)
 
     def to_dict(self) -> dict[str, Any]:
         lists = {field: list(values) for field, values in self.lists}

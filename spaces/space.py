@@ -6,7 +6,7 @@ import itertools
 import random
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from math import prod
 from typing import Any, ClassVar, Self
 
@@ -160,6 +160,35 @@ class SearchSpace(Candidates):
         """Return the model of a candidate."""
         return self.build(self.all_values(candidate), name)
 
+    def narrowed(self, name: str, values: Mapping[str, tuple[Value, ...]]) -> Self:
+        """Return the space with these values of some of its genes."""
+        genes = [replace(gene, values=values.get(gene.name, gene.values)) for gene in self.genes]
+        return replace(self, name=name, genes=tuple(genes))
+
+    def part(self, which: int, count: int) -> Self:
+        """Return part `which` (from 1) of `count` of the space, from narrow models to wide ones.
+
+        Of each width, and of heads that do not share it out, part k has the values in a window of
+        2/(count + 1) of them, that begins at (k - 1)/(count + 1): it overlaps by half with the
+        next. Depths and all else are those of the space (as in table 1 of Kong et al. 2025, whose
+        three spaces partition one; section 5.2). Raises UserError for a part that has no model, and
+        where no width has two values.
+        """
+        sharing = {by for _, by in self.shared_out}
+        values = {
+            gene.name: _window(gene.values, which, count)
+            for gene in self.genes
+            if _says_width(gene.name) and gene.name not in sharing
+        }
+        if all(len(gene.values) == 1 for gene in self.genes if gene.name in values):
+            raise UserError(
+                f"the space {self.name} has no parts: there is one value for each width; give more."
+            )
+        made = self.narrowed(f"{self.name}-{which}-of-{count}", values)
+        for candidate in (made.smallest(), made.largest()):
+            made.spec(candidate)  # refuses what no model of the family has
+        return made
+
     def random_spec(self, rng: random.Random, name: str) -> Spec:
         """Return the model of a `random_candidate`."""
         return self.spec(self.random_candidate(rng), name)
@@ -246,3 +275,15 @@ class SearchSpace(Candidates):
                     rows.append(row)
         found = np.unique(self.canonical(np.array(rows, dtype=np.int16)), axis=0)
         return found[self.allowed(found)]
+
+
+def _says_width(gene: str) -> bool:
+    return gene.rpartition(".")[2] in ("embed", "width", "channels", "heads", "hidden")
+
+
+def _window(values: tuple[Value, ...], which: int, count: int) -> tuple[Value, ...]:
+    """Return the values of one of `count` windows; value i of n stands for (i/n, (i + 1)/n)."""
+    start, stop = (which - 1) / (count + 1), (which + 1) / (count + 1)
+    ends = [(index / len(values), (index + 1) / len(values)) for index in range(len(values))]
+    kept = [min(high, stop) - max(low, start) for low, high in ends]
+    return tuple(value for value, inside in zip(values, kept, strict=True) if inside > 1e-9)

@@ -9,13 +9,45 @@ from torch import Tensor, nn
 
 from ..models.modules.words import Words
 from .losses import (
+    Logits,
     divergence,
     full_distillation,
     hard_distillation,
     logits_of,
     soft_cross_entropy,
+    soft_distillation,
     sum_over_heads,
 )
+
+# α and τ of Touvron et al. 2021 (DeiT), as Kong et al. do not give theirs.
+ALPHAS = {"soft": 0.1, "hard": 0.5}
+TAU = 3.0
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """A teacher, and how its answers count beside the labels (Kong et al. 2025, eq. 10 and 11).
+
+    kind: "soft", its distribution at the temperature `tau`, or "hard", the class that it names.
+    alpha: the weight of its answers; that of the labels is 1 - alpha.
+    """
+
+    teacher: nn.Module
+    kind: str = "hard"
+    alpha: float = ALPHAS["hard"]
+    tau: float = TAU
+
+    def said(self, images: Tensor) -> Tensor:
+        """Return the teacher's logits, n x classes, without gradients."""
+        with torch.no_grad():
+            answered: Tensor = self.teacher(images)
+        return answered
+
+    def loss(self, student: Logits, targets: Tensor, said: Tensor) -> Tensor:
+        """Return the loss of a student's logits; targets are n x classes, rows of 1."""
+        if self.kind == "hard":
+            return hard_distillation(student, targets, said, self.alpha)
+        return soft_distillation(student, targets, said, self.alpha, self.tau)
 
 
 @dataclass(frozen=True)

@@ -37,16 +37,31 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * F.log_softmax(logits.float(), dim=-1)).sum(dim=-1).mean()
 
 
-def hard_distillation(student: Logits, targets: Tensor, teacher: Tensor) -> Tensor:
-    """Return the CNN hard distillation of Yang et al. 2023 (NViT), eq. 8, halved.
+def hard_distillation(
+    student: Logits, targets: Tensor, teacher: Tensor, alpha: float = 0.5
+) -> Tensor:
+    """Return (1 - α)·CE(z_c, Y) + α·CE(z_d, argmax of the teacher's logits).
 
-    CE(z_c, Y) + CE(z_d, argmax of the teacher's logits), each by a half as in DeiT, so that the
-    loss keeps its size with and without a teacher. Without a distillation token the one token
-    learns both.
+    Kong et al. 2025 (AutoViT), eq. 11; with α = 1/2, as in DeiT, the CNN hard distillation of
+    Yang et al. 2023 (NViT), eq. 8, halved, so that the loss keeps its size with and without a
+    teacher. Without a distillation token the one token learns both.
     """
     taught = student.token if student.distilled is None else student.distilled
-    said = teacher.argmax(dim=-1)
-    return (soft_cross_entropy(student.token, targets) + F.cross_entropy(taught.float(), said)) / 2
+    label = soft_cross_entropy(student.token, targets)
+    return (1 - alpha) * label + alpha * F.cross_entropy(taught.float(), teacher.argmax(dim=-1))
+
+
+def soft_distillation(
+    student: Logits, targets: Tensor, teacher: Tensor, alpha: float, tau: float
+) -> Tensor:
+    """Return (1 - α)·CE(z_c, Y) + α·τ²·KL(teacher || student) of distributions at temperature τ.
+
+    Kong et al. 2025 (AutoViT), eq. 10 (its L_KL(student, teacher) is what Hinton et al. 2015
+    minimise). Without a distillation token the one token learns both.
+    """
+    taught = student.token if student.distilled is None else student.distilled
+    label = soft_cross_entropy(student.token, targets)
+    return (1 - alpha) * label + alpha * divergence(taught, teacher, tau)
 
 
 def full_distillation(student: Logits, full: Logits, temperature: float) -> Tensor:

@@ -13,6 +13,7 @@ from ..notes import note
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
 from .inputs import space_of
+from .taught import Taught
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..search.supernet.report import SubnetAccuracy
     from ..search.supernet.sharing import Sharing
     from ..spaces.space import SearchSpace
+
+MOST_PARTS = 16
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,6 +94,10 @@ def supernet(
     seed: int = 0,
     train_device: str = "auto",
     teacher: str | Path | None = None,
+    distill: str | None = None,
+    alpha: float | None = None,
+    tau: float | None = None,
+    part: str | None = None,
     fresh: bool = False,
     progress: ProgressOption = False,
 ) -> SupernetResult:
@@ -116,7 +123,13 @@ def supernet(
         distill_in_place: with `sandwich`: all others learn the largest's answers.
         epochs, batch, learning_rate, weight_decay, augment, autocast, seed, train_device: see
             `vitprof.train`.
-        teacher: folder of a model whose answers count as labels too.
+        teacher: folder of a model whose answers count beside the labels.
+        distill: how: "soft" (Kong et al. 2025, eq. 10) or "hard" (eq. 11, the default).
+        alpha: weight of the teacher's answers, from 0 to 1, that of the labels being 1 - alpha;
+            None: 0.1 for soft and 0.5 for hard.
+        tau: temperature of "soft"; None: 3.
+        part: "1/3": of the space only the first of three parts, from narrow models to wide ones,
+            each of which overlaps with the next (there, section 5.2).
         fresh: begin anew where `out` holds a run.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
@@ -128,6 +141,7 @@ def supernet(
         raise UserError(
             "`distill_in_place` needs a largest subnet in every step; add `sandwich` N."
         )
+    taught = Taught(teacher, distill, alpha, tau)
     from ..search.supernet.folder import write_supernet
     from ..search.supernet.loss import SupernetLoss
     from ..search.supernet.onednn_cache import keep_primitives
@@ -136,7 +150,6 @@ def supernet(
     from ..search.supernet.sharing import sharing
     from ..search.supernet.start import started
     from ..search.supernet.supernet import Supernet
-    from ..training.fit import read_teacher
     from ..training.loop import TrainingRun
     from ..training.plan import TrainingPlan
     from ..training.processes import joined_processes
@@ -154,14 +167,15 @@ def supernet(
         joined_processes(device) as processes,
         shown_progress(progress if processes.is_first else False) as on_progress,
     ):
-        start = started(space_of(space), str(data), validation, weights, plan, on_progress)
+        searched = _part_of(space_of(space), part)
+        start = started(searched, str(data), validation, weights, plan, on_progress)
         norm = start.norm
         options = {
             "checkpoint": str(checkpoint or ""),
             "sandwich": sandwich,
             "distill_in_place": distill_in_place,
             "training": asdict(plan),
-            "teacher": str(teacher or ""),
+            **taught.options(),
         }
         asked = {
             "command": "supernet",
@@ -170,14 +184,14 @@ def supernet(
             "validation": len(start.held_out),
             **options,
         }
-        taught = None if teacher is None else read_teacher(Path(teacher), device, start.data, norm)
+        teaching = taught.teaching(device, start.data, norm)
         with processes.first_before_others():
             saved = SavedRun(Path(out), asked, writes=processes.is_first, fresh=fresh)
         if checkpoint is not None and processes.is_first:
             note("note: the checkpoint may have been trained on images that are held out here.")
         net = Supernet(start.model)
         loss = SupernetLoss(
-            start.space, lambda: run.progress.step, seed, sandwich, distill_in_place, taught
+            start.space, lambda: run.progress.step, seed, sandwich, distill_in_place, teaching
         )
         run = TrainingRun(net, start.data, norm, plan, loss, device, processes)
         train_to_end(run, saved, on_progress)
@@ -202,3 +216,16 @@ def supernet(
             write_supernet(net, Path(out), norm, start.record(options))
             saved.finish(result.report())
     return result
+
+
+def _part_of(space: SearchSpace, part: str | None) -> SearchSpace:
+    """Return the part of the space that "1/3" names, or the whole of it."""
+    if part is None:
+        return space
+    which, _, count = part.partition("/")
+    fine = which.isdecimal() and count.isdecimal()
+    if not (fine and 1 <= int(which) <= int(count) <= MOST_PARTS):
+        raise UserError(
+            f"`part`: '{part}' is no part of a space; write it as 1/3, at most {MOST_PARTS} parts."
+        )
+    return space.part(int(which), int(count))

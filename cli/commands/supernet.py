@@ -49,7 +49,24 @@ from ..output import json_option, print_json
 @click.option(
     "--teacher",
     type=click.Path(path_type=Path),
-    help="Folder of a model whose answers count as labels too.",
+    help="Folder of a model whose answers count beside the labels.",
+)
+@click.option(
+    "--distill",
+    type=click.Choice(("soft", "hard")),
+    help="With --teacher: learn its distribution or the class that it names. [default: hard]",
+)
+@click.option(
+    "--alpha",
+    type=float,
+    help="With --teacher: weight of its answers, that of the labels being 1 - alpha. "
+    "[default: 0.1 for soft, 0.5 for hard]",
+)
+@click.option("--tau", type=float, help="With --distill soft: the temperature. [default: 3]")
+@click.option(
+    "--part",
+    metavar="K/N",
+    help="Of the space only part K of N, from narrow models to wide ones; parts overlap.",
 )
 @fresh_option
 @json_option

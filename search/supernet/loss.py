@@ -11,13 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ...models.spec import Spec
-from ...training.losses import (
-    Logits,
-    full_distillation,
-    hard_distillation,
-    logits_of,
-    sum_over_heads,
-)
+from ...training.distillation import Teaching
+from ...training.losses import Logits, full_distillation, logits_of, sum_over_heads
 from .supernet import Supernet
 
 if TYPE_CHECKING:
@@ -37,7 +32,7 @@ class SupernetLoss:
     the mean of their losses (Yu et al. 2020 (BigNAS), section 3.1, where it is their sum). The
     activations of all are kept until the step's one backward pass.
     distill_in_place: the others learn the largest's answers instead of the labels (there, inplace
-    distillation). teacher: its answers count as labels too (`hard_distillation`).
+    distillation). teaching: a teacher's answers count beside the labels (eq. 10 and 11).
     """
 
     space: SearchSpace
@@ -45,7 +40,7 @@ class SupernetLoss:
     seed: int = 0
     sandwich: int | None = None
     distill_in_place: bool = False
-    teacher: nn.Module | None = None
+    teaching: Teaching | None = None
 
     def __post_init__(self) -> None:
         if self.distill_in_place and self.sandwich is None:
@@ -66,10 +61,7 @@ class SupernetLoss:
         Images are n x channels x h x w, targets n x classes, rows of 1.
         """
         assert isinstance(model, Supernet), "the model of this loss is a supernet"
-        said = None
-        if self.teacher is not None:
-            with torch.no_grad():
-                said = self.teacher(images)
+        said = None if self.teaching is None else self.teaching.said(images)
         losses = []
         largest: Logits | None = None
         for spec in self.specs():
@@ -77,10 +69,10 @@ class SupernetLoss:
             if largest is not None:
                 losses.append(full_distillation(student, largest, temperature=1.0))
                 continue
-            if said is None:
+            if self.teaching is None or said is None:
                 losses.append(sum_over_heads(student, targets))
             else:
-                losses.append(hard_distillation(student, targets, said))
+                losses.append(self.teaching.loss(student, targets, said))
             if self.distill_in_place:
                 largest = _detached(student)
         return torch.stack(losses).mean()

@@ -7,13 +7,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from vitprof.models import ViTSpec, create_model
-from vitprof.training.distillation import DistillationLoss
+from vitprof.training.distillation import DistillationLoss, Teaching
 from vitprof.training.losses import (
     Logits,
     full_distillation,
     hard_distillation,
     logits_of,
     soft_cross_entropy,
+    soft_distillation,
 )
 
 SPEC = ViTSpec.uniform(16, 1, 2, resolution=8, patch=4, classes=4, distilled=True)
@@ -41,6 +42,27 @@ def test_hard_distillation_is_half_of_each(logits) -> None:
     expected = (expected + F.cross_entropy(distilled, teacher.argmax(dim=1))) / 2
     found = hard_distillation(Logits(token, distilled), targets(), teacher)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_soft_and_hard_distillation_of_autovit(logits, alpha: float) -> None:
+    """Kong et al. 2025, eq. 10 and 11, for a model with one head."""
+    token, _, teacher, _ = logits
+    label = F.cross_entropy(token, torch.arange(6) % 4)
+    p, q = F.softmax(teacher / 2, dim=1), F.softmax(token / 2, dim=1)
+    kl = (p * (p / q).log()).sum(dim=1).mean()
+    soft = Teaching(nn.Identity(), "soft", alpha, 2.0).loss(Logits(token), targets(), teacher)
+    torch.testing.assert_close(soft, (1 - alpha) * label + alpha * 4 * kl)
+    hard = Teaching(nn.Identity(), "hard", alpha).loss(Logits(token), targets(), teacher)
+    said = F.cross_entropy(token, teacher.argmax(dim=1))
+    torch.testing.assert_close(hard, (1 - alpha) * label + alpha * said)
+
+
+def test_soft_distillation_is_least_where_the_student_is_the_teacher(logits) -> None:
+    token, distilled, teacher, _ = logits
+    equal = soft_distillation(Logits(token, teacher), targets(), teacher, 1.0, 3.0)
+    assert abs(equal) < 1e-6
+    assert soft_distillation(Logits(token, distilled), targets(), teacher, 1.0, 3.0) > 1e-3
 
 
 def test_full_distillation_sums_over_the_tokens(logits) -> None:

@@ -183,6 +183,12 @@ def test_two_processes_train_what_one_does(run, space, tmp_path) -> None:
         (("--validation", "1436"), "cannot be held out"),
         (("--checkpoint", "nowhere"), "no checkpoint 'nowhere'"),
         (("--teacher", "nowhere"), "no folder of a model"),
+        (("--distill", "soft"), "--distill says how a teacher is listened to; give --teacher"),
+        (("--teacher", "nowhere", "--alpha", "1.5"), "--alpha 1.5 is no weight"),
+        (("--teacher", "nowhere", "--tau", "2"), "--tau is the temperature of --distill soft"),
+        (("--teacher", "x", "--distill", "soft", "--tau", "0"), "--tau 0 is no temperature"),
+        (("--part", "4/3"), "write it as 1/3"),
+        (("--part", "one"), "write it as 1/3"),
         (("--batch", "1296"), "smaller --batch"),
     ],
 )
@@ -235,22 +241,23 @@ def test_a_checkpoint_of_another_epsilon_says_what_to_write(run, space, tmp_path
 
 
 def test_weights_that_are_not_inherited_are_said_before_training(run, tmp_path) -> None:
-    answer = run("supernet", "--space", "swin", *QUICK, "--out", tmp_path / "out")
-    assert answer.code == 2
-    path = tmp_path / "efficientvit.json"
+    path = tmp_path / "vgg.json"
     path.write_text(
         json.dumps(
             {
-                "family": "efficientvit",
-                "resolution": 64,
-                "stage": [{"embed": [16, 32], "depth": 1, "heads": 2}],
+                "family": "vgg",
+                "resolution": 16,
+                "pooled": 2,
+                "hidden": [8, 16],
+                "dense": 1,
+                "stage": [{"channels": [4, 8], "depth": 1}],
             }
         )
     )
     import numpy as np
 
     np.savez(
-        tmp_path / "two.npz", images=np.zeros((60, 3, 64, 64), np.uint8), labels=np.arange(60) % 2
+        tmp_path / "two.npz", images=np.zeros((60, 3, 16, 16), np.uint8), labels=np.arange(60) % 2
     )
     answer = run(
         "supernet",
@@ -265,4 +272,4 @@ def test_weights_that_are_not_inherited_are_said_before_training(run, tmp_path) 
     )
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
-    assert "'efficientvit'" in answer.err
+    assert "'vgg'" in answer.err

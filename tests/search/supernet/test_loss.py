@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from vitprof.models import create_model
 from vitprof.search.supernet.loss import SupernetLoss
 from vitprof.search.supernet.supernet import Supernet
+from vitprof.training.distillation import Teaching
 from vitprof.training.evaluate import evaluate
 from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.losses import soft_cross_entropy
@@ -81,9 +82,17 @@ def test_losses_by_hand(tiny_vit) -> None:
 
     teacher = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
     labels = teacher(images).argmax(-1)
-    taught = SupernetLoss(tiny_vit, lambda: 3, sandwich=0, teacher=teacher)
+    taught = SupernetLoss(tiny_vit, lambda: 3, sandwich=0, teaching=Teaching(teacher))
     pairs = [soft_cross_entropy(x, targets) + F.cross_entropy(x, labels) for x in (large, small)]
     torch.testing.assert_close(taught(supernet, images, targets), sum(pairs) / 4)
+    soft = SupernetLoss(
+        tiny_vit, lambda: 3, sandwich=0, teaching=Teaching(teacher, "soft", 0.2, 2.0)
+    )
+    q = (teacher(images) / 2).softmax(-1)
+    kl = [(q * (q.log() - (x / 2).log_softmax(-1))).sum(-1).mean() for x in (large, small)]
+    label = [soft_cross_entropy(x, targets) for x in (large, small)]
+    expected = (0.8 * sum(label) + 0.2 * 4 * sum(kl)) / 2
+    torch.testing.assert_close(soft(supernet, images, targets), expected)
     assert all(p.grad is None for p in teacher.parameters())
 
 

@@ -1,0 +1,168 @@
+"""AutoViT's ablations of supernets: distillation (Table 7), one supernet or three (5.2).
+
+    python benchmarks/autovit_ablations.py --quick --out out
+    python benchmarks/autovit_ablations.py --space autovit-all --data photos --epochs 100 \
+        --teacher effnet --teacher regnet --out out
+
+Table 7 has four rows: no teacher, soft with either teacher, hard with the second one. Section 5.2
+compares one supernet of the space with one for each of its three parts: the same subnets of each
+part are judged with weights of both. `--quick` is of digits, and trains its teachers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vitprof
+from vitprof.search.evaluators.subnet_evaluator import SubnetEvaluator
+from vitprof.search.supernet.folder import read_supernet
+from vitprof.search.supernet.recalibration import calibration_images
+from vitprof.spaces.registry import find_search_space, search_space_from_dict
+from vitprof.spaces.space import SearchSpace
+from vitprof.training.data.datasets import load_dataset
+
+PARTS = 3
+QUICK: dict[str, Any] = {
+    "family": "vit",
+    "name": "digits",
+    "patch": 2,
+    "resolution": 8,
+    "embed": [16, 24, 32, 40],
+    "depth": [2, 3],
+    "heads": [2, 3, 4],
+    "qk": 8,
+    "mlp_ratio": [1, 2],
+}
+# Of the quick teachers: the second is trained for longer.
+TEACHERS = ((48, 3), (64, 12))
+
+
+def main() -> None:
+    asked = _parsed()
+    out = asked.out
+    out.mkdir(parents=True, exist_ok=True)
+    space = (
+        search_space_from_dict(QUICK, "--quick") if asked.quick else find_search_space(asked.space)
+    )
+    plan: dict[str, Any] = {
+        "epochs": asked.epochs,
+        "batch": asked.batch,
+        "augment": "none" if asked.quick else "light",
+        "sandwich": 1,
+        "seed": asked.seed,
+        "progress": True,
+    }
+    teachers = asked.teacher or (_teachers(asked.data, out) if asked.quick else [])
+    found: dict[str, Any] = {"space": space.name, "data": asked.data, "epochs": asked.epochs}
+    if len(teachers) == 2:
+        found["table_7"] = _distillation(space, asked.data, out, plan, teachers)
+    found["section_5_2"] = _one_or_three(space, asked.data, out, plan, asked.subnets)
+    (out / "report.json").write_text(json.dumps(found, indent=2) + "\n")
+    _print(found)
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--space", default="autovit-all")
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--teacher", action="append", type=Path, help="folder of a model; twice")
+    parser.add_argument("--epochs", type=float, default=100)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--subnets", type=int, default=30, help="judged in each part")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--quick", action="store_true", help="digits, in minutes")
+    asked = parser.parse_args()
+    if asked.teacher is not None and len(asked.teacher) != 2:
+        parser.error("give --teacher twice, or not at all")
+    return asked
+
+
+def _teachers(data: str, out: Path) -> list[Path]:
+    """Train two ViTs to learn from."""
+    folders = []
+    for number, (embed, epochs) in enumerate(TEACHERS, start=1):
+        folder = out / f"teacher-{number}"
+        spec = vitprof.ViTSpec.uniform(embed, 4, embed // 16, resolution=8, patch=2, classes=10)
+        if not (folder / "model.safetensors").exists():
+            vitprof.train(spec, data, out=folder, epochs=epochs, augment="none", progress=True)
+        folders.append(folder)
+    return folders
+
+
+def _distillation(
+    space: SearchSpace, data: str, out: Path, plan: dict[str, Any], teachers: list[Path]
+) -> list[dict[str, Any]]:
+    """Return the four rows of Table 7: accuracies of the largest, a middle and the smallest."""
+    first, second = teachers
+    rows: list[tuple[str, dict[str, Any]]] = [
+        ("without", {}),
+        (f"soft, {first.name}", {"teacher": first, "distill": "soft"}),
+        (f"soft, {second.name}", {"teacher": second, "distill": "soft"}),
+        (f"hard, {second.name}", {"teacher": second, "distill": "hard"}),
+    ]
+    lines = []
+    for words, taught in rows:
+        folder = out / f"distill-{words.replace(', ', '-')}"
+        net = vitprof.supernet(space, data, out=folder, **plan, **taught)
+        judged = {subnet.which: subnet.found.top(1) for subnet in net.subnets}
+        lines.append({"row": words, **judged})
+    return lines
+
+
+def _one_or_three(
+    space: SearchSpace, data: str, out: Path, plan: dict[str, Any], subnets: int
+) -> list[dict[str, Any]]:
+    """Return a line a part: the same subnets, judged with weights of the one and of the part's."""
+    vitprof.supernet(space, data, out=out / "one", **plan)
+    lines = []
+    for part in range(1, PARTS + 1):
+        folder = out / f"part-{part}"
+        vitprof.supernet(space, data, out=folder, part=f"{part}/{PARTS}", **plan)
+        within = read_supernet(folder).record.space
+        drawn = within.sample(np.random.default_rng(part), subnets)
+        own, one = (_accuracies(net, data, within, drawn) for net in (folder, out / "one"))
+        params = [within.spec(candidate).params for candidate in drawn]
+        lines.append(
+            {
+                "part": part,
+                "params": [min(params), max(params)],
+                "one": {"mean": float(one.mean()), "best": float(one.max())},
+                "three": {"mean": float(own.mean()), "best": float(own.max())},
+                "three_ahead_by": float((own - one).mean()),
+            }
+        )
+    return lines
+
+
+def _accuracies(folder: Path, data: str, space: SearchSpace, candidates: np.ndarray) -> np.ndarray:
+    """Return the top-1 of each candidate of `space` with a supernet's weights, held-out images."""
+    found = read_supernet(folder)
+    resolution: Any = found.supernet.spec
+    train, held_out = found.record.parts(load_dataset(data, resolution.resolution).train)
+    judge = SubnetEvaluator(
+        space, found.supernet, held_out, found.norm, calibration_images(train, 512)
+    )
+    return np.array([judge.accuracy(candidate) for candidate in candidates])
+
+
+def _print(found: dict[str, Any]) -> None:
+    for line in found.get("table_7", []):
+        words = "  ".join(f"{which} {line[which]:.2%}" for which in list(line)[1:])
+        print(f"{line['row']:20} {words}")
+    for line in found["section_5_2"]:
+        low, high = line["params"]
+        print(
+            f"part {line['part']} ({low:,} to {high:,} parameters): one supernet "
+            f"{line['one']['mean']:.2%} (best {line['one']['best']:.2%}), three "
+            f"{line['three']['mean']:.2%} (best {line['three']['best']:.2%}), "
+            f"{100 * line['three_ahead_by']:+.2f} points"
+        )
+
+
+if __name__ == "__main__":
+    main()

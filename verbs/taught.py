@@ -1,0 +1,65 @@
+"""What a verb is told about a teacher: which one, and how its answers count beside the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..training.data.images import Dataset, Normalisation
+    from ..training.distillation import Teaching
+
+KINDS = ("soft", "hard")
+HOTTEST = 1000.0
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The parameters `teacher`, `distill`, `alpha` and `tau`; None where they are not given.
+
+    Raises UserError for a value that is wrong, and for values that do not go together.
+    """
+
+    teacher: str | Path | None
+    distill: str | None
+    alpha: float | None
+    tau: float | None
+
+    def __post_init__(self) -> None:
+        for name in ("distill", "alpha", "tau"):
+            if getattr(self, name) is not None and self.teacher is None:
+                raise UserError(f"`{name}` says how a teacher is listened to; give `teacher`.")
+        if self.distill is not None and self.distill not in KINDS:
+            raise UserError(f"`distill`: '{self.distill}' is no way to learn; it is soft or hard.")
+        if self.alpha is not None and not 0 <= self.alpha <= 1:
+            raise UserError(f"`alpha` {self.alpha:g} is no weight; it is from 0 to 1.")
+        if self.tau is not None and self.distill != "soft":
+            raise UserError("`tau` is the temperature of `distill` soft; add it.")
+        if self.tau is not None and not 0 < self.tau < HOTTEST:
+            raise UserError(f"`tau` {self.tau:g} is no temperature; it is above 0.")
+
+    def options(self) -> dict[str, Any]:
+        """Return them as JSON values, to be kept beside a run; only those that are given."""
+        given = {"distill": self.distill, "alpha": self.alpha, "tau": self.tau}
+        own = {name: value for name, value in given.items() if value is not None}
+        return {"teacher": str(self.teacher or ""), **own}
+
+    def teaching(self, device: torch.device, data: Dataset, norm: Normalisation) -> Teaching | None:
+        """Return the teacher and how it is listened to; None where there is none."""
+        from ..training.distillation import ALPHAS, TAU, Teaching
+        from ..training.fit import read_teacher
+
+        if self.teacher is None:
+            return None
+        kind = self.distill or "hard"
+        return Teaching(
+            read_teacher(Path(self.teacher), device, data, norm),
+            kind,
+            ALPHAS[kind] if self.alpha is None else self.alpha,
+            TAU if self.tau is None else self.tau,
+        )
