@@ -145,18 +145,19 @@ def tables_part(folder: Path, pythons: Mapping[str, str], arguments: argparse.Na
         for backend in arguments.backend or BACKENDS:
             python = pythons.get(backend, sys.executable)
             lut = folder / f"{backend}-{family}.csv"
-            of = ("-m", "vitprof")
+            of, kept_in = ("-m", "vitprof"), ("--artifacts", str(folder / "artifacts"))
             measured = kept(
                 folder / f"{backend}-{family}-measured.json",
                 python,
                 *(*of, "measure", "--backend", backend, "--family", family, "--out", str(lut)),
+                *kept_in,
                 "--json",
             )
             result = kept(
                 folder / f"{backend}-{family}.json",
                 python,
                 *(*of, "validate", "--table", str(lut), "--samples", arguments.samples),
-                *("--time", arguments.time, "--json"),
+                *("--time", arguments.time, *kept_in, "--json"),
                 *("--out", str(lut.with_suffix(".models.csv"))),
                 *("--plot", str(lut.with_suffix(".png"))),
             )

@@ -103,7 +103,7 @@ def test_a_user_builds_here_and_measures_on_the_phone(phone, tmp_path: Path) -> 
     measured = vitprof("measure", "--bundle", bundle, "--sessions", 2, "--out", table)
     assert measured.returncode in (0, 1), measured.stderr
     found = LatencyTable.read_csv(table)
-    assert [row.error for row in found.rows] == [""] * len(found.rows)
+    assert not [row.error for row in found.rows if row.verdict == "failed"]
     assert len(found.model_rows) == 1
     assert found.setting.device == "pixel8"
     said = json.dumps(dict(found.environment))
