@@ -85,9 +85,12 @@ def compare(
     time_s = None if time is None else seconds(time)
     several = [tables] if isinstance(tables, str) or not isinstance(tables, Sequence) else tables
     if blocks or interpolated:
-        return _by_blocks(several, at, bool(_several(models) or samples or measure), interpolated)
+        return _by_blocks(
+            _labelled(several, at), bool(_several(models) or samples or measure), interpolated
+        )
     fetched(models, download)
-    first = table_of(several[0], at)
+    several = [table_of(table, at) for table in several]
+    first = several[0]
     named = priced_specs(models, first, shapes)
     if len(several) > 1:
         if measure:
@@ -95,9 +98,9 @@ def compare(
                 "`measure` works with one `tables`: this machine is one device; measure its table "
                 "and compare that one."
             )
-        by_label = _labelled(several, at)
+        by_label = _labelled(several)
         if len(several) == 2 and not named and not samples and not _common(by_label, extrapolate):
-            found = _by_blocks(several, at, False, interpolated)
+            found = _by_blocks(by_label, False, interpolated)
             note("the tables cover no two known models in common: compared by their blocks.")
             return found
         specs = _chosen(next(iter(by_label.values())), named, samples, seed, extrapolate)
@@ -120,9 +123,7 @@ def _several(models: Path | Spec | Sequence[Path | Spec]) -> bool:
     return not isinstance(models, Sequence) or len(models) > 0
 
 
-def _by_blocks(
-    tables: Sequence[Path | LatencyTable], at: Speed | str | None, of_models: bool, more: bool
-) -> SharedBlocks:
+def _by_blocks(tables: Mapping[str, LatencyTable], of_models: bool, more: bool) -> SharedBlocks:
     """Compare two tables by the blocks that both hold, and with `more` by interpolated ones."""
     from ..tables.comparison.shared_blocks import compare_blocks
 
@@ -132,11 +133,10 @@ def _by_blocks(
         )
     if len(tables) != 2:
         raise UserError(f"`blocks` compares two `tables`, and {len(tables)} are given.")
-    by_label = _labelled(tables, at)
-    first, second = (table.setting for table in by_label.values())
+    first, second = (table.setting for table in tables.values())
     if first.batch != second.batch:
         note(f"the tables are of batch {first.batch} and {second.batch}: ratios are of one run.")
-    return compare_blocks(by_label, more)
+    return compare_blocks(tables, more)
 
 
 def _common(tables: Mapping[str, LatencyTable], extrapolate: bool) -> bool:
@@ -184,7 +184,7 @@ def _known(table: LatencyTable, extrapolate: bool) -> list[Spec]:
 
 
 def _labelled(
-    tables: Sequence[Path | LatencyTable], at: Speed | str | None
+    tables: Sequence[Path | LatencyTable], at: Speed | str | None = None
 ) -> dict[str, LatencyTable]:
     """Return the tables by label: the file's name, or its whole path where names are alike."""
     read = [table_of(table, at) for table in tables]

@@ -34,7 +34,7 @@ def shared_blocks_figure(shared: SharedBlocks) -> Figure:
     size = 26 if len(a) < 200 else 9
     for n, (op, agreement) in enumerate(shared.by_op.items()):
         look = {"color": f"C{n % 10}", "marker": _MARKERS[n % len(_MARKERS)], "s": size}
-        label = f"{op} ({agreement.count}): {agreement.scale:.3g} x"
+        label: str | None = f"{op} ({agreement.count}): {agreement.scale:.3g} x"
         for filled in (True, False):
             of_op = (ops == op) & (measured == filled)
             if not of_op.any():
@@ -43,9 +43,12 @@ def shared_blocks_figure(shared: SharedBlocks) -> Figure:
             style = {"marker": look["marker"], "s": look["s"], "linewidths": 0.8, **face}
             if filled:
                 style["color"] = look["color"]
-            name = label if filled else f"{label}, interpolated on one"
-            left.scatter(a[of_op], b[of_op], alpha=0.7, label=name, **style)
+            left.scatter(a[of_op], b[of_op], alpha=0.7, label=label, **style)
+            label = None
             right.scatter(a[of_op], off[of_op], alpha=0.7, **style)
+    if shared.interpolated:
+        label = f"hollow: interpolated on one ({shared.interpolated})"
+        left.scatter([], [], marker="o", facecolors="none", edgecolors="0.3", label=label)
     ends = np.array([a.min(), a.max()])
     scale = shared.agreement.scale
     left.plot(ends, scale * ends, "--", color="0.3", linewidth=1, label=f"all: {scale:.3g} x")

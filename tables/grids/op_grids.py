@@ -43,9 +43,13 @@ class OpGrids:
 
     @property
     def levels(self) -> dict[str, list[int]]:
-        """Each axis's values in any of the grids, ascending."""
+        """Each axis's values in any of the grids, or of scattered points, ascending."""
+        scattered = [] if find_op(self.op).on_grid else [one for p in self.parts for one in p.extra]
         return {
-            axis: sorted({int(v) for part in self.parts for v in part.levels[position]})
+            axis: sorted(
+                {int(v) for part in self.parts for v in part.levels[position]}
+                | {point[position] for point in scattered}
+            )
             for position, axis in enumerate(self.axes)
         }
 

@@ -35,6 +35,7 @@ class RaggedGrid(OpGrid):
         self._dims = np.array([[value for _, value in one.dims] for one in blocks], dtype=np.int64)
         self.levels = [np.unique(column) for column in self._dims.T]
         self.shape = (len(self.rows),)
+        self._logs = np.log(self._dims)
         points = {tuple(dims): n for n, dims in enumerate(self._dims.tolist())}
         self._points = _Slice(points.items())
 
@@ -102,7 +103,7 @@ class RaggedGrid(OpGrid):
         )
 
     def _nearest_point(self, values: np.ndarray) -> int:
-        apart = np.abs(np.log(self._dims) - np.log(values)).sum(axis=1)
+        apart = np.abs(self._logs - np.log(values)).sum(axis=1)
         return int(np.argmin(apart))
 
     def _interpolate_columns(self, dims: Mapping[str, np.ndarray], extrapolate: bool) -> np.ndarray:
@@ -113,9 +114,12 @@ class _Slice:
     """Points by the value of their first axis, and those of each value by the next axis."""
 
     def __init__(self, points: Iterable[tuple[tuple[int, ...], int]]) -> None:
+        points = list(points)
+        axes = list(zip(*(dims for dims, _ in points), strict=True))
+        self._lowest, self._highest = tuple(map(min, axes)), tuple(map(max, axes))
         apart: dict[int, list[tuple[tuple[int, ...], int]]] = {}
-        for (first, *rest), row in points:
-            apart.setdefault(first, []).append((tuple(rest), row))
+        for dims, row in points:
+            apart.setdefault(dims[0], []).append((dims[1:], row))
         self._levels = sorted(apart)
         self._at: dict[int, _Slice | int] = {
             level: _Slice(inner) if inner[0][0] else inner[0][1] for level, inner in apart.items()
@@ -126,6 +130,9 @@ class _Slice:
 
         Each slice is looked at no more than once.
         """
+        for low, asked, high in zip(self._lowest, dims, self._highest, strict=True):
+            if not low <= asked <= high:
+                return None
         value = dims[0]
         if value in self._at:
             exact = self._weights_at(value, dims)

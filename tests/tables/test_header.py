@@ -179,3 +179,15 @@ def test_a_row_with_a_reference_that_is_not_listed_is_refused(
     path.write_text("\n".join(lines) + "\n")
     with refused("line 4", "reference"):
         LatencyTable.read_csv(path)
+
+
+def test_a_licence_is_kept_and_is_a_text(setting: Setting, tmp_path: Path) -> None:
+    table = LatencyTable([], setting).with_licence("CC-BY-4.0")
+    table.to_csv(tmp_path / "lut.csv")
+    again = LatencyTable.read_csv(tmp_path / "lut.csv")
+    assert again.header.licence == "CC-BY-4.0"
+    assert again.header.unknown == {}
+    text = (tmp_path / "lut.csv").read_text().replace('"CC-BY-4.0"', "4")
+    (tmp_path / "lut.csv").write_text(text)
+    with pytest.raises(UserError, match=r"line 2: the header's 'licence' is 4, not a text"):
+        LatencyTable.read_csv(tmp_path / "lut.csv")

@@ -196,6 +196,7 @@ def test_scattered_operators_say_that_nothing_lies_between_them(setting: Setting
     ]
     table = LatencyTable(rows, setting)
     assert table.predict_block(Block.of("gelu", rows=5, columns=2)).ms == 1.0
+    assert table.grids("gelu").levels == {"rows": [1, 5, 7], "columns": [2, 7, 9]}
     with pytest.raises(UserError, match=r"gelu\(rows=5, columns=3\) is not in .*its 3 rows of op"):
         table.predict_block(Block.of("gelu", rows=5, columns=3))
 
