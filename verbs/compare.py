@@ -89,8 +89,8 @@ def compare(
             _labelled(several, at), bool(_several(models) or samples or measure), interpolated
         )
     fetched(models, download)
-    several = [table_of(table, at) for table in several]
-    first = several[0]
+    read = [table_of(table, at) for table in several]
+    first = read[0]
     named = priced_specs(models, first, shapes)
     if len(several) > 1:
         if measure:
@@ -98,7 +98,7 @@ def compare(
                 "`measure` works with one `tables`: this machine is one device; measure its table "
                 "and compare that one."
             )
-        by_label = _labelled(several)
+        by_label = _labelled(read)
         if len(several) == 2 and not named and not samples and not _common(by_label, extrapolate):
             found = _by_blocks(by_label, False, interpolated)
             note("the tables cover no two known models in common: compared by their blocks.")
