@@ -182,7 +182,8 @@ def test_a_row_with_a_reference_that_is_not_listed_is_refused(
 
 
 def test_a_licence_is_kept_and_is_a_text(setting: Setting, tmp_path: Path) -> None:
-    table = LatencyTable([], setting).with_licence("CC-BY-4.0")
+    row = Row(MLP, latency_ms=1.0, low_ms=0.9, high_ms=1.1)
+    table = LatencyTable([row], setting).with_licence("CC-BY-4.0")
     table.to_csv(tmp_path / "lut.csv")
     again = LatencyTable.read_csv(tmp_path / "lut.csv")
     assert again.header.licence == "CC-BY-4.0"
