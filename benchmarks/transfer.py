@@ -2,19 +2,23 @@
 
     python benchmarks/transfer.py [--out docs/results/transfer.md] [--folder transfer-run]
         [--part phones] [--data ../shared/data] [--draws 20]
-        [--environment litert=.venv-litert/bin/python] [--setting torch]
+        [--environment litert=.venv-litert/bin/python] [--setting torch] [--tables DIR]
 
 Parts: `phones` leaves each phone of the published timings out and tells its models from ten timed
 ones; `blocks` moves nn-Meter's table of a Pixel 6 to made-up phones; both are computed, in about
-two minutes. `settings` measures a table of vit by each setting of this machine, transfers each from
-all others with ten probes in 20 s, and validates it on 50 unseen models: about nine minutes a
+two minutes. `tables` takes tables that were measured before (DIR/NAME.csv) and the models that
+`validate` measured of each (DIR/NAME.models.csv), and transfers each from all others, its own rows
+being the probes. `settings` measures a table of vit by each setting of this machine, transfers each
+from all others with ten probes in 20 s, and validates it on 50 unseen models: about nine minutes a
 setting. The folder keeps what is measured: a second call goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import itertools
+import random
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,7 +28,9 @@ from typing import Any
 import numpy as np
 from report import heading, publish, table
 from runtimes import kept
-from vitprof.models import Block
+from vitprof.models import Block, Spec
+from vitprof.profiler.validation.drawing import draw_for
+from vitprof.profiler.validation.validate import _distinct
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.importers import import_table
 from vitprof.tables.transfer.probes import question_of
@@ -35,8 +41,9 @@ from vitprof.tables.transfer.timed_models import (
 )
 from vitprof.tables.transfer.timings import Timings, read_timings
 from vitprof.tables.transfer.transferred import transferred_table
+from vitprof.verbs.transfer import _random_models
 
-PARTS = ("phones", "blocks", "settings")
+PARTS = ("phones", "blocks", "tables", "settings")
 ANCHORS = 10
 FILES = {
     "PyTorch Mobile": ("torch_transformer_e2e.csv", "≤ 5 %"),
@@ -77,6 +84,13 @@ measured with what is public**. The closest: {phones} made-up phones, each the P
 anything, departing from it by op and by size as the phones of the timings above depart from each
 other (standard deviations of log latency: {spread}) and by 1 % for each block; ten probes, all
 other blocks told.
+
+"""
+OF_TABLES = """\
+Tables of vit that were measured before on one machine, under other work, by one runtime each. Each
+is transferred from all others; the ten probes are rows of its own. Both it and the whole table are
+compared with what `validate` measured of random models that neither saw: what they cannot be
+better than is the noise floor of that measurement.
 
 """
 ON_SETTINGS = """\
@@ -275,6 +289,74 @@ def _made_up(source: LatencyTable, spread: dict[str, float], seed: int) -> Laten
     return LatencyTable(rows, Setting(f"made-up-{seed}", "imported", ""), source="made up")
 
 
+# --- tables measured before ----------------------------------------------------------------------
+
+
+def tables_part(folder: Path) -> str:
+    paths = [path for path in sorted(folder.glob("*.csv")) if not path.stem.endswith(".models")]
+    tables = {path.stem: LatencyTable.read_csv(path) for path in paths}
+    rows = []
+    for name, own in tables.items():
+        measured = _measured_models(folder / f"{name}.models.csv", own)
+        if not measured:
+            continue
+        truth = np.array(list(measured.values()))
+        question = question_of(
+            [other for other_name, other in tables.items() if other_name != name],
+            _random_models(own, 24, "goals 0"),
+        )
+        known = {(row.subject, row.context): row for row in own.rows}
+        keys = [key for key in question.choose(len(known)) if key in known][:ANCHORS]
+        found = transferred_table(question, own.with_rows([known[key] for key in keys]), name)
+        answers = [found.table.predict(spec) for spec in measured]
+        whole = own.predict_many(list(measured)) / truth - 1
+        told = np.array([answer.ms for answer in answers]) / truth - 1
+        inside = [one.low_ms <= ms <= one.high_ms for one, ms in zip(answers, truth, strict=True)]
+        rows.append(
+            [
+                name,
+                str(len(truth)),
+                f"{found.expected_error:.1%}",
+                f"{np.mean(np.abs(told)):.2%}",
+                f"{np.mean(told):+.2%}",
+                f"{np.mean(inside):.0%}",
+                f"{np.mean(np.abs(whole)):.2%}",
+                f"{_floor(folder / f'{name}.models.csv'):.2%}",
+            ]
+        )
+    columns = (
+        "to",
+        "unseen models",
+        "error expected",
+        "MAPE, transferred",
+        "bias",
+        "coverage",
+        "MAPE, whole table",
+        "two measurements differ by",
+    )
+    return "\n## Between tables measured before\n\n" + OF_TABLES + table(columns, rows)
+
+
+def _measured_models(path: Path, own: LatencyTable) -> dict[Spec, float]:
+    """Return the models that `validate` drew for a table, with the milliseconds it measured."""
+    if not path.exists():
+        return {}
+    with path.open() as file:
+        measured = {line["model"]: float(line["measured_ms"]) for line in csv.DictReader(file)}
+    taken = {row.subject for row in own.model_rows}
+    rng = random.Random("validate 0")
+    drawn = _distinct(draw_for(own), rng, 50, taken, "unseen")
+    return {spec: measured[spec.name] for spec in drawn if spec.name in measured}
+
+
+def _floor(path: Path) -> float:
+    """Return how far the first and the second measurement of the models lie apart."""
+    with path.open() as file:
+        lines = list(csv.DictReader(file))
+    ratios = [float(line["first_ms"]) / float(line["again_ms"]) - 1 for line in lines]
+    return float(np.mean(np.abs(ratios)))
+
+
 # --- settings of this machine --------------------------------------------------------------------
 
 
@@ -290,7 +372,7 @@ def settings_part(folder: Path, pythons: dict[str, str], chosen: Sequence[str], 
             name,
             *("measure", *plan, *SETTINGS[name], "--out", str(folder / f"{name}.csv")),
         )
-    rows: list[list[str]] = [["*asked*", "", "≤ 20 s", "", "≤ 2 %", "", "", "90–99 %", ""]]
+    rows: list[list[str]] = [["*asked*", "", "≤ 20 s", "", "≤ 2 %", "", "", "", "90–99 %", ""]]
     for name in names:
         others = ",".join(str(folder / f"{other}.csv") for other in names if other != name)
         new = str(folder / f"{name}-transferred.csv")
@@ -308,6 +390,9 @@ def settings_part(folder: Path, pythons: dict[str, str], chosen: Sequence[str], 
             *("validate", "--table", new, "--samples", samples, "--time", time),
             *("--out", str(folder / f"{name}-models.csv")),
         )
+        own = LatencyTable.read_csv(folder / f"{name}.csv")
+        seen = _measured_models(folder / f"{name}-models.csv", LatencyTable.read_csv(new))
+        whole = own.predict_many(list(seen)) / np.array(list(seen.values())) - 1
         errors, rivals = result["table"], result["rivals"]
         rows.append(
             [
@@ -316,6 +401,7 @@ def settings_part(folder: Path, pythons: dict[str, str], chosen: Sequence[str], 
                 f"{found['seconds']['total']:.0f}",
                 f"{found['expected_error']:.1%}",
                 f"{errors['mape']:.2%}",
+                f"{np.mean(np.abs(whole)):.2%}",
                 f"{rivals['macs_line']['mape']:.2%}",
                 f"{errors['kendall_tau']:.3f}",
                 f"{result['coverage']:.0%}",
@@ -328,6 +414,7 @@ def settings_part(folder: Path, pythons: dict[str, str], chosen: Sequence[str], 
         "s for the probes",
         "error expected",
         "MAPE",
+        "MAPE, whole table",
         "`a·MACs + b`",
         "τ",
         "coverage",
@@ -352,6 +439,7 @@ def main() -> None:
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--data", default="../shared/data")
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--tables")
     parser.add_argument("--environment", action="append", default=[])
     parser.add_argument("--setting", action="append", default=[], choices=SETTINGS)
     parser.add_argument("--quick", action="store_true", help="few points and models: a rehearsal")
@@ -364,6 +452,8 @@ def main() -> None:
         text += phones_part(Path(arguments.data), arguments.draws)
     if "blocks" in parts:
         text += blocks_part(Path(arguments.data))
+    if "tables" in parts and arguments.tables:
+        text += tables_part(Path(arguments.tables))
     if "settings" in parts:
         pythons = dict(one.split("=", 1) for one in arguments.environment)
         text += settings_part(folder, pythons, arguments.setting, arguments.quick)
