@@ -4,13 +4,13 @@
         [--part phones] [--data ../shared/data] [--draws 20]
         [--environment litert=.venv-litert/bin/python] [--setting torch] [--tables DIR]
 
-Parts: `phones` leaves each phone of the published timings out and tells its models from ten timed
-ones; `blocks` moves nn-Meter's table of a Pixel 6 to made-up phones; both are computed, in about
-two minutes. `tables` takes tables that were measured before (DIR/NAME.csv) and the models that
-`validate` measured of each (DIR/NAME.models.csv), and transfers each from all others, its own rows
-being the probes. `settings` measures a table of vit by each setting of this machine, transfers each
-from all others with ten probes in 20 s, and validates it on 50 unseen models: about nine minutes a
-setting. The folder keeps what is measured: a second call goes on from there.
+Parts: `phones` leaves each phone of the published timings out and predicts its models from ten
+timed ones; `blocks` moves nn-Meter's table of a Pixel 6 to made-up phones; both are computed, in
+about two minutes. `tables` takes tables that were measured before (DIR/NAME.csv) and the models
+that `validate` measured of each (DIR/NAME.models.csv), and transfers each from all others, its own
+rows being the probes. `settings` measures a table of vit by each setting of this machine, transfers
+each from all others with ten probes in 20 s, and validates it on 50 unseen models: about nine
+minutes a setting. The folder keeps what is measured: a second call goes on from there.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ PHONES_MADE_UP = 20
 
 PHONES = """\
 Each phone in turn is the new one: for each of its sets of cores and precisions ten models are
-timed, and the others told. Sources are all columns (sets of cores, float and quant) of the other
-phones; no other column of the phone itself. How far a phone departs from its sources is learned
-from its ten models; the method's constants are fixed and the same for both files.
+timed, and the others predicted. Sources are all columns (sets of cores, float and quant) of the
+other phones; no other column of the phone itself. How far a phone departs from its sources is
+learned from its ten models; the method's constants are fixed and the same for both files.
 
 - `chosen`: MAPE over the models that were not timed, by the ten that the tool says to time (by the
   sources alone), and `coverage`, the share of those models in their 95 % interval.
@@ -83,7 +83,7 @@ so there is no second one to check against, and what is asked (≤ 3 % on anothe
 measured with what is public**. The closest: {phones} made-up phones, each the Pixel 6 times
 anything, departing from it by op and by size as the phones of the timings above depart from each
 other (standard deviations of log latency: {spread}) and by 1 % for each block; ten probes, all
-other blocks told.
+other blocks predicted.
 
 """
 OF_TABLES = """\
@@ -141,7 +141,7 @@ def _one_file(timings: Timings, draws: int) -> list[dict[str, Any]]:
 
 
 def _selected(others: Timings) -> Departures:
-    """Return the constants by which these phones, each left out in turn, are told best."""
+    """Return the constants by which these phones, each left out in turn, are predicted best."""
     phones = dict.fromkeys(setting.split("|")[0] for setting in others.settings)
     noise = np.full(len(others.models), TIMING_SD)
     found = []

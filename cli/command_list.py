@@ -1,4 +1,4 @@
-"""The commands: where each lives and its summary, told without importing any of them."""
+"""The commands: where each lives and its summary, predicted without importing any of them."""
 
 from __future__ import annotations
 

@@ -58,9 +58,9 @@ class Assessment:
     others, by family. Without any, `expected_error` is half the relative width of a block's 95 %
     interval, as the middling block has it; NaN where nobody knows it (another tool's rows).
     `cause` is what dominates it: the scatter of sessions, or what the line and the interpolation
-    leave. `transferred` points were not measured but told by other tables: then `expected_error` is
-    what their transfer leaves, where that is more. `session_sd` is how far sessions were seen to
-    lie apart; None: intervals assume it.
+    leave. `transferred` points were not measured but predicted from other tables: then
+    `expected_error` is what their transfer leaves, where that is more. `session_sd` is how far
+    sessions were seen to lie apart; None: intervals assume it.
     """
 
     expected_error: float

@@ -25,7 +25,7 @@ class BlockPrediction:
 
     `extrapolated` names the axes on which the block lies outside the measured range, and
     `unstable_share` is how much of `ms` comes from unstable points, a fraction, and
-    `transferred_share` from points that were not measured but told by other tables.
+    `transferred_share` from points that were not measured but predicted from other tables.
     """
 
     block: Block

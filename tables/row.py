@@ -34,8 +34,8 @@ class Row:
     meanwhile: where there is a `reference`, latency_ms is of the medians corrected by it. A failed
     row has `error` and no times. Verdict "partial" marks one session of a point that still lacks
     others: it occurs only in an unfinished file. "imported" marks what another tool measured: it
-    has no interval and no sessions. "transferred" marks what was not measured, but told by other
-    tables and a few measured points (`tables/transfer`): it has an interval and no sessions.
+    has no interval and no sessions. "transferred" marks what was not measured, but predicted from
+    other tables and a few measured points (`tables/transfer`): it has an interval and no sessions.
 
     `exponent` tells how the row follows the reference: where that takes r times as long, this takes
     r**exponent times as long. A row of context "reference" holds readings of a reference in

@@ -40,7 +40,7 @@ def table_figure(rows: Sequence[Row], ops: Sequence[str], setting: Setting) -> F
 
 
 def _mark_transferred(axes: Axes, rows: list[Row]) -> None:
-    """Ring what was not measured but told by other tables."""
+    """Ring what was not measured but predicted from other tables."""
     if rows:
         axes.plot(
             [row.subject.macs / 1e6 for row in rows],

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from .. import tables
     from ..models import Spec
     from ..profiler.plan import Point
+    from ..profiler.sampling.protocol import Protocol
     from ..tables.transfer.probes import Question
     from .transferred import Transfer
 
     Source = str | os.PathLike[str] | tables.LatencyTable
 
-# Random models that probes are to tell, and further ones that may be probes.
+# Random models that probes are to predict, and further ones that may be probes.
 GOALS, MORE_MODELS = 24, 16
 
 
@@ -47,16 +48,16 @@ def transfer(
     time: Quantity | None = None,
     seed: int = 0,
     fresh: bool = False,
-    also_told: bool = False,
+    also_predicted: bool = False,
     progress: ProgressOption = False,
 ) -> Transfer:
     """Make a table for a new device or setting from few measured points and the tables of others.
 
-    Every point that a source has gets a row: as measured, or told by the sources and the probes
-    with a 95 % interval (verdict "transferred"). Probes are chosen for what they tell of whole
-    models, and whole models are among them. The measured points are kept beside `out` (lut.csv:
-    lut.probes.csv): interrupted, or with a larger `probe`, the same call measures only what is
-    left.
+    Every point that a source has gets a row: as measured, or predicted from the sources and the
+    probes with a 95 % interval (verdict "transferred"). Probes are chosen for what they say about
+    whole models, and whole models are among them. The measured points are kept beside `out`
+    (lut.csv: lut.probes.csv): interrupted, or with a larger `probe`, the same call measures only
+    what is left.
 
     Args:
         sources: Tables of other devices, runtimes, precisions, thread counts or batches, or their
@@ -79,7 +80,8 @@ def transfer(
         time: Stop adding sessions after so many seconds, or "20s", "2m".
         seed: Of the random models that probes are chosen for.
         fresh: Measure the probes anew, and write over a measured table at `out`.
-        also_told: Take transferred rows of `probes` for probes too, as sure as their intervals say.
+        also_predicted: Take transferred rows of `probes` for probes too, as sure as their intervals
+            say.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
@@ -142,7 +144,7 @@ def transfer(
             progress=progress,
         )
     name = str(place) if place else "the transferred table"
-    found = transferred_table(question, measured, name, also_told)
+    found = transferred_table(question, measured, name, also_predicted)
     if found.left_out:
         named = ", ".join(found.left_out[:3]) + (" ..." if len(found.left_out) > 3 else "")
         warn(f"warning: {len(found.left_out)} points failed in every source: {named}.")
@@ -181,7 +183,7 @@ def _check_place(place: Path | None, fresh: bool) -> None:
 def _question(
     lookup: Sequence[tables.LatencyTable], seed: int, measured: tables.LatencyTable | None
 ) -> Question:
-    """Return what is to be told, for random models of the first source's families.
+    """Return what is to be predicted, for random models of the first source's families.
 
     Whole models among what was `measured` are points too.
     """
@@ -253,6 +255,24 @@ def _check_other(lookup: Sequence[tables.LatencyTable], setting: Any, environmen
             )
 
 
+def _protocol(sessions: int) -> Protocol:
+    """Return how probes are sampled: they are few and long, and time counts.
+
+    Small groups let the time end measuring soon.
+    """
+    from ..profiler.sampling.protocol import MODEL_SAMPLING, Protocol
+
+    return Protocol(
+        sessions=sessions,
+        model_sessions=sessions,
+        extra_sessions=2,
+        model_extra_sessions=2,
+        reference_sessions=5,
+        group=4,
+        sampling=MODEL_SAMPLING,
+    )
+
+
 def _measured(
     question: Question,
     probe: int,
@@ -269,7 +289,6 @@ def _measured(
     from ..profiler.measure import measure_table
     from ..profiler.place.environment import fingerprint
     from ..profiler.plan import Plan, Point
-    from ..profiler.sampling.protocol import Protocol
     from ..profiler.target import open_target
     from ..tables.setting import PartialSetting
 
@@ -284,7 +303,7 @@ def _measured(
                     Plan([*points, *beside]),
                     target,
                     file,
-                    protocol=Protocol(sessions=sessions, model_sessions=max(sessions, 3)),
+                    protocol=_protocol(sessions),
                     fresh=fresh,
                     budget_s=time_s,
                     on_progress=on_progress,

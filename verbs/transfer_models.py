@@ -16,7 +16,7 @@ from ..notes import warn
 
 if TYPE_CHECKING:
     from ..models import Spec
-    from ..tables.row import Row
+    from ..tables.row import Row, Verdict
     from ..tables.transfer.timed_models import TimedModel
     from ..tables.transfer.timings import Timings
     from .transfer import Source
@@ -52,8 +52,8 @@ def transfer_models(
         models: A CSV file: `model`, sizes such as `flops`, and a column a phone and way of running
             (`pixel4|1large|float|mean`), with latencies or empty cells.
         unit: What latencies are in whose column states no unit: "us", "ms" or "s".
-        target: The column of the phone that is to be told; those of its cells that are filled are
-            its timed models. All other columns are sources.
+        target: The column of the phone that is to be predicted; those of its cells that are filled
+            are its timed models. All other columns are sources.
         probes: The phone's timed models in a file of their own: `model,latency_ms` (latency_us,
             latency_s).
         probe: How many models to time.
@@ -67,7 +67,7 @@ def transfer_models(
 
     Returns:
         Every model with a 95 % interval and whether it was timed, which to time next, and how far
-        timed models err when told without themselves.
+        timed models err when predicted without themselves.
 
     Raises:
         UserError: A damaged file, a unit that nobody states, fewer timed models than unknowns, or
@@ -81,7 +81,7 @@ def transfer_models(
         >>> found.held_out_error  # doctest: +SKIP
         0.03
     """
-    from ..tables.transfer.timed_models import anchors, told_models
+    from ..tables.transfer.timed_models import anchors, predict_models
     from ..tables.transfer.timings import read_timings
     from .transferred_models import TransferredModels
 
@@ -98,7 +98,7 @@ def transfer_models(
         own = read_timings(probes, unit)
         timed, phone = _among(own, timings), own.settings[0]
         others = timings
-    found, learned = told_models(others, timed)
+    found, learned = predict_models(others, timed)
     names = [one.model for one in found if not one.transferred]
     left = sum(one.transferred for one in found)
     blocks = None
@@ -161,9 +161,16 @@ def _blocks(
         spec = _spec(one.model)
         if spec is None or any(row.subject == spec for row in rows):
             continue
-        verdict = "transferred" if one.transferred else "imported"
-        times = {"latency_ms": one.ms, "low_ms": one.low_ms, "high_ms": one.high_ms}
-        rows.append(Row(spec, context="in_model", verdict=verdict, **times))  # type: ignore[arg-type]
+        verdict: Verdict = "transferred" if one.transferred else "imported"
+        row = Row(
+            spec,
+            context="in_model",
+            verdict=verdict,
+            latency_ms=one.ms,
+            low_ms=one.low_ms,
+            high_ms=one.high_ms,
+        )
+        rows.append(row)
     if not rows:
         raise UserError(
             f"vitprof knows none of the models of {models} by name (vitprof models), so there is "
@@ -174,7 +181,7 @@ def _blocks(
         imported=({"tool": "timings of whole models", "file": Path(models).name},),
     )
     probes = LatencyTable(rows, header, source=f"the {len(rows)} models of {models} known by name")
-    return transfer(sources, probes=probes, out=out, also_told=True)
+    return transfer(sources, probes=probes, out=out, also_predicted=True)
 
 
 def _spec(model: str) -> Spec | None:

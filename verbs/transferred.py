@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Transfer(Result):
-    """A table told by the tables of others and by `probes` measured on its own device.
+    """A table predicted from the tables of others and by `probes` measured on its own device.
 
     `weights` are the sources' shares of the answer, which add up to 1. `expected_error` is the mean
     relative error that predictions of whole models are expected to have. `left_out` names points
-    that nothing could tell.
+    that nothing can predict.
     """
 
     table: LatencyTable
@@ -36,7 +36,7 @@ class Transfer(Result):
 
     @property
     def title(self) -> str:
-        """How many rows were told by how many probes, and how far they are expected to err."""
+        """How many rows come from how many probes, and how far they are expected to err."""
         return (
             f"{self.table.source}: {self.transferred} rows transferred by {len(self.probes)} "
             f"probes; whole models are expected to err by {self.expected_error:.1%}"
@@ -49,12 +49,12 @@ class Transfer(Result):
 
     @property
     def held_out_error(self) -> float:
-        """The mean relative error of the probes, each told without itself."""
+        """The mean relative error of the probes, each predicted without itself."""
         return float(np.mean([abs(probe.error) for probe in self.probes]))
 
     @property
     def held_out_covered(self) -> float:
-        """The share of probes inside the 95 % interval of what is told without them."""
+        """The share of probes inside the 95 % interval of what is predicted without them."""
         return float(np.mean([probe.is_covered for probe in self.probes]))
 
     @property
@@ -79,14 +79,14 @@ class Transfer(Result):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a probe: ms measured, and ms told without it, with its 95 % interval."""
+        """Return a line a probe: ms measured, and predicted without it with the 95 % interval."""
         import pandas as pd
 
         return pd.DataFrame(
             {
                 "probe": probe.name,
                 "measured_ms": probe.measured_ms,
-                "told_ms": probe.told_ms,
+                "predicted_ms": probe.predicted_ms,
                 "low_ms": probe.low_ms,
                 "high_ms": probe.high_ms,
                 "error": probe.error,
@@ -95,7 +95,7 @@ class Transfer(Result):
         )
 
     def figure(self) -> Figure:
-        """Return the probes as told without themselves, and the widths of all intervals."""
+        """Return the probes as predicted without themselves, and the widths of all intervals."""
         from ..tables.transfer.picture import transfer_figure
 
         return transfer_figure(self.probes, self.table.rows, self.title)

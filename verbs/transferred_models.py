@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TransferredModels(Result):
-    """Whole models on one phone: timed there, or told by other phones.
+    """Whole models on one phone: timed there, or predicted from other phones.
 
     `to_time` are the models that are most worth timing (next). `held_out_error` is the mean
-    relative error of the timed models, each told without itself; None without any. `weights` are
-    the other settings' shares. `blocks` is the table of blocks, where block tables were given.
+    relative error of the timed models, each predicted without itself; None without any. `weights`
+    are the other settings' shares. `blocks` is the table of blocks, where block tables were given.
     """
 
     phone: str
@@ -40,13 +40,13 @@ class TransferredModels(Result):
 
     @property
     def title(self) -> str:
-        """How many models were told by how many, and how well."""
+        """How many models were predicted from how many, and how well."""
         if not self.models:
             return f"{len(self.to_time)} models to time on {self.phone}"
         told = sum(one.transferred for one in self.models)
         return (
             f"{self.phone}: {told} models transferred by {len(self.models) - told} timed ones, "
-            f"which err by {self.held_out_error or 0:.1%} when told without themselves"
+            f"which err by {self.held_out_error or 0:.1%} when predicted without themselves"
         )
 
     @property

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 @click.option(
     "--models",
     type=click.Path(path_type=Path),
-    help="Timings of whole models (CSV), a column a phone: tell the others' on a phone that few "
+    help="Timings of whole models (CSV), a column a phone: predict the others' on a phone that few "
     "were timed on; with --from its table of blocks too.",
 )
 @click.option("--unit", help="What --models is in, where it does not say: us, ms or s.")
-@click.option("--target", help="The column of --models to be told, e.g. 's10|1large|float'.")
+@click.option("--target", help="The column of --models to be predicted, e.g. 's10|1large|float'.")
 @setting_options
 @click.option(
     "--probe",
@@ -89,8 +89,9 @@ def transfer(
 ) -> int:
     """Make a table for a new device from few measured points and the tables of others.
 
-    Every point of the sources gets a row: measured, or told with a 95 % interval ("transferred").
-    The measured points are kept in OUT.probes.csv: the same command goes on from there.
+    Every point of the sources gets a row: measured, or predicted with a 95 % interval
+    ("transferred"). The measured points are kept in OUT.probes.csv: the same command goes on from
+    there.
     """
     from ...verbs.transfer import transfer as transfer_table
 

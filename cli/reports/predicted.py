@@ -55,8 +55,8 @@ def print_prediction(answer: Prediction) -> None:
         )
     if answer.transferred_share:
         click.echo(
-            f"{answer.transferred_share:.0%} of it is transferred: told by the tables of other "
-            "devices or settings, not measured."
+            f"{answer.transferred_share:.0%} of it is transferred: predicted from the "
+            "tables of other devices or settings, not measured."
         )
     if answer.extrapolated and not answer.priced:
         note(f"extrapolated on {', '.join(answer.extrapolated)}: a guess, not a measurement.")

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def print_transfer(found: Transfer) -> None:
-    """Print each probe as measured and as told without it, the sources' shares, the verdict."""
+    """Print each probe as measured and as predicted without it, the shares, the verdict."""
     print_table(
-        ("probe", "measured ms", "told without it", "95 % interval", "error"),
+        ("probe", "measured ms", "predicted without it", "95 % interval", "error"),
         [
             (
                 probe.name,
                 milliseconds(probe.measured_ms),
-                milliseconds(probe.told_ms),
+                milliseconds(probe.predicted_ms),
                 f"{milliseconds(probe.low_ms)} .. {milliseconds(probe.high_ms)}",
                 f"{probe.error:+.1%}",
             )
@@ -31,7 +31,7 @@ def print_transfer(found: Transfer) -> None:
         ],
     )
     click.echo(
-        f"Told without themselves, probes err by {found.held_out_error:.1%}, and "
+        f"Predicted without themselves, probes err by {found.held_out_error:.1%}, and "
         f"{found.held_out_covered:.0%} lie in their 95 % interval."
     )
     if len(found.weights) > 1:

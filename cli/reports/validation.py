@@ -72,8 +72,8 @@ def print_validation(result: ValidationResult) -> None:
     )
     if result.transferred_share:
         click.echo(
-            f"{result.transferred_share:.0%} of the predictions is transferred: told by the tables "
-            "of other devices or settings, not measured."
+            f"{result.transferred_share:.0%} of the predictions is transferred: predicted "
+            "from the tables of other devices or settings, not measured."
         )
 
 

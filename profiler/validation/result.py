@@ -31,8 +31,8 @@ class ValidationResult(Result):
     `interval` is the 95 % interval of `errors.mape`, over models. There were `rounds` complete
     rounds in `seconds`, after which it `stopped`: all rounds were done, further ones would not have
     mattered ("settled"), the time was over, or it was interrupted. `asked` is how many models were
-    to be measured. `transferred_share` is how much of the predictions was not measured but told by
-    other tables, a fraction in the mean over the models.
+    to be measured. `transferred_share` is how much of the predictions was not measured but
+    predicted from other tables, a fraction in the mean over the models.
     """
 
     models: Sequence[str]

@@ -2,7 +2,7 @@
 
 A Gaussian process over log latencies, kept as features: with m points and r features everything is
 linear in m. Probes update it in closed form (Rasmussen and Williams 2006, eq. 2.23 to 2.26), and
-probes are chosen greedily for what they tell of the goals (A-optimal design).
+probes are chosen greedily for what they say about the goals (A-optimal design).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Learned:
 
     @property
     def held_out_half_width(self) -> np.ndarray:
-        """Half of the 95 % interval of each probe's log latency, told from the others."""
+        """Half of the 95 % interval of each probe's log latency, predicted from the others."""
         return student_quantile(0.975, self.dof) * self.held_out_sd
 
 
@@ -96,12 +96,13 @@ class Belief:
         goals: Sequence[int],
         noise_sd: np.ndarray,
         chosen: Sequence[int] = (),
+        cost: np.ndarray | None = None,
     ) -> list[int]:
         """Return the `count` candidates that tell most of the goals, the most telling one first.
 
-        Each is the one that takes away most of the goals' variance, given those before it: the
-        first n of more are the n that fewer would be. `noise_sd` (m,) is what measuring a point
-        leaves. `chosen` are taken already, and do not come back.
+        Each is the one that takes away most of the goals' variance for its `cost` (m,), given those
+        before it: the first n of more are the n that fewer would be. `noise_sd` (m,) is what
+        measuring a point leaves. `chosen` are taken already, and do not come back.
         """
         every = np.asarray(candidates, dtype=int)
         features = self.features
@@ -110,6 +111,7 @@ class Belief:
         of_goals += same * self.own_sd[every] ** 2
         variance = (features[every] ** 2).sum(axis=1) + self.own_sd[every] ** 2
         noise = noise_sd[every] ** 2 + LEAST_NOISE**2
+        costs = np.ones(len(every)) if cost is None else cost[every]
         position = {point: n for n, point in enumerate(every.tolist())}
         taken: list[int] = []
         factors = np.zeros((0, len(every)))
@@ -133,6 +135,8 @@ class Belief:
         taken.clear()
         while len(taken) < count and open_.any():
             gain = (of_goals**2).sum(axis=0) / (np.maximum(variance, 0.0) + noise)
+            if len(factors):  # the first tells the level, as any point does, and not the cheapest
+                gain = gain / costs
             take(int(np.argmax(np.where(open_, gain, -1.0))))
         return taken
 

@@ -1,10 +1,11 @@
-"""The picture of models on a phone: as timed, and as told by other phones."""
+"""The picture of models on a phone: as timed, and as predicted from other phones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from .timed_models import TimedModel
 
@@ -32,6 +33,7 @@ def models_figure(models: Sequence[TimedModel], title: str) -> Figure:
     axes.set_yticks(range(len(shown)), [one.model for one in shown], fontsize=7)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(True, axis="x", alpha=0.3)
     axes.set_xlabel("ms (95 % interval)")
     if shown:

@@ -1,4 +1,4 @@
-"""The picture of a transfer: probes as told and as measured, and how wide intervals are."""
+"""The picture of a transfer: probes as predicted and as measured, and how wide intervals are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .transferred import Probe
 
 
 def transfer_figure(probes: Sequence[Probe], rows: Sequence[Row], title: str) -> Figure:
-    """Return two panels: told over measured ms of the probes, and half-widths of rows by op."""
+    """Return two panels: predicted over measured probes, and half-widths of rows by op."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_probes(left, probes)
@@ -31,10 +31,10 @@ def _draw_probes(axes: Axes, probes: Sequence[Probe]) -> None:
         if shown:
             axes.errorbar(
                 [one.measured_ms for one in shown],
-                [one.told_ms for one in shown],
+                [one.predicted_ms for one in shown],
                 yerr=[
-                    [one.told_ms - one.low_ms for one in shown],
-                    [one.high_ms - one.told_ms for one in shown],
+                    [one.predicted_ms - one.low_ms for one in shown],
+                    [one.high_ms - one.predicted_ms for one in shown],
                 ],
                 fmt=marker,
                 markersize=9 if whole else 5,
@@ -46,7 +46,7 @@ def _draw_probes(axes: Axes, probes: Sequence[Probe]) -> None:
     axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
     logarithmic(axes, ends, ends)
     axes.set_xlabel("measured, ms")
-    axes.set_ylabel("told by the sources and the other probes, ms")
+    axes.set_ylabel("predicted from the sources and the other probes, ms")
     axes.legend(fontsize=8)
 
 

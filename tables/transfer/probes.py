@@ -22,9 +22,9 @@ GOAL_BLOCKS = 256
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be told: `sources` hold the table's own points first, then models to ask of.
+    """What is to be predicted: `sources` hold the table's own points first, then models to ask of.
 
-    `goals` are the positions of the points that probes are to tell, `candidates` of those that
+    `goals` are the positions of the points that probes are to predict, `candidates` of those that
     may be probes, and `rows` of those that become rows of the new table.
     """
 
@@ -50,9 +50,15 @@ class Question:
             )
 
     def choose(self, count: int) -> list[Key]:
-        """Return the points most worth measuring, the most telling one first."""
+        """Return the points most worth measuring, the most telling one first.
+
+        A point costs the root of its latency and a session, which is what a middling goal takes:
+        by the whole latency large models, which alone show what size does, would never be taken.
+        """
         noise = np.full(len(self.belief.mean), PROBE_SD)
-        chosen = self.belief.choose(count, self.candidates, self.goals, noise)
+        ms = np.exp(self.belief.mean - np.median(self.belief.mean[list(self.goals)]))
+        cost = np.sqrt(1 + ms)
+        chosen = self.belief.choose(count, self.candidates, self.goals, noise, cost=cost)
         return [self.sources.keys[n] for n in chosen]
 
 

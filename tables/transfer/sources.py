@@ -52,7 +52,7 @@ def side_by_side(tables: Sequence[LatencyTable], models: Sequence[Spec] = ()) ->
     """Return what every point of any table, and every one of `models`, costs by each.
 
     A table that lacks a point gives what it interpolates, or predicts of a model; where it cannot,
-    the other tables tell it, by how its other blocks of the op compare with theirs. Raises
+    the other tables give it, by how its other blocks of the op compare with theirs. Raises
     UserError without tables, for an unfinished one, and for two that share no point.
     """
     if not tables:
@@ -146,7 +146,7 @@ def _interpolated(table: LatencyTable, op: str, blocks: Sequence[Block]) -> np.n
 def _filled(
     logs: np.ndarray, keys: Sequence[Key], names: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the latencies with gaps told by the other tables, and which were gaps.
+    """Return the latencies with gaps predicted from the other tables, and which were gaps.
 
     A gap is what another table says, moved by how far the two lie apart at the points of the op
     that both have (of any op, where there is none), in the mean over those other tables.

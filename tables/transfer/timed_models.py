@@ -18,7 +18,7 @@ TIMING_SD = 0.02
 # The phone's speed, and how it departs from others: fewer say nothing.
 FEWEST_ANCHORS = 3
 FEWEST_MODELS = 4
-# Of a source's gaps: it is told by the others, and by so many directions in which they differ.
+# A source's gaps are predicted from the others, by so many directions in which they differ.
 DIRECTIONS = 6
 PASSES = 50
 
@@ -64,10 +64,10 @@ def anchors(timings: Timings, count: int, timed: Sequence[str] = ()) -> list[str
     return [timings.models[n] for n in belief.choose(count, every, every, noise, before)]
 
 
-def told_models(timings: Timings, timed_ms: np.ndarray) -> tuple[list[TimedModel], Learned]:
+def predict_models(timings: Timings, timed_ms: np.ndarray) -> tuple[list[TimedModel], Learned]:
     """Return every model on a phone of which `timed_ms` (m,) are known (NaN: not timed).
 
-    Raises UserError where too few models are timed, or no other is left to tell.
+    Raises UserError where too few models are timed, or no other is left to predict.
     """
     known = np.flatnonzero(~np.isnan(timed_ms))
     _check_enough(len(known))

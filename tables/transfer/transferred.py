@@ -1,4 +1,4 @@
-"""The new device's table: what was measured there, and all else told by the sources."""
+"""The new device's table: what was measured there, and all else predicted from the sources."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ MEAN_ABSOLUTE = math.sqrt(2 / math.pi)
 
 @dataclass(frozen=True)
 class Probe:
-    """A measured point: ms measured, and ms as told by the sources and the other probes alone.
+    """A measured point: ms as measured, and as predicted from the sources and other probes.
 
-    `low_ms`..`high_ms` is the 95 % interval of what is told.
+    `low_ms`..`high_ms` is the 95 % interval of the prediction.
     """
 
     key: Key
     measured_ms: float
-    told_ms: float
+    predicted_ms: float
     low_ms: float
     high_ms: float
 
@@ -48,8 +48,8 @@ class Probe:
 
     @property
     def error(self) -> float:
-        """The relative error of what is told without it."""
-        return self.told_ms / self.measured_ms - 1
+        """The relative error of what is predicted without it."""
+        return self.predicted_ms / self.measured_ms - 1
 
     @property
     def is_covered(self) -> bool:
@@ -61,7 +61,7 @@ class Transferred:
     """A table, what its probes showed, and the sources' shares of it.
 
     `expected_error` is the mean relative error that predictions of whole models (without any: of
-    blocks) are expected to have. `left_out` are points that no source could tell.
+    blocks) are expected to have. `left_out` are points that no source can predict.
     """
 
     table: LatencyTable
@@ -72,24 +72,25 @@ class Transferred:
 
 
 def transferred_table(
-    question: Question, probes: LatencyTable, source: str, also_told: bool = False
+    question: Question, probes: LatencyTable, source: str, also_predicted: bool = False
 ) -> Transferred:
     """Return the table of the device that `probes` were measured on; `source` is its name.
 
-    With `also_told` transferred rows of theirs count too, as sure as their intervals say.
+    With `also_predicted` transferred rows of theirs count too, as sure as their intervals say.
 
-    Every point of the sources has a row: as measured, or told with its interval ("transferred").
-    Raises UserError where no probe is a point of the sources, or there are fewer than unknowns.
+    Every point of the sources has a row: as measured, or predicted with its interval
+    ("transferred"). Raises UserError where no probe is a point of the sources, or there are fewer
+    than unknowns.
     """
     keys = question.sources.keys
     position = {key: n for n, key in enumerate(keys)}
-    passed_over = {"failed"} if also_told else {"failed", "transferred"}
+    passed_over = {"failed"} if also_predicted else {"failed", "transferred"}
     measured = {key_of(row): row for row in probes.rows if row.verdict not in passed_over}
     known = [row for key, row in measured.items() if key in position]
     if not known:
         raise UserError(
             f"none of the {len(measured)} points of {probes.source} is one that "
-            f"{' and '.join(question.sources.names)} have or can tell; measure points of their "
+            f"{' and '.join(question.sources.names)} have or can predict; measure points of their "
             f"ops: {', '.join(question.sources.ops)}."
         )
     question.check_enough(len(known), f"{probes.source} has {len(known)} that the sources know")

@@ -34,7 +34,7 @@ def test_json_is_one_object_and_the_table_predicts(run, lut, probes, tmp_path) -
     assert 0.5 < asked.json["transferred_share"] <= 1
     assert here.json["transferred_share"] == 0
     words = run("predict", "--table", out, "--model", "deit-small")
-    assert "is transferred: told by the tables of other devices" in words.out
+    assert "is transferred: predicted from the tables of other devices" in words.out
     info = run("table", "info", out)
     assert "transferred" in info.out
 
@@ -43,7 +43,7 @@ def test_for_people(run, lut, probes, tmp_path) -> None:
     out, picture = tmp_path / "phone.csv", tmp_path / "phone.png"
     answer = run("transfer", "--from", lut, "--probes", probes, "--out", out, "--plot", picture)
     assert answer.code == 0
-    assert "Told without themselves, probes err by" in answer.out
+    assert "Predicted without themselves, probes err by" in answer.out
     assert "11 measured and 83 transferred" in answer.out
     assert picture.stat().st_size > 10_000
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitprof.errors import UserError
-from vitprof.tables.transfer.timed_models import anchors, told_models
+from vitprof.tables.transfer.timed_models import anchors, predict_models
 from vitprof.tables.transfer.timings import Timings
 
 FAMILIES = ("vit", "swin", "mit", "levit")
@@ -32,7 +32,7 @@ def test_a_multiple_of_the_only_other_phone_is_recovered_exactly(scale: float, c
     others = phones(1, count=1)
     true = scale * others.ms[:, 0]
     timed = np.where(np.arange(len(true)) < count, true, np.nan)
-    found, _ = told_models(others, timed)
+    found, _ = predict_models(others, timed)
     assert [one.ms for one in found] == pytest.approx(true, rel=1e-6)
     assert [one.transferred for one in found] == [n >= count for n in range(len(true))]
 
@@ -44,7 +44,7 @@ def test_ten_timed_models_tell_the_others_and_intervals_cover() -> None:
         target, others = every.ms[:, 0], every.without([every.settings[0]])
         chosen = anchors(others, 10)
         is_timed = np.isin(others.models, chosen)
-        found, _ = told_models(others, np.where(is_timed, target, np.nan))
+        found, _ = predict_models(others, np.where(is_timed, target, np.nan))
         for one, true in zip(found, target, strict=True):
             if one.transferred:
                 errors.append(abs(one.ms / true - 1))
@@ -63,7 +63,7 @@ def test_gaps_of_other_phones_are_filled() -> None:
     holed = Timings(every.models, every.settings, holes, every.sizes, every.source)
     others = holed.without([every.settings[0]])
     timed = np.where(np.isin(others.models, anchors(others, 10)), target, np.nan)
-    found, _ = told_models(others, timed)
+    found, _ = predict_models(others, timed)
     assert np.mean([abs(one.ms / ms - 1) for one, ms in zip(found, target, strict=True)]) < 0.06
 
 
@@ -77,7 +77,7 @@ def test_anchors_begin_alike_and_those_timed_do_not_come_back() -> None:
 def test_what_cannot_be() -> None:
     others = phones(5)
     with pytest.raises(UserError, match="2 timed models are fewer than the 3 unknowns"):
-        told_models(others, np.where(np.arange(40) < 2, 1.0, np.nan))
+        predict_models(others, np.where(np.arange(40) < 2, 1.0, np.nan))
     with pytest.raises(UserError, match="2 timed models are fewer"):
         anchors(others, 2)
     none = others.ms.copy()
