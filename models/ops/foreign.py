@@ -33,6 +33,7 @@ def _unknown(
         counted=False,
         on_grid=on_grid,
         ragged=ragged,
+        squared=tuple({"resolution"} & set(axes) - set(fixed)) if ragged else (),
         fixed=fixed,
     )
 

@@ -24,7 +24,7 @@ class Op:
     An op that is `scattered` was measured at scattered dims too, but is interpolated: over the
     logarithms of the quantities that this gives, all above 0. `passed_again` counts the values that
     such an op reads and writes once more. The points of a `ragged` op need not span a grid: another
-    tool chose them.
+    tool chose them. With the square of an axis that is `squared` its work grows: the side of a map.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Op:
     counted: bool = True
     on_grid: bool = True
     ragged: bool = False
+    squared: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
     linear: tuple[str, ...] = ()

@@ -166,8 +166,9 @@ class OpGrids:
 
 def _grid_of(op: str, rows: Sequence[Row]) -> OpGrid:
     """Return the grid of one kind's rows; off a full grid those of our own tables are probes."""
-    grid = OpGrid(op, rows)
-    return RaggedGrid(op, rows) if grid.extra and find_op(op).ragged else grid
+    definition, grid = find_op(op), OpGrid(op, rows)
+    apart = definition.squared or (grid.extra and definition.ragged)
+    return RaggedGrid(op, rows) if apart else grid
 
 
 def _parted(op: str, rows: Sequence[Row]) -> list[list[Row]]:

@@ -4,8 +4,9 @@ Other tools' tables are unions of boxes: narrow blocks on large maps, wide ones 
 largest full grid among them holds about half of the rows, and nothing could be asked between the
 others. So a block is interpolated along the first axis between the nearest value below and the
 nearest above at which its other dims can be interpolated in the same way. On a full grid this is
-the multilinear interpolation of `OpGrid`. All answers lie between measured points: where a line
-ends, the table ends.
+the multilinear interpolation of `OpGrid`, but over the square of axes that are `squared`: with it,
+not with a map's side, the work of convolutions and tokens grows. All answers lie between measured
+points: where a line ends, the table ends.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class RaggedGrid(OpGrid):
 
     def __init__(self, op: str, rows: Sequence[Row]) -> None:
         self.op = op
-        self.axes = find_op(op).axes
+        definition = find_op(op)
+        self.axes = definition.axes
         self.rows = list(rows)
         self.values = np.array([row.latency_ms for row in self.rows])
         self.extra = {}
@@ -37,7 +39,8 @@ class RaggedGrid(OpGrid):
         self.shape = (len(self.rows),)
         self._logs = np.log(self._dims)
         points = {tuple(dims): n for n, dims in enumerate(self._dims.tolist())}
-        self._points = _Slice(points.items())
+        powers = tuple(2 if axis in definition.squared else 1 for axis in self.axes)
+        self._points = _Slice(points.items(), powers)
 
     def exact_rows(self, dims: np.ndarray) -> dict[int, Row]:
         """Return nothing: every measured point answers for itself."""
@@ -113,7 +116,10 @@ class RaggedGrid(OpGrid):
 class _Slice:
     """Points by the value of their first axis, and those of each value by the next axis."""
 
-    def __init__(self, points: Iterable[tuple[tuple[int, ...], int]]) -> None:
+    def __init__(
+        self, points: Iterable[tuple[tuple[int, ...], int]], powers: tuple[int, ...]
+    ) -> None:
+        self._power = powers[0]
         points = list(points)
         axes = list(zip(*(dims for dims, _ in points), strict=True))
         self._lowest, self._highest = tuple(map(min, axes)), tuple(map(max, axes))
@@ -122,7 +128,8 @@ class _Slice:
             apart.setdefault(dims[0], []).append((dims[1:], row))
         self._levels = sorted(apart)
         self._at: dict[int, _Slice | int] = {
-            level: _Slice(inner) if inner[0][0] else inner[0][1] for level, inner in apart.items()
+            level: _Slice(inner, powers[1:]) if inner[0][0] else inner[0][1]
+            for level, inner in apart.items()
         }
 
     def weights(self, dims: tuple[int, ...]) -> Weights | None:
@@ -146,6 +153,7 @@ class _Slice:
         if above is None:
             return None
         (low, left), (high, right) = below, above
+        low, value, high = (one**self._power for one in (low, value, high))
         share = (value - low) / (high - low)
         mixed = {row: (1 - share) * weight for row, weight in left.items()}
         for row, weight in right.items():

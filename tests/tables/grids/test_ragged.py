@@ -39,8 +39,8 @@ def conv(kernel: int, resolution: int = 16, channels: int = 16, squeeze: int = 1
 
 
 def cost(resolution: int, embed: int, expansion: int) -> float:
-    """A sum of products of single dims: what multilinear interpolation meets exactly."""
-    return 0.25 + 0.001 * resolution * embed * expansion + 0.01 * embed
+    """A sum of products of areas and widths: what multilinear interpolation meets exactly."""
+    return 0.25 + 0.001 * resolution**2 * embed * expansion + 0.01 * embed
 
 
 def row(block: Block) -> Row:
@@ -74,7 +74,9 @@ def test_between_points_of_either_box_it_is_interpolated(table: LatencyTable, po
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
-def test_on_a_full_grid_it_is_scipys_multilinear_interpolation(data: st.DataObject) -> None:
+def test_on_a_full_grid_it_is_scipys_multilinear_interpolation_over_areas(
+    data: st.DataObject,
+) -> None:
     levels = [
         sorted(data.draw(st.sets(st.integers(1, 40), min_size=2, max_size=4))) for _ in range(3)
     ]
@@ -87,9 +89,9 @@ def test_on_a_full_grid_it_is_scipys_multilinear_interpolation(data: st.DataObje
     ]
     point = [data.draw(st.integers(of_axis[0], of_axis[-1])) for of_axis in levels]
     found = RaggedGrid("nnmeter_transffn", rows).interpolate(np.array([point]))
-    assert found == pytest.approx(
-        RegularGridInterpolator(levels, values.reshape(shape))(point), rel=1e-9
-    )
+    areas = [[side**2 for side in levels[0]], *levels[1:]]
+    wanted = RegularGridInterpolator(areas, values.reshape(shape))([point[0] ** 2, *point[1:]])
+    assert found == pytest.approx(wanted, rel=1e-9)
 
 
 @given(st.sets(st.tuples(*[st.integers(1, 9)] * 3), min_size=1, max_size=40), st.data())
@@ -106,7 +108,8 @@ def test_what_answers_is_a_mean_of_points_around_it(points, data) -> None:
     assert weights.min() >= 0
     assert weights.sum() == pytest.approx(1)
     dims = dims_array([grid.rows[i].subject for i in corners.indices[0]])
-    assert (weights @ dims) == pytest.approx(asked[0]), "the point is the mean of its corners"
+    areas = np.array([2, 1, 1])
+    assert (weights @ dims**areas) == pytest.approx(asked[0] ** areas), "the mean of its corners"
 
 
 def test_the_message_names_the_files_own_range(table: LatencyTable) -> None:
@@ -154,7 +157,8 @@ def test_kinds_are_not_interpolated(setting: Setting) -> None:
         for squeeze in (1, 2)
     ]
     table = LatencyTable(rows, setting)
-    assert table.predict_block(conv(3, 24)).ms == pytest.approx(7.2)
+    share = (24**2 - 16**2) / (32**2 - 16**2)
+    assert table.predict_block(conv(3, 24)).ms == pytest.approx(4.8 + 4.8 * share)
     with pytest.raises(UserError, match=r"kernel=4 of op 'nnmeter_conv' is not in.*kernel 3, 5"):
         table.predict_block(conv(4, 16))
     guess = table.predict_block(conv(4, 16), extrapolate=True)
