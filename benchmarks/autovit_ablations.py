@@ -52,6 +52,7 @@ def main() -> None:
         "epochs": asked.epochs,
         "batch": asked.batch,
         "augment": "none" if asked.quick else "light",
+        "learning_rate": 4e-3 if asked.quick else 1e-3,
         "sandwich": 1,
         "seed": asked.seed,
         "progress": True,
@@ -77,6 +78,8 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--quick", action="store_true", help="digits, in minutes")
     asked = parser.parse_args()
+    if asked.quick:
+        asked.batch = 32
     if asked.teacher is not None and len(asked.teacher) != 2:
         parser.error("give --teacher twice, or not at all")
     return asked

@@ -27,22 +27,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Costs:
-    """Of n candidates: `latency_ms` is n x tables, the others are n."""
+    """Of n candidates: `latency_ms` is n x tables, the others are n.
+
+    alternatives: whether the tables are of settings of which one is chosen for each model: then its
+    latency is the least of them.
+    """
 
     latency_ms: np.ndarray
     params: np.ndarray
     macs: np.ndarray
+    alternatives: bool = False
 
     def __len__(self) -> int:
         return len(self.params)
 
     def __getitem__(self, chosen: np.ndarray | slice) -> Costs:
-        return Costs(self.latency_ms[chosen], self.params[chosen], self.macs[chosen])
+        return Costs(
+            self.latency_ms[chosen], self.params[chosen], self.macs[chosen], self.alternatives
+        )
+
+    def by_table(self, table: int = 0) -> np.ndarray:
+        """Return n milliseconds by a table, or by each model's best one of alternatives."""
+        return self.latency_ms.min(axis=1) if self.alternatives else self.latency_ms[:, table]
 
     def amount(self, limit: Limit) -> np.ndarray:
         """Return what is limited: a table's milliseconds, parameters or MACs."""
         if limit.unit == "ms":
-            return self.latency_ms[:, limit.table]
+            return self.by_table(limit.table)
         return {"params": self.params, "macs": self.macs}[limit.unit]
 
 
@@ -73,13 +84,18 @@ class _SiteCosts:
 class CostModel:
     """The costs of a space's candidates under some tables (which may be none).
 
-    batch: images that are in memory at once; by default the first table's. Raises UserError where a
-    table does not cover the space.
+    batch: images that are in memory at once; by default the first table's. alternatives: as in
+    Costs. Raises UserError where a table does not cover the space.
     """
 
     def __init__(
-        self, space: SearchSpace, tables: Sequence[LatencyTable] = (), batch: int | None = None
+        self,
+        space: SearchSpace,
+        tables: Sequence[LatencyTable] = (),
+        batch: int | None = None,
+        alternatives: bool = False,
     ) -> None:
+        self.alternatives = alternatives
         self.space = space
         self.tables = list(tables)
         self.batch = batch or (self.tables[0].setting.batch if self.tables else 1)
@@ -134,6 +150,7 @@ class CostModel:
             total[:, : len(self.tables)],
             total[:, -2].astype(np.int64),
             total[:, -1].astype(np.int64),
+            self.alternatives,
         )
 
     def amounts(self, population: np.ndarray, limits: Sequence[Limit]) -> np.ndarray:

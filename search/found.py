@@ -34,6 +34,13 @@ class Found:
     measured_ms: tuple[float, ...] = field(default=())
 
     @property
+    def table(self) -> int:
+        """The number of the table by which it is fastest: as measured, where all were."""
+        measured = self.measured_ms
+        known = bool(measured) and not np.isnan(measured).any()
+        return int(np.argmin(measured if known else self.latency_ms)) if self.latency_ms else 0
+
+    @property
     def params(self) -> int:
         return self.spec.params
 

@@ -71,4 +71,4 @@ class SearchGoal:
 
 def _latency(costs: Costs) -> np.ndarray:
     """Return the milliseconds by the first table; zeros where there is none."""
-    return costs.latency_ms[:, 0] if costs.latency_ms.shape[1] else np.zeros(len(costs))
+    return costs.by_table() if costs.latency_ms.shape[1] else np.zeros(len(costs))

@@ -45,7 +45,7 @@ class Limits:
         if latencies and len(latencies) != tables:
             raise UserError(
                 f"{len(latencies)} `max_latency` for {tables} `tables`; give one for each, in the "
-                "same order."
+                "same order (or one, with `any_table`, where one of the tables is enough)."
             )
         asked = [("max_latency", "ms", amount, n) for n, amount in enumerate(latencies)]
         asked += [

@@ -41,6 +41,7 @@ def search_models(
     space: str | Path | SearchSpace | None = None,
     tables: Tables = "lut.csv",
     *,
+    any_table: bool = False,
     at: Speed | str | None = None,
     max_latency: Quantity | Sequence[Quantity] | None = None,
     max_params: Quantity | None = None,
@@ -86,10 +87,12 @@ def search_models(
         space: a search space's name, its .toml or .json file, or as such; None: the supernet's.
         tables: a table that covers the space, or its file; of several the model has to be fast
             enough by each.
+        any_table: the tables are of precisions, runtimes or devices to choose from: the model has
+            to be fast enough by one of them, and `best.table` says by which it is fastest.
         at: latencies and their limits are at this speed of the tables' machines: "undisturbed",
             "typical" or "p90"; None: the one that each table is stated at.
         max_latency: milliseconds by the table, or text (5, "5ms", "500us"); of several tables one
-            each.
+            each, with `any_table` one for all.
         max_params, max_macs: numbers, or text ("1.8M", "300M").
         max_memory: bytes, or text ("64MiB"): weights and what one block needs beside them, in fp32.
         supernet: folder that `vitprof.supernet` wrote: accuracies are its subnets'.
@@ -132,7 +135,9 @@ def search_models(
 
     _check_one_judge(supernet, proxy, data, images)
     lookups = _tables(tables, at)
-    limits = Limits.of(max_latency, max_params, max_macs, max_memory, tables=len(lookups))
+    limits = Limits.of(
+        max_latency, max_params, max_macs, max_memory, tables=1 if any_table else len(lookups)
+    )
     goal = SearchGoal(objective, cost_weight, cost, share(min_accuracy))
     find_algorithm(algorithm)
     _check_together(goal, algorithm, limits, proxy)
@@ -149,7 +154,7 @@ def search_models(
         _check_verifiable(lookups)
     with shown_progress(progress) as on_progress:
         judge, searched, dataset = _judge(space, supernet, data, images, train_device, on_progress)
-        costs = CostModel(searched, lookups)
+        costs = CostModel(searched, lookups, alternatives=any_table)
         _warn_uncalibrated(costs)
         feasible(searched, costs, limits, np.random.default_rng([seed, 1]))  # before any file
         latencies = [] if max_latency is None else _listed(max_latency)
@@ -161,6 +166,7 @@ def search_models(
             "images": images,
             "proxy": proxy or "",
             "tables": [table.source for table in lookups],
+            **({"any_table": True} if any_table else {}),
             "at": [table.stated_at for table in lookups],
             "max_latency": latencies,
             "max_params": max_params,

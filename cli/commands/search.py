@@ -32,6 +32,12 @@ from ..output import json_option, print_json
     type=click.Path(path_type=Path),
     help="A table that vitprof measure wrote; several: the model has to be fast enough by each.",
 )
+@click.option(
+    "--any-table",
+    is_flag=True,
+    help="Several --table are of precisions, runtimes or devices to choose from: one of them is "
+    "enough, with one --max-latency.",
+)
 @at_option
 @limit_options
 @judge_options

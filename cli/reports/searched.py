@@ -27,6 +27,11 @@ def print_search(result: SearchResult) -> None:
     name = "best" if twin is None else f"best, {twin.name}"
     rows = [_row(result.best, name, bool(result.proxy))]
     print_table(columns, rows + [_row(model, model.name, bool(result.proxy)) for model in others])
+    if result.chosen is not None:
+        from ...tables.picture import setting_in_words
+
+        table = result.tables[result.chosen]
+        click.echo(f"best: fastest by {table.source} ({setting_in_words(table.setting)}).")
     print_speed(table.stated_at for table in result.tables)
     if len(shown) < len(result.front):
         note(f"{len(shown)} of the front's {len(result.front)} models; front.csv has all.")

@@ -80,7 +80,7 @@ def _ranked(
     if rank == "params":
         return found.params.astype(float)
     if rank == "latency" and found.latency_ms.shape[1]:
-        return found.latency_ms[:, 0]
+        return found.by_table()
     if rank == "none":
         return -(before + np.arange(len(found), dtype=float))
     return found.macs.astype(float)

@@ -12,7 +12,7 @@ from vitprof.profiler import remeasure
 from vitprof.spaces.registry import search_space_from_dict
 from vitprof.verbs import search_models as module
 
-from ..spaces.small_spaces import SMALL, table_of
+from ..spaces.small_spaces import SMALL, every, table_of
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +63,29 @@ def test_it_shows_itself(found) -> None:
     assert len(frame) == 1 + len(found.front)
     assert found.report()["out"] is None
     assert found.report()["figure_is"] == "millions of MACs, a proxy: no accuracy was measured"
+
+
+def test_one_of_several_tables_is_enough_where_they_are_alternatives() -> None:
+    other = table_of(SPACE, seed=1)
+    pairs = [[t.predict(SPACE.spec(row)).ms for t in (TABLE, other)] for row in every(SPACE)]
+    macs = [SPACE.spec(row).macs for row in every(SPACE)]
+    limit = sorted(min(pair) for pair in pairs)[len(pairs) // 2]
+    asked = {"max_latency": limit, "proxy": "macs", "algorithm": "exhaustive"}
+    found = vitprof.search_models(SPACE, [TABLE, other], any_table=True, **asked)
+    assert found.best.macs == max(
+        m for m, pair in zip(macs, pairs, strict=True) if min(pair) <= limit
+    )
+    fastest = int(np.argmin(found.best.latency_ms))
+    assert found.best.table == found.chosen == fastest
+    assert min(found.best.latency_ms) <= limit
+    report = found.report()
+    assert report["predicted_ms"] == min(found.best.latency_ms)
+    assert report["table"] == [TABLE, other][fastest].source
+    with pytest.raises(UserError, match=r"1 `max_latency` for 2 `tables`.*`any_table`"):
+        vitprof.search_models(SPACE, [TABLE, other], **asked)
+    with pytest.raises(UserError, match="2 `max_latency` for 1 `tables`"):
+        asked["max_latency"] = [limit, limit]
+        vitprof.search_models(SPACE, [TABLE, other], any_table=True, **asked)
 
 
 def test_it_is_drawn_and_saved(found, tmp_path) -> None:
