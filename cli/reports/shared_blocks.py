@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..output import milliseconds, print_table
+from .speed import print_speed
 
 if TYPE_CHECKING:
     from ...tables.comparison.agreement import Agreement
@@ -26,6 +27,7 @@ def print_shared_blocks(shared: SharedBlocks) -> None:
     every = {**shared.by_op, "all": shared.agreement} if len(shared.by_op) > 1 else shared.by_op
     columns = ("op", "blocks", "Kendall tau", "Spearman rho", f"{b} / {a}", "95 %", "spread")
     print_table(columns, [(op, *_line(agreement)) for op, agreement in every.items()])
+    print_speed(table.stated_at for table in shared.tables.values())
     click.echo(f"The blocks farthest from {shared.agreement.scale:.3g} x:")
     lines = []
     for each in shared.parted[:MOST_LISTED]:

@@ -178,6 +178,11 @@ def compare_blocks(tables: Mapping[str, LatencyTable], interpolated: bool = Fals
         shared += [SharedBlock(x, ms, on_b, "interpolated_b") for x, ms, on_b in _on(b, only_a)]
         shared += [SharedBlock(x, on_a, ms, "interpolated_a") for x, ms, on_a in _on(a, only_b)]
     if not shared:
+        if set(in_a) & set(in_b):
+            raise UserError(
+                f"{a.source} and {b.source} hold the same blocks, but measured in different contexts "
+                "(alone, or inside a network), which are not compared; measure both in one context."
+            )
         raise UserError(_none_shared(a, b, interpolated))
     return SharedBlocks({label_a: a, label_b: b}, shared)
 

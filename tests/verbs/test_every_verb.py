@@ -62,6 +62,8 @@ GIVEN_OTHERWISE = {
     "transfer": set(inspect.signature(vitprof.transfer_models).parameters),
     "measure": set(inspect.signature(vitprof.plan).parameters),
     "build": set(inspect.signature(vitprof.plan).parameters),
+    # With --published the command calls `vitprof.published_variants`.
+    "variants": {"published", *inspect.signature(vitprof.published_variants).parameters},
     # With --runtimes the command calls `vitprof.compare_runtimes`.
     "compare": {"dtypes", "paths", *inspect.signature(vitprof.compare_runtimes).parameters},
 }

@@ -121,7 +121,7 @@ def test_kinds_are_not_interpolated(setting: Setting) -> None:
 def test_contexts_are_not_mixed(setting: Setting) -> None:
     a = table(FFNS, setting, context="in_network")
     b = table(FFNS, setting, context="alone")
-    with pytest.raises(UserError, match="no block was measured on both"):
+    with pytest.raises(UserError, match="same blocks, but measured in different contexts"):
         compare_blocks({"a": a, "b": b})
 
 
