@@ -111,7 +111,9 @@ class LayeredSpace(SearchSpace):
 
     def sites(self) -> list[Site]:
         of_layers: dict[str, list[str]] = {}
-        for gene in self.genes[2:]:
+        for gene in self.genes:
+            if gene.block == "model":
+                continue
             of_layers.setdefault(gene.block, []).append(gene.name)
         before, behind = self.ends
         return [
@@ -127,5 +129,7 @@ class LayeredSpace(SearchSpace):
         found = {before: [next(blocks)]}
         for number, layer in enumerate(spec.layers, start=1):
             halves = bool(layer.heads) + bool(layer.mlp)
+            if isinstance(spec, ViTSpec):
+                halves += bool(spec.merges[number - 1])
             found[f"layer-{number}"] = [next(blocks) for _ in range(halves)]
         return {**found, behind: [next(blocks)]}

@@ -5,13 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
 
 from ..errors import UserError
 from ..models import Spec, ViTLayer, ViTSpec
 from ..models.families.vit.details import MLP_OPS, PLAIN, ViTDetails
+from .gene import Gene, Value, choices_of
 from .layered import LayeredSpace, Levels, layer_levels
 from .slabs import WIDTH_STEP, FamilySlabs, Grids, Slab, fractions, parse_tokens, width_in
+from .space import Site
+
+# The gene of how many tokens are left.
+KEPT = "kept"
 
 # The ends are DeiT-Ti's and DeiT-B's widths, and what pruning leaves. Latency is close to
 # multilinear in the dims, so few levels suffice; see docs/fidelity.md.
@@ -326,7 +334,12 @@ AUTOFORMERS = {
 
 
 class ViTSpace(LayeredSpace):
-    """Plain ViTs, AutoFormer's among them."""
+    """Plain ViTs, AutoFormer's among them.
+
+    kept, where a file has it, is a gene of the model: the share of the patches that is left behind
+    the deepest model's last layer. Every layer merges the same number of them (Bolya et al. 2023
+    (ToMe), section 3), whatever the model's own depth is.
+    """
 
     family = "vit"
     makes = ViTSpec
@@ -340,3 +353,53 @@ class ViTSpace(LayeredSpace):
     @classmethod
     def slabs(cls) -> type[ViTSlabs]:
         return ViTSlabs
+
+    @classmethod
+    def from_fields(cls, name: str, record: Mapping[str, Any]) -> Self:
+        """Return the space of a file's fields; raises UserError naming the wrong one."""
+        space = super().from_fields(name, {k: v for k, v in record.items() if k != KEPT})
+        if KEPT not in record:
+            return space
+        gene = Gene.of(KEPT, choices_of(record, KEPT), "model", fractions=True)
+        made = replace(space, genes=(*space.genes, gene))
+        for kept in gene.values:
+            if kept > 1:
+                raise UserError(f"{KEPT}={kept} is a share of the patches; it is at most 1.")
+            if kept < 1 and not made._merged(kept):
+                raise UserError(f"{KEPT}={kept} merges less than a token a layer; take less.")
+        for candidate in (made.smallest(), made.largest(), made.shrunk()):
+            made.spec(candidate)  # refuses to merge more than half of the tokens
+        return made
+
+    def shrunk(self) -> np.ndarray:
+        """Return the deepest candidate, with as few tokens as there are."""
+        candidate = self.largest()
+        candidate[self.index[KEPT]] = 0
+        return candidate
+
+    def _merged(self, kept: float) -> int:
+        """Return how many tokens each layer merges."""
+        patches, depth = self._patches_and_depth
+        return int((1 - kept) * patches / depth + 1e-9)  # 0.3 of 10 are 3
+
+    @cached_property
+    def _patches_and_depth(self) -> tuple[int, int]:
+        """How many patches an image has, and layers the deepest model."""
+        deepest: Any = super().build(self.all_values(self.sizes - 1), "deepest")
+        return deepest.tokens - deepest.prefix, deepest.depth
+
+    def build(self, values: Mapping[str, Value], name: str) -> Spec:
+        spec: Any = super().build(values, name)
+        merged = self._merged(values.get(KEPT, 1))
+        return replace(spec, merges=(merged,) * spec.depth) if merged else spec
+
+    def sites(self) -> list[Site]:
+        found = super().sites()
+        if KEPT not in self.index:
+            return found
+        layers = [Site(site.name, (*site.genes, KEPT)) for site in found[1:-1]]
+        return [found[0], *layers, Site(found[-1].name, ("embed", "depth", KEPT))]
+
+    def to_dict(self) -> dict[str, Any]:
+        kept = {KEPT: list(self.genes[self.index[KEPT]].values)} if KEPT in self.index else {}
+        return {**super().to_dict(), **kept}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ def sharing(space: SearchSpace) -> Sharing | None:
     largest = {
         (name, index): block.params
         for name, blocks in space.blocks_by_site(space.supernet_spec()).items()
-        for index, block in enumerate(blocks)
+        for index, block in enumerate(_with_weights(blocks))
     }
     ratios = [
         min(params, largest[layer]) / params
@@ -103,9 +104,14 @@ def _candidates(space: SearchSpace, site: Site) -> dict[int, dict[Key, int]] | N
             blocks = space.blocks_by_site(space.spec(candidate)).get(site.name, [])
         except UserError:  # choices that do not go together
             continue
-        for index, block in enumerate(blocks):
+        for index, block in enumerate(_with_weights(blocks)):
             found.setdefault(index, {})[_key(block)] = block.params
     return found
+
+
+def _with_weights(blocks: Sequence[Block]) -> list[Block]:
+    """Return the blocks but those that only merge tokens: not every model has these."""
+    return [block for block in blocks if block.params]
 
 
 def _key(block: Block) -> Key:

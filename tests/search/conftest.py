@@ -56,6 +56,24 @@ SPACES: dict[str, SearchSpace] = {
         },
         "a test",
     ),
+    # Tokens are merged: at most 4 of 16 in each layer.
+    "vit that merges": search_space_from_dict(
+        {
+            "family": "vit",
+            "name": "tiny-merging",
+            "resolution": 8,
+            "patch": 2,
+            "in_channels": 1,
+            "classes": 10,
+            "embed": [16, 24],
+            "depth": [1, 2],
+            "heads": [1, 2],
+            "qk": 4,
+            "mlp": [16, 32],
+            "kept": [0.5, 1],
+        },
+        "a test",
+    ),
     # Fewer heads than the most, with larger shares of the channels; padded windows.
     "efficientvit": search_space_from_dict(
         {

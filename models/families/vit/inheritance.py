@@ -63,7 +63,8 @@ def _check(supernet: ViTSpec, subnet: ViTSpec) -> None:
 
 
 def _sizes(spec: ViTSpec) -> dict[str, int]:
-    return {"embed": spec.embed, "depth": spec.depth}
+    left = spec.tokens - sum(spec.merges)  # merging has no weights
+    return {"embed": spec.embed, "depth": spec.depth, "tokens left": left}
 
 
 def _frame(spec: ViTSpec) -> dict[str, object]:
@@ -78,5 +79,4 @@ def _frame(spec: ViTSpec) -> dict[str, object]:
         "attention_scale_dim",
     )
     eps = _DEFAULT_NORM_EPS if spec.norm_eps is None else spec.norm_eps
-    merged = sum(spec.merges)
-    return {**{n: getattr(spec, n) for n in names}, "norm_eps": eps, "merged tokens": merged}
+    return {**{n: getattr(spec, n) for n in names}, "norm_eps": eps}

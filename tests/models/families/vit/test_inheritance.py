@@ -47,7 +47,6 @@ def test_halves_may_be_absent(check_inheritance) -> None:
         (replace(LARGEST, attention_scale_dim=64), ("attention_scale_dim=64",)),
         (replace(LARGEST, distilled=False, distillation_head=False), ("distilled=False",)),
         (replace(LARGEST, norm_eps=1e-5), ("norm_eps=1e-05", "1e-06")),
-        (replace(LARGEST, merges=(2, 2)), ("merged tokens=4",)),
         (replace(LARGEST, embed=25), ("embed=25 is more", "24")),
         (replace(LARGEST, layers=LARGEST.layers * 2), ("depth=4 is more",)),
         (replace(LARGEST, layers=(LARGEST.layers[0], ViTLayer(3, 9, 6, 32))), ("layers[1].qk=9",)),
@@ -57,3 +56,10 @@ def test_halves_may_be_absent(check_inheritance) -> None:
 def test_a_vit_that_does_not_fit_is_refused(refused, subnet, words) -> None:
     with refused(*words):
         inherited(LARGEST, subnet)
+
+
+def test_merging_tokens_needs_no_weights(refused) -> None:
+    merging = replace(LARGEST, merges=(2, 2))
+    assert inherited(LARGEST, merging) == inherited(LARGEST, LARGEST)
+    with refused("tokens left="):  # they would not run alike
+        inherited(merging, LARGEST)
