@@ -180,8 +180,9 @@ def compare_blocks(tables: Mapping[str, LatencyTable], interpolated: bool = Fals
     if not shared:
         if set(in_a) & set(in_b):
             raise UserError(
-                f"{a.source} and {b.source} hold the same blocks, but measured in different contexts "
-                "(alone, or inside a network), which are not compared; measure both in one context."
+                f"{a.source} and {b.source} hold the same blocks, but measured in different "
+                "contexts (alone, or inside a network), which are not compared; measure both in "
+                "one context."
             )
         raise UserError(_none_shared(a, b, interpolated))
     return SharedBlocks({label_a: a, label_b: b}, shared)
