@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .verbs.calibrate import calibrate
     from .verbs.check_plugin import check_plugin
     from .verbs.choose import choose
+    from .verbs.choose_deployment import choose_deployment
     from .verbs.compare import compare
     from .verbs.compare_runtimes import compare_runtimes
     from .verbs.devices import devices
@@ -66,6 +67,7 @@ _HOMES = {
     "calibrate": ".verbs.calibrate",
     "check_plugin": ".verbs.check_plugin",
     "choose": ".verbs.choose",
+    "choose_deployment": ".verbs.choose_deployment",
     "compare": ".verbs.compare",
     "compare_runtimes": ".verbs.compare_runtimes",
     "create_model": ".models",
@@ -112,6 +114,7 @@ __all__ = [
     "calibrate",
     "check_plugin",
     "choose",
+    "choose_deployment",
     "compare",
     "compare_runtimes",
     "create_model",

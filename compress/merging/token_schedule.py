@@ -106,7 +106,7 @@ def _by_score(spec: ViTSpec, scores: Tensor, covers: Callable[[Spec], bool]) -> 
     for layer in (order // scores.shape[1]).tolist():
         wanted = [r + (place == layer) for place, r in enumerate(merges)]
         # A later layer that sees fewer tokens has fewer to merge.
-        tried = _possible(spec, wanted)
+        tried = possible_merges(spec, wanted)
         if tried[layer] == merges[layer]:
             continue
         for merges_now in (tried, _giving_way(tried, layer)):
@@ -125,7 +125,7 @@ def _by_rule(spec: ViTSpec, decreasing: bool) -> list[tuple[int, ...]]:
     for r in range(1, patches + 1):
         shares = [2 * r * (1 - place / (depth - 1)) for place in range(depth)] if depth > 1 else [r]
         wanted = [int(share) for share in shares] if decreasing else [r] * depth
-        merges = _possible(spec, wanted)
+        merges = possible_merges(spec, wanted)
         if not found or merges != found[-1]:
             found.append(merges)
     return found
@@ -143,7 +143,7 @@ def _giving_way(merges: tuple[int, ...], layer: int) -> tuple[int, ...]:
     return merges
 
 
-def _possible(spec: ViTSpec, wanted: Sequence[int]) -> tuple[int, ...]:
+def possible_merges(spec: ViTSpec, wanted: Sequence[int]) -> tuple[int, ...]:
     """Return as many as wanted, layer by layer, but at most half of the patches that are left."""
     merges, left = [], spec.tokens
     for each in wanted:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .knowledge import Knowledge, Predicted
 from .limits import PARAMETERS, Figures, Limits, in_words
+from .policy import LEAST_CHANCE
 
 # By how much a limit is relaxed to see what that buys.
 RELAXED = (1.1, 1.25, 1.5, 2.0)
@@ -121,10 +122,16 @@ def nothing_keeps(knowledge: Knowledge, limits: Limits) -> str:
         f"{in_words(name, getattr(limits, name))} ({100 * share:.0f} % off)"
         for name, share in limits.excess(figures).items()
     )
+    chance = knowledge.predicted().chance(limits)
+    may = int((chance[knowledge.left] > LEAST_CHANCE).sum())
+    others = "and the others are not likely to"
+    remedy = "Allow that much, or add smaller models"
+    if may:
+        others = f"but {may} of the others may"
+        remedy = "Allow that much, or more `measurements`"
     return (
         f"none of the {len(knowledge.measured)} deployments that were measured keeps the limits, "
-        f"and none of the others is likely to; the nearest is "
-        f"{knowledge.deployments[nearest].name}: {missed}. Allow that much, or add smaller models."
+        f"{others}; the nearest is {knowledge.deployments[nearest].name}: {missed}. {remedy}."
     )
 
 

@@ -36,6 +36,7 @@ VERBS = {
     "distill",
     "quantize",
     "choose",
+    "choose_deployment",
     "pipeline",
     "build",
     "bench_attention",
