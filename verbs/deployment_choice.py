@@ -180,7 +180,7 @@ class DeploymentChoice(Result):
             {k: "" if v is None else v for k, v in row.items()} for row in self.deployments
         )
         write_atomically(place / "deployments.csv", text.getvalue())
-        save_picture(self.figure(), self.title, place / "deployments.png")
+        save_picture(self.figure(), self.title.replace(", of ", "\nof "), place / "deployments.png")
         write_atomically(place / "report.json", json.dumps(self.report(), indent=2) + "\n")
 
 

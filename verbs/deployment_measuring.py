@@ -96,13 +96,16 @@ class Measuring:
                 break
             found = self._side_by_side(places, others)
             if any(one.keeps for one in found):
-                return sorted(found, key=lambda one: not one.keeps)
+                return sorted(found, key=self._rank)
             note("those that were chosen are over the limit when measured side by side; next ones.")
         raise UserError(
             f"of the {len(self.knowledge.measured)} deployments that were measured, those within "
             "the limits were over `max_latency` when they were measured side by side; allow more, "
             "or measure again on a quiet machine."
         )
+
+    def _rank(self, one: Verified) -> tuple[bool, float, float]:
+        return not one.keeps, -self.knowledge.measured[one.place].accuracy, one.latency_ms
 
     def _side_by_side(
         self, places: list[int], others: Callable[[int], Images | None]

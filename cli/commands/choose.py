@@ -10,6 +10,7 @@ import click
 from ...search.deployments.choices import DTYPES
 from ..options.choice import choice_limit_options, choice_options
 from ..options.data import data_option, resolution_option
+from ..options.deployment import deployment_options
 from ..options.renamed import RenamedOption
 from ..options.train import fresh_option
 from ..output import json_option, print_json
@@ -18,7 +19,8 @@ from ..output import json_option, print_json
 @click.command(
     epilog="Example: vitprof choose --models levels --models small --data digits --max-latency "
     "2ms --out chosen  |  vitprof choose --models levels --models small --data photos.zip "
-    "--max-params 5.3M --algorithm random --out chosen"
+    "--max-params 5.3M --algorithm random --out chosen  |  vitprof choose --models deit --models "
+    "swin --data photos.zip --runtimes all --tokens 0,4 --max-latency 2ms --out chosen"
 )
 @click.option(
     "--models",
@@ -27,7 +29,8 @@ from ..output import json_option, print_json
     required=True,
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A folder that prune-heads wrote, or one with a model; may be repeated.",
+    help="A folder that prune-heads wrote, or one with a model; with --runtimes also a "
+    "supernet, or a folder of models; may be repeated.",
 )
 @click.option(
     "--dtypes",
@@ -50,15 +53,29 @@ from ..output import json_option, print_json
 @choice_limit_options
 @choice_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@deployment_options
 @fresh_option
 @json_option
-def choose(as_json: bool, **given: Any) -> int:
+def choose(as_json: bool, of_space: dict[str, Any] | None, **given: Any) -> int:
     """Find the best variant under limits, measuring few of them; nothing is trained.
 
     score = accuracy (%) - 0.1 x seconds for 10,000 images - GB of memory, of those that keep every
     limit. What was measured is kept: the same command, or one with other limits and the same
     --facts, goes on from there.
+
+    With --runtimes: of all models x tokens x resolutions x number formats x runtimes x threads, the
+    most accurate under the limits; tables and a few measurements predict the rest.
     """
+    if of_space is not None:
+        from ...verbs.choose_deployment import choose_deployment
+        from ..reports.deployment import print_deployment
+
+        chosen = choose_deployment(**of_space, progress=not as_json)
+        if as_json:
+            print_json(chosen.report())
+        else:
+            print_deployment(chosen)
+        return int(chosen.is_doubtful)
     from ...verbs.choose import choose as verb
     from ..reports.chosen import print_choice
 

@@ -18,9 +18,10 @@ OF_RUNTIMES = ("dtypes", "batch", "threads", "sessions", "environments")
 OF_TABLES = ("tables", "at", "samples", "seed", "measure", "time", "extrapolate")
 
 
-def _environments(
+def environments_of(
     _: click.Context, __: click.Parameter, given: tuple[str, ...]
 ) -> Mapping[str, str]:
+    """Return the Pythons of --environment by runtime; raises UserError for another text."""
     found = {}
     for text in given:
         backend, equals, python = text.partition("=")
@@ -55,7 +56,7 @@ def runtime_options(function: F) -> F:
         "--environment",
         "environments",
         multiple=True,
-        callback=_environments,
+        callback=environments_of,
         metavar="NAME=PYTHON",
         help="With --runtimes: the Python that has a runtime, where it is not this one.",
     )

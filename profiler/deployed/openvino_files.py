@@ -23,7 +23,7 @@ class OpenVinoFiles(DeployedRuntime):
     """Graphs that are called by their .xml; the weights lie beside them under the same name."""
 
     name = "openvino"
-    precisions = ("fp32", _STATIC)
+    precisions = ("fp32", "bf16", _STATIC)
 
     def why_not_here(self) -> str | None:
         from ...backends.openvino.backend import OpenVinoBackend

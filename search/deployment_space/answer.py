@@ -11,7 +11,7 @@ import numpy as np
 
 from .knowledge import Knowledge, Predicted
 from .limits import PARAMETERS, Figures, Limits, in_words
-from .policy import LEAST_CHANCE
+from .policy import LEAST_CHANCE, LIKELY
 
 # By how much a limit is relaxed to see what that buys.
 RELAXED = (1.1, 1.25, 1.5, 2.0)
@@ -19,8 +19,6 @@ RELAXED = (1.1, 1.25, 1.5, 2.0)
 WORTH = 0.001
 # A 95 % interval, in deviations.
 WITHIN = 1.96
-# Below this probability of keeping the limits nothing is promised.
-LIKELY = 0.5
 
 
 @dataclass(frozen=True)

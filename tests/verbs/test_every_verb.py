@@ -63,6 +63,8 @@ GIVEN_OTHERWISE = {
     "transfer": set(inspect.signature(vitprof.transfer_models).parameters),
     "measure": set(inspect.signature(vitprof.plan).parameters),
     "build": set(inspect.signature(vitprof.plan).parameters),
+    # With --runtimes the command calls `vitprof.choose_deployment`.
+    "choose": set(inspect.signature(vitprof.choose_deployment).parameters),
     # With --published the command calls `vitprof.published_variants`.
     "variants": {"published", *inspect.signature(vitprof.published_variants).parameters},
     # With --runtimes the command calls `vitprof.compare_runtimes`.
