@@ -87,6 +87,16 @@ def test_each_probe_takes_away_most_of_what_is_unknown() -> None:
         chosen = found
 
 
+def test_of_two_alike_the_cheaper_is_measured() -> None:
+    one = random_belief(np.random.default_rng(6), points=6)
+    twice = Belief(
+        *(np.concatenate([part, part]) for part in (one.mean, one.along, one.other, one.own_sd))
+    )
+    cost = np.repeat([2.0, 1.0], 6)
+    chosen = twice.choose(4, range(12), range(12), np.full(12, 0.03), cost=cost)
+    assert all(point >= 6 for point in chosen[1:])
+
+
 def test_those_chosen_before_count_and_do_not_come_back() -> None:
     belief, noise = random_belief(np.random.default_rng(4)), np.full(12, 0.03)
     four = belief.choose(4, range(12), range(12), noise)
