@@ -49,6 +49,7 @@ def transfer(
     time: Quantity | None = None,
     seed: int = 0,
     fresh: bool = False,
+    artifacts: str | os.PathLike[str] | None = None,
     also_predicted: bool = False,
     progress: ProgressOption = False,
 ) -> Transfer:
@@ -81,6 +82,7 @@ def transfer(
         time: Stop adding sessions after so many seconds, or "20s", "2m".
         seed: Of the random models that probes are chosen for.
         fresh: Measure the probes anew, and write over a measured table at `out`.
+        artifacts: Keep what is compiled in this folder, and take it from there the next time.
         also_predicted: Take transferred rows of `probes` for probes too, as sure as their intervals
             say.
         progress: Show a bar on stderr, or call this function.
@@ -142,6 +144,7 @@ def transfer(
             sessions=sessions,
             time_s=None if time is None else seconds(time),
             fresh=fresh,
+            artifacts=artifacts,
             progress=progress,
         )
     name = str(place) if place else "the transferred table"
@@ -287,6 +290,7 @@ def _measured(
     sessions: int,
     time_s: float | None,
     fresh: bool,
+    artifacts: str | os.PathLike[str] | None,
     progress: ProgressOption,
 ) -> tables.LatencyTable:
     """Return the table of the probes, measured into the file beside `out`."""
@@ -305,7 +309,7 @@ def _measured(
             with shown_progress(progress) as on_progress:
                 measured = measure_table(
                     Plan([*points, *beside]),
-                    target,
+                    target.keeping(artifacts),
                     file,
                     protocol=_protocol(sessions),
                     fresh=fresh,

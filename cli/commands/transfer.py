@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import UserError
+from ..options.artifacts import artifacts_option
 from ..options.table_and_setting import (
     check_picture,
     given_options,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fresh", is_flag=True, help="Measure the probes anew; write over a measured table at --out."
 )
+@artifacts_option
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw a picture (.png, .svg, .pdf).")
 @json_option
 def transfer(
@@ -84,6 +86,7 @@ def transfer(
     sessions: int,
     seed: int,
     fresh: bool,
+    artifacts: Path | None,
     plot: Path | None,
     as_json: bool,
 ) -> int:
@@ -116,6 +119,7 @@ def transfer(
         time=time,
         seed=seed,
         fresh=fresh,
+        artifacts=artifacts,
         progress=not as_json,
     )
     if plot is not None:
@@ -143,7 +147,7 @@ def _of_models(
     """Tell whole models on a phone, and with `tables` its blocks."""
     from ...verbs.transfer_models import transfer_models
 
-    beside = given_options({"family", "time", "sessions", "fresh", "seed"})
+    beside = given_options({"family", "time", "sessions", "fresh", "seed", "artifacts"})
     if beside:
         raise UserError(f"{', '.join(beside)} say how to measure; with --models nothing is.")
     names = ("device", "backend", "dtype", "threads", "batch")
