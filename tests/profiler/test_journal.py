@@ -161,6 +161,18 @@ def test_a_finished_table_becomes_a_journal_again_and_keeps_its_rows(
     assert repr(LatencyTable.read_csv(out).rows) == repr(rows[:3])
 
 
+def test_transferred_rows_of_a_table_are_taken_out_to_be_measured(
+    out: Path, header: TableHeader, rows: list[Row]
+) -> None:
+    told = [replace(row, verdict="transferred", session_ms=()) for row in rows[:2]]
+    said = {"expected_error": 0.02, "whole_sd": 0.02}
+    LatencyTable([*told, *rows[2:]], replace(header, transfer=said)).to_csv(out)
+    journal = Journal.open(out, header)
+    assert set(journal.done) == {row.key for row in rows[2:]}
+    assert journal.header.transfer is None
+    assert "transferred" not in out.read_text()
+
+
 @pytest.mark.parametrize("content", [None, b""], ids=["missing", "empty"])
 def test_a_missing_or_empty_file_is_begun(
     content: bytes | None,

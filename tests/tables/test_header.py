@@ -54,6 +54,7 @@ def as_read(said: dict[str, Any], setting: Setting) -> TableHeader:
         {"fleet": [{"node": "a", "sessions": 3, "reference_ms": None}], "observed": {"os": "x"}},
         {"imported": {"tool": "NViT", "file": "x.json"}},
         {"imported": [{"tool": "NViT"}, {"tool": "NViT", "file": "y"}]},
+        {"transfer": {"expected_error": 0.02, "whole_sd": 0.03, "sources": [{"table": "a.csv"}]}},
         {"newer": None, "observed": {}, "references_to_come": [1, {"a": 2}]},
     ],
     ids=lambda said: ",".join(said) or "nothing",
@@ -83,6 +84,7 @@ WRONG: dict[str, list[Any]] = {
     "search_space": [None, "x", []],
     "fleet": [None, {}, ["a"]],
     "imported": [None, "x", ["x"]],
+    "transfer": [None, "x", {}, {"expected_error": 0.1}, {"expected_error": 1, "whole_sd": -1}],
 }
 
 
