@@ -198,7 +198,7 @@ def _others(
             continue
         figures = replace(knowledge.measured[one.place], latency_ms=one.latency_ms)
         found.append((name, why_lost(best, figures)))
-    kept = {*ranking(knowledge, limits), winner.place}
+    kept = {*ranking(knowledge, limits), winner.place, *(one.place for one in near)}
     over = sorted(
         (place for place in knowledge.measured if place not in kept),
         key=lambda place: -knowledge.measured[place].accuracy,

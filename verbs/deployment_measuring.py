@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
@@ -86,6 +86,8 @@ class Measuring:
     def verified(self, others: Callable[[int], Images | None]) -> list[Verified]:
         """Return the best and the next two, measured side by side; the best that keeps is first.
 
+        Their latencies are then those that were measured side by side.
+
         Raises UserError where none keeps its limit when it is measured again.
         """
         order = ranking(self.knowledge, self.limits)
@@ -95,6 +97,9 @@ class Measuring:
             if not places:
                 break
             found = self._side_by_side(places, others)
+            for one in found:
+                figures = self.knowledge.measured[one.place]
+                self.knowledge.measured[one.place] = replace(figures, latency_ms=one.latency_ms)
             if any(one.keeps for one in found):
                 return sorted(found, key=self._rank)
             note("those that were chosen are over the limit when measured side by side; next ones.")

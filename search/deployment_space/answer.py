@@ -11,12 +11,14 @@ import numpy as np
 
 from .knowledge import Knowledge, Predicted
 from .limits import PARAMETERS, Figures, Limits, in_words
-from .policy import LEAST_CHANCE, LIKELY
+from .policy import LIKELY
 
 # By how much a limit is relaxed to see what that buys.
 RELAXED = (1.1, 1.25, 1.5, 2.0)
 # Less than this is not worth a sentence, from 0 to 1.
 WORTH = 0.001
+# What has a lower probability to keep the limits is not called possible.
+POSSIBLE = 0.05
 # A 95 % interval, in deviations.
 WITHIN = 1.96
 
@@ -121,7 +123,7 @@ def nothing_keeps(knowledge: Knowledge, limits: Limits) -> str:
         for name, share in limits.excess(figures).items()
     )
     chance = knowledge.predicted().chance(limits)
-    may = int((chance[knowledge.left] > LEAST_CHANCE).sum())
+    may = int((chance[knowledge.left] > POSSIBLE).sum())
     others = "and the others are not likely to"
     remedy = "Allow that much, or add smaller models"
     if may:

@@ -44,6 +44,7 @@ def test_the_most_accurate_is_chosen_and_verified() -> None:
     assert set(measured["runtime"]) <= set(RUNTIMES)
     assert run.best["accuracy"] == measured["accuracy"].max()
     assert run.winner.keeps
+    assert run.best["latency_ms"] == run.winner.latency_ms
     assert run.winner.images == 359 - 60
     assert run.winner.low_ms < run.winner.latency_ms < run.winner.high_ms
     assert len(run.others) == min(2, len(measured) - 1)
