@@ -9,7 +9,11 @@ import pytest
 import torch
 from vitprof import UserError, ViTSpec, create_model
 from vitprof.profiler.deployed.beside_reference import Ratio
+from vitprof.search.supernet.folder import SupernetRecord, write_supernet
+from vitprof.search.supernet.supernet import Supernet
+from vitprof.spaces.registry import search_space_from_dict
 from vitprof.training.data.datasets import load_dataset
+from vitprof.training.data.held_out import digest
 from vitprof.training.data.images import Normalisation
 from vitprof.training.model_folder import write_model
 from vitprof.verbs.deployment_log import DeploymentLog, Record, figures_of
@@ -137,3 +141,37 @@ def test_figures_are_of_one_image() -> None:
 def test_unfit_paths_are_user_errors(tmp_path) -> None:
     with pytest.raises(UserError, match="no models to choose from"):
         model_folders([])
+
+
+VITS = {
+    "family": "vit",
+    "name": "small",
+    "embed": [8, 16],
+    "depth": [1, 2],
+    "heads": [1, 2],
+    "qk": 4,
+    "mlp_ratio": [1, 2],
+    "resolution": 8,
+    "patch": 4,
+    "in_channels": 1,
+    "classes": 10,
+}
+
+
+def test_a_supernet_gives_subnets_on_its_weights(tmp_path) -> None:
+    data = data_at(8)
+    space = search_space_from_dict(VITS, "the space")
+    torch.manual_seed(0)
+    net = Supernet(create_model(space.supernet_spec()))
+    record = SupernetRecord(space, {}, 100, 0, "digits", digest(data.train))
+    write_supernet(net, tmp_path / "net", NORM, record)
+    found = sources_of([tmp_path / "net"], data_at, 5, 0, tmp_path / "out")
+    assert [source.name for source in found][:2] == ["net/subnet-0", "net/subnet-1"]
+    assert 2 <= len(found) <= 5
+    sizes = [source.spec.params for source in found]
+    assert max(sizes) == space.spec(space.largest()).params
+    assert min(sizes) == space.spec(space.smallest()).params
+    images = torch.randn(2, 1, 8, 8)
+    for source in found:
+        alone = create_model(source.folder, checkpoint=source.folder)
+        assert torch.allclose(alone(images), net.eval().extract(source.spec)(images))
