@@ -7,5 +7,5 @@ from vitprof.models.inheritance.inherited import inherited
 
 
 def test_other_families_are_refused(refused) -> None:
-    with refused("'swin'"):
-        inherited(create_spec("swin-tiny"), create_spec("swin-tiny"))
+    with refused("'bert'"):
+        inherited(create_spec("bert-tiny"), create_spec("bert-tiny"))
