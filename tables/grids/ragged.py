@@ -16,27 +16,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ...models import Block, find_op
+from ...models import find_op
 from ..row import Row
-from .grid import Corners, OpGrid, OutsideTableError
+from .all_points import AllPoints
+from .grid import Corners, OutsideTableError
 
 Weights = dict[int, float]
 
 
-class RaggedGrid(OpGrid):
+class RaggedGrid(AllPoints):
     """Every measured point of one kind of an op; has an OpGrid's questions."""
 
     def __init__(self, op: str, rows: Sequence[Row]) -> None:
-        self.op = op
+        super().__init__(op, rows)
         definition = find_op(op)
-        self.axes = definition.axes
-        self.rows = list(rows)
-        self.values = np.array([row.latency_ms for row in self.rows])
-        self.extra = {}
-        blocks = [row.subject for row in self.rows if isinstance(row.subject, Block)]
-        self._dims = np.array([[value for _, value in one.dims] for one in blocks], dtype=np.int64)
-        self.levels = [np.unique(column) for column in self._dims.T]
-        self.shape = (len(self.rows),)
         self._logs = np.log(self._dims)
         points = {tuple(dims): n for n, dims in enumerate(self._dims.tolist())}
         powers = tuple(2 if axis in definition.squared else 1 for axis in self.axes)

@@ -20,7 +20,8 @@ from ...errors import UserError
 from ...models import Block, find_op
 from ...models.ops.kernels import function_name
 from ..row import Row
-from .grid import Corners, OpGrid
+from .all_points import AllPoints
+from .grid import Corners
 
 NEIGHBOURS = 12
 # So many points of a kind answer for it alone; with fewer, other kinds help.
@@ -34,7 +35,7 @@ BYTES_PASSED_AGAIN = 8
 NUGGET = 0.05
 
 
-class ScatteredPoints(OpGrid):
+class ScatteredPoints(AllPoints):
     """Every measured point of an op whose points span no grid.
 
     Has an OpGrid's questions. `outside` marks blocks beyond what was measured of their kind; they
@@ -44,15 +45,7 @@ class ScatteredPoints(OpGrid):
     def __init__(self, op: str, rows: Sequence[Row]) -> None:
         definition = find_op(op)
         assert definition.scattered is not None, "only a scattered op has scattered points"
-        self.op = op
-        self.axes = definition.axes
-        self.rows = list(rows)
-        self.values = np.array([row.latency_ms for row in self.rows])
-        self.extra = {}
-        blocks = [row.subject for row in self.rows if isinstance(row.subject, Block)]
-        self._dims = np.array([[value for _, value in one.dims] for one in blocks], dtype=np.int64)
-        self.levels = [np.unique(column) for column in self._dims.T]
-        self.shape = (len(self.rows),)
+        super().__init__(op, rows)
         self._kinds = [i for i, axis in enumerate(self.axes) if axis in definition.fixed]
         self._measured = np.isfinite(self.values)
         self._places = self._placed(self._dims)

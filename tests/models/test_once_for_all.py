@@ -234,6 +234,5 @@ def test_every_net_of_the_space_is_in_the_published_table(tmp_path: Path) -> Non
         answer = lut.predict(create_spec(written(tmp_path / f"net{n}", net)))
         assert answer.ms == pytest.approx(sum(values[key]["mean"] for key in keys_of(net)))
         sums.append(answer.ms)
-    print(sums[-2:])
     assert min(sums) == sums[-2] < 30, "the smallest, which a net named 30 ms is above"
     assert max(sums) == sums[-1] > 50, "the largest, which a net named 50 ms is below"

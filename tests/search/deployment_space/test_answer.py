@@ -1,4 +1,4 @@
-"""What is said of a choice: by brute force over scripted worlds."""
+"""The answer to a choice, against brute force over scripted worlds."""
 
 from __future__ import annotations
 

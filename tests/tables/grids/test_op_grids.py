@@ -1,4 +1,4 @@
-"""One op, several grids: which answers, and what is said of a kind that was not measured."""
+"""One op, several grids: which answers, and a kind that was not measured is refused."""
 
 from __future__ import annotations
 
