@@ -33,11 +33,11 @@ from vitprof.search.deployment_space.policy import (
     most_measurements,
     ranking,
 )
-from vitprof.verbs.deployment_files import DeploymentFiles, Workers
-from vitprof.verbs.deployment_log import DeploymentLog, figures_of
-from vitprof.verbs.deployment_machine import DeploymentMachine
-from vitprof.verbs.deployment_measuring import Measuring
-from vitprof.verbs.deployment_question import (
+from vitprof.verbs.deployments.files import DeploymentFiles, Workers
+from vitprof.verbs.deployments.log import DeploymentLog, figures_of
+from vitprof.verbs.deployments.machine import DeploymentMachine
+from vitprof.verbs.deployments.measuring import Measuring
+from vitprof.verbs.deployments.question import (
     judge_of,
     numbers_of,
     table_ms_of,
@@ -45,7 +45,7 @@ from vitprof.verbs.deployment_question import (
     under,
     ways_of,
 )
-from vitprof.verbs.deployment_sources import variants_to_choose_from
+from vitprof.verbs.deployments.sources import variants_to_choose_from
 
 AT = "typical"
 RIVAL = Way("onnxruntime", "fp32", 1, 1)

@@ -64,7 +64,8 @@ def compare_part(folder: Path, pythons: Mapping[str, str]) -> str:
             folder / f"compare{nth}.json",
             sys.executable,
             *("-m", "vitprof", "compare", "--json", "--runtimes", runtimes),
-            *(*models, *dtypes, *places, "--out", str(folder / f"compare{nth}.csv")),
+            *(*models, *dtypes, *places, "--artifacts", str(folder / "artifacts")),
+            *("--out", str(folder / f"compare{nth}.csv")),
             *("--plot", str(folder / f"compare{nth}.png")),
         )
         for nth in (1, 2)

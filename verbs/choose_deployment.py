@@ -11,11 +11,11 @@ from ..errors import UserError
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity
 from ..search.choices import check_choice
-from .deployment_question import ALL, DTYPES, Numbers
+from .deployments.question import ALL, DTYPES, Numbers
 
 if TYPE_CHECKING:
     from ..tables.speed import Speed
-    from .deployment_choice import DeploymentChoice
+    from .deployments.choice import DeploymentChoice
 
 PERCENTILES = ("median", "p99")
 ACCURACIES = ("top1", "top3")
@@ -105,12 +105,12 @@ def choose_deployment(
     from ..search.deployment_space.knowledge import Knowledge
     from ..search.deployment_space.policy import choose_best, most_measurements
     from ..tables.speed import speed_of
-    from .deployment_choice import DeploymentChoice
-    from .deployment_files import DeploymentFiles, Workers
-    from .deployment_log import DeploymentLog
-    from .deployment_machine import DeploymentMachine
-    from .deployment_measuring import Measuring
-    from .deployment_question import (
+    from .deployments.choice import DeploymentChoice
+    from .deployments.files import DeploymentFiles, Workers
+    from .deployments.log import DeploymentLog
+    from .deployments.machine import DeploymentMachine
+    from .deployments.measuring import Measuring
+    from .deployments.question import (
         check_counts,
         checked_out,
         energy_here,
@@ -122,7 +122,7 @@ def choose_deployment(
         under,
         ways_of,
     )
-    from .deployment_sources import variants_to_choose_from
+    from .deployments.sources import variants_to_choose_from
 
     check_choice("accuracy", accuracy, ACCURACIES)
     check_choice("percentile", percentile, PERCENTILES)

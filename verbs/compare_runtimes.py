@@ -30,6 +30,7 @@ def compare_runtimes(
     threads: int = 1,
     sessions: int = 5,
     environments: Mapping[str, str] | None = None,
+    artifacts: str | os.PathLike[str] | None = None,
     shapes: Shapes | None = None,
     download: bool = False,
     progress: ProgressOption = False,
@@ -49,6 +50,7 @@ def compare_runtimes(
         sessions: Fresh sessions of each; the median of their medians counts.
         environments: The Python that has a runtime, by backend, where it is not this one:
             {"litert": ".venv-litert/bin/python"}. vitprof is installed there too.
+        artifacts: Keep what is compiled in this folder, and take it from there the next time.
         shapes: Sizes of foreign models' inputs, by name, where they are open.
         download: Fetch an id of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr, or call this function.
@@ -64,6 +66,7 @@ def compare_runtimes(
         >>> found = vitprof.compare_runtimes("deit-tiny", dtype=["fp32", "int8"])  # doctest: +SKIP
         >>> print(found.advice[0])  # doctest: +SKIP
     """
+    from ..profiler.kept_artifacts import KeptArtifacts
     from ..profiler.runtimes.candidate import checked_environments, ways_of
     from ..profiler.runtimes.measure import builders, measure_runtimes
     from ..profiler.runtimes.result import RuntimeComparison
@@ -77,6 +80,7 @@ def compare_runtimes(
     pythons = checked_environments(environments or {})
     dtypes = _checked_dtypes(dtype)
     fetched(models, download)
+    kept = None if artifacts is None else str(KeptArtifacts.at(artifacts).folder.absolute())
     setting = PartialSetting(batch=batch, threads=threads)
     with (
         tempfile.TemporaryDirectory(prefix="vitprof-") as place,
@@ -95,6 +99,7 @@ def compare_runtimes(
                 candidates,
                 builder_of,
                 folder,
+                artifacts=kept,
                 batch=batch,
                 threads=threads,
                 sessions=sessions,

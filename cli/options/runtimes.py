@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import click
 
 from ...errors import UserError
+from .artifacts import artifacts_option
 from .table_and_setting import given_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # By parameter: options that say how runtimes are compared, and those of a comparison by a table.
-OF_RUNTIMES = ("dtypes", "batch", "threads", "sessions", "environments")
+OF_RUNTIMES = ("dtypes", "batch", "threads", "sessions", "environments", "artifacts")
 OF_TABLES = ("tables", "at", "samples", "seed", "measure", "time", "extrapolate")
 
 
@@ -60,6 +61,7 @@ def runtime_options(function: F) -> F:
         metavar="NAME=PYTHON",
         help="With --runtimes: the Python that has a runtime, where it is not this one.",
     )
+    @artifacts_option
     @functools.wraps(function)
     def with_runtimes(*args: Any, runtimes: str | None, **given: Any) -> Any:
         wrong = given_options(set(OF_TABLES if runtimes else OF_RUNTIMES))

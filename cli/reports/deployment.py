@@ -9,7 +9,7 @@ import click
 from ..output import milliseconds, note, print_table
 
 if TYPE_CHECKING:
-    from ...verbs.deployment_choice import DeploymentChoice
+    from ...verbs.deployments.choice import DeploymentChoice
 
 MEBI = 2**20
 MOST_SHOWN = 12

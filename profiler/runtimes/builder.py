@@ -6,7 +6,6 @@ are in another process.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +45,7 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
     """Write the artifact, and the outputs of the torch module where the model is one.
 
     `model`: {"text": a --model} or {"spec": a spec's fields}; `setting`; `out`: a path without
-    suffix.
+    suffix; `artifacts`: the folder that keeps what is compiled, or None.
     """
     import numpy as np
 
@@ -56,11 +55,10 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
 
     setting = PartialSetting(**request["setting"])
     spec = _spec(request["model"], setting.batch)
-    target = target_of(setting)
-    started = time.perf_counter()
+    target = target_of(setting).keeping(request["artifacts"])
     with Workshop(target) as workshop:
-        artifact = workshop.build(spec)
-    built_s = time.perf_counter() - started
+        artifact = workshop.built(spec)
+        built_s = workshop.build_s or None
     out = Path(request["out"])
     out.with_suffix(".artifact").write_bytes(artifact)
     exact = _outputs_of_module(spec, setting.batch)

@@ -14,7 +14,8 @@ class RuntimeFacts:
 
     latency_ms with its 95 % interval, ms of one run of the batch; cores: CPU seconds over wall
     seconds of a run; output_error: distance of the outputs from fp32's, as a share of their length
-    (`relative_error`); load_ms, first_run_ms, peak_bytes, model_bytes: of a fresh process (see
+    (`relative_error`); build_s: seconds of compiling, NaN where it was compiled before; load_ms,
+    first_run_ms, peak_bytes, model_bytes: of a fresh process (see
     `Footprint`); delegated: share of operators that the runtime's delegate runs; computes_in: the
     precision read back from the runtime. verdict: "measured", or "failed" with the error.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -63,6 +64,7 @@ def measure_runtimes(
     builder_of: Mapping[str, Child],
     folder: Path,
     *,
+    artifacts: str | None = None,
     batch: int = 1,
     threads: int = 1,
     sessions: int = SESSIONS,
@@ -70,8 +72,9 @@ def measure_runtimes(
 ) -> list[RuntimeFacts]:
     """Return the facts of every model by every candidate, model after model.
 
-    Everything is built first. Then each model is run by all candidates in turns, each in a process
-    of its own. What cannot be built or run, or computes something else, has the verdict "failed".
+    Everything is built first, or taken from the folder `artifacts` where it was built before. Then
+    each model is run by all candidates in turns, each in a process of its own. What cannot be built
+    or run, or computes something else, has the verdict "failed".
     """
     total = len(models) * len(candidates)
     built: list[list[_Built]] = []
@@ -82,7 +85,8 @@ def measure_runtimes(
             on_progress("building", _count(built), total, f"{model.name}: {candidate.name}")
             path = folder / str(_count(built))
             setting = candidate.setting(batch, threads)
-            of_model.append(_build(model, candidate, builder_of[candidate.python], path, setting))
+            builder = builder_of[candidate.python]
+            of_model.append(_build(model, candidate, builder, path, setting, artifacts))
     on_progress("building", total, total, "")
     facts: list[RuntimeFacts] = []
     tested = 0
@@ -111,18 +115,28 @@ def _unfailed(built: Sequence[_Built]) -> list[_Built]:
 
 
 def _build(
-    model: AskedModel, candidate: Candidate, builder: Child, path: Path, setting: PartialSetting
+    model: AskedModel,
+    candidate: Candidate,
+    builder: Child,
+    path: Path,
+    setting: PartialSetting,
+    artifacts: str | None,
 ) -> _Built:
     facts = RuntimeFacts(model.name, candidate.way.name, candidate.dtype)
     built = _Built(candidate, path.with_suffix(".artifact"), setting, facts)
     try:
         said = builder.ask(
-            "build", model=dict(model.request), setting=setting.as_dict(), out=str(path)
+            "build",
+            model=dict(model.request),
+            setting=setting.as_dict(),
+            out=str(path),
+            artifacts=artifacts,
         )
     except BackendError as error:
         built.fail(error)
         return built
-    built.facts = replace(facts, file_bytes=said["bytes"], build_s=said["build_s"])
+    built_s = math.nan if said["build_s"] is None else said["build_s"]
+    built.facts = replace(facts, file_bytes=said["bytes"], build_s=built_s)
     built.setting = PartialSetting(**said["setting"])
     if said["exact"]:
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:

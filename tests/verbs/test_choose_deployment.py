@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 
 import pytest
 import vitprof
-from vitprof.verbs.deployment_choice import DeploymentChoice
+from vitprof.verbs.deployments.choice import DeploymentChoice
 
 from .learned import learned
 

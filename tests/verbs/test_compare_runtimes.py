@@ -38,6 +38,12 @@ def test_a_runtime_that_measures_no_cpu_is_refused() -> None:
         vitprof.compare_runtimes(TINY, "coreml")
 
 
+def test_artifacts_that_are_a_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("")
+    with pytest.raises(UserError, match="no folder to keep artifacts in"):
+        vitprof.compare_runtimes(TINY, "torch", artifacts=tmp_path / "kept")
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -24,6 +24,20 @@ def test_it_prints_one_object_and_writes_its_files(run, tmp_path) -> None:
 
 
 @pytest.mark.slow
+def test_what_was_compiled_is_kept_and_found_again(run, tmp_path) -> None:
+    spec, folder = tmp_path / "tiny.json", tmp_path / "kept"
+    spec.write_text(TINY.to_json())
+    given = ("compare", "--runtimes", "onnxruntime", "--model", spec, "--sessions", "1", "--json")
+    first = run(*given, "--artifacts", folder)
+    kept = sorted(path.name for path in folder.iterdir())
+    again = run(*given, "--artifacts", folder)
+    assert first.json["results"][0]["build_s"] > 0
+    assert again.json["results"][0]["build_s"] is None, "nothing is compiled"
+    assert sorted(path.name for path in folder.iterdir()) == kept
+    assert again.json["results"][0]["file_bytes"] == first.json["results"][0]["file_bytes"]
+
+
+@pytest.mark.slow
 def test_for_people_it_says_what_to_take(run, tmp_path) -> None:
     spec = tmp_path / "tiny.json"
     spec.write_text(TINY.to_json())
@@ -37,6 +51,7 @@ def test_options_of_tables_and_of_runtimes_do_not_mix(run) -> None:
         ("--runtimes", "all", "--measure"),
         ("--threads", "2"),
         ("--runtimes", "torch", "--environment", "torch"),
+        ("--artifacts", "kept"),
     ):
         answer = run("compare", "--model", "deit-tiny", *given)
         assert answer.code == 2

@@ -8,31 +8,31 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ..backends import BackendError
-from ..errors import UserError
-from ..profiler.deployed.beside_reference import (
+from ...backends import BackendError
+from ...errors import UserError
+from ...profiler.deployed.beside_reference import (
     REFERENCE,
     Ratio,
     Timeable,
     WorkerSession,
     timed_beside,
 )
-from ..profiler.deployed.process_memory import answer_of_process
-from ..profiler.deployed.worker import fields_of
-from ..profiler.target import locked_device
-from ..progress import OnProgress, no_progress
-from ..search.deployment_space.policy import RefusedError
-from ..tables.setting import PartialSetting
-from .deployment_files import DeploymentFiles, shares
-from .deployment_log import DeploymentLog, Record
+from ...profiler.deployed.process_memory import answer_of_process
+from ...profiler.deployed.worker import fields_of
+from ...profiler.target import locked_device
+from ...progress import OnProgress, no_progress
+from ...search.deployment_space.policy import RefusedError
+from ...tables.setting import PartialSetting
+from .files import DeploymentFiles, shares
+from .log import DeploymentLog, Record
 
 if TYPE_CHECKING:
-    from ..profiler.deployed.deployed import Deployed
-    from ..profiler.runtimes.child import Child
-    from ..profiler.sustained.sensors import Gauge
-    from ..search.deployment_space.deployment import Deployment, Variant
-    from ..training.data.images import Images
-    from .deployment_sources import MadeVariant
+    from ...profiler.deployed.deployed import Deployed
+    from ...profiler.runtimes.child import Child
+    from ...profiler.sustained.sensors import Gauge
+    from ...search.deployment_space.deployment import Deployment, Variant
+    from ...training.data.images import Images
+    from .sources import MadeVariant
 
 MEMORY_PROBE = "vitprof.profiler.deployed.memory_probe"
 # A file in fp32 that is right so much more or less often than PyTorch's module computes something
@@ -58,8 +58,8 @@ class DeploymentMachine:
 
     def accuracies(self, top: int) -> dict[Variant, float]:
         """Return how often each variant is right in fp32, by PyTorch."""
-        from ..models import create_model
-        from ..training.evaluate import evaluate
+        from ...models import create_model
+        from ...training.evaluate import evaluate
 
         found = {}
         variants = self.files.variants

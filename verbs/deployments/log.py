@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..append_log import JsonLog
-from ..errors import UserError
-from ..profiler.deployed.beside_reference import Ratio
-from ..search.deployment_space.limits import Figures
-from ..tables.speed import Speed
+from ...append_log import JsonLog
+from ...errors import UserError
+from ...profiler.deployed.beside_reference import Ratio
+from ...search.deployment_space.limits import Figures
+from ...tables.speed import Speed
 
 # The reference's sessions that a speed of the machine is read from.
 SHARES: Mapping[Speed, float] = {"undisturbed": 0.1, "typical": 0.5, "p90": 0.9}

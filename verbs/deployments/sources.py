@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
-from ..notes import note
-from ..search.deployment_space.deployment import Variant
+from ...errors import UserError
+from ...notes import note
+from ...search.deployment_space.deployment import Variant
 
 if TYPE_CHECKING:
-    from ..models import Spec
-    from ..models.modules.spec_model import SpecModel
-    from ..training.data.images import Dataset, Normalisation
+    from ...models import Spec
+    from ...models.modules.spec_model import SpecModel
+    from ...training.data.images import Dataset, Normalisation
 
 SUPERNET = "supernet.json"
 SPEC, CONFIG, WEIGHTS = "spec.json", "config.json", "model.safetensors"
@@ -51,7 +51,7 @@ def model_folders(paths: Sequence[str | Path]) -> dict[str, Path]:
     prune-heads and prune with several targets write them. Raises UserError for anything else, and
     for one that is given twice.
     """
-    from ..training.model_folder import weights_of
+    from ...training.model_folder import weights_of
 
     found: dict[str, Path] = {}
     for path in paths:
@@ -90,9 +90,9 @@ def sources_of(
 
     out: folder for subnets. Raises UserError where one takes other images or names other classes.
     """
-    from ..models import create_spec
-    from ..training.fit import check_fits, refuse_texts
-    from ..training.model_folder import normalisation_for
+    from ...models import create_spec
+    from ...training.fit import check_fits, refuse_texts
+    from ...training.model_folder import normalisation_for
 
     found: list[Source] = []
     for name, folder in model_folders(paths).items():
@@ -116,9 +116,9 @@ def _subnets(
     """Return subnets of a supernet, its largest and smallest among them, each in its folder."""
     import numpy as np
 
-    from ..search.supernet.folder import read_supernet
-    from ..search.supernet.recalibration import calibration_images, recalibrate
-    from ..training.model_folder import write_model
+    from ...search.supernet.folder import read_supernet
+    from ...search.supernet.recalibration import calibration_images, recalibrate
+    from ...training.model_folder import write_model
 
     net = read_supernet(folder)
     space = net.record.space
@@ -144,7 +144,7 @@ def variants_of(
     tokens: merged in each layer, at most half of those that are left; resolutions: empty for each
     model's own. Also returns why a model was left out of one: {"net, 24 px": reason}.
     """
-    from ..models import create_model
+    from ...models import create_model
 
     found: list[MadeVariant] = []
     left_out: dict[str, str] = {}
@@ -170,9 +170,9 @@ def variants_of(
 
 def _changed(model: SpecModel, merged: int, pixels: int) -> SpecModel:
     """Return the model at that resolution, with so many tokens merged in each layer."""
-    from ..compress.merging.token_schedule import possible_merges
-    from ..models import ViTSpec, create_model
-    from ..models.modules.resized import at_resolution
+    from ...compress.merging.token_schedule import possible_merges
+    from ...models import ViTSpec, create_model
+    from ...models.modules.resized import at_resolution
 
     made = at_resolution(model, pixels)
     if not merged:
@@ -191,7 +191,7 @@ def _changed(model: SpecModel, merged: int, pixels: int) -> SpecModel:
 def _written(
     source: Source, model: SpecModel, merged: int, pixels: int, place: Path
 ) -> MadeVariant:
-    from ..training.model_folder import write_model
+    from ...training.model_folder import write_model
 
     write_model(model, place, source.norm)
     return _made(source, merged, pixels, place, model.spec)

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
-from ..notes import note
-from ..search.deployment_space.limits import Figures, Limits
-from ..search.deployment_space.policy import ranking
-from .deployment_log import figures_of
+from ...errors import UserError
+from ...notes import note
+from ...search.deployment_space.limits import Figures, Limits
+from ...search.deployment_space.policy import ranking
+from .log import figures_of
 
 if TYPE_CHECKING:
-    from ..profiler.deployed.beside_reference import Ratio
-    from ..search.deployment_space.deployment import Deployment
-    from ..search.deployment_space.knowledge import Knowledge
-    from ..tables.speed import Speed
-    from ..training.data.images import Images
-    from .deployment_machine import DeploymentMachine
+    from ...profiler.deployed.beside_reference import Ratio
+    from ...search.deployment_space.deployment import Deployment
+    from ...search.deployment_space.knowledge import Knowledge
+    from ...tables.speed import Speed
+    from ...training.data.images import Images
+    from .machine import DeploymentMachine
 
 # The best and the next two are verified side by side, in so many fresh sessions at least.
 VERIFIED, SESSIONS = 3, 5

@@ -12,19 +12,19 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..results import Result
-from ..search.deployment_space.answer import Relaxation, relaxations, rows, why_lost
-from ..search.deployment_space.limits import PARAMETERS, Limits, in_words
-from ..search.deployment_space.policy import ranking
+from ...results import Result
+from ...search.deployment_space.answer import Relaxation, relaxations, rows, why_lost
+from ...search.deployment_space.limits import PARAMETERS, Limits, in_words
+from ...search.deployment_space.policy import ranking
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from ..profiler.deployed.deployed import Deployed
-    from ..search.deployment_space.knowledge import Knowledge
-    from ..tables.speed import Speed
-    from .deployment_measuring import Verified
+    from ...profiler.deployed.deployed import Deployed
+    from ...search.deployment_space.knowledge import Knowledge
+    from ...tables.speed import Speed
+    from .measuring import Verified
 
 NEXT = 2
 
@@ -150,7 +150,7 @@ class DeploymentChoice(Result):
 
     def figure(self) -> Figure:
         """Draw accuracy over latency of all deployments, the front, the limit and the winner."""
-        from ..search.deployment_space.plot import deployments_figure
+        from ...search.deployment_space.plot import deployments_figure
 
         return deployments_figure(self.deployments, self.best["name"], self.top, self.limits)
 
@@ -168,8 +168,8 @@ class DeploymentChoice(Result):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write deployments.csv, deployments.png and report.json."""
-        from ..atomic_write import write_atomically
-        from ..tables.picture import save_picture
+        from ...atomic_write import write_atomically
+        from ...tables.picture import save_picture
 
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)

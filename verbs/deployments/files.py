@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..closing import Closing
-from ..profiler.deployed.deployed import Deployed
-from ..profiler.deployed.worker import fields_of
-from ..profiler.runtimes.child import Child
-from ..progress import OnProgress, no_progress
-from ..search.deployment_space.deployment import Deployment, Variant, Way
+from ...closing import Closing
+from ...profiler.deployed.deployed import Deployed
+from ...profiler.deployed.worker import fields_of
+from ...profiler.runtimes.child import Child
+from ...progress import OnProgress, no_progress
+from ...search.deployment_space.deployment import Deployment, Variant, Way
 
 if TYPE_CHECKING:
-    from ..training.data.images import Dataset, Images, Normalisation
-    from .deployment_sources import MadeVariant
+    from ...training.data.images import Dataset, Images, Normalisation
+    from .sources import MadeVariant
 
 WORKER = "vitprof.profiler.deployed.worker"
 # What the reference is: two layers of a ViT of this width on so many patches, some milliseconds.
@@ -96,7 +96,7 @@ class DeploymentFiles:
     def _ranges(self, norm: Normalisation, resolution: int) -> Path:
         import numpy as np
 
-        from ..training.inputs import calibration_inputs
+        from ...training.inputs import calibration_inputs
 
         path = (self.folder / f"ranges-{resolution}-{_digest(norm)}.npy").absolute()
         if not path.is_file():
@@ -118,7 +118,7 @@ class DeploymentFiles:
     def _images_file(self, images: Images, norm: Normalisation) -> Path:
         import numpy as np
 
-        from ..training.data.held_out import digest
+        from ...training.data.held_out import digest
 
         name = f"images-{digest(images)[:16]}-{_digest(norm)}.npz"
         path = (self.folder / name).absolute()
@@ -139,8 +139,8 @@ class DeploymentFiles:
         if self._reference is None:
             import torch
 
-            from ..models import ViTSpec, create_model
-            from ..training.model_folder import write_model
+            from ...models import ViTSpec, create_model
+            from ...training.model_folder import write_model
 
             spec = ViTSpec.uniform(
                 REFERENCE_WIDTH,

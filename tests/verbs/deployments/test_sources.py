@@ -16,9 +16,9 @@ from vitprof.training.data.datasets import load_dataset
 from vitprof.training.data.held_out import digest
 from vitprof.training.data.images import Normalisation
 from vitprof.training.model_folder import write_model
-from vitprof.verbs.deployment_log import DeploymentLog, Record, figures_of
-from vitprof.verbs.deployment_question import checked_out, numbers_of
-from vitprof.verbs.deployment_sources import model_folders, sources_of, variants_of
+from vitprof.verbs.deployments.log import DeploymentLog, Record, figures_of
+from vitprof.verbs.deployments.question import checked_out, numbers_of
+from vitprof.verbs.deployments.sources import model_folders, sources_of, variants_of
 
 SPEC = ViTSpec.uniform(16, 2, 2, mlp=16, resolution=8, patch=2, classes=10, in_channels=1)
 NORM = Normalisation((0.3,), (0.4,))

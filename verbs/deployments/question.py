@@ -9,20 +9,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError, did_you_mean
-from ..notes import note
-from ..progress import OnProgress
-from ..quantities import Quantity, bytes_of, latency_ms, share
-from ..search.deployment_space.deployment import Deployment, Way
-from ..search.deployment_space.limits import Limits
+from ...errors import UserError, did_you_mean
+from ...notes import note
+from ...progress import OnProgress
+from ...quantities import Quantity, bytes_of, latency_ms, share
+from ...search.deployment_space.deployment import Deployment, Way
+from ...search.deployment_space.limits import Limits
 
 if TYPE_CHECKING:
-    from ..profiler.sustained.sensors import Gauge
-    from ..tables import LatencyTable
-    from ..tables.speed import Speed
-    from ..training.data.images import Dataset, Images
-    from .deployment_files import Workers
-    from .deployment_sources import MadeVariant
+    from ...profiler.sustained.sensors import Gauge
+    from ...tables import LatencyTable
+    from ...tables.speed import Speed
+    from ...training.data.images import Dataset, Images
+    from .files import Workers
+    from .sources import MadeVariant
 
 ALL = "all"
 DTYPES = ("fp32", "bf16", "int8", "int8-static")
@@ -83,8 +83,8 @@ def limits_of(
 
 def energy_here() -> Gauge:
     """Return the counter of joules; raises UserError where there is none, with the reason."""
-    from ..profiler.sustained.rapl import rapl_energy
-    from ..profiler.sustained.sensors import Untold
+    from ...profiler.sustained.rapl import rapl_energy
+    from ...profiler.sustained.sensors import Untold
 
     found = rapl_energy(Path("/"))
     if isinstance(found, Untold):
@@ -93,7 +93,7 @@ def energy_here() -> Gauge:
 
 
 def tables_of(tables: str | Path | Sequence[str | Path], speed: Speed) -> list[LatencyTable]:
-    from .given_table import table_of
+    from ..given_table import table_of
 
     paths = [tables] if isinstance(tables, str | Path) else tables
     found = []
@@ -123,8 +123,8 @@ def ways_of(
 
     Raises UserError for what is not known, and a runtime that is named and not here.
     """
-    from .. import __version__
-    from ..profiler.deployed.runtimes import RUNTIMES
+    from ... import __version__
+    from ...profiler.deployed.runtimes import RUNTIMES
 
     named = _words(runtimes)
     wanted = _words(dtypes)
@@ -167,8 +167,8 @@ def _words(given: str | Sequence[str]) -> list[str]:
 
 def judge_of(source: str, judge_images: int | None, on_progress: OnProgress) -> Judge:
     """Return the images; judge_images: judge by so many of the test part, None for half of it."""
-    from ..training.data.datasets import load_dataset
-    from ..training.data.held_out import hold_out
+    from ...training.data.datasets import load_dataset
+    from ...training.data.held_out import hold_out
 
     @cache
     def data_at(resolution: int | None) -> Dataset:
@@ -187,8 +187,8 @@ def judge_of(source: str, judge_images: int | None, on_progress: OnProgress) -> 
 
 
 def under(judged: Images) -> dict[str, object]:
-    from ..backends import cpu_facts
-    from ..training.data.held_out import digest
+    from ...backends import cpu_facts
+    from ...training.data.held_out import digest
 
     return {"images": digest(judged), "cpu": cpu_facts()["cpu"]}
 

@@ -1,0 +1,1 @@
+"""`choose --runtimes`: its question, sources, files, log, measuring and answer."""
