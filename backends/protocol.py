@@ -161,6 +161,21 @@ class TellsPrecision(Protocol):
 
 
 @runtime_checkable
+class HasTiles(Protocol):
+    """A Backend whose matrix kernels work in tiles: between whole tiles a width costs more.
+
+    `tile_width` is the columns of a tile: a table probes the widths between (`tables.grids.steps`).
+    """
+
+    tile_width: int
+
+
+# XNNPACK's matrix kernels of x86 work on 32 columns at once where the processor has AVX-512, and on
+# less elsewhere.
+XNNPACK_TILE = 32
+
+
+@runtime_checkable
 class ChecksArtifacts(Protocol):
     """A Backend whose runtime would open what an artifact refers to, unless that is refused."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..backends import HasTiles
 from ..models import Spec
 from ..progress import OnProgress, no_progress
 from ..tables import LatencyTable, Row, Setting
@@ -191,6 +192,8 @@ def header_of(
 def _observed(plan: Plan, target: Target) -> dict[str, Any]:
     """Return what was seen of the machine; with kernels, how the runtime fuses a graph."""
     if not any(point.is_kernel for point in plan.points):
+        if isinstance(target.backend, HasTiles):
+            return observed() | {"tile": target.backend.tile_width}
         return observed()
     rules = rules_of(target.backend, target.options)
     found = observed() | {"channels_per_block": rules.channels_per_block}

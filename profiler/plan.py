@@ -126,7 +126,8 @@ class Plan(Result):
     `search_space` is what they were taken from, as JSON values: it is kept in the table's header.
     With a `refinement` further points are found while these are measured. `seed` is that of the
     whole models and of the order of measuring. `representatives` are models that stand for those
-    the table will be asked of: further sessions go where their predictions gain most.
+    the table will be asked of: further sessions go where their predictions gain most. A plan that
+    `may_grow` gets further points of runtimes that need them (`step_probes.py`).
     """
 
     points: Sequence[Point]
@@ -134,6 +135,7 @@ class Plan(Result):
     refinement: Refinement | None = None
     seed: int = 0
     representatives: Sequence[Spec] = ()
+    may_grow: bool = False
 
     @classmethod
     def of_blocks(

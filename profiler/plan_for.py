@@ -48,7 +48,13 @@ def plan_for_space(
     refinement = Refinement(space, points, in_context) if points and refined else None
     rng = random.Random(f"representatives {seed}")  # noqa: S311 - models to weigh, not secrets
     standing = [space.sample(rng, f"typical-{n}") for n in range(REPRESENTATIVES)] if count else []
-    return replace(plan, refinement=refinement, seed=seed, representatives=standing)
+    return replace(
+        plan,
+        refinement=refinement,
+        seed=seed,
+        representatives=standing,
+        may_grow=points is None,
+    )
 
 
 def plan_for_models(

@@ -24,6 +24,9 @@ from .speed import SPEEDS, Speed, speed_of
 
 Json = Mapping[str, Any]
 
+# No runtime's tiles are wider.
+WIDEST_TILE = 1024
+
 
 @dataclass(frozen=True)
 class TableHeader:
@@ -81,6 +84,14 @@ class TableHeader:
         if self.session_sd is not None:
             return self.session_sd
         return 0.0 if self.imported else PRIOR_SESSION_SD
+
+    @property
+    def tile(self) -> int | None:
+        """The width of the tiles that the runtime's matrix kernels work in; None: it has none."""
+        tile = (self.observed or {}).get("tile")
+        if not isinstance(tile, int) or isinstance(tile, bool):
+            return None
+        return tile if 1 < tile <= WIDEST_TILE else None
 
     def reference_ms(self, speed: Speed | None = None) -> dict[Reference | None, float]:
         """Return what each reference takes at a speed (the one that latencies are stated at), ms.

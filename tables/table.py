@@ -325,7 +325,7 @@ class LatencyTable(Result):
                     f"{self.source} has no '{op}' block, only {', '.join(self.ops) or 'none'}; "
                     "measure one of a `family` that has it."
                 )
-            self._grids[op] = OpGrids(op, rows)
+            self._grids[op] = OpGrids(op, rows, self.header.tile)
         return self._grids[op]
 
     def _check_finished(self, ops: Iterable[str]) -> None:

@@ -186,11 +186,13 @@ def _here(
     """Yield the plan and what measures it into `out` on this machine, kept from others."""
     from ..profiler.measure import measure_table
     from ..profiler.runtime_kernels import plan_for_runtime
+    from ..profiler.step_probes import with_step_probes
     from ..profiler.target import open_target
     from ..tables.setting import PartialSetting
 
     with open_target(PartialSetting(**given), f"vitprof measure --out {out}") as target:
         suited = plan_for_runtime(plan, target.backend, target.options)
+        suited = with_step_probes(suited, target.backend)
         yield suited, functools.partial(measure_table, target=target.keeping(artifacts), out=out)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError, did_you_mean
 from ..installed import installed
-from ..protocol import BackendOptions
+from ..protocol import XNNPACK_TILE, BackendOptions
 from ..random_input import input_dtype, seeded_input
 from .check import check_header, check_runs_alone
 from .convert import tflite_from_module
@@ -28,6 +28,7 @@ class LiteRtBackend:
     name = "litert"
     default_provider = XNNPACK
     providers: tuple[str, ...] = PROVIDERS
+    tile_width = XNNPACK_TILE
 
     def unavailable(self) -> str | None:
         try:

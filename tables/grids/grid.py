@@ -18,6 +18,7 @@ from ...models import Block, find_op
 from ..row import Row
 from .block_arrays import OpColumns
 from .fast_grid import CHUNK, FastGrid
+from .steps import Steps
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Corners:
 
     `indices` point into a grid's flattened values. `outside[axis]` marks, for n blocks, the ones
     outside the measured range of that axis. `scale` (n) multiplies the result: 1 but where an axis
-    of a single level is left, see `OpGrid.corners`.
+    of a single level is left, see `OpGrid.corners`, and between tiles (`steps.py`).
     """
 
     indices: np.ndarray
@@ -51,8 +52,11 @@ class OpGrid:
 
     `axes` are the op's, `levels[axis]` the sorted values that span the grid, `rows` the row of
     each grid point in C order of the axes, `extra` the measured points off the grid (probes of
-    adaptive refinement, leftovers of a merge): they answer only for exactly themselves.
+    adaptive refinement, leftovers of a merge): they answer only for exactly themselves, and where
+    the runtime works in tiles they tell the `steps` between those.
     """
+
+    steps: Steps | None = None
 
     def __init__(self, op: str, rows: Sequence[Row]) -> None:
         self.op = op
@@ -148,6 +152,8 @@ class OpGrid:
                 [indices + cell[:, None] * stride, indices + (cell[:, None] + 1) * stride]
             )
             weights = np.hstack([weights * (1 - fraction), weights * fraction])
+        if self.steps is not None:
+            scale = scale * self.steps.factor(self, dims)
         return Corners(indices, weights, scale, outside)
 
     def _macs_ratio(self, dims: np.ndarray, position: int, level: int) -> np.ndarray:
@@ -214,7 +220,10 @@ class OpGrid:
             return self.interpolate(np.stack([dims[a] for a in self.axes], axis=1), extrapolate)
         ms = self.fast.interpolate(dims)
         if self.extra:
-            exact = self.exact_rows(np.stack([dims[a] for a in self.axes], axis=1))
+            points = np.stack([dims[a] for a in self.axes], axis=1)
+            if self.steps is not None:
+                ms = ms * self.steps.factor(self, points)
+            exact = self.exact_rows(points)
             for n, row in exact.items():
                 ms[n] = row.latency_ms
         return ms

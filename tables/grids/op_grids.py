@@ -20,12 +20,14 @@ from .block_arrays import OpColumns
 from .grid import OpGrid
 from .ragged import RaggedGrid
 from .scattered import ScatteredPoints
+from .steps import Steps
 
 
 class OpGrids:
     """Every measured point of one op in one context, as grids (`parts`)."""
 
-    def __init__(self, op: str, rows: Sequence[Row]) -> None:
+    def __init__(self, op: str, rows: Sequence[Row], tile: int | None = None) -> None:
+        """Make the grids; `tile`: the width of the runtime's tiles, where it has any."""
         self.op = op
         self.axes = find_op(op).axes
         if find_op(op).scattered is not None:
@@ -35,6 +37,10 @@ class OpGrids:
         self.parts = sorted(
             (_grid_of(op, part) for part in _parted(op, rows)), key=lambda part: len(part.rows)
         )
+        plain = [] if tile is None else [part for part in self.parts if type(part) is OpGrid]
+        steps = Steps.of(plain, tile) if tile is not None else None
+        for part in plain:
+            part.steps = steps
 
     @property
     def points(self) -> int:
