@@ -63,6 +63,7 @@ def build(
         {}
     """
     from ..profiler.bundle.bundle import build_bundle, check_replaceable, expected_size
+    from ..profiler.step_probes import with_step_probes
     from ..profiler.target import builder_of, warn_of_sparsity
     from ..tables.setting import PartialSetting
     from .plan import plan_of
@@ -88,6 +89,7 @@ def build(
         graph=graph,
     )
     target = builder_of(setting)
+    points = with_step_probes(points, target.backend)
     warn_of_sparsity(setting)
     note(f"{out} will have {expected_size(points, target.setting)}.")
     with shown_progress(progress) as on_progress:
