@@ -60,7 +60,9 @@ def _leaning(table: LatencyTable, blocks: Sequence[Block]) -> dict[object, float
                     found[row.key] = found.get(row.key, 0.0) + row.latency_ms
                     continue
                 steps = grid.steps.leaning(grid, dims[where[n]]) if grid.steps else {}
-                ms = float((weights[n] * grid.values[corners.indices[n]]).sum()) if steps else 0.0
+                ms = (
+                    float(np.nansum(weights[n] * grid.values[corners.indices[n]])) if steps else 0.0
+                )
                 for key, share in steps.items():
                     found[key] = found.get(key, 0.0) + share * ms
                 for index, weight in zip(corners.indices[n], weights[n], strict=True):
