@@ -10,8 +10,8 @@ from itertools import pairwise
 from ..backends import Backend, HasTiles
 from ..errors import UserError
 from ..models import Block, find_op
-from ..spaces.slabs import WIDTH_STEP
-from ..tables.grids.steps import has_whole_tiles
+from ..spaces.slabs import COUNTS, WIDTH_STEP
+from ..tables.grids.steps import stepped_levels
 from .plan import Plan, Point
 
 
@@ -19,8 +19,8 @@ def with_step_probes(plan: Plan, backend: Backend) -> Plan:
     """Return the plan with probes of the backend's steps, where it has tiles and a grid is planned.
 
     Of each axis of widths every remainder by the tile is probed twice: at the narrow and at the
-    wide end, with the other dims in the middle. Nothing is added to a plan that says how many
-    points it may have.
+    wide end, with the other dims in the middle. Of one that spans two tiles at most every width is
+    probed, in steps of 8. Nothing is added to a plan that says how many points it may have.
     """
     if not plan.may_grow or not isinstance(backend, HasTiles):
         return plan
@@ -55,21 +55,26 @@ def _probes(blocks: Sequence[Block], tile: int) -> Iterator[Block]:
 
 
 def _probes_in(grid: Sequence[Block], tile: int, place: int) -> Iterator[Block]:
-    """Yield a probe of each remainder on each axis of widths, in its first gap (0) or last (-1)."""
+    """Yield the probes on each axis of widths: in its first gap between levels (0), or last (-1).
+
+    On an axis that spans few tiles these are all widths between its ends, the same at each place.
+    """
     op, here = find_op(grid[0].op), set(grid)
     levels = {axis: sorted({block[axis] for block in grid}) for axis in op.axes}
     middle = {axis: values[len(values) // 2] for axis, values in levels.items()}
     for axis, values in levels.items():
-        if axis in op.joined or not has_whole_tiles(values, tile):
+        stepped = stepped_levels(values, tile)
+        if axis in (*op.joined, *op.fixed, *COUNTS) or isinstance(stepped, bool):
             continue
         # Two levels side by side are there because one of them is unlike its neighbours.
         gaps = [(low, high) for low, high in pairwise(values) if high - low >= 2 * tile]
-        if not gaps:
-            continue
-        low, high = gaps[place]
+        low, high = (values[0], values[-1]) if stepped or not gaps else gaps[place]
         ends = [Block.of(op.name, **{**middle, axis: value}) for value in (low, high)]
         if not here.issuperset(ends):
             continue
-        for remainder in range(WIDTH_STEP, tile, WIDTH_STEP):
-            with contextlib.suppress(UserError):  # heads may not divide the width
-                yield Block.of(op.name, **{**middle, axis: low + remainder})
+        last = high if stepped else min(low + tile, high)
+        first = (low // WIDTH_STEP + 1) * WIDTH_STEP
+        for width in range(first, last, WIDTH_STEP):
+            if width not in values:
+                with contextlib.suppress(UserError):  # heads may not divide the width
+                    yield Block.of(op.name, **{**middle, axis: width})

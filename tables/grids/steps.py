@@ -1,16 +1,17 @@
 """Steps: a runtime's matrix kernels work in tiles, and widths between tiles cost more.
 
 XNNPACK's tiles are 32 columns wide on x86. With an MLP of 392 columns a block took 20 % longer than
-the line between 384 and 416 says, with 408 no longer. Levels of a grid are whole tiles, so between
-them such a table was wrong by this. The step of a width is taken from probes: measured points that
-are off the grid along one axis only. It depends on the remainder of the width by the tile, and so
-is shared by all of an op's grids.
+the line between 384 and 416 says, with 408 no longer; attention whose heads have values of 56
+columns took longer than one of 64. Between levels of a grid such a table was wrong by this. The
+step of a width is taken from probes: measured points that are off the grid along one axis only, in
+any of an op's grids. On an axis whose levels are whole tiles it depends on the remainder by the
+tile. On one that spans two tiles at most, as a head's columns do, it belongs to the width itself.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,87 +26,130 @@ if TYPE_CHECKING:
 NORMAL_95 = 1.959964
 
 
+# An axis whose levels lie no further apart than so many tiles has a step for each width.
+FEW_TILES = 2
+
+
 @dataclass(frozen=True)
 class Steps:
-    """By axis, how many times as long a block takes as the line says: `tile` + 1 factors.
+    """By axis, how many times as long a block takes as the line between levels says.
 
-    The nth is that of widths whose remainder by `tile` is n; the first and the last are 1.
-    `probes` are the rows that told them, by axis and remainder.
+    `factors` are by remainder, 0 to `tile` - 1, or by width, from the lowest level to the highest:
+    see `place`. `probes` are the rows that told them, by axis and place.
     """
 
     tile: int
     factors: Mapping[str, np.ndarray]
     probes: Mapping[str, Mapping[int, Sequence[Row]]]
+    # The levels that an axis of few tiles has; None: its levels are whole tiles.
+    levels: Mapping[str, tuple[int, ...] | None]
 
     @classmethod
     def of(cls, grids: Sequence[OpGrid], tile: int) -> Steps | None:
         """Return the steps that the probes of an op's grids show; None where there are none."""
         probes: dict[str, dict[int, list[Row]]] = {}
         logs: dict[str, dict[int, list[float]]] = {}
+        levels: dict[str, tuple[int, ...] | None] = {}
         for grid in grids:
-            for axis, remainder, point in _probes(grid, tile):
+            for axis, of_axis, point in _probes(grid, tile):
                 row = grid.extra[point]
                 ms = float(grid.weighted(grid.corners(np.array([point])))[0])
-                if math.isfinite(ms) and row.latency_ms > 0:
-                    probes.setdefault(axis, {}).setdefault(remainder, []).append(row)
-                    of_axis = logs.setdefault(axis, {})
-                    of_axis.setdefault(remainder, []).append(math.log(row.latency_ms / ms))
-        factors = {axis: _factors(probes[axis], logs[axis], tile) for axis in probes}
-        return cls(tile, factors, probes) if factors else None
+                if not math.isfinite(ms) or row.latency_ms <= 0:
+                    continue
+                # Grids of other levels have other lines; the first ones' count.
+                if levels.setdefault(axis, of_axis) != of_axis:
+                    continue
+                width = point[grid.axes.index(axis)]
+                place = width % tile if of_axis is None else width - of_axis[0]
+                probes.setdefault(axis, {}).setdefault(place, []).append(row)
+                found = logs.setdefault(axis, {})
+                found.setdefault(place, []).append(math.log(row.latency_ms / ms))
+        factors = {
+            axis: _factors(probes[axis], logs[axis], _places_of_1(levels[axis], tile))
+            for axis in probes
+        }
+        return cls(tile, factors, probes, levels) if factors else None
 
     def factor(self, grid: OpGrid, dims: np.ndarray) -> np.ndarray | float:
         """Return the factors of n blocks (`dims`: n x axes) beside what `grid` interpolates."""
         found: np.ndarray | float = 1.0
         for position, axis in enumerate(grid.axes):
-            if axis in self.factors and has_whole_tiles(grid.levels[position], self.tile):
-                found = found * self.factors[axis][dims[:, position] % self.tile]
+            places = self._places(grid, axis, dims[:, position])
+            if places is not None:
+                found = found * self.factors[axis][places]
         return found
 
-    def leaning(self, grid: OpGrid, block: Sequence[int]) -> dict[object, float]:
+    def leaning(self, grid: OpGrid, block: np.ndarray) -> dict[object, float]:
         """Return by row key the share of a block's latency that follows each probe."""
         found: dict[object, float] = {}
         for position, axis in enumerate(grid.axes):
-            rows = self.probes.get(axis, {}).get(int(block[position]) % self.tile, ())
-            if rows and has_whole_tiles(grid.levels[position], self.tile):
+            places = self._places(grid, axis, block[position : position + 1])
+            if places is not None:
+                rows = self.probes[axis].get(int(places[0]), ())
                 found |= {row.key: 1 / len(rows) for row in rows}
         return found
 
+    def _places(self, grid: OpGrid, axis: str, widths: np.ndarray) -> np.ndarray | None:
+        """Return where in `factors` widths of an axis stand; None where it has no steps here."""
+        if axis not in self.factors:
+            return None
+        levels = stepped_levels(grid.levels[grid.axes.index(axis)], self.tile)
+        if levels is False or levels != self.levels[axis]:
+            return None
+        if levels is None:
+            return widths % self.tile
+        return np.clip(widths, levels[0], levels[-1]) - levels[0]
 
-def has_whole_tiles(levels: Sequence[int] | np.ndarray, tile: int) -> bool:
-    """Whether an axis has several levels, all of them whole tiles."""
-    return len(levels) > 1 and not any(int(level) % tile for level in levels)
+
+def stepped_levels(levels: Sequence[int] | np.ndarray, tile: int) -> tuple[int, ...] | bool | None:
+    """Return the levels of an axis that spans few tiles, None for whole tiles, False for others."""
+    if len(levels) < 2:
+        return False
+    if not any(int(level) % tile for level in levels):
+        return None
+    few = int(levels[-1]) - int(levels[0]) <= FEW_TILES * tile
+    return tuple(int(level) for level in levels) if few else False
 
 
-def _probes(grid: OpGrid, tile: int) -> list[tuple[str, int, tuple[int, ...]]]:
-    """Return the axis, remainder and dims of each probe: between tiles along one axis only."""
-    found = []
+def _probes(
+    grid: OpGrid, tile: int
+) -> Iterator[tuple[str, tuple[int, ...] | None, tuple[int, ...]]]:
+    """Yield axis, `stepped_levels` and dims of each probe: off the grid along one axis only."""
     for point, row in grid.extra.items():
         off = [n for n, value in enumerate(point) if value not in grid.levels[n]]
         if row.verdict == "failed" or len(off) != 1:
             continue
         value, levels = point[off[0]], grid.levels[off[0]]
-        inside = levels[0] < value < levels[-1]
-        if inside and value % tile and has_whole_tiles(levels, tile):
-            found.append((grid.axes[off[0]], value % tile, point))
-    return found
+        stepped = stepped_levels(levels, tile)
+        if not levels[0] < value < levels[-1] or isinstance(stepped, bool):
+            continue
+        if stepped is not None or value % tile:
+            yield grid.axes[off[0]], stepped, point
+
+
+def _places_of_1(levels: tuple[int, ...] | None, tile: int) -> list[int]:
+    """Return the places in `factors` that are 1: those of levels."""
+    return [0, tile] if levels is None else [level - levels[0] for level in levels]
 
 
 def _factors(
-    probes: Mapping[int, Sequence[Row]], logs: Mapping[int, Sequence[float]], tile: int
+    probes: Mapping[int, Sequence[Row]],
+    logs: Mapping[int, Sequence[float]],
+    places_of_1: Sequence[int],
 ) -> np.ndarray:
-    """Return the factor of each remainder: of probes their geometric mean, drawn towards 1.
+    """Return the factor of each place: of probes their geometric mean, drawn towards 1.
 
     A mean m of standard error s counts m² / (m² + s²) of itself: noise makes no step. Between
-    measured remainders the logarithms are interpolated.
+    measured places the logarithms are interpolated.
     """
-    remainders, steps = [0], [0.0]
-    for remainder in sorted(logs):
-        mean = float(np.mean(logs[remainder]))
-        sds = [_sd(row) for row in probes[remainder]]
+    steps = dict.fromkeys(places_of_1, 0.0)
+    for place, of_place in logs.items():
+        mean = float(np.mean(of_place))
+        sds = [_sd(row) for row in probes[place]]
         error = math.hypot(*sds) / len(sds)
-        remainders.append(remainder)
-        steps.append(mean * mean**2 / (mean**2 + error**2) if mean else 0.0)
-    return np.exp(np.interp(np.arange(tile + 1), [*remainders, tile], [*steps, 0.0]))
+        steps[place] = mean * mean**2 / (mean**2 + error**2) if mean else 0.0
+    places = sorted(steps)
+    return np.exp(np.interp(np.arange(places[-1] + 1), places, [steps[one] for one in places]))
 
 
 def _sd(row: Row) -> float:

@@ -62,6 +62,41 @@ def test_widths_within_a_tile_take_what_the_staircase_says(embed: int, mlp: int)
     assert found == pytest.approx([staircase(embed, mlp)], rel=1e-4)
 
 
+HEAD_STEP = {16: 1.0, 24: 1.06, 32: 0.91, 40: 1.13, 48: 0.96, 56: 1.16, 64: 1.0}
+
+
+def attention(embed: int, heads: int, v: int, tokens: int = 197) -> Row:
+    ms = 1e-3 * embed * heads * (100 + v) * HEAD_STEP[v]
+    block = Block.of("attention", embed=embed, heads=heads, qk=64, v=v, tokens=tokens)
+    return Row(block, latency_ms=ms, low_ms=0.999 * ms, high_ms=1.001 * ms, verdict="stable")
+
+
+def attentions(*v: int, tokens: int = 197) -> list[Row]:
+    widths = [(embed, heads) for embed in (192, 384, 768) for heads in (1, 3, 6)]
+    return [attention(*width, one, tokens) for width in widths for one in v]
+
+
+def test_on_an_axis_of_few_tiles_each_width_has_its_own_step() -> None:
+    """Heads of 16 to 64 columns: the levels stand on steps themselves, 32 columns are fastest."""
+    probes = [attention(384, 3, v) for v in (24, 32, 40, 48, 56)]
+    grids = OpGrids("attention", attentions(16, 64) + probes, TILE)
+    asked = [(embed, heads, v) for embed in (192, 500) for heads in (2, 6) for v in HEAD_STEP]
+    found = grids.interpolate(np.array([[e, heads, 64, v, 197] for e, heads, v in asked]))
+    true = [attention(*one).latency_ms for one in asked]
+    assert found == pytest.approx(true, rel=1e-4)
+    between = grids.interpolate(np.array([[192, 3, 64, 36, 197]]))
+    assert between == pytest.approx([1e-3 * 192 * 3 * 136 * math.sqrt(0.91 * 1.13)], rel=1e-4)
+
+
+def test_a_grid_of_other_levels_keeps_its_lines() -> None:
+    """A step by the width holds beside the levels between which it was probed."""
+    rows = [*attentions(16, 64), attention(384, 3, 40), *attentions(24, 56, tokens=50)]
+    grids = OpGrids("attention", rows, TILE)
+    found = grids.interpolate(np.array([[192, 3, 64, 40, 197], [192, 3, 64, 40, 50]]))
+    line = (attention(192, 3, 24).latency_ms + attention(192, 3, 56).latency_ms) / 2
+    assert found == pytest.approx([attention(192, 3, 40).latency_ms, line], rel=1e-4)
+
+
 def test_without_a_tile_probes_answer_for_themselves_alone() -> None:
     grids = OpGrids("mlp", rows_of(GRID + PROBES))
     at_probe, beside = grids.interpolate(np.array([[200, 1536, 197], [200, 192, 197]]))
