@@ -41,9 +41,34 @@ def static_int8(model: Any, inputs: Sequence[np.ndarray]) -> Any:
                 nncf.Dataset(list(inputs)),
                 model_type=nncf.ModelType.TRANSFORMER,
                 subset_size=len(inputs),
+                ignored_scope=nncf.IgnoredScope(names=products_added_to(model)),
             )
     except Exception as error:  # NNCF may raise anything
         raise BackendError.because("quantizing to int8", error) from error
+
+
+def products_added_to(model: Any) -> list[str]:
+    """Return the names of attention's products of queries and keys that something is added to.
+
+    They stay in fp32. What is added are the logarithms of merged tokens' sizes, the bias of a
+    window or a mask. With that product in int8 OpenVINO 2026.4 answers something else: a ViT of
+    CIFAR-10 that merges tokens had 22 % top-1 in place of 70 %, and with only that product left out
+    its answers agree with fp32's. A product that goes into the softmax as it is does no harm.
+    """
+    return [
+        node.get_friendly_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "MatMul"
+        and any(
+            added.get_type_name() == "Add"
+            and any(after.get_type_name() == "Softmax" for after in _consumers(added))
+            for added in _consumers(node)
+        )
+    ]
+
+
+def _consumers(node: Any) -> list[Any]:
+    return [target.get_node() for out in node.outputs() for target in out.get_target_inputs()]
 
 
 def why_no_nncf() -> str | None:
