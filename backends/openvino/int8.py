@@ -48,23 +48,27 @@ def static_int8(model: Any, inputs: Sequence[np.ndarray]) -> Any:
 
 
 def products_added_to(model: Any) -> list[str]:
-    """Return the names of attention's products of queries and keys that something is added to.
+    """Return the names of attention's products of queries and keys to which a result is added.
 
-    They stay in fp32. What is added are the logarithms of merged tokens' sizes, the bias of a
-    window or a mask. With that product in int8 OpenVINO 2026.4 answers something else: a ViT of
-    CIFAR-10 that merges tokens had 22 % top-1 in place of 70 %, and with only that product left out
-    its answers agree with fp32's. A product that goes into the softmax as it is does no harm.
+    They stay in fp32. What is added are the logarithms of merged tokens' sizes. With that product
+    in int8 OpenVINO 2026.4 answers something else: a ViT of CIFAR-10 that merges tokens had 22 %
+    top-1 in place of 70 %, and with only that product left out its answers agree with fp32's. A
+    product that goes into the softmax as it is does no harm, nor does a constant, a window's bias.
     """
     return [
         node.get_friendly_name()
         for node in model.get_ordered_ops()
-        if node.get_type_name() == "MatMul"
-        and any(
-            added.get_type_name() == "Add"
-            and any(after.get_type_name() == "Softmax" for after in _consumers(added))
-            for added in _consumers(node)
-        )
+        if node.get_type_name() == "MatMul" and any(map(_is_sum_for_softmax, _consumers(node)))
     ]
+
+
+def _is_sum_for_softmax(node: Any) -> bool:
+    """Whether a node adds two results, and their sum goes into a softmax."""
+    return (
+        node.get_type_name() == "Add"
+        and all(one.get_node().get_type_name() != "Constant" for one in node.input_values())
+        and any(after.get_type_name() == "Softmax" for after in _consumers(node))
+    )
 
 
 def _consumers(node: Any) -> list[Any]:

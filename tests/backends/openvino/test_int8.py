@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+import openvino
 import pytest
 import torch
+from openvino import passes
 from vitprof import UserError
 from vitprof.backends import BackendError, BackendOptions, onnx_from_module
 from vitprof.backends.openvino.backend import OpenVinoBackend, model_of_onnx
-from vitprof.backends.openvino.int8 import static_int8
+from vitprof.backends.openvino.int8 import products_added_to, static_int8
 from vitprof.backends.openvino.ir import ir_of_model
 from vitprof.backends.openvino.session import executable_of, told
 from vitprof.backends.random_input import seeded_input
-from vitprof.models import Block, create_block
+from vitprof.models import Block, SwinSpec, ViTSpec, create_block
+from vitprof.profiler.random_module import random_module
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +70,33 @@ def test_ranges_are_those_of_the_calibration_inputs() -> None:
             executable.run()
             errors.append(float(np.abs(executable.outputs()[0] - exact).max()))
     assert errors[1] > 10 * errors[0]
+
+
+def test_attention_beside_sizes_of_merged_tokens_keeps_its_answers() -> None:
+    """With all products in int8 the answers of this model are off by 60 %."""
+    spec = ViTSpec.uniform(64, 2, 2, mlp=128, resolution=32, patch=4, classes=10)
+    module, shape = random_module(replace(spec, merges=(4, 4)))
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(1, *shape)).astype(np.float32) for _ in range(8)]
+    model = model_of_onnx(onnx_from_module(module, (1, *shape)))
+    assert len(products_added_to(model)) == 1, "in the first layer nothing is merged yet"
+    compiled = openvino.Core().compile_model(static_int8(model, inputs), "CPU")
+    for one in inputs:
+        with torch.inference_mode():
+            exact = module(torch.from_numpy(one)).numpy()
+        assert np.linalg.norm(compiled(one)[0] - exact) < 0.15 * np.linalg.norm(exact)
+
+
+def test_a_windows_bias_leaves_its_product_in_int8() -> None:
+    spec = SwinSpec.from_json(
+        (Path(__file__).parents[3] / "benchmarks" / "specs" / "swin-32.json").read_text()
+    )
+    module, shape = random_module(spec)
+    model = model_of_onnx(onnx_from_module(module, (1, *shape)))
+    folding = passes.Manager()
+    folding.register_pass(passes.ConstantFolding())
+    folding.run_passes(model)
+    assert products_added_to(model) == []
 
 
 def test_nobody_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
