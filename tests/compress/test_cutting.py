@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -87,15 +87,17 @@ def both(spec: Spec, aligned: bool, seed: int, share: float) -> tuple[nn.Module,
 @pytest.mark.parametrize("aligned", [True, False], ids=["aligned", "not aligned"])
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), share=st.floats(0.05, 0.95))
+@example(seed=469, share=0.9453125)
 def test_the_smaller_model_equals_the_masked_one(
     family: str, aligned: bool, seed: int, share: float
 ) -> None:
     spec = SPECS[family]
     smaller, reference = both(spec, aligned, seed, share)
-    images = images_for(spec)
+    # In fp64: some of these models answer a rounding in fp32 by 1e-4.
+    images = images_for(spec).double()
     with torch.no_grad():
-        expected, found = reference(images), smaller(images)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+        expected, found = reference.double()(images), smaller.double()(images)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("family", SPECS)
