@@ -170,11 +170,6 @@ class HasTiles(Protocol):
     tile_width: int
 
 
-# XNNPACK's matrix kernels of x86 work on 32 columns at once where the processor has AVX-512, and on
-# less elsewhere.
-XNNPACK_TILE = 32
-
-
 @runtime_checkable
 class ChecksArtifacts(Protocol):
     """A Backend whose runtime would open what an artifact refers to, unless that is refused."""

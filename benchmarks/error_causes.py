@@ -39,6 +39,15 @@ def features(spec: Spec) -> dict[str, float]:
     }
 
 
+def print_steps(lut: LatencyTable) -> None:
+    """Print what was found between the tiles of the runtime, if it has any."""
+    for op in lut.ops:
+        steps = lut.grids(op).parts[-1].steps
+        for axis, factors in steps.factors.items() if steps else ():
+            measured = ", ".join(f"{n}: {factors[n]:.3f}" for n in sorted(steps.probes[axis]))
+            print(f"{op}, {axis}: {measured}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path)
@@ -62,7 +71,9 @@ def main() -> None:
         values = np.array([one[name] for one in of_models])
         if np.ptp(values):
             rows.append([name, f"{np.corrcoef(values, errors)[0, 1]:+.2f}"])
-    print(f"{len(errors)} models, mean error {np.mean(errors):+.1%}\n")
+    scatter = np.std(np.log1p(errors))
+    print(f"{len(errors)} models, mean error {np.mean(errors):+.1%}, scatter {scatter:.1%}\n")
+    print_steps(lut)
     print(table(("feature", "correlation with predicted over measured"), rows))
 
 

@@ -191,12 +191,13 @@ def header_of(
 
 def _observed(plan: Plan, target: Target) -> dict[str, Any]:
     """Return what was seen of the machine; with kernels, how the runtime fuses a graph."""
+    found = observed()
+    if isinstance(target.backend, HasTiles):
+        found["tile"] = target.backend.tile_width
     if not any(point.is_kernel for point in plan.points):
-        if isinstance(target.backend, HasTiles):
-            return observed() | {"tile": target.backend.tile_width}
-        return observed()
+        return found
     rules = rules_of(target.backend, target.options)
-    found = observed() | {"channels_per_block": rules.channels_per_block}
+    found |= {"channels_per_block": rules.channels_per_block}
     return found if rules.fusion == "onnxruntime" else found | {"fusion": rules.fusion}
 
 

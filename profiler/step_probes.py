@@ -64,7 +64,7 @@ def _probes_in(grid: Sequence[Block], tile: int, place: int) -> Iterator[Block]:
     middle = {axis: values[len(values) // 2] for axis, values in levels.items()}
     for axis, values in levels.items():
         stepped = stepped_levels(values, tile)
-        if axis in (*op.joined, *op.fixed, *COUNTS) or isinstance(stepped, bool):
+        if axis in (*op.joined, *op.fixed, *COUNTS) or stepped is None:
             continue
         # Two levels side by side are there because one of them is unlike its neighbours.
         gaps = [(low, high) for low, high in pairwise(values) if high - low >= 2 * tile]

@@ -21,6 +21,8 @@ VERDICTS: tuple[Verdict, ...] = (
 # Of what is measured; READINGS marks those of a reference.
 CONTEXTS: tuple[Context, ...] = ("alone", "in_network", "in_model")
 READINGS: Context = "reference"
+# Half-widths of 95 % intervals over standard deviations.
+NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,11 @@ from .grids.op_grids import OpGrids
 from .header import TableHeader
 from .prediction import BlockPrediction, Prediction
 from .references import Reference, References
-from .row import Context, Row
+from .row import NORMAL_95, Context, Row
 from .setting import Setting
 from .speed import SPEEDS, Speed, speed_of
 from .whole_layers import as_whole_layers
 
-# Half-widths of 95 % intervals over standard deviations.
-NORMAL_95 = 1.959964
 # A share that is printed as 100 %.
 ALL_OF_IT = 0.995
 # So many models' blocks are held in memory at once.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError, did_you_mean
 from ..installed import installed
-from ..protocol import XNNPACK_TILE, BackendOptions
+from ..protocol import BackendOptions
+from ..xnnpack import TILE_WIDTH
 from .convert import DTYPES, INT8_DTYPES, PORTABLE, PROVIDERS, XNNPACK, pte_from_module
 from .pte import read_pte
 from .session import ExecuTorchExecutable
@@ -31,7 +32,7 @@ class ExecuTorchBackend:
 
     name = "executorch"
     default_provider = XNNPACK
-    tile_width = XNNPACK_TILE
+    tile_width = TILE_WIDTH
 
     def unavailable(self) -> str | None:
         # Importing it takes seconds where the exporter comes along.

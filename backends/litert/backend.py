@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError, did_you_mean
 from ..installed import installed
-from ..protocol import XNNPACK_TILE, BackendOptions
+from ..protocol import BackendOptions
 from ..random_input import input_dtype, seeded_input
+from ..xnnpack import TILE_WIDTH
 from .check import check_header, check_runs_alone
 from .convert import tflite_from_module
 from .int8 import DYNAMIC, STATIC, dynamic_int8, static_int8
@@ -28,7 +29,7 @@ class LiteRtBackend:
     name = "litert"
     default_provider = XNNPACK
     providers: tuple[str, ...] = PROVIDERS
-    tile_width = XNNPACK_TILE
+    tile_width = TILE_WIDTH
 
     def unavailable(self) -> str | None:
         try:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from ...models import Block, Spec
 from ...tables import Row
+from ...tables.row import NORMAL_95
 from ..plan import Point, is_kernel, kernel_repeats
 from .protocol import Protocol
-from .statistics import NORMAL_95
 
 # Loading a session and warming it, besides its runs; what a weight adds to loading.
 SESSION_MS = 20.0

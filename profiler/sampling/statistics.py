@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...tables.references import PRIOR_SESSION_SD
+from ...tables.row import NORMAL_95
 
 # How many degrees of freedom the shared spread counts for against a point's own.
 SHRINKAGE_DOF = 6.0
 # The fewest points of several sessions whose common spread says something.
 FEWEST_POINTS = 4
-NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..row import Row
+from ..row import NORMAL_95, Row
 
 if TYPE_CHECKING:
     from .grid import OpGrid
-
-# A row's interval is ±1.96 standard deviations.
-NORMAL_95 = 1.959964
-
 
 # An axis whose levels lie no further apart than so many tiles has a step for each width.
 FEW_TILES = 2
@@ -35,21 +31,21 @@ class Steps:
     """By axis, how many times as long a block takes as the line between levels says.
 
     `factors` are by remainder, 0 to `tile` - 1, or by width, from the lowest level to the highest:
-    see `place`. `probes` are the rows that told them, by axis and place.
+    see `_places`. `probes` are the rows that told them, by axis and place.
     """
 
     tile: int
     factors: Mapping[str, np.ndarray]
     probes: Mapping[str, Mapping[int, Sequence[Row]]]
-    # The levels that an axis of few tiles has; None: its levels are whole tiles.
-    levels: Mapping[str, tuple[int, ...] | None]
+    # As `stepped_levels` gives them.
+    levels: Mapping[str, tuple[int, ...]]
 
     @classmethod
     def of(cls, grids: Sequence[OpGrid], tile: int) -> Steps | None:
         """Return the steps that the probes of an op's grids show; None where there are none."""
         probes: dict[str, dict[int, list[Row]]] = {}
         logs: dict[str, dict[int, list[float]]] = {}
-        levels: dict[str, tuple[int, ...] | None] = {}
+        levels: dict[str, tuple[int, ...]] = {}
         for grid in grids:
             for axis, of_axis, point in _probes(grid, tile):
                 row = grid.extra[point]
@@ -60,7 +56,7 @@ class Steps:
                 if levels.setdefault(axis, of_axis) != of_axis:
                     continue
                 width = point[grid.axes.index(axis)]
-                place = width % tile if of_axis is None else width - of_axis[0]
+                place = width - of_axis[0] if of_axis else width % tile
                 probes.setdefault(axis, {}).setdefault(place, []).append(row)
                 found = logs.setdefault(axis, {})
                 found.setdefault(place, []).append(math.log(row.latency_ms / ms))
@@ -94,26 +90,27 @@ class Steps:
         if axis not in self.factors:
             return None
         levels = stepped_levels(grid.levels[grid.axes.index(axis)], self.tile)
-        if levels is False or levels != self.levels[axis]:
+        if levels != self.levels[axis]:
             return None
-        if levels is None:
+        if not levels:
             return widths % self.tile
         return np.clip(widths, levels[0], levels[-1]) - levels[0]
 
 
-def stepped_levels(levels: Sequence[int] | np.ndarray, tile: int) -> tuple[int, ...] | bool | None:
-    """Return the levels of an axis that spans few tiles, None for whole tiles, False for others."""
+def stepped_levels(levels: Sequence[int] | np.ndarray, tile: int) -> tuple[int, ...] | None:
+    """Return between which levels an axis has a step for each width; None: it has no steps.
+
+    Empty where the levels are whole tiles: there a step goes by the remainder, beside any levels.
+    """
     if len(levels) < 2:
-        return False
-    if not any(int(level) % tile for level in levels):
         return None
+    if not any(int(level) % tile for level in levels):
+        return ()
     few = int(levels[-1]) - int(levels[0]) <= FEW_TILES * tile
-    return tuple(int(level) for level in levels) if few else False
+    return tuple(int(level) for level in levels) if few else None
 
 
-def _probes(
-    grid: OpGrid, tile: int
-) -> Iterator[tuple[str, tuple[int, ...] | None, tuple[int, ...]]]:
+def _probes(grid: OpGrid, tile: int) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...]]]:
     """Yield axis, `stepped_levels` and dims of each probe: off the grid along one axis only."""
     for point, row in grid.extra.items():
         off = [n for n, value in enumerate(point) if value not in grid.levels[n]]
@@ -121,15 +118,15 @@ def _probes(
             continue
         value, levels = point[off[0]], grid.levels[off[0]]
         stepped = stepped_levels(levels, tile)
-        if not levels[0] < value < levels[-1] or isinstance(stepped, bool):
+        if stepped is None or not levels[0] < value < levels[-1]:
             continue
-        if stepped is not None or value % tile:
+        if stepped or value % tile:
             yield grid.axes[off[0]], stepped, point
 
 
-def _places_of_1(levels: tuple[int, ...] | None, tile: int) -> list[int]:
+def _places_of_1(levels: tuple[int, ...], tile: int) -> list[int]:
     """Return the places in `factors` that are 1: those of levels."""
-    return [0, tile] if levels is None else [level - levels[0] for level in levels]
+    return [level - levels[0] for level in levels] or [0, tile]
 
 
 def _factors(

@@ -11,8 +11,8 @@ import numpy as np
 from ...errors import UserError
 from ...models import Block, Spec
 from ..grids.grid import dims_array
-from ..row import Context, Row
-from ..table import NORMAL_95, LatencyTable
+from ..row import NORMAL_95, Context, Row
+from ..table import LatencyTable
 
 # A Block in its context, or a whole model: what a row of a table is of.
 Key = tuple[Block | Spec, Context]

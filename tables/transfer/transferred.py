@@ -13,8 +13,8 @@ from ...errors import UserError
 from ...models import Block, Spec
 from ..calibration.calibrate import calibrated
 from ..references import References
-from ..row import Row
-from ..table import NORMAL_95, LatencyTable
+from ..row import NORMAL_95, Row
+from ..table import LatencyTable
 from .belief import Learned
 from .probes import Question
 from .sources import Key, key_of, relative_sd
