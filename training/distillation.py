@@ -11,7 +11,6 @@ from ..models.modules.words import Words
 from .losses import (
     Logits,
     divergence,
-    full_distillation,
     hard_distillation,
     logits_of,
     soft_cross_entropy,
@@ -37,7 +36,7 @@ class Teaching:
     alpha: float = ALPHAS["hard"]
     tau: float = TAU
 
-    def said(self, images: Tensor) -> Tensor:
+    def said(self, images: Tensor | Words) -> Tensor:
         """Return the teacher's logits, n x classes, without gradients."""
         with torch.no_grad():
             answered: Tensor = self.teacher(images)
@@ -52,31 +51,19 @@ class Teaching:
 
 @dataclass(frozen=True)
 class DistillationLoss:
-    """α·L_full + L_CNN, as far as there is a full model and a CNN teacher (NViT, section 3.3).
+    """The labels, and a teacher's answers beside them where there is one (eq. 10 or 11 there).
 
     Called with a model, images (n x channels x h x w; or texts) and targets (n x classes, rows of
-    1); returns one number. `teacher` gives the labels of eq. 8, `full` the logits of eq. 9 at the
-    temperature `tau`; without a teacher L_CNN is the cross entropy with the targets alone.
+    1); returns one number. Without a teacher it is the cross entropy, the mean over the tokens.
     """
 
-    teacher: nn.Module | None = None
-    full: nn.Module | None = None
-    alpha: float = 1.0
-    tau: float = 3.0
+    teaching: Teaching | None = None
 
     def __call__(self, model: nn.Module, images: Tensor | Words, targets: Tensor) -> Tensor:
         student = logits_of(model, images)
-        if self.teacher is None:
-            loss = sum_over_heads(student, targets)
-        else:
-            with torch.no_grad():
-                said = self.teacher(images)
-            loss = hard_distillation(student, targets, said)
-        if self.full is not None and self.alpha:
-            with torch.no_grad():
-                full = logits_of(self.full, images)
-            loss = loss + self.alpha * full_distillation(student, full, self.tau)
-        return loss
+        if self.teaching is None:
+            return sum_over_heads(student, targets)
+        return self.teaching.loss(student, targets, self.teaching.said(images))
 
 
 @dataclass(frozen=True)
@@ -97,7 +84,6 @@ class StudentLoss:
         student = logits_of(model, images)
         with torch.no_grad():
             said = logits_of(self.teacher, images).prediction
-        taught = student.token if student.distilled is None else student.distilled
-        return soft_cross_entropy(student.token, targets) + self.weight * divergence(
-            taught, said, self.temperature
-        )
+        weight, temperature = self.weight, self.temperature
+        kl = divergence(student.taught, said, temperature)
+        return soft_cross_entropy(student.token, targets) + weight * temperature**2 * kl

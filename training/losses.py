@@ -31,24 +31,34 @@ class Logits:
         """What the model answers: the mean of both (Touvron et al. 2021, section 3)."""
         return self.token if self.distilled is None else (self.token + self.distilled) / 2
 
+    @property
+    def taught(self) -> Tensor:
+        """What learns from a teacher: the distillation token's, else the one token's."""
+        return self.token if self.distilled is None else self.distilled
+
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the mean over n of the cross entropy with target distributions (n x classes)."""
     return -(targets * F.log_softmax(logits.float(), dim=-1)).sum(dim=-1).mean()
 
 
-def hard_distillation(
-    student: Logits, targets: Tensor, teacher: Tensor, alpha: float = 0.5
-) -> Tensor:
+def cnn_distillation(student: Logits, targets: Tensor, teacher: Tensor) -> Tensor:
+    """Return CE(z_c, Y) + CE(z_d, argmax of the teacher's logits).
+
+    Yang et al. 2023 (NViT), eq. 8, a sum as there: DeiT's hard distillation is half of it. Without
+    a distillation token the one token learns both.
+    """
+    return soft_cross_entropy(student.token, targets) + _named_by(teacher, student)
+
+
+def hard_distillation(student: Logits, targets: Tensor, teacher: Tensor, alpha: float) -> Tensor:
     """Return (1 - α)·CE(z_c, Y) + α·CE(z_d, argmax of the teacher's logits).
 
-    Kong et al. 2025 (AutoViT), eq. 11; with α = 1/2, as in DeiT, the CNN hard distillation of
-    Yang et al. 2023 (NViT), eq. 8, halved, so that the loss keeps its size with and without a
-    teacher. Without a distillation token the one token learns both.
+    Kong et al. 2025 (AutoViT), eq. 11; with α = 1/2 DeiT's (Touvron et al. 2021). Without a
+    distillation token the one token learns both.
     """
-    taught = student.token if student.distilled is None else student.distilled
     label = soft_cross_entropy(student.token, targets)
-    return (1 - alpha) * label + alpha * F.cross_entropy(taught.float(), teacher.argmax(dim=-1))
+    return (1 - alpha) * label + alpha * _named_by(teacher, student)
 
 
 def soft_distillation(
@@ -59,16 +69,15 @@ def soft_distillation(
     Kong et al. 2025 (AutoViT), eq. 10 (its L_KL(student, teacher) is what Hinton et al. 2015
     minimise). Without a distillation token the one token learns both.
     """
-    taught = student.token if student.distilled is None else student.distilled
     label = soft_cross_entropy(student.token, targets)
-    return (1 - alpha) * label + alpha * divergence(taught, teacher, tau)
+    return (1 - alpha) * label + alpha * tau**2 * divergence(student.taught, teacher, tau)
 
 
 def full_distillation(student: Logits, full: Logits, temperature: float) -> Tensor:
-    """Return the full-model distillation of Yang et al. 2023 (NViT), eq. 9.
+    """Return Σ KL(full || student) of distributions at a temperature, over the tokens both have.
 
-    KL(full || student) of the distributions at `temperature`, over the tokens that both have,
-    times temperature² so that its gradients keep their size (Hinton et al. 2015, section 2).
+    Yang et al. 2023 (NViT), eq. 9, without a factor, as there: the gradients fall as 1 /
+    temperature² (Hinton et al. 2015, section 2).
     """
     loss = divergence(student.token, full.token, temperature)
     if student.distilled is not None and full.distilled is not None:
@@ -77,13 +86,18 @@ def full_distillation(student: Logits, full: Logits, temperature: float) -> Tens
 
 
 def divergence(student: Tensor, full: Tensor, temperature: float) -> Tensor:
-    """Return T² · KL(full || student) of two n x classes logits at temperature T, mean over n."""
-    return temperature**2 * F.kl_div(
+    """Return KL(full || student) of two n x classes logits at a temperature, the mean over n."""
+    return F.kl_div(
         F.log_softmax(student.float() / temperature, dim=-1),
         F.log_softmax(full.float() / temperature, dim=-1),
         reduction="batchmean",
         log_target=True,
     )
+
+
+def _named_by(teacher: Tensor, student: Logits) -> Tensor:
+    """Return the cross entropy with the classes that the teacher names."""
+    return F.cross_entropy(student.taught.float(), teacher.argmax(dim=-1))
 
 
 def sum_over_heads(student: Logits, targets: Tensor) -> Tensor:

@@ -124,10 +124,7 @@ def supernet(
         epochs, batch, learning_rate, weight_decay, augment, autocast, seed, train_device: see
             `vitprof.train`.
         teacher: folder of a model whose answers count beside the labels.
-        distill: how: "soft" (Kong et al. 2025, eq. 10) or "hard" (eq. 11, the default).
-        alpha: weight of the teacher's answers, from 0 to 1, that of the labels being 1 - alpha;
-            None: 0.1 for soft and 0.5 for hard.
-        tau: temperature of "soft"; None: 3.
+        distill, alpha, tau: how they count, as in `vitprof.train` (Kong et al. 2025, eq. 10, 11).
         part: "1/3": of the space only the first of three parts, from narrow models to wide ones,
             each of which overlaps with the next (there, section 5.2).
         fresh: begin anew where `out` holds a run.

@@ -18,6 +18,12 @@ KINDS = ("soft", "hard")
 HOTTEST = 1000.0
 
 
+def check_alpha(alpha: float | None) -> None:
+    """Raise UserError for a weight of a teacher's answers that is none."""
+    if alpha is not None and not 0 <= alpha <= 1:
+        raise UserError(f"`alpha` {alpha:g} is no weight; it is from 0 to 1.")
+
+
 @dataclass(frozen=True)
 class Taught:
     """The parameters `teacher`, `distill`, `alpha` and `tau`; None where they are not given.
@@ -36,8 +42,7 @@ class Taught:
                 raise UserError(f"`{name}` says how a teacher is listened to; give `teacher`.")
         if self.distill is not None and self.distill not in KINDS:
             raise UserError(f"`distill`: '{self.distill}' is no way to learn; it is soft or hard.")
-        if self.alpha is not None and not 0 <= self.alpha <= 1:
-            raise UserError(f"`alpha` {self.alpha:g} is no weight; it is from 0 to 1.")
+        check_alpha(self.alpha)
         if self.tau is not None and self.distill != "soft":
             raise UserError("`tau` is the temperature of `distill` soft; add it.")
         if self.tau is not None and not 0 < self.tau < HOTTEST:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
 from .inputs import fetched
+from .taught import Taught
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +118,9 @@ def train(
     train_device: str = "auto",
     fused_attention: bool = False,
     teacher: str | Path | None = None,
+    distill: str | None = None,
+    alpha: float | None = None,
+    tau: float | None = None,
     fresh: bool = False,
     download: bool = False,
     progress: ProgressOption = False,
@@ -145,7 +149,11 @@ def train(
         autocast: "bf16", "fp32", or "auto": bf16 where the device computes in it.
         train_device: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is one.
         fused_attention: train with PyTorch's fused attention.
-        teacher: folder of a model whose answers count as labels too.
+        teacher: folder of a model whose answers count beside the labels.
+        distill: how: "soft", (1 - α)·CE + α·τ²·KL(teacher || model) (Kong et al. 2025, eq. 10), or
+            "hard", (1 - α)·CE + α·CE with the classes it names (eq. 11, the default).
+        alpha: α, from 0 to 1; None: 0.1 for soft and 0.5 for hard, DeiT's.
+        tau: τ, the temperature of "soft"; None: 3.
         fresh: begin anew where `out` holds a run.
         download: fetch an id of Hugging Face that the local cache lacks.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
@@ -158,7 +166,7 @@ def train(
     from ..training.data.datasets import load_dataset
     from ..training.distillation import DistillationLoss
     from ..training.evaluate import evaluate
-    from ..training.fit import check_batch, check_fits, fitted_spec, read_teacher, refuse_texts
+    from ..training.fit import check_batch, check_fits, fitted_spec, refuse_texts
     from ..training.loop import TrainingRun
     from ..training.model_folder import normalisation_for, weights_of, write_model
     from ..training.plan import TrainingPlan
@@ -167,6 +175,7 @@ def train(
     from ..training.torch_device import find_torch_device
     from .autocast import settled
 
+    taught = Taught(teacher, distill, alpha, tau)
     device = find_torch_device(train_device)
     plan = settled(
         TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
@@ -195,18 +204,18 @@ def train(
             "checkpoint": checkpoint or "",
             "data": data,
             "training": plan,
-            "teacher": teacher or "",
+            **taught.options(),
             "fused_attention": fused_attention,
         }
         with processes.first_before_others():
             saved = SavedRun(folder, asked, writes=processes.is_first, fresh=fresh)
-        taught = None if teacher is None else read_teacher(teacher, device, images, norm)
+        teaching = taught.teaching(device, images, norm)
         run = TrainingRun(
             with_fused_attention(made) if fused_attention else made,
             images,
             norm,
             plan,
-            DistillationLoss(teacher=taught),
+            DistillationLoss(teaching),
             device,
             processes,
         )

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..options.data import data_option, train_device_option
+from ..options.teacher import teacher_options
 from ..options.train import fresh_option, training_options
 from ..output import json_option, print_json
 
@@ -46,23 +47,7 @@ from ..output import json_option, print_json
 )
 @training_options(epochs=100, learning_rate=1e-3)
 @train_device_option
-@click.option(
-    "--teacher",
-    type=click.Path(path_type=Path),
-    help="Folder of a model whose answers count beside the labels.",
-)
-@click.option(
-    "--distill",
-    type=click.Choice(("soft", "hard")),
-    help="With --teacher: learn its distribution or the class that it names. [default: hard]",
-)
-@click.option(
-    "--alpha",
-    type=float,
-    help="With --teacher: weight of its answers, that of the labels being 1 - alpha. "
-    "[default: 0.1 for soft, 0.5 for hard]",
-)
-@click.option("--tau", type=float, help="With --distill soft: the temperature. [default: 3]")
+@teacher_options
 @click.option(
     "--part",
     metavar="K/N",

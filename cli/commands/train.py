@@ -9,6 +9,7 @@ import click
 
 from ..options.data import data_option, resolution_option, train_device_option
 from ..options.download import download_option
+from ..options.teacher import teacher_options
 from ..options.train import fresh_option, fused_attention_option, training_options
 from ..output import json_option, print_json
 
@@ -27,11 +28,7 @@ from ..output import json_option, print_json
 @training_options(epochs=20, learning_rate=1e-3)
 @train_device_option
 @fused_attention_option
-@click.option(
-    "--teacher",
-    type=click.Path(path_type=Path),
-    help="Folder of a model whose answers count as labels too.",
-)
+@teacher_options
 @fresh_option
 @download_option
 @json_option

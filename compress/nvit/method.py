@@ -33,18 +33,18 @@ class NViT(Method[NViTOptions]):
         return {"v": 16} if options.sparsity == "2:4" else {}
 
     def run(self, context: PruningContext, options: NViTOptions) -> PrunedRun:
-        from ...training.distillation import DistillationLoss
         from ...training.fit import read_teacher
         from ..run import PrunedRun
         from .nvit import NViTRun, leftovers
+        from .objective import NViTObjective
 
         teacher = None
         if options.teacher is not None:
             teacher = read_teacher(
                 options.teacher, context.training.device, *context.training.images()
             )
-        full = context.base if options.alpha else None
-        run = NViTRun(context, options, DistillationLoss(teacher, full, options.alpha, options.tau))
+        objective = NViTObjective(teacher, context.base, options.weight, options.tau)
+        run = NViTRun(context, options, objective)
         run.prune()
         return PrunedRun(
             run.model,

@@ -16,12 +16,18 @@ class NViTOptions:
     prune_epochs: float = option(1.0, "how long it shrinks, before finetuning", above=0)
     prune_every: int = option(10, "training steps between two removals", at_least=1)
     prune_learning_rate: float = option(2e-4, "while it shrinks", above=0)
-    alpha: float = option(
-        1.0, "weight of the distillation from the unpruned model; 0: none", at_least=0
+    alpha: float | Literal["auto"] = option(
+        "auto",
+        "weight of L_full, the divergence from the unpruned model's logits at the temperature "
+        "`tau` (Yang et al. 2023, eq. 9, without a factor tau²); L_CNN weighs 1; 0: none; "
+        "auto: tau², with which its gradients keep their size whatever tau is",
+        at_least=0,
     )
-    tau: float = option(3.0, "its temperature", above=0)
+    tau: float = option(3.0, "temperature of L_full", above=0)
     teacher: Path | None = option(  # noqa: RUF009
-        None, "folder of a model whose answers count as labels too"
+        None,
+        "folder of a model that names classes: L_CNN is the labels' cross entropy plus that with "
+        "its classes (eq. 8)",
     )
     eta: float | Literal["auto"] = option(
         "auto",
@@ -36,6 +42,11 @@ class NViTOptions:
     sparsity: Literal["dense", "2:4"] = option(
         "dense", "2:4 sets 2 of 4 weights to 0 after pruning, and keeps them so"
     )
+
+    @property
+    def weight(self) -> float:
+        """The α of the objective; `auto` is τ² (Hinton et al. 2015, section 2)."""
+        return self.tau**2 if isinstance(self.alpha, str) else self.alpha
 
     @property
     def fixed_eta(self) -> float | None:

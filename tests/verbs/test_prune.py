@@ -187,7 +187,7 @@ def test_a_run_goes_on_with_another_table_object_and_begins_anew_if_asked(
         ({"target": "0.01x"}, "out of reach"),
         ({"target": "0.5x", "method": "opin"}, "did you mean 'optin'"),
         ({"target": "0.5x", "alphas": 1}, "no option `alphas` (did you mean 'alpha'?)"),
-        ({"target": "0.5x", "alpha": -1}, "`alpha` -1 is not a number from 0 on"),
+        ({"target": "0.5x", "alpha": -1}, "`alpha` -1 is neither auto nor a number from 0 on"),
         ({"target": "0.5x", "eta": "lots"}, "`eta` lots is neither auto nor a number from 0 on"),
         ({"target": "0.5x", "prune_every": 2.5}, "`prune_every` 2.5 is not a whole number from 1"),
         ({"target": "0.5x", "allocation": "globally"}, "did you mean 'global'"),

@@ -74,6 +74,22 @@ def test_an_interrupted_run_keeps_its_history(tmp_path, monkeypatch) -> None:
     assert vitprof.train(SMALL, "digits", **how, fresh=True).top1 == whole.top1
 
 
+def test_a_teacher_is_heard_as_autovit_writes_it(tmp_path) -> None:
+    taught = {"teacher": learned().path, "epochs": 0.3, **QUICK}
+
+    def losses(name: str, **given: object) -> tuple[float, ...]:
+        return vitprof.train(SMALL, "digits", out=tmp_path / name, **{**taught, **given}).losses
+
+    plain = losses("plain", teacher=None)
+    assert losses("deaf", alpha=0.0) == pytest.approx(plain)
+    hard = losses("hard")
+    assert hard == losses("half", distill="hard", alpha=0.5) != plain
+    soft = losses("soft", distill="soft", alpha=1.0, tau=2.0)
+    assert soft != losses("softer", distill="soft", alpha=1.0, tau=4.0)
+    record = json.loads((tmp_path / "soft" / "run.json").read_text())
+    assert [record[name] for name in ("distill", "alpha", "tau")] == ["soft", 1.0, 2.0]
+
+
 def test_two_classes_have_no_top3(tmp_path) -> None:
     import numpy as np
 
@@ -94,6 +110,10 @@ def test_two_classes_have_no_top3(tmp_path) -> None:
         ({"autocast": "fp8"}, "`autocast` 'fp8'"),
         ({"train_device": "tpu"}, "`train_device` tpu"),
         ({"teacher": "nowhere"}, "`teacher` nowhere is no folder"),
+        ({"distill": "soft"}, "give `teacher`"),
+        ({"teacher": "x", "distill": "warm"}, "'warm' is no way to learn"),
+        ({"teacher": "x", "alpha": 2}, "`alpha` 2 is no weight"),
+        ({"teacher": "x", "tau": 2}, "`tau` is the temperature of `distill` soft"),
         ({"batch": 2000}, "take a smaller `batch`"),
     ],
 )

@@ -11,6 +11,7 @@ from torch import nn
 from vitprof.compress.groups import Groups
 from vitprof.compress.nvit.method import METHOD
 from vitprof.compress.nvit.nvit import NViTRun
+from vitprof.compress.nvit.objective import NViTObjective
 from vitprof.compress.nvit.options import NViTOptions
 from vitprof.compress.nvit.redistribution import by_kind
 from vitprof.compress.run import TrainingContext
@@ -95,7 +96,7 @@ def make(trained, data, table, tmp_path) -> Make:
             two_four=sparsify,
             on_progress=on_progress,
         )
-        return NViTRun(context, NViTOptions(**chosen), DistillationLoss(full=trained))
+        return NViTRun(context, NViTOptions(**chosen), NViTObjective(full=trained))
 
     return make
 
@@ -288,7 +289,7 @@ def test_one_stage_of_a_swin(data, tmp_path) -> None:
         score="hessian",
         plan=TRAINING,
     )
-    run = NViTRun(context, NViTOptions(prune_epochs=0.5, prune_every=2), DistillationLoss())
+    run = NViTRun(context, NViTOptions(prune_epochs=0.5, prune_every=2), NViTObjective())
     run.prune()
     found = run.finetune(run.goal.targets[0])
     assert found.spec.stages[0] == spec.stages[0]

@@ -1,0 +1,41 @@
+"""Options of a teacher: which one, and how its answers count beside the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def teacher_options(function: F) -> F:
+    """Add --teacher, --distill, --alpha and --tau (Kong et al. 2025, eq. 10 and 11)."""
+    decorated: Any = function
+    for option in (
+        click.option(
+            "--tau", type=float, help="With --distill soft: the temperature. [default: 3]"
+        ),
+        click.option(
+            "--alpha",
+            type=float,
+            help="With --teacher: the weight of the cross entropy with the classes that it names "
+            "(hard), or of tau² KL(teacher || model) (soft); the labels weigh 1 - alpha. "
+            "[default: 0.5 for hard, 0.1 for soft]",
+        ),
+        click.option(
+            "--distill",
+            type=click.Choice(("soft", "hard")),
+            help="With --teacher: learn its distribution or the class that it names. "
+            "[default: hard]",
+        ),
+        click.option(
+            "--teacher",
+            type=click.Path(path_type=Path),
+            help="Folder of a model whose answers count beside the labels.",
+        ),
+    ):
+        decorated = option(decorated)
+    return decorated
