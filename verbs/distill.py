@@ -12,6 +12,7 @@ from ..profiler.deployed.result import DeployedModels
 from ..progress import ProgressOption, shown_progress
 from .handed_back import hand_back, is_foreign
 from .inputs import fetched
+from .student_learning import StudentLearning
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,10 +45,19 @@ class DistillResult(DeployedModels):
     spec: Spec
     teacher: str
     epochs: float
-    weight: float
-    temperature: float
+    learning: StudentLearning
     smaller: float
     loader: str | None = None
+
+    @property
+    def weight(self) -> float | None:
+        """Of the teacher's distribution; None where `distill` was given in its place."""
+        return self.learning.options().get("weight")
+
+    @property
+    def temperature(self) -> float | None:
+        """What softens both distributions; None where none is softened."""
+        return self.learning.options().get("temperature")
 
     def about(self) -> dict[str, Any]:
         return {
@@ -55,8 +65,7 @@ class DistillResult(DeployedModels):
             "student": self.spec.name,
             "runtime": self.runtime,
             "epochs": self.epochs,
-            "weight": self.weight,
-            "temperature": self.temperature,
+            **self.learning.options(),
             "smaller": self.smaller,
             **({} if self.loader is None else {"loader": self.loader}),
         }
@@ -71,8 +80,10 @@ def distill(
     preset: str | None = None,
     checkpoint: str | Path | None = None,
     resolution: int | None = None,
-    weight: float = 1.0,
-    temperature: float = 3.0,
+    weight: float | None = None,
+    temperature: float | None = None,
+    distill: str | None = None,
+    alpha: float | None = None,
     epochs: float = 20.0,
     batch: int = 128,
     learning_rate: float = 1e-3,
@@ -92,8 +103,8 @@ def distill(
 ) -> DistillResult:
     """Train a small model on labels and a large one's answers; measure both side by side.
 
-    The loss is CE(label) + weight · T² · KL(teacher || student). An interrupted run goes on when
-    the same call is made again.
+    The loss is CE(label) + weight · T² · KL(teacher || student), or one of AutoViT's by `distill`.
+    An interrupted run goes on when the same call is made again.
 
         pair = vitprof.distill("digits", "digits", student="vit-micro-8", out="small")
         pair.to_frame()[["name", "params", "latency_ms", "top1"]]
@@ -107,8 +118,10 @@ def distill(
         preset: "vit-b-deit-ti" in place of a student: a ViT-B teaches a DeiT-Ti with a distillation
             token.
         checkpoint: the student's weights to start from.
-        weight: of the teacher's distribution; the label's weighs 1.
-        temperature: both distributions are softened by it.
+        weight: of T² · KL(teacher || student), the cross entropy weighing 1; None: 1.
+        temperature: T, which softens both distributions; None: 3.
+        distill: "soft" or "hard": the losses of `vitprof.train` with a teacher in place of that
+            (Kong et al. 2025, eq. 10 and 11), with `alpha` and the `temperature` of "soft".
         epochs, batch, learning_rate, weight_decay, augment, autocast, seed, train_device,
             fused_attention, fresh, download, progress: as in `vitprof.train`.
         run_batch: images a run that is measured.
@@ -121,7 +134,6 @@ def distill(
     from ..models.modules.fused_attention import with_fused_attention
     from ..profiler.deployed.comparison import Comparison
     from ..training.data.loading import images_for_trained
-    from ..training.distillation import StudentLoss
     from ..training.fit import check_batch
     from ..training.loop import TrainingRun
     from ..training.model_folder import weights_of, write_model
@@ -133,7 +145,9 @@ def distill(
 
     facts, loader = [], None
     chosen = _fetched_student(teacher, _chosen(student, preset), download)
-    _check_numbers(weight, temperature, run_batch)
+    learning = StudentLearning(weight, temperature, distill, alpha)
+    if run_batch < 1:
+        raise UserError(f"`run_batch` is {run_batch}; it has to be 1 or more.")
     comparison = Comparison(run_batch, threads, test_images, sessions)
     device = find_torch_device(train_device)
     plan = settled(
@@ -160,8 +174,7 @@ def distill(
             "checkpoint": checkpoint or "",
             "data": data,
             "training": plan,
-            "weight": weight,
-            "temperature": temperature,
+            **learning.options(),
             "fused_attention": fused_attention,
         }
         with processes.first_before_others():
@@ -171,7 +184,7 @@ def distill(
             images,
             norm,
             plan,
-            StudentLoss(taught, weight, temperature),
+            learning.loss(taught),
             device,
             processes,
         )
@@ -194,8 +207,7 @@ def distill(
         made.spec,
         str(teacher),
         epochs,
-        weight,
-        temperature,
+        learning,
         taught.spec.params / made.spec.params,
         loader,
     )
@@ -213,13 +225,6 @@ def _chosen(student: str | Path | Spec | None, preset: str | None) -> str | Path
     if student is None or preset is not None:
         raise UserError("give `student`, or `preset`, which names one.")
     return student
-
-
-def _check_numbers(weight: float, temperature: float, run_batch: int) -> None:
-    if not (weight >= 0 and temperature > 0):
-        raise UserError("`weight` has to be 0 or more, and `temperature` above 0.")
-    if run_batch < 1:
-        raise UserError(f"`run_batch` is {run_batch}; it has to be 1 or more.")
 
 
 def _handed_back(model: nn.Module, folder: Path, teacher: Path, weights: Path | None) -> str | None:

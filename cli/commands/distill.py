@@ -38,17 +38,25 @@ from ..reports.loader import print_loader
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option(
     "--weight",
-    default=1.0,
-    show_default=True,
     type=click.FloatRange(0),
-    help="Of the teacher's distribution; the label's weighs 1.",
+    help="Of T² KL(teacher || student); the cross entropy with the labels weighs 1. [default: 1]",
 )
 @click.option(
     "--temperature",
-    default=3.0,
-    show_default=True,
     type=click.FloatRange(0, min_open=True),
-    help="Both distributions are softened by it.",
+    help="T, by which both distributions are softened. [default: 3]",
+)
+@click.option(
+    "--distill",
+    type=click.Choice(("soft", "hard")),
+    help="Learn by AutoViT's losses instead: the teacher's distribution at T, or the class that it "
+    "names, with --alpha in place of --weight.",
+)
+@click.option(
+    "--alpha",
+    type=float,
+    help="With --distill: weight of T² KL (soft), or of the cross entropy with the classes that "
+    "the teacher names (hard); the labels weigh 1 - alpha. [default: 0.1 for soft, 0.5 for hard]",
 )
 @training_options(epochs=20, learning_rate=1e-3)
 @train_device_option
@@ -60,8 +68,8 @@ from ..reports.loader import print_loader
 def distill(as_json: bool, **given: Any) -> int:
     """Train a small model on labels and a large one's answers; measure both side by side.
 
-    The loss is CE(label) + weight · T² · KL(teacher || student). An interrupted run goes on when
-    the same command is given again.
+    The loss is CE(label) + weight · T² · KL(teacher || student), or one of AutoViT's by --distill.
+    An interrupted run goes on when the same command is given again.
     """
     from ...verbs.distill import distill as verb
 

@@ -40,13 +40,33 @@ def test_a_student_learns_and_both_are_measured(tmp_path) -> None:
     assert "teacher" in repr(pair)
 
 
+def test_a_student_learns_by_autovits_losses(tmp_path) -> None:
+    pair = vitprof.distill(
+        learned().path,
+        "digits",
+        student=SMALL,
+        out=tmp_path / "small",
+        distill="soft",
+        alpha=0.7,
+        temperature=2,
+        epochs=0.2,
+        **QUICK,
+        **MEASURED,
+    )
+    report = json.loads((tmp_path / "small" / "report.json").read_text())
+    own = {name: report.get(name) for name in ("distill", "alpha", "temperature", "weight")}
+    assert own == {"distill": "soft", "alpha": 0.7, "temperature": 2, "weight": None}
+    assert (pair.weight, pair.temperature, pair.learning.alpha) == (None, 2, 0.7)
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
         ({}, "give `student`, or `preset`"),
         ({"preset": "vit-b-deit-ti", "student": SMALL}, "give `student`, or `preset`"),
         ({"preset": "vit-b-deit-ti"}, "`preset` vit-b-deit-ti is of a teacher that is a ViT-B"),
-        ({"student": SMALL, "temperature": 0}, "`temperature` above 0"),
+        ({"student": SMALL, "temperature": 0}, "`temperature` is 0; it has to be above 0"),
+        ({"student": SMALL, "alpha": 0.5}, "add one of them"),
         ({"student": SMALL, "run_batch": 0}, "`run_batch` is 0"),
     ],
 )
