@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from ..models import Spec, create_model
+from ..models import Spec
 from ..models.families.registry import find_family
 from .data.images import Images, Normalisation
 from .data.texts import Texts
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
     from .inputs import AnyDataset
 
 
@@ -97,17 +93,3 @@ def check_batch(data: AnyDataset, batch: int) -> None:
             f"a batch of {batch} is more than the {len(data.train)} images of {data.train.name}; "
             "take a smaller `batch`."
         )
-
-
-def read_teacher(
-    folder: str | Path, device: torch.device, data: AnyDataset, norm: Normalisation | None
-) -> nn.Module:
-    """Return the model of a folder, to learn from; UserError where it does not fit the images."""
-    from .model_folder import weights_of
-
-    weights = weights_of(folder)
-    if weights is None:
-        raise UserError(f"`teacher` {folder} is no folder of a model.")
-    teacher = create_model(weights, checkpoint=weights).to(device).eval()
-    check_fits(teacher.spec, data.train, norm)
-    return teacher

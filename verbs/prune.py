@@ -111,7 +111,7 @@ def prune(
 
     named = find_method(method)
     read = _read_table(table, at, require_device, require_batch, verify)
-    fetched(model, download, weights=True)
+    fetched([model, options.get("teacher")], download, weights=True)
     subject = subject_of(model, checkpoint, resolution, sequence_length)
     chosen = named.variant(subject)
     score = chosen.score(score)

@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..notes import note
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
-from .inputs import space_of
+from .inputs import fetched, space_of
 from .taught import Taught
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def supernet(
     tau: float | None = None,
     part: str | None = None,
     fresh: bool = False,
+    download: bool = False,
     progress: ProgressOption = False,
 ) -> SupernetResult:
     """Train a supernet: the largest model of a space, whose weights all its models share.
@@ -123,11 +124,12 @@ def supernet(
         distill_in_place: with `sandwich`: all others learn the largest's answers.
         epochs, batch, learning_rate, weight_decay, augment, autocast, seed, train_device: see
             `vitprof.train`.
-        teacher: folder of a model whose answers count beside the labels.
+        teacher: a model whose answers count beside the labels, as in `vitprof.train`.
         distill, alpha, tau: how they count, as in `vitprof.train` (Kong et al. 2025, eq. 10, 11).
         part: "1/3": of the space only the first of three parts, from narrow models to wide ones,
             each of which overlaps with the next (there, section 5.2).
         fresh: begin anew where `out` holds a run.
+        download: fetch a teacher that is an id of Hugging Face and not in the local cache.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:
@@ -155,6 +157,7 @@ def supernet(
     from .autocast import settled
 
     keep_primitives()
+    fetched(teacher, download, weights=True)
     device = find_torch_device(train_device)
     plan = settled(
         TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device

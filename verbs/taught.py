@@ -57,13 +57,13 @@ class Taught:
     def teaching(self, device: torch.device, data: Dataset, norm: Normalisation) -> Teaching | None:
         """Return the teacher and how it is listened to; None where there is none."""
         from ..training.distillation import ALPHAS, TAU, Teaching
-        from ..training.fit import read_teacher
+        from ..training.teachers.read import read_teacher
 
         if self.teacher is None:
             return None
         kind = self.distill or "hard"
         return Teaching(
-            read_teacher(Path(self.teacher), device, data, norm),
+            read_teacher(self.teacher, device, data, norm),
             kind,
             ALPHAS[kind] if self.alpha is None else self.alpha,
             TAU if self.tau is None else self.tau,

@@ -149,7 +149,9 @@ def train(
         autocast: "bf16", "fp32", or "auto": bf16 where the device computes in it.
         train_device: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is one.
         fused_attention: train with PyTorch's fused attention.
-        teacher: folder of a model whose answers count beside the labels.
+        teacher: a model whose answers count beside the labels: a folder (ours, timm's or Hugging
+            Face's), an id of Hugging Face, an .onnx file, "timm:NAME@FILE" or
+            "torchvision:NAME@FILE" with a file of weights. It is given images as it expects them.
         distill: how: "soft", (1 - α)·CE + α·τ²·KL(teacher || model) (Kong et al. 2025, eq. 10), or
             "hard", (1 - α)·CE + α·CE with the classes it names (eq. 11, the default).
         alpha: α, from 0 to 1; None: 0.1 for soft and 0.5 for hard, DeiT's.

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..options.data import data_option, train_device_option
+from ..options.download import download_option
 from ..options.teacher import teacher_options
 from ..options.train import fresh_option, training_options
 from ..output import json_option, print_json
@@ -54,6 +55,7 @@ from ..output import json_option, print_json
     help="Of the space only part K of N, from narrow models to wide ones; parts overlap.",
 )
 @fresh_option
+@download_option
 @json_option
 def supernet(as_json: bool, **given: Any) -> int:
     """Train a supernet: the largest model of a space, whose weights all its models share.

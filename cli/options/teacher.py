@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -33,8 +32,9 @@ def teacher_options(function: F) -> F:
         ),
         click.option(
             "--teacher",
-            type=click.Path(path_type=Path),
-            help="Folder of a model whose answers count beside the labels.",
+            metavar="MODEL",
+            help="A model whose answers count beside the labels: a folder, an id of Hugging Face, "
+            "an .onnx file, timm:NAME@FILE or torchvision:NAME@FILE.",
         ),
     ):
         decorated = option(decorated)

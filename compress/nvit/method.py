@@ -33,7 +33,7 @@ class NViT(Method[NViTOptions]):
         return {"v": 16} if options.sparsity == "2:4" else {}
 
     def run(self, context: PruningContext, options: NViTOptions) -> PrunedRun:
-        from ...training.fit import read_teacher
+        from ...training.teachers.read import read_teacher
         from ..run import PrunedRun
         from .nvit import NViTRun, leftovers
         from .objective import NViTObjective

@@ -26,8 +26,9 @@ class NViTOptions:
     tau: float = option(3.0, "temperature of L_full", above=0)
     teacher: Path | None = option(  # noqa: RUF009
         None,
-        "folder of a model that names classes: L_CNN is the labels' cross entropy plus that with "
-        "its classes (eq. 8)",
+        "a model that names classes, so that L_CNN is the labels' cross entropy plus that with its "
+        "classes (eq. 8): a folder, an id of Hugging Face, an .onnx file, timm:NAME@FILE or "
+        "torchvision:NAME@FILE",
     )
     eta: float | Literal["auto"] = option(
         "auto",

@@ -32,6 +32,7 @@ from ...models.families.swin.mask2former import (
 )
 from ...models.families.swin.model import SwinTransformer
 from ...models.json_object import read_json_object
+from ...models.transformers_log import quiet
 
 CONFIG, WEIGHTS, SPEC = "config.json", "model.safetensors", "spec.json"
 PREPROCESSOR = "preprocessor_config.json"
@@ -131,7 +132,7 @@ def load_mask2former(folder: str | Path) -> Any:
             _shrink(self, spec)
 
     try:
-        with _quiet(transformers):
+        with quiet(transformers):
             config = transformers.Mask2FormerConfig.from_dict(_plain(folder))
             # Weights and config as they were read here: transformers itself opens no file.
             model, info = Narrowed.from_pretrained(
@@ -180,7 +181,7 @@ def write_mask2former(model: Any, spec: SwinSpec, source: Path, folder: Path) ->
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / "partial"
     try:
-        with _quiet(_transformers()):
+        with quiet(_transformers()):
             model.save_pretrained(partial, max_shard_size="1TB")
         (partial / WEIGHTS).replace(folder / WEIGHTS)
     finally:
@@ -281,21 +282,6 @@ def _transformers() -> Any:
             "pip install 'vitprof[segmentation]'."
         ) from None
     return transformers
-
-
-@contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
-    """Leave it to the caller to say what is wrong, and show no bars of transformers' own."""
-    log = transformers.utils.logging
-    level, shows = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(level)
-        if shows:
-            log.enable_progress_bar()
 
 
 def _first_line(error: Exception) -> str:

@@ -14,7 +14,6 @@ from vitprof.training.fit import (
     check_fits,
     fitted_spec,
     of_length,
-    read_teacher,
     refuse_texts,
 )
 from vitprof.training.model_folder import write_model
@@ -62,17 +61,6 @@ def test_a_batch_has_to_be_had_once(digits) -> None:
     check_batch(digits, len(digits.train))
     with pytest.raises(UserError, match="take a smaller `batch`"):
         check_batch(digits, len(digits.train) + 1)
-
-
-def test_a_teacher_has_to_know_the_classes(digits, tmp_path) -> None:
-    norm = digits.normalisation
-    write_model(create_model(SPEC), tmp_path / "teacher", norm)
-    assert not read_teacher(tmp_path / "teacher", CPU, digits, norm).training
-    write_model(create_model(replace(SPEC, classes=3)), tmp_path / "other", norm)
-    with pytest.raises(UserError, match="classes"):
-        read_teacher(tmp_path / "other", CPU, digits, norm)
-    with pytest.raises(UserError, match="`teacher` nowhere is no folder of a model"):
-        read_teacher("nowhere", CPU, digits, norm)
 
 
 def test_data_is_loaded_for_a_model(digits, tmp_path) -> None:

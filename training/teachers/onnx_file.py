@@ -1,0 +1,112 @@
+"""A teacher from an ONNX file, run by ONNX Runtime on the CPU: no gradients are needed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...errors import UserError
+from ...models.checks import shown
+from .opened import Opened
+from .preprocessing import LARGEST_SIDE, read_preprocessing
+
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+class OnnxTeacher(nn.Module):
+    """Images n x channels x h x w -> logits n x classes in fp32, on the images' device.
+
+    A graph of a fixed batch is run as often as it takes; the last run is filled up with images
+    that are there already.
+    """
+
+    def __init__(self, session: Any, digest: str) -> None:
+        super().__init__()
+        given = session.get_inputs()[0]
+        self.session, self.digest = session, digest
+        self.input, self.output = given.name, session.get_outputs()[0].name
+        self.number: Any = _TYPES[given.type]
+        self.batch = given.shape[0] if isinstance(given.shape[0], int) else None
+
+    def forward(self, images: Tensor) -> Tensor:
+        pixels = np.ascontiguousarray(images.detach().float().cpu().numpy().astype(self.number))
+        count, step = len(pixels), self.batch or len(pixels)
+        answers = []
+        for start in range(0, count, step):
+            places = np.arange(start, start + step).clip(max=count - 1)
+            (answer,) = self.session.run([self.output], {self.input: pixels[places]})
+            answers.append(answer)
+        logits = np.concatenate(answers)[:count].astype(np.float32)
+        return torch.from_numpy(logits).to(images.device)
+
+    def extra_repr(self) -> str:
+        return f"sha256={self.digest}"
+
+
+def from_onnx(file: Path) -> Opened:
+    """Return the model of the file; its images' size is that of the graph's input.
+
+    A preprocessor_config.json beside the file says how they are normalised. Raises UserError for a
+    file that ONNX Runtime cannot run, and a graph that is not from images to logits.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
+    except Exception as error:  # whatever ONNX Runtime raises for a file that it cannot run
+        words = " ".join(str(error).split())[:200].rstrip(".")
+        raise UserError(f"`teacher` {file} is no ONNX file that can be run: {words}.") from None
+    shape, classes = _checked(session, file)
+    wanted = read_preprocessing(file.parent)
+    if isinstance(shape[2], int):
+        wanted = replace(wanted, side=shape[2])
+    channels = shape[1] if isinstance(shape[1], int) else 3
+    return Opened(OnnxTeacher(session, _digest(file)), str(file), wanted, classes, channels)
+
+
+def _checked(session: Any, file: Path) -> tuple[list[Any], int]:
+    """Return the input's shape and the number of classes."""
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
+        taken = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+        raise UserError(
+            f"`teacher` {file} has to take one input of images, batch x channels x height x width "
+            f"in fp32 or fp16; it takes {taken}."
+        )
+    shape, said = list(inputs[0].shape), outputs[0].shape
+    if isinstance(shape[2], int) and (shape[2] != shape[3] or not 1 <= shape[2] <= LARGEST_SIDE):
+        raise UserError(f"`teacher` {file} takes images of {shown(shape)}, which are no squares.")
+    if len(said) != 2 or not isinstance(said[1], int):
+        raise UserError(
+            f"`teacher` {file} has to answer with logits, batch x classes, as its first output; "
+            f"{outputs[0].name} is of shape {shown(said)}."
+        )
+    return shape, said[1]
+
+
+def _digest(file: Path) -> str:
+    """Return a digest of the file and of the files that its weights lie in."""
+    import onnx
+
+    graph = onnx.load(file, load_external_data=False).graph
+    beside = {
+        entry.value
+        for tensor in graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    digest = hashlib.sha256()
+    for path in (file, *(file.parent / name for name in sorted(beside))):
+        with path.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
