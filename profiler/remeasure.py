@@ -35,11 +35,16 @@ def measure_like(
     on_progress: OnProgress = no_progress,
     time_s: float | None = None,
     clock: Clock | None = None,
+    beside: Spec | None = None,
 ) -> ModelRows:
     """Return the models measured on the table's target, brought to the table's speed.
 
     In rounds, each of one fresh session a model: SESSIONS of them, then more of the models whose
     interval is still wide. After `time_s` no further session begins, but for each model's first.
+
+    beside: the one of `specs` that the others are to be compared with. Then it has a session in
+    every round that another one has, and all go on while its own interval is wide: so the ratio of
+    two latencies is of sessions that were interleaved.
     """
     protocol = protocol_of_rounds(SESSIONS + EXTRA_SESSIONS)
     one = GroupByGroup(
@@ -66,7 +71,12 @@ def measure_like(
         if in_rounds.complete < SESSIONS:
             return points
         wide = {row.key for row in measured().rows if _half_width(row) > WITHIN}
-        return [point for point in points if point.key in wide]
+        due = [point for point in points if point.key in wide]
+        if beside is None or not due:
+            return due
+        if any(point.subject == beside for point in due):
+            return points
+        return [point for point in points if point in due or point.subject == beside]
 
     def on_group(share: float) -> None:
         shown.tell(share, f"round {in_rounds.complete + 1}, {len(points)} models")
@@ -110,15 +120,16 @@ def verified_ms(
     on_progress: OnProgress = no_progress,
     wait: float | None = math.inf,
     time_s: float | None = None,
+    beside: Spec | None = None,
 ) -> tuple[list[float], bool]:
     """Return the milliseconds of each model, as the table measures, and whether all are stable.
 
     As it ends long work, it waits for the device where another process (which is told `purpose`)
-    has it; `wait` as in `open_target`, `time_s` as in `measure_like`. Raises UserError on another
-    machine than the table's.
+    has it; `wait` as in `open_target`, `time_s` and `beside` as in `measure_like`. Raises UserError
+    on another machine than the table's.
     """
     with open_target_of(table, purpose, wait=wait) as target:
-        rows = measure_like(table, specs, target, on_progress, time_s).rows
+        rows = measure_like(table, specs, target, on_progress, time_s, beside=beside).rows
     for row in rows:
         if row.verdict != "stable":
             note(f"{row.verdict}: {row.name}: {row.error}")

@@ -12,7 +12,7 @@ from ..models import Spec
 from ..notes import note
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity
-from .given_table import table_of
+from .given_table import table_of, warn_if_mostly_unstable
 from .inputs import fetched
 from .pruned import PruneResult, finished, untested
 
@@ -81,7 +81,7 @@ def prune(
         groups: units that leave at once, e.g. "heads=1,mlp=32".
         only: shrink only structures whose names begin so, e.g. ("stages.2.",).
         train_device: where to compute: cpu, cuda, cuda:1; auto takes a GPU where there is one.
-        verify: measure the results on this machine.
+        verify: measure the results on this machine, interleaved with the unpruned model.
         seed: of everything that is random.
         require_device, require_batch: refuse a table of another device or batch.
         fresh: begin anew where `out` holds a run.
@@ -129,6 +129,8 @@ def prune(
         joined_processes(device) as processes,
         shown_progress(progress if processes.is_first else False) as on_progress,
     ):
+        if processes.is_first:
+            warn_if_mostly_unstable(read)
         read_data, norm = subject.read(str(data), on_progress)
         if plan is not None:
             plan = replace(settled(plan, device), seed=seed)

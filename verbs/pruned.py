@@ -42,7 +42,8 @@ class PrunedModel:
 
     path: the folder with its files; target_ms: None where the target is no latency; figures: of the
     test data, shares from 0 to 1; others: what else the report says; loader: the lines of load.py,
-    where the weights came from elsewhere.
+    where the weights came from elsewhere. predicted_ratio, measured_ratio: the latency over the
+    unpruned model's, both by the table, and both measured in the same interleaved rounds.
     """
 
     spec: Spec
@@ -54,6 +55,8 @@ class PrunedModel:
     figures: Mapping[str, Any] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
     loader: str | None = None
+    predicted_ratio: float = 1.0
+    measured_ratio: float | None = None
 
     @property
     def ms(self) -> float:
@@ -122,6 +125,8 @@ class PruneResult(Result):
             "predicted_ms": model.predicted_ms,
             "measured_ms": model.measured_ms,
             "target_ms": model.target_ms,
+            "predicted_ratio": model.predicted_ratio,
+            "measured_ratio": model.measured_ratio,
             "speedup": self.base.ms / model.ms,
             "params": model.spec.params,
             "macs": model.spec.macs,
@@ -141,6 +146,8 @@ class PruneResult(Result):
                 "target_ms": model.target_ms,
                 "predicted_ms": model.predicted_ms,
                 "measured_ms": model.measured_ms,
+                "predicted_ratio": model.predicted_ratio,
+                "measured_ratio": model.measured_ratio,
                 "speedup": self.base.ms / model.ms,
                 "macs": model.spec.macs,
                 "params": model.spec.params,
@@ -197,9 +204,11 @@ def finished(
 
         purpose = f"vitprof prune --table {table.source} --verify"
         specs = [model.spec for model in every]
-        measured, result.stable = verified_ms(table, specs, purpose, on_progress)
+        measured, result.stable = verified_ms(
+            table, specs, purpose, on_progress, beside=result.base.spec
+        )
     result.base, *result.models = (
-        replace(model, measured_ms=ms, figures=found)
+        replace(model, measured_ms=ms, measured_ratio=_over(ms, measured[0]), figures=found)
         for model, ms, found in zip(every, measured, figures, strict=True)
     )
     for model, whole, pruned in zip(run.models, wholes, result.models, strict=True):
@@ -239,6 +248,7 @@ def untested(run: PrunedRun, context: PruningContext, subject: Subject, method: 
             target=target.text,
             target_ms=_ms_of(target, context),
             others=figures,
+            predicted_ratio=ms / base_ms,
         )
         for spec, ms, target, figures in zip(
             specs[1:], predicted, goal.targets, others, strict=True
@@ -257,6 +267,10 @@ def untested(run: PrunedRun, context: PruningContext, subject: Subject, method: 
         rank=rank,
         at=table.stated_at,
     )
+
+
+def _over(ms: float | None, base_ms: float | None) -> float | None:
+    return None if ms is None or base_ms is None else ms / base_ms
 
 
 def _ms_of(target: Target, context: PruningContext) -> float | None:

@@ -51,7 +51,11 @@ from ..output import json_option, print_json
 @sequence_length_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @fresh_option
-@click.option("--verify", is_flag=True, help="Measure the results on this machine.")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Measure the results on this machine, interleaved with the unpruned model.",
+)
 @click.option(
     "--require-device",
     cls=RenamedOption,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -57,6 +58,7 @@ def print_pruned(report: dict[str, Any]) -> None:
             for each in models
         ],
     )
+    _print_measured(base, models)
     print_speed([report["at"]])
     for each in models:
         if each.get("random_merging_top1") is not None:
@@ -65,6 +67,18 @@ def print_pruned(report: dict[str, Any]) -> None:
     for each in models:
         note(f"written: {each['out']}")
     print_loader(models[-1].get("loader"), models[-1]["out"])
+
+
+def _print_measured(base: dict[str, Any], models: list[dict[str, Any]]) -> None:
+    """Print what each model takes beside the unpruned one, both measured in the same rounds."""
+    for each in models:
+        ratio = each["measured_ratio"]
+        if ratio is not None and math.isfinite(ratio):
+            click.echo(
+                f"{each['target']}: measured {milliseconds(each['measured_ms'])} ms, {ratio:.3f}x "
+                f"of the unpruned model's {milliseconds(base['measured_ms'])} ms (predicted "
+                f"{each['predicted_ratio']:.3f}x)"
+            )
 
 
 def _milliseconds(value: float | None) -> str:

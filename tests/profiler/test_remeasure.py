@@ -104,6 +104,15 @@ def test_what_is_still_unsure_gets_further_sessions(empty: LatencyTable, moody: 
     assert done[-1] == told[-1][2] > done[-2]
 
 
+def test_what_others_are_compared_with_is_in_every_round(empty: LatencyTable, moody: Any) -> None:
+    target = Target(moody, empty.setting)
+    rows = measure_like(empty, SPECS, target, clock=moody.clock, beside=SPECS[0]).rows
+    assert [row.sessions for row in rows] == [15, 5, 15, 5, 5, 5]
+    # While its own latency is unsure, ratios are: all go on.
+    rows = measure_like(empty, SPECS, target, clock=moody.clock, beside=MOODY).rows
+    assert [row.sessions for row in rows] == [15] * len(SPECS)
+
+
 def test_time_ends_the_rounds_but_for_the_first(empty: LatencyTable, moody: Any) -> None:
     target = Target(moody, empty.setting)
     rows = measure_like(empty, SPECS, target, time_s=1e-9, clock=moody.clock).rows

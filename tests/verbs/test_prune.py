@@ -6,6 +6,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,59 @@ def test_one_target_while_training(model, table, tmp_path) -> None:
         run.save(tmp_path / "copy")
     with pytest.raises(UserError, match="finished run"):
         vitprof.prune(model, table, target="0.6x", data="digits", out=tmp_path / "out", **QUICK)
+
+
+def test_measured_ratios_are_of_the_unpruned_model_measured_beside(
+    model, table, tmp_path, monkeypatch, capsys
+) -> None:
+    """Milliseconds that are 1.9 times the table's change no ratio."""
+    from vitprof.cli.reports.pruned import print_pruned
+    from vitprof.profiler import remeasure, target
+
+    asked = {}
+
+    def measured(table, specs, purpose, on_progress, beside):
+        asked.update(specs=specs, beside=beside)
+        slower = [1.9, *(1.9 * 1.04 for _ in specs[1:])]
+        return [f * table.predict(spec).ms for f, spec in zip(slower, specs, strict=True)], True
+
+    monkeypatch.setattr(remeasure, "verified_ms", measured)
+    monkeypatch.setattr(target, "target_of_table", lambda table: None)
+    run = vitprof.prune(
+        model,
+        table,
+        target="0.9x,0.8x",
+        data="digits",
+        out=tmp_path / "out",
+        verify=True,
+        **ONE_SHOT,
+    )
+    assert asked["beside"] == asked["specs"][0] == run.base.spec
+    assert run.base.measured_ratio == run.base.predicted_ratio == 1
+    for each, record in zip(run.models, run.report()["models"], strict=True):
+        assert each.predicted_ratio == pytest.approx(each.predicted_ms / run.base.predicted_ms)
+        assert each.measured_ratio == pytest.approx(1.04 * each.predicted_ratio)
+        assert record["measured_ratio"] == each.measured_ratio
+        assert record["predicted_ratio"] == each.predicted_ratio
+    assert list(run.to_frame()["measured_ratio"][1:]) == [m.measured_ratio for m in run.models]
+    print_pruned(run.report())
+    said = capsys.readouterr().out.splitlines()
+    best = run.best
+    assert (
+        f"0.8x: measured {best.measured_ms:.4g} ms, {best.measured_ratio:.3f}x of the unpruned "
+        f"model's {run.base.measured_ms:.4g} ms (predicted {best.predicted_ratio:.3f}x)"
+    ) in said
+
+
+def test_a_table_that_is_mostly_unstable_is_told(model, table, tmp_path, caplog) -> None:
+    rows = [replace(row, verdict="unstable") for row in table.rows]
+    shaky = LatencyTable(rows, table.setting)
+    given = {"target": "0.9x", "data": "digits", "method": "heads", "reconstruct": 0}
+    run = vitprof.prune(model, table, out=tmp_path / "fine", **given)
+    assert "unstable" not in caplog.text
+    assert run.best.measured_ratio is None
+    vitprof.prune(model, shaky, out=tmp_path / "shaky", **given)
+    assert f"{len(rows)} of the {len(rows)} measured points of " in caplog.text
 
 
 def test_several_targets_in_one_shot_and_what_is_kept_over_latency(model, table, tmp_path) -> None:
