@@ -105,6 +105,35 @@ def test_one_target_while_training(model, table, tmp_path) -> None:
         vitprof.prune(model, table, target="0.6x", data="digits", out=tmp_path / "out", **QUICK)
 
 
+@pytest.mark.parametrize(
+    ("given", "alpha", "tau"),
+    [({}, 9.0, 3.0), ({"tau": 2}, 4.0, 2.0), ({"alpha": "0.5"}, 0.5, 3.0)],
+)
+def test_nvits_objective_is_made_of_the_options(
+    model, table, tmp_path, monkeypatch, given, alpha, tau
+) -> None:
+    from vitprof.compress.nvit import objective
+
+    made, real = [], objective.NViTObjective
+
+    def seen(*arguments: object) -> objective.NViTObjective:
+        made.append(real(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(objective, "NViTObjective", seen)
+    least = {**QUICK, "epochs": 0, "prune_epochs": 0.1}
+    out = tmp_path / "out"
+    vitprof.prune(
+        model, table, target="0.9x", data="digits", out=out, teacher=model, **least, **given
+    )
+    (only,) = made
+    assert (only.alpha, only.tau) == (alpha, tau)
+    unpruned, teacher = (create_model(SPEC, checkpoint=model).state_dict(), only.teacher)
+    for name, weight in only.full.state_dict().items():
+        torch.testing.assert_close(weight, unpruned[name], rtol=0, atol=0)
+    assert not teacher.training
+
+
 def test_measured_ratios_are_of_the_unpruned_model_measured_beside(
     model, table, tmp_path, monkeypatch, capsys
 ) -> None:
