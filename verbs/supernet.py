@@ -97,6 +97,7 @@ def supernet(
     distill: str | None = None,
     alpha: float | None = None,
     tau: float | None = None,
+    teacher_cache: str | Path | None = None,
     part: str | None = None,
     fresh: bool = False,
     download: bool = False,
@@ -126,6 +127,7 @@ def supernet(
             `vitprof.train`.
         teacher: a model whose answers count beside the labels, as in `vitprof.train`.
         distill, alpha, tau: how they count, as in `vitprof.train` (Kong et al. 2025, eq. 10, 11).
+        teacher_cache: folder to keep its answers in, as in `vitprof.train`.
         part: "1/3": of the space only the first of three parts, from narrow models to wide ones,
             each of which overlaps with the next (there, section 5.2).
         fresh: begin anew where `out` holds a run.
@@ -140,7 +142,7 @@ def supernet(
         raise UserError(
             "`distill_in_place` needs a largest subnet in every step; add `sandwich` N."
         )
-    taught = Taught(teacher, distill, alpha, tau)
+    taught = Taught(teacher, distill, alpha, tau, teacher_cache)
     from ..search.supernet.folder import write_supernet
     from ..search.supernet.loss import SupernetLoss
     from ..search.supernet.onednn_cache import keep_primitives
@@ -184,7 +186,7 @@ def supernet(
             "validation": len(start.held_out),
             **options,
         }
-        teaching = taught.teaching(device, start.data, norm)
+        teaching = taught.teaching(device, start.data, norm, plan)
         with processes.first_before_others():
             saved = SavedRun(Path(out), asked, writes=processes.is_first, fresh=fresh)
         if checkpoint is not None and processes.is_first:

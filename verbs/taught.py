@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..training.data.images import Dataset, Normalisation
     from ..training.distillation import Teaching
+    from ..training.plan import TrainingPlan
 
 KINDS = ("soft", "hard")
 HOTTEST = 1000.0
@@ -26,7 +27,7 @@ def check_alpha(alpha: float | None) -> None:
 
 @dataclass(frozen=True)
 class Taught:
-    """The parameters `teacher`, `distill`, `alpha` and `tau`; None where they are not given.
+    """The parameters `teacher`, `distill`, `alpha`, `tau` and `teacher_cache`; None: not given.
 
     Raises UserError for a value that is wrong, and for values that do not go together.
     """
@@ -35,11 +36,14 @@ class Taught:
     distill: str | None
     alpha: float | None
     tau: float | None
+    teacher_cache: str | Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("distill", "alpha", "tau"):
             if getattr(self, name) is not None and self.teacher is None:
                 raise UserError(f"`{name}` says how a teacher is listened to; give `teacher`.")
+        if self.teacher_cache is not None and self.teacher is None:
+            raise UserError("`teacher_cache` keeps a teacher's answers; give `teacher`.")
         if self.distill is not None and self.distill not in KINDS:
             raise UserError(f"`distill`: '{self.distill}' is no way to learn; it is soft or hard.")
         check_alpha(self.alpha)
@@ -54,16 +58,18 @@ class Taught:
         own = {name: value for name, value in given.items() if value is not None}
         return {"teacher": str(self.teacher or ""), **own}
 
-    def teaching(self, device: torch.device, data: Dataset, norm: Normalisation) -> Teaching | None:
+    def teaching(
+        self, device: torch.device, data: Dataset, norm: Normalisation, plan: TrainingPlan
+    ) -> Teaching | None:
         """Return the teacher and how it is listened to; None where there is none."""
         from ..training.distillation import ALPHAS, TAU, Teaching
-        from ..training.teachers.read import read_teacher
+        from ..training.teachers.kept_answers import read_or_keep
 
         if self.teacher is None:
             return None
         kind = self.distill or "hard"
         return Teaching(
-            read_teacher(self.teacher, device, data, norm),
+            read_or_keep(self.teacher, self.teacher_cache, device, data, norm, plan),
             kind,
             ALPHAS[kind] if self.alpha is None else self.alpha,
             TAU if self.tau is None else self.tau,

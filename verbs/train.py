@@ -121,6 +121,7 @@ def train(
     distill: str | None = None,
     alpha: float | None = None,
     tau: float | None = None,
+    teacher_cache: str | Path | None = None,
     fresh: bool = False,
     download: bool = False,
     progress: ProgressOption = False,
@@ -156,6 +157,8 @@ def train(
             "hard", (1 - α)·CE + α·CE with the classes it names (eq. 11, the default).
         alpha: α, from 0 to 1; None: 0.1 for soft and 0.5 for hard, DeiT's.
         tau: τ, the temperature of "soft"; None: 3.
+        teacher_cache: folder to keep its answers in, so that it is asked about an image once; with
+            `augment` "none".
         fresh: begin anew where `out` holds a run.
         download: fetch an id of Hugging Face that the local cache lacks.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
@@ -177,7 +180,7 @@ def train(
     from ..training.torch_device import find_torch_device
     from .autocast import settled
 
-    taught = Taught(teacher, distill, alpha, tau)
+    taught = Taught(teacher, distill, alpha, tau, teacher_cache)
     device = find_torch_device(train_device)
     plan = settled(
         TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
@@ -211,7 +214,7 @@ def train(
         }
         with processes.first_before_others():
             saved = SavedRun(folder, asked, writes=processes.is_first, fresh=fresh)
-        teaching = taught.teaching(device, images, norm)
+        teaching = taught.teaching(device, images, norm, plan)
         run = TrainingRun(
             with_fused_attention(made) if fused_attention else made,
             images,

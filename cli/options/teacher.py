@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -11,9 +12,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def teacher_options(function: F) -> F:
-    """Add --teacher, --distill, --alpha and --tau (Kong et al. 2025, eq. 10 and 11)."""
+    """Add --teacher and --teacher-cache, --distill, --alpha and --tau (Kong et al. 2025)."""
     decorated: Any = function
     for option in (
+        click.option(
+            "--teacher-cache",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="With --teacher and --augment none: a folder to keep its answers in, so that it "
+            "is asked about an image once.",
+        ),
         click.option(
             "--tau", type=float, help="With --distill soft: the temperature. [default: 3]"
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ...errors import UserError
 from ...training.plan import TrainingPlan
 from ..methods import Method
 from .options import NViTOptions
@@ -27,21 +28,25 @@ class NViT(Method[NViTOptions]):
         from ...training.fit import refuse_texts
 
         refuse_texts(spec, "`method` nvit", "; take `method` optin")
+        if options.teacher_cache is not None and options.teacher is None:
+            raise UserError("`teacher_cache` keeps a teacher's answers; give `teacher`.")
 
     def group_sizes(self, options: NViTOptions) -> Mapping[Kind, int]:
         # Sparse kernels want multiples of 16 inputs, and the projection has heads x V of them.
         return {"v": 16} if options.sparsity == "2:4" else {}
 
     def run(self, context: PruningContext, options: NViTOptions) -> PrunedRun:
-        from ...training.teachers.read import read_teacher
+        from ...training.teachers.kept_answers import read_or_keep
         from ..run import PrunedRun
         from .nvit import NViTRun, leftovers
         from .objective import NViTObjective
 
         teacher = None
         if options.teacher is not None:
-            teacher = read_teacher(
-                options.teacher, context.training.device, *context.training.images()
+            assert context.plan is not None, "it trains"
+            work = context.training
+            teacher = read_or_keep(
+                options.teacher, options.teacher_cache, work.device, *work.images(), context.plan
             )
         objective = NViTObjective(teacher, context.base, options.weight, options.tau)
         run = NViTRun(context, options, objective)

@@ -30,6 +30,11 @@ class NViTOptions:
         "classes (eq. 8): a folder, an id of Hugging Face, an .onnx file, timm:NAME@FILE or "
         "torchvision:NAME@FILE",
     )
+    teacher_cache: Path | None = option(  # noqa: RUF009
+        None,
+        "with `augment` none: a folder to keep the teacher's answers in, so that it is asked about "
+        "an image once",
+    )
     eta: float | Literal["auto"] = option(
         "auto",
         "what a share of latency is worth in shares of importance; 0: nothing; auto: the least "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 
 import pytest
+import torch
 import vitprof
 from vitprof import UserError
 from vitprof.training.saved_run import SavedRun
@@ -101,6 +103,27 @@ def test_two_classes_have_no_top3(tmp_path) -> None:
     assert run.spec.classes == 2
 
 
+def test_a_teacher_is_asked_about_an_image_once_by_all_runs(tmp_path, monkeypatch) -> None:
+    from vitprof.training.teachers.adapted import Adapted
+
+    asked, answer = [], Adapted.forward
+
+    def counted(self: Adapted, images: torch.Tensor) -> torch.Tensor:
+        asked.append(len(images))
+        return answer(self, images)
+
+    monkeypatch.setattr(Adapted, "forward", counted)
+    how = {**QUICK, "augment": "none", "epochs": 2, "batch": 256}
+    teacher = {"teacher": learned().path, "teacher_cache": tmp_path / "kept"}
+    first = vitprof.train(TINY, "digits", out=tmp_path / "a", **how, **teacher)
+    many = sum(asked)
+    assert 1280 <= many <= first.images
+    gc.collect()
+    again = vitprof.train(TINY, "digits", out=tmp_path / "b", **how, **teacher)
+    assert sum(asked) == many
+    assert again.losses == pytest.approx(first.losses, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -111,6 +134,8 @@ def test_two_classes_have_no_top3(tmp_path) -> None:
         ({"train_device": "tpu"}, "`train_device` tpu"),
         ({"teacher": "nowhere"}, "`teacher` nowhere is no folder"),
         ({"distill": "soft"}, "give `teacher`"),
+        ({"teacher_cache": "kept"}, "`teacher_cache` keeps a teacher's answers; give `teacher`"),
+        ({"teacher": "x", "teacher_cache": "kept", "augment": "light"}, "take `augment` none"),
         ({"teacher": "x", "distill": "warm"}, "'warm' is no way to learn"),
         ({"teacher": "x", "alpha": 2}, "`alpha` 2 is no weight"),
         ({"teacher": "x", "tau": 2}, "`tau` is the temperature of `distill` soft"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.images import Normalisation
-from .preprocessing import Preprocessing
+from .opened import Opened
 
 
 class Adapted(nn.Module):
@@ -20,7 +21,7 @@ class Adapted(nn.Module):
     and the student one, it sees grey. Then images are scaled to the teacher's size, with
     antialiasing (bicubic values beyond black and white are not cut off, as Pillow does with bytes).
 
-    order: the teacher's class for each class of the student; None: the same.
+    norm: the student's; order: the teacher's class for each class of the student, None: the same.
     """
 
     scale: Tensor
@@ -28,37 +29,34 @@ class Adapted(nn.Module):
     order: Tensor | None
 
     def __init__(
-        self,
-        teacher: nn.Module,
-        norm: Normalisation,
-        wanted: Preprocessing,
-        channels: int = 3,
-        order: Sequence[int] | None = None,
+        self, opened: Opened, norm: Normalisation, order: Sequence[int] | None = None
     ) -> None:
         super().__init__()
-        self.teacher = teacher
+        self.teacher, self.norm = opened.module, norm
+        self.title, self.classes, self.made_by = opened.title, opened.classes, opened.made_by
+        wanted = opened.wanted
         theirs = norm if wanted.norm is None else wanted.norm
+        self.expects = replace(wanted, norm=theirs)
         mean, std = (torch.tensor(v, dtype=torch.float64) for v in (norm.mean, norm.std))
         their_mean = torch.tensor(theirs.mean, dtype=torch.float64)
         their_std = torch.tensor(theirs.std, dtype=torch.float64)
         scale, shift = std / their_std, (mean - their_mean) / their_std
-        shape = (max(channels, len(scale)), 1, 1)
+        shape = (max(opened.channels, len(scale)), 1, 1)
         self.register_buffer("scale", scale.float().reshape(-1, 1, 1).expand(shape).clone())
         self.register_buffer("shift", shift.float().reshape(-1, 1, 1).expand(shape).clone())
         self.register_buffer("order", None if order is None else torch.tensor(list(order)))
-        self.side = wanted.side
-        self.interpolation = wanted.interpolation
         self.same_norm = bool((self.scale == 1).all()) and not bool(self.shift.any())
 
     def forward(self, images: Tensor) -> Tensor:
         if not self.same_norm or images.shape[1] != len(self.scale):
             images = images * self.scale + self.shift
-        if self.side is not None and images.shape[-2:] != (self.side, self.side):
-            nearest = self.interpolation == "nearest"
+        side, interpolation = self.expects.side, self.expects.interpolation
+        if side is not None and images.shape[-2:] != (side, side):
+            nearest = interpolation == "nearest"
             images = F.interpolate(
                 images,
-                size=(self.side, self.side),
-                mode=self.interpolation,
+                size=(side, side),
+                mode=interpolation,
                 antialias=not nearest,
                 align_corners=None if nearest else False,
             )

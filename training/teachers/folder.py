@@ -44,7 +44,7 @@ def _ours(folder: Path) -> Opened:
     spec: Any = model.spec
     refuse_texts(spec, "a teacher of images", "; give another `teacher`")
     wanted = replace(read_preprocessing(folder), side=spec.resolution)
-    return Opened(model, str(folder), wanted, spec.classes, spec.in_channels)
+    return Opened(model, str(folder), wanted, spec.classes, spec.to_json(), spec.in_channels)
 
 
 def _names(record: dict[str, Any]) -> list[str] | None:

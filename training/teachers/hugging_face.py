@@ -77,4 +77,12 @@ def from_hugging_face(folder: Path, record: Mapping[str, Any]) -> Opened:
         wanted = replace(wanted, side=side)
     names = [str(config.id2label[place]) for place in range(config.num_labels)]
     channels = getattr(config, "num_channels", 3)
-    return Opened(LogitsOf(classifier), str(folder), wanted, config.num_labels, channels, names)
+    return Opened(
+        LogitsOf(classifier),
+        str(folder),
+        wanted,
+        config.num_labels,
+        config.to_json_string(),
+        channels,
+        names,
+    )

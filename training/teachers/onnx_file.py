@@ -26,10 +26,10 @@ class OnnxTeacher(nn.Module):
     that are there already.
     """
 
-    def __init__(self, session: Any, digest: str) -> None:
+    def __init__(self, session: Any) -> None:
         super().__init__()
         given = session.get_inputs()[0]
-        self.session, self.digest = session, digest
+        self.session = session
         self.input, self.output = given.name, session.get_outputs()[0].name
         self.number: Any = _TYPES[given.type]
         self.batch = given.shape[0] if isinstance(given.shape[0], int) else None
@@ -44,9 +44,6 @@ class OnnxTeacher(nn.Module):
             answers.append(answer)
         logits = np.concatenate(answers)[:count].astype(np.float32)
         return torch.from_numpy(logits).to(images.device)
-
-    def extra_repr(self) -> str:
-        return f"sha256={self.digest}"
 
 
 def from_onnx(file: Path) -> Opened:
@@ -71,7 +68,7 @@ def from_onnx(file: Path) -> Opened:
     if isinstance(shape[2], int):
         wanted = replace(wanted, side=shape[2])
     channels = shape[1] if isinstance(shape[1], int) else 3
-    return Opened(OnnxTeacher(session, _digest(file)), str(file), wanted, classes, channels)
+    return Opened(OnnxTeacher(session), str(file), wanted, classes, _digest(file), channels)
 
 
 def _checked(session: Any, file: Path) -> tuple[list[Any], int]:

@@ -15,11 +15,13 @@ class Opened:
     """A module from images as `wanted` says, n x channels x side x side, to logits n x classes.
 
     title: what it is, for messages; names: those of its classes, None where nothing says them.
+    made_by: all that decides its answers beside its weights, as text.
     """
 
     module: nn.Module
     title: str
     wanted: Preprocessing
     classes: int
+    made_by: str
     channels: int = 3
     names: Sequence[str] | None = None

@@ -19,7 +19,6 @@ from .torchvision_model import from_torchvision
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from ..data.images import Dataset, Normalisation
 
@@ -29,7 +28,7 @@ _LIBRARIES = {"timm": from_timm_name, "torchvision": from_torchvision}
 
 def read_teacher(
     teacher: str | os.PathLike[str], device: torch.device, data: Dataset, norm: Normalisation
-) -> nn.Module:
+) -> Adapted:
     """Return a teacher: called with images as the student sees them, n x channels x h x w and
     normalised by `norm`, it returns logits, n x classes.
 
@@ -52,7 +51,7 @@ def read_teacher(
             f"the teacher {opened.title} takes {opened.channels} channels and is normalised for "
             f"{len(wanted.mean)}; correct its preprocessor_config.json."
         )
-    adapted = Adapted(opened.module, norm, opened.wanted, opened.channels, order)
+    adapted = Adapted(opened, norm, order)
     _say(opened, adapted, norm, images.resolution)
     return adapted.to(device).eval().requires_grad_(False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,7 @@ def from_timm_folder(folder: Path, record: Mapping[str, Any]) -> Opened:
         str(folder),
         _wanted(module, read_preprocessing(folder)),
         classes,
+        json.dumps([record["architecture"], arguments]),
         arguments.get("in_chans", 3),
         names if isinstance(names, list) else None,
     )
@@ -55,9 +57,8 @@ def from_timm_name(name: str, weights: Path, classes: int, norms: Path) -> Opene
     module = _made(name, f"timm:{name}", {"num_classes": classes})
     put_weights(module, weights, f"timm's {name}")
     own = of_timm(_config_of(module), f"timm:{name}")
-    return Opened(
-        module, f"timm:{name}", _wanted(module, or_else(read_preprocessing(norms), own)), classes
-    )
+    wanted = _wanted(module, or_else(read_preprocessing(norms), own))
+    return Opened(module, f"timm:{name}", wanted, classes, json.dumps([name, {}]))
 
 
 def or_else(stated: Preprocessing, default: Preprocessing) -> Preprocessing:

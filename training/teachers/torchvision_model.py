@@ -31,7 +31,8 @@ def from_torchvision(name: str, weights: Path, classes: int, norms: Path) -> Ope
     side = getattr(module, "image_size", None)  # of a ViT
     if isinstance(side, int):
         wanted = replace(wanted, side=side)
-    return Opened(module, f"torchvision:{name}", wanted, classes)
+    title = f"torchvision:{name}"
+    return Opened(module, title, wanted, classes, title)
 
 
 def _own(weights: Any) -> Preprocessing:

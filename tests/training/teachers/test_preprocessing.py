@@ -11,6 +11,7 @@ from vitprof.errors import UserError
 from vitprof.training.data.augment import normalised
 from vitprof.training.data.images import Normalisation
 from vitprof.training.teachers.adapted import Adapted
+from vitprof.training.teachers.opened import Opened
 from vitprof.training.teachers.preprocessing import Preprocessing, of_timm, read_preprocessing
 
 STUDENT_NORM = ((0.1, 0.2, 0.3), (0.9, 0.8, 0.7))
@@ -36,7 +37,8 @@ def test_images_are_normalised_as_transformers_does(processor, fields, photos, t
     expected = theirs([np.asarray(one) for one in pixels], return_tensors="pt")["pixel_values"]
     norm = Normalisation(*STUDENT_NORM)
     images = normalised(torch.from_numpy(pixels), norm)
-    found = Adapted(torch.nn.Identity(), norm, read_preprocessing(tmp_path))(images)
+    opened = Opened(torch.nn.Identity(), "t", read_preprocessing(tmp_path), 3, "")
+    found = Adapted(opened, norm)(images)
     assert torch.allclose(found, expected, atol=1e-4 * float(expected.abs().max()))
 
 
