@@ -52,6 +52,7 @@ def from_hugging_face(folder: Path, record: Mapping[str, Any]) -> Opened:
                 made = transformers.AutoModelForImageClassification.from_config(
                     config, trust_remote_code=False
                 )
+            _check_size(made, weights)
             classifier, found = type(made).from_pretrained(
                 None,
                 config=config,
@@ -59,6 +60,8 @@ def from_hugging_face(folder: Path, record: Mapping[str, Any]) -> Opened:
                 dtype=torch.float32,
                 output_loading_info=True,
             )
+    except UserError as error:
+        raise UserError(f"`teacher` {folder}: {error}") from None
     except Exception as error:  # whatever transformers raises for a config that it cannot take
         words = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
         raise UserError(
@@ -86,3 +89,14 @@ def from_hugging_face(folder: Path, record: Mapping[str, Any]) -> Opened:
         channels,
         names,
     )
+
+
+def _check_size(made: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Raise UserError where the config's model is far larger than the weights: it would be made."""
+    wanted = sum(weight.numel() for weight in made.parameters())
+    given = sum(weight.numel() for weight in weights.values())
+    if wanted > 2 * given:
+        raise UserError(
+            f"its config.json is of a model of {wanted} parameters, and its weights are {given}; "
+            "they do not belong together."
+        )

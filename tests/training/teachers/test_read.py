@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +157,46 @@ def test_weights_that_are_missing_are_not_drawn(resnet: Make, photos) -> None:
         read_teacher(file.parent, CPU, photos, NORM)
 
 
+def test_a_config_of_a_far_larger_model_is_refused(resnet: Make, photos) -> None:
+    folder = resnet()
+    config = json.loads((folder / "config.json").read_text())
+    config["hidden_sizes"] = [8, 2**20]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="they do not belong together"):
+        read_teacher(folder, CPU, photos, NORM)
+
+
+def test_an_id_of_hugging_face_is_read_from_the_cache(
+    resnet: Make, photos, tmp_path, monkeypatch
+) -> None:
+    folder = resnet()
+    expected = read_teacher(folder, CPU, photos, NORM)(seen(photos))
+    home, revision = tmp_path / "hub" / "models--someone--net", "0" * 40
+    (home / "refs").mkdir(parents=True)
+    (home / "refs" / "main").write_text(revision)
+    shutil.copytree(folder, home / "snapshots" / revision)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.chdir(tmp_path)
+    teacher = read_teacher("someone/net", CPU, photos, NORM)
+    assert torch.equal(teacher(seen(photos)), expected)
+
+
+@pytest.mark.parametrize("kind", ["ResNet", "onnx"])
+def test_a_teacher_answers_under_autocast(kind: str, resnet: Make, photos, tmp_path) -> None:
+    if kind == "onnx":
+        torch.manual_seed(0)
+        place = tmp_path / "model.onnx"
+        model = create_model(replace(SPEC, resolution=8))
+        torch.onnx.export(model, (seen(photos),), place, dynamo=False)
+    else:
+        place = resnet()
+    teacher = read_teacher(place, CPU, photos, NORM)
+    expected = teacher(seen(photos))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = teacher(seen(photos)).float()
+    assert torch.allclose(found, expected, atol=0.05 * float(expected.abs().max()))
+
+
 class Trap:
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -173,8 +215,6 @@ def test_a_pickle_with_code_is_not_run(resnet: Make, photos, tmp_path) -> None:
 
 
 def test_code_of_a_folder_is_not_run(resnet: Make, photos, tmp_path) -> None:
-    import json
-
     folder = resnet()
     config = json.loads((folder / "config.json").read_text())
     config["model_type"] = "my_own"
