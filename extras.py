@@ -32,6 +32,8 @@ EXTRAS = {
     "litert_torch": "litert-build",
     "ai_edge_quantizer": "litert-build",
     "huggingface_hub": "hub",
+    "datasets": "datasets",
+    "timm": "recipes",
     "openvino": "openvino",
     "nncf": "openvino",
 }

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..progress import OnProgress, no_progress
 from .data.images import Images, Normalisation
 from .data.texts import Texts
-from .inputs import model_inputs
+from .inputs import tested_batches
 
 TOP = (1, 3, 5)
 
@@ -51,7 +51,8 @@ def evaluate(
 ) -> Accuracy:
     """Return how often the model, in fp32 and without augmentation, is right on images or texts.
 
-    norm: of images; texts have none. stage: what is shown of the work.
+    norm: of images; texts have none. stage: what is shown of the work. Images on disk that cannot
+    be read are left out where they are to be skipped.
     """
     what = "texts" if isinstance(images, Texts) else "images"
     device = next(model.parameters()).device
@@ -61,20 +62,21 @@ def evaluate(
     both, either = 0, 0
     was_training = model.training
     model.eval()
+    done, tested = 0, 0
     with torch.inference_mode():
-        for start in range(0, len(images), batch):
-            part = images.take(range(start, min(start + batch, len(images))))
-            labels = torch.from_numpy(part.labels).to(device)
-            logits = model(model_inputs(part, norm).to(device))
+        for inputs, classes, seen in tested_batches(images, norm, batch):
+            done, tested = done + seen, tested + len(classes)
+            labels = classes.to(device)
+            logits = model(inputs.to(device))
             found = logits.argmax(dim=-1) == 1
             both += int((found & (labels == 1)).sum())
             either += int(found.sum() + (labels == 1).sum())
             for k, count in hits(logits, labels, ks).items():
                 correct[k] += count
-            on_progress(stage, min(start + batch, len(images)), len(images), what)
+            on_progress(stage, done, len(images), what)
     model.train(was_training)
     has_f1 = isinstance(images, Texts) and len(images.classes) == 2
-    return Accuracy(len(images), correct, 2 * both / max(either, 1) if has_f1 else None)
+    return Accuracy(tested, correct, 2 * both / max(either, 1) if has_f1 else None)
 
 
 def hits(logits: Tensor, labels: Tensor, ks: list[int]) -> dict[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from ..models.modules.words import Words
 from .data.augment import normalised
 from .data.held_out import some_of
 from .data.images import Dataset, Images, Normalisation
+from .data.reader import NO_IMAGE, Draw, read_batches
 from .data.texts import TextDataset, Texts
 
 AnyDataset = Dataset | TextDataset
@@ -27,7 +30,32 @@ def model_inputs(samples: Images | Texts, norm: Normalisation | None) -> Tensor 
             torch.from_numpy(samples.seen).long(),
         )
     assert norm is not None, "images are normalised"
-    return normalised(torch.from_numpy(samples.pixels), norm)
+    return normalised(torch.from_numpy(samples.array()), norm)
+
+
+def tested_batches(
+    samples: Images | Texts, norm: Normalisation | None, batch: int
+) -> Iterator[tuple[Tensor | Words, Tensor, int]]:
+    """Give what a model takes and the labels, `batch` at a time, in order.
+
+    And how many samples that was, those included that could not be read and are skipped: such are
+    of images on disk alone, which several processes read.
+    """
+    stored = samples.stored if isinstance(samples, Images) else None
+    starts = range(0, len(samples), batch)
+    if stored is None:
+        for start in starts:
+            part = samples.take(range(start, min(start + batch, len(samples))))
+            yield model_inputs(part, norm), torch.from_numpy(part.labels), len(part)
+        return
+    assert norm is not None, "images are normalised"
+    labels = torch.from_numpy(samples.labels)
+    draws = [[Draw(place) for place in range(s, min(s + batch, len(samples)))] for s in starts]
+    for found in read_batches(stored, lambda: iter(draws)):
+        there = found.places != NO_IMAGE
+        if there.any():
+            pixels, places = found.pixels[there], found.places[there]
+            yield normalised(pixels, norm), labels[places], len(found.places)
 
 
 def calibration_inputs(images: Images, norm: Normalisation, count: int) -> np.ndarray:

@@ -1,8 +1,9 @@
 """One training loop, for training a model, for pruning it and for finetuning what is left.
 
-What a run does follows from its seed alone: the order of the images and their augmentations are
-drawn anew for every step from (seed, epoch, step). So a run that was killed and is resumed goes
-through what it would have gone through, and so does one on several processes (torchrun).
+What a run does follows from its seed alone: the order of the images, their augmentations and what
+a model draws are drawn anew for every step from (seed, epoch, step). So a run that was killed and
+is resumed goes through what it would have gone through, and so does one on several processes
+(torchrun).
 """
 
 from __future__ import annotations
@@ -16,12 +17,21 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .data.augment import augmented
+from .average import AveragedWeights
+from .batches import TrainingBatches
 from .data.images import Dataset, Normalisation
+from .data.order import seed_of, seeded
+from .data.reader import Damaged
 from .losses import Loss
+from .optimizer import optimizer_of
 from .plan import TrainingPlan
+from .prepared import prepared, unprepared
 from .processes import ONE_PROCESS, Processes
 from .schedule import learning_rate_factor
+
+# Apart from the streams of other random numbers of a step.
+BRANCHES = 1_001
+AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -50,26 +60,37 @@ class TrainingRun:
         device: torch.device | None = None,
         processes: Processes = ONE_PROCESS,
     ) -> None:
-        if plan.batch % processes.count:
-            raise UserError(
-                f"a batch of {plan.batch} cannot be shared by {processes.count} processes; take a "
-                "multiple."
-            )
+        processes.check_batch(plan.batch)
         self.plan = plan
         self.data = data
         self.norm = norm
         self.loss = loss
         self.processes = processes
         self.device = device or torch.device("cpu")
-        self.model = model.to(self.device).train()
-        self.optimizer = optimizer_of(self.model, plan)
         self.progress = Progress()
         self.after_backward: Callable[[nn.Module], None] | None = None
         self.after_step: Callable[[nn.Module], None] | None = None
+        # Gradients of fp16 vanish unless the loss is scaled up; a no-op for the others.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=plan.autocast == "fp16")
+        self._batches = TrainingBatches(data, norm, plan, self.device, processes)
+        self._coming: Iterator[tuple[Tensor, Tensor]] | None = None
+        # The places in the batch of the images that are computed.
+        self._part = torch.empty(0, dtype=torch.long)
+        self._take(model)
+
+    def _take(self, model: nn.Module) -> None:
+        self.model = prepared(model.to(self.device).train(), self.plan, self._draw)
+        self.optimizer = optimizer_of(self.model, self.plan)
+        self.average = AveragedWeights(self.model, self.plan.ema) if self.plan.ema else None
+
+    @property
+    def damaged(self) -> Damaged:
+        """The images that could not be read and were skipped."""
+        return self._batches.damaged
 
     @property
     def steps_an_epoch(self) -> int:
-        return max(len(self.data.train) // self.plan.batch, 1)
+        return self._batches.order.an_epoch
 
     @property
     def steps_in_all(self) -> int:
@@ -86,58 +107,83 @@ class TrainingRun:
         """
         while self.progress.step < self.steps_in_all:
             yield self._step()
+        self._coming = None
 
     def _step(self) -> Progress:
         step, plan = self.progress.step, self.plan
-        factor = learning_rate_factor(step, self.steps_in_all, self.warmup_steps, plan.decay)
+        floor = plan.final_learning_rate / plan.learning_rate
+        factor = learning_rate_factor(step, self.steps_in_all, self.warmup_steps, plan.decay, floor)
         for group in self.optimizer.param_groups:
-            group["lr"] = plan.learning_rate * factor
-        images, targets = self._batch(step)
-        self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.autocast == "bf16"):
-            loss = self.loss(self.model, images, targets)
-        value = self.processes.mean(float(loss.detach()))
-        if not math.isfinite(value):
-            other = ", or `autocast` fp32" if plan.autocast == "bf16" else ""
-            raise UserError(
-                f"the loss became {value} at step {step + 1} of {self.steps_in_all}; take a "
-                f"smaller `learning_rate`{other}."
-            )
-        loss.backward()
+            group["lr"] = plan.learning_rate * factor * group["factor"]
+        if self._coming is None:
+            self._coming = self._batches.from_step(step, self.steps_in_all)
+        images, targets = next(self._coming)
+        # What the model draws (stochastic depth): another number on each process.
+        torch.manual_seed(seed_of(plan.seed, step, self.processes.rank))
+        value = self.processes.mean(self._gradients(images, targets))
+        self._check(value, step)
+        self.scaler.unscale_(self.optimizer)
         self.processes.average_gradients(self.model)
         if self.after_backward is not None:
             self.after_backward(self.model)
         if plan.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         if self.after_step is not None:
             self.after_step(self.model)
+        if self.average is not None:
+            self.average.update(self.model)
         before = self.progress.loss
         smooth = value if math.isnan(before) else 0.98 * before + 0.02 * value
         self.progress = Progress(step + 1, smooth)
         return self.progress
 
-    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        epoch, place = divmod(step, self.steps_an_epoch)
-        order = torch.randperm(len(self.data.train), generator=_generator(self.plan.seed, epoch))
-        chosen = order[place * self.plan.batch : (place + 1) * self.plan.batch].numpy()
-        images = self.data.train.take(chosen)
-        pixels, targets = augmented(
-            torch.from_numpy(images.pixels),
-            torch.from_numpy(images.labels),
-            len(images.classes),
-            self.plan.augmentation,
-            self.norm,
-            _generator(self.plan.seed, epoch, place),
+    def _gradients(self, images: Tensor, targets: Tensor) -> float:
+        """Leave the gradients of the mean loss over the images; return that loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        kind = AUTOCAST_TYPES.get(self.plan.autocast)
+        total = 0.0
+        members = self.processes.members_of(self.plan.batch)
+        parts = zip(
+            *(t.tensor_split(self.plan.accumulate) for t in (images, targets, members)), strict=True
         )
-        # Every process draws the whole batch and takes its share: what is drawn does not depend on
-        # how many there are.
-        share = self.processes.share_of(len(pixels))
-        # oneDNN and cuDNN compute convolutions on this layout: a step of a hybrid takes a fifth
-        # less time, and what it computes is the same.
-        if pixels.ndim == 4:
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
-        return pixels[share].to(self.device), targets[share].to(self.device)
+        for some, wanted, self._part in parts:
+            if not len(some):
+                continue
+            with torch.autocast(self.device.type, kind, enabled=kind is not None):
+                loss = self.loss(self.model, some, wanted) * (len(some) / len(images))
+            total += float(loss.detach())
+            self.scaler.scale(loss).backward()
+        return total
+
+    def _draw(self, branches: int, images: int) -> Tensor:
+        """Return uniform numbers, branches x images, for the images that are computed now.
+
+        They are drawn for the whole batch, as its augmentations are: what is skipped does not
+        depend on how many processes or parts compute it.
+        """
+        generator = seeded(self.plan.seed, self.progress.step, BRANCHES)
+        whole = torch.rand(branches, self.plan.batch, generator=generator)
+        return whole[:, self._part] if len(self._part) == images else torch.rand(branches, images)
+
+    def _check(self, loss: float, step: int) -> None:
+        if not math.isfinite(loss):
+            narrow = self.plan.autocast in AUTOCAST_TYPES
+            other = ", or `autocast` fp32" if narrow else ""
+            raise UserError(
+                f"the loss became {loss} at step {step + 1} of {self.steps_in_all}; take a "
+                f"smaller `learning_rate`{other}."
+            )
+
+    def result(self) -> nn.Module:
+        """Return the model that the run has made: with the average of its weights, if it has one.
+
+        As it was given: without what only training adds.
+        """
+        if self.average is not None:
+            self.average.copy_to(self.model)
+        return unprepared(self.model)
 
     def replace_model(self, model: nn.Module, moved: Callable[[str, Tensor], Tensor]) -> None:
         """Go on with another model.
@@ -153,8 +199,10 @@ class TrainingRun:
             }
             for parameter, state in self.optimizer.state.items()
         }
-        self.model = model.to(self.device).train()
-        self.optimizer = optimizer_of(self.model, self.plan)
+        averages = None if self.average is None else self.average.moved(moved)
+        self._take(model)
+        if self.average is not None and averages is not None:
+            self.average.load(averages)
         for name, parameter in self.model.named_parameters():
             if name in states:
                 self.optimizer.state[parameter] = states[name]
@@ -167,6 +215,8 @@ class TrainingRun:
             "loss": self.progress.loss,
             "weights": self.model.state_dict(),
             "optimizer": {names[p]: dict(state) for p, state in self.optimizer.state.items()},
+            "scaler": self.scaler.state_dict(),
+            "average": {} if self.average is None else self.average.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -178,23 +228,10 @@ class TrainingRun:
                     key: value.to(self.device) if value.ndim else value
                     for key, value in state["optimizer"][name].items()
                 }
+        # A run that an older vitprof began has neither.
+        if state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
+        if self.average is not None and state.get("average"):
+            self.average.load(state["average"])
         self.progress = Progress(int(state["step"]), float(state["loss"]))
-
-
-def optimizer_of(model: nn.Module, plan: TrainingPlan) -> torch.optim.AdamW:
-    """Return AdamW; weight decay on matrices only, as for every ViT since DeiT."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": plan.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate)
-
-
-def _generator(*numbers: int) -> torch.Generator:
-    """Return a generator whose stream belongs to these numbers alone."""
-    mixed = 0
-    for number in numbers:
-        mixed = (mixed * 1_000_003 + number + 1) % (2**63 - 1)
-    return torch.Generator().manual_seed(mixed)
+        self._coming = None

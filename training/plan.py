@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from ..errors import UserError, did_you_mean
+from ..option_fields import option
 
 if TYPE_CHECKING:
     from .data.augment import Augmentation
 
-AUGMENTS = ("none", "light", "deit")
-AUTOCASTS = ("auto", "bf16", "fp32")
+AUGMENTS = ("none", "light", "deit", "randaugment")
+AUTOCASTS = ("auto", "bf16", "fp16", "fp32")
+RECIPE_NAMES = ("small", "deit", "nvit-finetune")
+# What an augmentation's parameters are called as options of a run.
+OVERRIDES = ("mixup", "cutmix", "erase", "smoothing", "rand_augment")
 
 
 @dataclass(frozen=True)
@@ -19,31 +23,77 @@ class TrainingPlan:
     """How long and how fast a model is trained.
 
     AdamW with `learning_rate` at its peak for `batch` images, up over `warmup` of all steps and
-    down a cosine unless `decay` is False; gradients above the norm `clip` are scaled down to it (0:
-    never). `augment` names one of `AUGMENTATIONS`; `autocast` is "bf16", "fp32", or "auto", which
-    is settled before training. Raises UserError naming what is out of range.
+    down a cosine to `final_learning_rate` unless `decay` is False; gradients above the norm `clip`
+    are scaled down to it (0: never). `augment` names one of `AUGMENTATIONS`; `mixup`, `cutmix`,
+    `erase`, `smoothing` and `rand_augment` say otherwise for one of its parts (None: as it has it).
+    `repeats`: every image is so many times in a batch, varied anew (repeated augmentation).
+    `stochastic_depth`: chance of the last block's branches to be left out, falling to 0 at the
+    first. `layer_decay`: factor of the learning rate from each block to the one before.
+    `accumulate`: a batch is computed in so many parts. `ema`: decay of the average of the weights
+    that is kept beside them (0: none). `compile`: by torch.compile; `checkpointing`: activations of
+    blocks are computed again in place of being kept. `autocast` is "bf16", "fp16", "fp32", or
+    "auto", which is settled before training. Raises UserError naming what is out of range.
     """
 
-    epochs: float = 10.0
-    batch: int = 128
-    learning_rate: float = 5e-4
-    weight_decay: float = 0.05
-    augment: str = "none"
-    autocast: str = "bf16"
-    seed: int = 0
-    warmup: float = 0.05
-    decay: bool = True
-    clip: float = 1.0
+    epochs: float = option(10.0, "how often every image is seen")
+    batch: int = option(128, "images a step, over all processes")
+    learning_rate: float = option(5e-4, "AdamW's, at its peak; then down a cosine")
+    weight_decay: float = option(0.05, "AdamW's")
+    augment: str = option(
+        "none",
+        "light: crop, flip, label smoothing; deit adds mixup, cutmix and erasing; randaugment adds "
+        "RandAugment (timm's)",
+    )
+    autocast: str = option(
+        "bf16", "numbers that are computed in; auto takes bf16 where the device computes in it"
+    )
+    seed: int = option(0, "seed of everything drawn")
+    warmup: float = option(0.05, "share of the steps over which the learning rate rises")
+    decay: bool = option(True, "whether the learning rate falls after the warm-up")
+    clip: float = option(1.0, "norm that gradients are scaled down to; 0: never")
+    final_learning_rate: float = option(0.0, "where the cosine ends")
+    repeats: int = option(1, "times an image is in a batch, varied anew (repeated augmentation)")
+    stochastic_depth: float = option(
+        0.0, "chance of the last block to be left out, falling to 0 at the first"
+    )
+    layer_decay: float = option(1.0, "factor of the learning rate from a block to the one before")
+    accumulate: int = option(1, "parts that a batch is computed in, one after the other")
+    ema: float = option(0.0, "decay of the average of the weights, which is the result; 0: none")
+    compile: bool = option(False, "compute by torch.compile")
+    checkpointing: bool = option(
+        False, "compute activations again on the way back, in place of keeping them"
+    )
+    mixup: float | None = option(None, "mixup's α, in place of what `augment` has; 0: none")
+    cutmix: float | None = option(None, "cutmix's α, in place of what `augment` has; 0: none")
+    erase: float | None = option(None, "share of images with a rectangle erased")
+    smoothing: float | None = option(None, "share of a label spread over all classes")
+    rand_augment: str | None = option(None, "RandAugment in timm's words, as rand-m9-mstd0.5-inc1")
 
     def __post_init__(self) -> None:
-        for name, value, fits, range_ in (
-            ("epochs", self.epochs, self.epochs >= 0, "0 or more"),
-            ("batch", self.batch, 1 <= self.batch <= 65536, "from 1 to 65536"),
-            ("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0"),
-            ("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more"),
+        for name, fits, range_ in (
+            ("epochs", self.epochs >= 0, "0 or more"),
+            ("batch", 1 <= self.batch <= 65536, "from 1 to 65536"),
+            ("learning_rate", self.learning_rate > 0, "above 0"),
+            ("weight_decay", self.weight_decay >= 0, "0 or more"),
+            ("warmup", 0 <= self.warmup <= 1, "from 0 to 1"),
+            ("clip", self.clip >= 0, "0 or more"),
+            (
+                "final_learning_rate",
+                0 <= self.final_learning_rate <= self.learning_rate,
+                "from 0 to `learning_rate`",
+            ),
+            ("repeats", 1 <= self.repeats <= self.batch, "from 1 to `batch`"),
+            ("stochastic_depth", 0 <= self.stochastic_depth < 1, "from 0 to below 1"),
+            ("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1"),
+            ("accumulate", 1 <= self.accumulate <= self.batch, "from 1 to `batch`"),
+            ("ema", 0 <= self.ema < 1, "from 0 to below 1"),
+            ("mixup", (self.mixup or 0) >= 0, "0 or more"),
+            ("cutmix", (self.cutmix or 0) >= 0, "0 or more"),
+            ("erase", 0 <= (self.erase or 0) <= 1, "from 0 to 1"),
+            ("smoothing", 0 <= (self.smoothing or 0) < 1, "from 0 to below 1"),
         ):
             if not fits:
-                raise UserError(f"`{name}` is {value}; it has to be {range_}.")
+                raise UserError(f"`{name}` is {getattr(self, name)}; it has to be {range_}.")
         for name, word, known in (
             ("augment", self.augment, AUGMENTS),
             ("autocast", self.autocast, AUTOCASTS),
@@ -55,4 +105,13 @@ class TrainingPlan:
     def augmentation(self) -> Augmentation:
         from .data.augment import AUGMENTATIONS
 
-        return AUGMENTATIONS[self.augment]
+        given = {name: getattr(self, name) for name in OVERRIDES}
+        return replace(
+            AUGMENTATIONS[self.augment],
+            **{name: value for name, value in given.items() if value is not None},
+        )
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the names of all fields."""
+        return tuple(field.name for field in fields(cls))

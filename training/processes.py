@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
+
+from ..errors import UserError
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,26 @@ class Processes:
         """Whether this is the one that writes files and reports."""
         return self.rank == 0
 
-    def share_of(self, batch: int) -> slice:
-        """Return this process's part of a batch."""
-        size = batch // self.count
-        return slice(self.rank * size, (self.rank + 1) * size)
+    def check_batch(self, batch: int) -> None:
+        """Raise UserError for a batch that cannot be shared out in pairs."""
+        if self.count > 1 and batch % (2 * self.count):
+            raise UserError(
+                f"a batch of {batch} cannot be shared by {self.count} processes; take a multiple "
+                f"of {2 * self.count}."
+            )
+
+    def members_of(self, batch: int) -> Tensor:
+        """Return the places in a batch of this process's share.
+
+        Mixup and CutMix mix place k of n with place n - 1 - k, so a share holds such pairs: k-th
+        from its beginning and its end. So every process mixes within its share what one process
+        would mix.
+        """
+        if self.count == 1:
+            return torch.arange(batch)
+        half = batch // (2 * self.count)
+        first = torch.arange(self.rank * half, (self.rank + 1) * half)
+        return torch.cat([first, batch - 1 - first.flip(0)])
 
     def average_gradients(self, model: nn.Module) -> None:
         """Make every gradient the mean over all processes.

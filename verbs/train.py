@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..models import Spec
+    from ..training.data.kept_where import Keep, OnDamaged
     from ..training.evaluate import Accuracy
 
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 class TrainResult(Result):
     """A trained model: its folder `path`, its `spec`, and how often it is right.
 
-    `losses` has the running mean of the loss after each step. Under torchrun only the first process
-    tests the model: in the others `accuracy` is None.
+    `losses` has the running mean of the loss after each step; `damaged` is how often an image was
+    skipped that could not be read. Under torchrun only the first process tests the model: in the
+    others `accuracy` is None.
     """
 
     spec: Spec
@@ -37,6 +39,7 @@ class TrainResult(Result):
     losses: tuple[float, ...]
     steps_an_epoch: int
     accuracy: Accuracy | None
+    damaged: int = 0
 
     @property
     def title(self) -> str:
@@ -74,6 +77,7 @@ class TrainResult(Result):
             "images": self.images,
             "test_images": 0 if tested is None else tested.images,
             "epochs": self.epochs,
+            **({"damaged": self.damaged} if self.damaged else {}),
             **({} if tested is None else tested.as_dict()),
             "out": str(self.path),
         }
@@ -108,13 +112,10 @@ def train(
     out: str | Path,
     checkpoint: str | Path | None = None,
     resolution: int | None = None,
-    epochs: float = 20.0,
-    batch: int = 128,
-    learning_rate: float = 1e-3,
-    weight_decay: float = 0.05,
-    augment: str = "light",
-    autocast: str = "auto",
-    seed: int = 0,
+    keep: Keep = "auto",
+    workers: int | None = None,
+    on_damaged: OnDamaged = "refuse",
+    recipe: str = "small",
     train_device: str = "auto",
     fused_attention: bool = False,
     teacher: str | Path | None = None,
@@ -125,6 +126,7 @@ def train(
     fresh: bool = False,
     download: bool = False,
     progress: ProgressOption = False,
+    **options: Any,
 ) -> TrainResult:
     """Train a model, from the beginning or from a checkpoint, and test it.
 
@@ -138,16 +140,20 @@ def train(
 
     Args:
         model: a name, a spec's JSON file, a Spec, or a folder with a model to start from.
-        data: "digits"; a folder or zip of class folders; an .npz with images and labels.
+        data: "digits"; a folder or zip of class folders; tar shards; a data set of Hugging Face on
+            disk; a folder with train and test (or val) of these; an .npz with images and labels.
         out: folder to write: spec.json, model.safetensors, report.json.
         checkpoint: weights to start from.
         resolution: scale images to so many pixels a side; None: the model's.
-        epochs: how often every image is seen.
-        batch: images a step, over all processes.
-        learning_rate: AdamW's, at its peak; then down a cosine.
-        weight_decay: AdamW's.
-        augment: "none", "light" (crop, flip, smooth labels) or "deit" (mixup, cutmix, erase too).
-        autocast: "bf16", "fp32", or "auto": bf16 where the device computes in it.
+        keep: images are in "memory", or read from "disk" as they come; "auto": in memory where they
+            take at most 4 GiB. workers: processes that read from disk; None: the cores but one, at
+            most 8. on_damaged: "refuse" or "skip" images on disk that cannot be read.
+        recipe: the options where they are not given: "small", "deit" or "nvit-finetune".
+        options: fields of `vitprof.training.plan.TrainingPlan`: epochs, batch (images a step, over
+            all processes), learning_rate, weight_decay, augment ("none", "light", "deit",
+            "randaugment"), autocast ("auto", "bf16", "fp16", "fp32"), seed, warmup, clip,
+            final_learning_rate, repeats, stochastic_depth, layer_decay, accumulate, ema, compile,
+            checkpointing, mixup, cutmix, erase, smoothing, rand_augment.
         train_device: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is one.
         fused_attention: train with PyTorch's fused attention.
         teacher: a model whose answers count beside the labels: a folder (ours, timm's or Hugging
@@ -169,22 +175,22 @@ def train(
     from ..models import create_model, create_spec
     from ..models.modules.fused_attention import with_fused_attention
     from ..training.data.datasets import load_dataset
+    from ..training.data_reading import loading_of, say_how_read
     from ..training.distillation import DistillationLoss
     from ..training.evaluate import evaluate
     from ..training.fit import check_batch, check_fits, fitted_spec, refuse_texts
     from ..training.loop import TrainingRun
     from ..training.model_folder import normalisation_for, weights_of, write_model
-    from ..training.plan import TrainingPlan
     from ..training.processes import joined_processes
+    from ..training.recipes import plan_of
     from ..training.saved_run import SavedRun, train_to_end
     from ..training.torch_device import find_torch_device
     from .autocast import settled
 
     taught = Taught(teacher, distill, alpha, tau, teacher_cache)
     device = find_torch_device(train_device)
-    plan = settled(
-        TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
-    )
+    plan = settled(plan_of(recipe, options), device)
+    loading = loading_of(plan, keep, workers, on_damaged)
     fetched([model, teacher], download, weights=True)
     folder = Path(out)
     with joined_processes(device) as processes:
@@ -192,13 +198,16 @@ def train(
         spec: Any = create_spec(model)
         refuse_texts(spec, "vitprof train")
         with shown_progress(shown) as on_progress:
-            images = load_dataset(str(data), resolution or spec.resolution, on_progress)
-        check_batch(images, batch)
+            images = load_dataset(
+                str(data), resolution or spec.resolution, on_progress, loading=loading
+            )
+        check_batch(images, plan.batch)
+        say_how_read(images, plan)
         weights = weights_of(model, checkpoint)
         if weights is None:
             import torch
 
-            torch.manual_seed(seed)
+            torch.manual_seed(plan.seed)
             spec = fitted_spec(spec, images.train)
         made = create_model(spec, checkpoint=weights)
         norm = normalisation_for(weights, images)
@@ -208,6 +217,7 @@ def train(
             "model": model,
             "checkpoint": checkpoint or "",
             "data": data,
+            "read_from": "memory" if images.train.stored is None else "disk",
             "training": plan,
             **taught.options(),
             "fused_attention": fused_attention,
@@ -226,16 +236,24 @@ def train(
         )
         with shown_progress(shown) as on_progress:
             losses = train_to_end(run, saved, on_progress)
+            trained = run.result()
             accuracy = (
-                evaluate(run.model, images.test, norm, on_progress=on_progress)
+                evaluate(trained, images.test, norm, on_progress=on_progress)
                 if processes.is_first
                 else None
             )
         result = TrainResult(
-            spec, folder, len(images.train), epochs, tuple(losses), run.steps_an_epoch, accuracy
+            spec,
+            folder,
+            len(images.train),
+            plan.epochs,
+            tuple(losses),
+            run.steps_an_epoch,
+            accuracy,
+            run.damaged.count,
         )
         if processes.is_first:
             # Before the others leave: torchrun ends all where one fails on its way out.
-            write_model(run.model, folder, norm)
+            write_model(trained, folder, norm)
             saved.finish(result.report())
     return result

@@ -7,10 +7,22 @@ from typing import Any
 
 import click
 
-from ..options.data import data_option, resolution_option, train_device_option
+from ..options.data import (
+    data_option,
+    loading_options,
+    resolution_option,
+    train_device_option,
+)
 from ..options.download import download_option
 from ..options.teacher import teacher_options
-from ..options.train import fresh_option, fused_attention_option, training_options
+from ..options.train import (
+    FIELDS,
+    fresh_option,
+    fused_attention_option,
+    given_training,
+    recipe_options,
+    training_options,
+)
 from ..output import json_option, print_json
 
 
@@ -25,7 +37,9 @@ from ..output import json_option, print_json
 @data_option
 @resolution_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@loading_options
 @training_options(epochs=20, learning_rate=1e-3)
+@recipe_options
 @train_device_option
 @fused_attention_option
 @teacher_options
@@ -39,7 +53,9 @@ def train(as_json: bool, **given: Any) -> int:
     """
     from ...verbs.train import train as verb
 
-    found = verb(**given, progress=not as_json)
+    own = {name: value for name, value in given.items() if name not in FIELDS}
+    own["recipe"] = own["recipe"] or "small"
+    found = verb(**own, **given_training(given), progress=not as_json)
     if found.accuracy is None:  # not the first process of torchrun
         return 0
     if as_json:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args
+
 import click
+
+from ...training.data.kept_where import MOST_WORKERS, Keep, OnDamaged
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 data_option = click.option(
     "--data",
     required=True,
-    help="digits; a folder or zip of class folders, or a folder with train and test of these; or "
-    "an .npz with images and labels. Of a BERT: a file of texts with GLUE's columns (.tsv, .csv or "
+    help="digits; a folder or zip of class folders, tar shards, a data set of Hugging Face on "
+    "disk, or a folder with train and test (or val) of these; or an .npz with images and labels. "
+    "Of a BERT: a file of texts with GLUE's columns (.tsv, .csv or "
     ".jsonl), or a folder with train and dev files.",
 )
 resolution_option = click.option(
@@ -28,3 +36,32 @@ train_device_option = click.option(
     show_default=True,
     help="Where to compute: cpu, cuda, cuda:1; auto takes a GPU where there is one.",
 )
+
+
+def loading_options(function: F) -> F:
+    """Add --keep, --workers and --on-damaged: how images are read."""
+    decorated: Any = function
+    for option in (
+        click.option(
+            "--on-damaged",
+            default="refuse",
+            show_default=True,
+            type=click.Choice(get_args(OnDamaged)),
+            help="An image that cannot be read: refuse it, or skip and count it (on disk alone).",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(0, MOST_WORKERS),
+            help="Processes that read images from disk (default: the cores but one, at most 8).",
+        ),
+        click.option(
+            "--keep",
+            default="auto",
+            show_default=True,
+            type=click.Choice(get_args(Keep)),
+            help="Keep images in memory, or read them from disk as they come; auto: in memory "
+            "where they take at most 4 GiB.",
+        ),
+    ):
+        decorated = option(decorated)
+    return decorated

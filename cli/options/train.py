@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from ...training.plan import AUGMENTS, AUTOCASTS
+from ...option_fields import OptionField, option_fields
+from ...training.plan import AUGMENTS, AUTOCASTS, RECIPE_NAMES, TrainingPlan
 from .renamed import RenamedOption
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,59 +27,68 @@ fresh_option = click.option(
 )
 
 
-def training_options(epochs: float, learning_rate: float) -> Callable[[F], F]:
-    """Add --epochs, --batch, --learning-rate and the others, with these defaults."""
+# What a choice of words is for each, and what else the option was called.
+CHOICES = {"augment": AUGMENTS, "autocast": AUTOCASTS}
+OLD = {"autocast": ["--precision"]}
+# Options of every command that trains; the others belong to those that take a recipe.
+USUAL = ("epochs", "batch", "learning_rate", "weight_decay", "augment", "autocast", "seed")
+# Fields that a run sets by itself.
+INNER = ("decay",)
+
+
+def training_options(**defaults: Any) -> Callable[[F], F]:
+    """Add --epochs, --batch, --learning-rate and the other usual ones, with these defaults."""
+    plan = TrainingPlan(**{"augment": "light", "autocast": "auto", **defaults})
 
     def add(function: F) -> F:
         decorated: Any = function
-        for option in (
-            click.option("--seed", default=0, show_default=True, help="Seed of everything drawn."),
-            click.option(
-                "--autocast",
-                cls=RenamedOption,
-                old=["--precision"],
-                default="auto",
-                show_default=True,
-                type=click.Choice(AUTOCASTS),
-                help="bf16 is autocast; auto takes it where the device computes in it.",
-            ),
-            click.option(
-                "--augment",
-                default="light",
-                show_default=True,
-                type=click.Choice(AUGMENTS),
-                help="light: crop, flip, label smoothing; deit adds mixup, cutmix and erasing.",
-            ),
-            click.option(
-                "--weight-decay",
-                default=0.05,
-                show_default=True,
-                type=click.FloatRange(0),
-                help="AdamW's.",
-            ),
-            click.option(
-                "--learning-rate",
-                default=learning_rate,
-                show_default=True,
-                type=click.FloatRange(0, min_open=True),
-                help="AdamW's, at its peak; then down a cosine.",
-            ),
-            click.option(
-                "--batch",
-                default=128,
-                show_default=True,
-                type=click.IntRange(1, 65536),
-                help="Images a step, over all processes.",
-            ),
-            click.option(
-                "--epochs",
-                default=epochs,
-                show_default=True,
-                type=click.FloatRange(0),
-                help="How often every image is seen.",
-            ),
-        ):
-            decorated = option(decorated)
+        for name in reversed(USUAL):
+            decorated = _option(FIELDS[name], getattr(plan, name))(decorated)
         return decorated
 
     return add
+
+
+def recipe_options(function: F) -> F:
+    """Add --recipe, and every option that a recipe has a value for."""
+    decorated: Any = function
+    for name, field in reversed(FIELDS.items()):
+        if name not in (*USUAL, *INNER):
+            decorated = _option(field, None)(decorated)
+    return click.option(
+        "--recipe",
+        type=click.Choice(RECIPE_NAMES),
+        help="Options as a paper has them, where they are not given: deit (Touvron et al. 2021), "
+        "nvit-finetune (NViT's finetuning), small (few epochs on small images).",
+    )(decorated)
+
+
+def given_training(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the training options out of a command's; return those that its command line gives."""
+    context = click.get_current_context()
+    return {
+        name: given[name]
+        for name in FIELDS
+        if name in given and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _option(field: OptionField, default: Any) -> Callable[[F], F]:
+    kind: Any = field.kind
+    named = re.sub("`([a-z_]+)`", lambda match: f"--{match[1].replace('_', '-')}", field.help)
+    about: dict[str, Any] = {
+        "help": f"{named[0].upper()}{named[1:]}.",
+        "cls": RenamedOption,
+        "old": OLD.get(field.name, []),
+        "default": default,
+        "show_default": default is not None,
+    }
+    if kind is bool:
+        about.update(is_flag=True, default=False, show_default=False)
+    else:
+        choices = CHOICES.get(field.name)
+        about["type"] = click.Choice(choices) if choices else kind
+    return click.option(f"--{field.name.replace('_', '-')}", **about)
+
+
+FIELDS = {field.name: field for field in option_fields(TrainingPlan)}

@@ -159,8 +159,9 @@ class NViTRun:
                 )
                 if self.saved.is_due():
                     self.saved.save(self._state(f"finetuning {target.text}", run))
-        self._keep(f"{FINETUNED}-{target.text}", run.model)
-        return run.model.eval()
+        model = run.result().eval()
+        self._keep(f"{FINETUNED}-{target.text}", model)
+        return model
 
     def _keep(self, name: str, model: nn.Module) -> None:
         self.saved.save_model(name, model, self.context.training.norm)

@@ -42,7 +42,7 @@ class Sample:
         if isinstance(chosen, Texts):
             return self.inputs(count), torch.eye(classes)[labels].to(self.of.device)
         pixels, targets = augmented(
-            torch.from_numpy(chosen.pixels),
+            torch.from_numpy(chosen.array()),
             labels,
             classes,
             Augmentation(),

@@ -133,7 +133,7 @@ from vitprof.training.processes import joined_processes
 torch.set_num_threads(1)
 data = load_dataset("digits")
 plan = TrainingPlan(epochs=1, batch=64, learning_rate=2e-3, autocast="fp32",
-                    augment="light")
+                    augment="deit", stochastic_depth=0.3)
 with joined_processes(torch.device("cpu")) as processes:
     torch.manual_seed(0)
     spec = ViTSpec.uniform(32, 2, 2, resolution=8, patch=2, classes=10, in_channels=1)
@@ -166,7 +166,7 @@ def test_two_processes_do_what_one_does(digits, tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    run = run_of(digits)
+    run = run_of(digits, replace(PLAN, augment="deit", stochastic_depth=0.3))
     for _, _ in zip(range(5), run.steps(), strict=False):
         pass
     together = torch.load(out, weights_only=True)

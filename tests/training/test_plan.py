@@ -22,7 +22,7 @@ def test_every_name_has_its_augmentation() -> None:
         ({"learning_rate": 0}, "`learning_rate` is 0; it has to be above 0"),
         ({"weight_decay": -1}, "`weight_decay` is -1"),
         ({"augment": "diet"}, "did you mean 'deit'"),
-        ({"autocast": "fp16"}, "`autocast` 'fp16' is unknown"),
+        ({"autocast": "fp8"}, "`autocast` 'fp8' is unknown"),
     ],
 )
 def test_what_is_out_of_range_is_named(changed, words) -> None:

@@ -18,13 +18,17 @@ from .images import Normalisation
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How images are varied (Touvron et al. 2021, table 9, without what needs large images).
+    """How images are varied (Touvron et al. 2021, table 9).
 
     `crop` times its width is put around an image before a random crop of its size; `flip` mirrors
     half of them; with `erase` a rectangle of so many images becomes noise (Zhong et al. 2020);
     `mixup` and `cutmix` are the parameters of the Beta distribution that pairs are mixed by (Zhang
     et al. 2018, Yun et al. 2019; 0 is off; where both are on, each batch draws one); `smoothing` is
     the share of a label spread over all classes.
+
+    Images that stay on disk are cropped before they are scaled: `area` is the share of the image
+    that a random part has, least and greatest (None: the middle, as for testing), in the place of
+    `crop`; and varied by `rand_augment`, in timm's words ("" is not at all).
     """
 
     crop: float = 0.0
@@ -33,12 +37,27 @@ class Augmentation:
     mixup: float = 0.0
     cutmix: float = 0.0
     smoothing: float = 0.0
+    area: tuple[float, float] | None = None
+    rand_augment: str = ""
 
 
+# The share of an image that a random part has, as for ImageNet since Szegedy et al. 2015.
+AREA = (0.08, 1.0)
 AUGMENTATIONS = {
     "none": Augmentation(),
-    "light": Augmentation(crop=1 / 8, flip=True, smoothing=0.1),
-    "deit": Augmentation(1 / 8, True, erase=0.25, mixup=0.8, cutmix=1.0, smoothing=0.1),
+    "light": Augmentation(1 / 8, True, smoothing=0.1, area=AREA),
+    "deit": Augmentation(1 / 8, True, erase=0.25, mixup=0.8, cutmix=1.0, smoothing=0.1, area=AREA),
+    # All of table 9. RandAugment takes images of Pillow's, so images are read from disk for it.
+    "randaugment": Augmentation(
+        1 / 8,
+        True,
+        erase=0.25,
+        mixup=0.8,
+        cutmix=1.0,
+        smoothing=0.1,
+        area=AREA,
+        rand_augment="rand-m9-mstd0.5-inc1",
+    ),
 }
 
 
@@ -49,20 +68,30 @@ def augmented(
     how: Augmentation,
     norm: Normalisation,
     generator: torch.Generator,
+    *,
+    members: Tensor | None = None,
+    total: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return float images (n x channels x h x w, normalised) and targets (n x classes, rows of 1).
 
-    `pixels` are uint8, `labels` n integers.
+    `pixels` are uint8, `labels` n integers. Where they are a share of a batch of `total` images,
+    `members` are their places in it: what is drawn is drawn for the whole batch, so that several
+    processes do together what one would do. A share is mixed within itself: image k of n with image
+    n - 1 - k.
     """
+    total = len(pixels) if total is None else total
+    members = torch.arange(len(pixels)) if members is None else members
     if how.crop:
-        pixels = cropped(pixels, round(how.crop * pixels.shape[-1]), generator)
+        padding = round(how.crop * pixels.shape[-1])
+        shifts = torch.randint(0, 2 * padding + 1, (2, total), generator=generator)
+        pixels = cropped(pixels, padding, shifts[:, members])
     if how.flip:
-        mirrored = torch.rand(len(pixels), generator=generator) < 0.5
+        mirrored = (torch.rand(total, generator=generator) < 0.5)[members].to(pixels.device)
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
     images = normalised(pixels, norm)
     if how.erase:
-        images = erased(images, how.erase, generator)
-    targets = F.one_hot(labels, classes).float()
+        images = erased(images, how.erase, torch.rand(total, 6, generator=generator)[members])
+    targets = F.one_hot(labels, classes).float().to(images.device)
     targets = targets * (1 - how.smoothing) + how.smoothing / classes
     if how.mixup or how.cutmix:
         images, targets = mixed(images, targets, how, generator)
@@ -71,35 +100,41 @@ def augmented(
 
 def normalised(pixels: Tensor, norm: Normalisation) -> Tensor:
     """Return uint8 pixels as floats, (pixel / 255 - mean) / std by channel."""
-    mean = torch.tensor(norm.mean)[:, None, None]
-    std = torch.tensor(norm.std)[:, None, None]
+    mean = torch.tensor(norm.mean, device=pixels.device)[:, None, None]
+    std = torch.tensor(norm.std, device=pixels.device)[:, None, None]
     return (pixels.float() / 255 - mean) / std
 
 
-def cropped(pixels: Tensor, padding: int, generator: torch.Generator) -> Tensor:
-    """Return a random crop of every image's size from the image with black around it."""
+def cropped(pixels: Tensor, padding: int, shifts: Tensor) -> Tensor:
+    """Return a crop of every image's size from the image with black around it.
+
+    shifts: 2 x n, rows and columns from the top left corner, 0 to twice the padding.
+    """
     count, channels, height, width = pixels.shape
     padded = F.pad(pixels, (padding,) * 4)
-    shifts = torch.randint(0, 2 * padding + 1, (2, count), generator=generator)
     rows = shifts[0][:, None] + torch.arange(height)
     columns = shifts[1][:, None] + torch.arange(width)
     image, channel = torch.arange(count)[:, None, None, None], torch.arange(channels)[:, None, None]
     return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
-def erased(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Return images of which `share` have a rectangle of noise, 2 % to a third of their area."""
+def erased(images: Tensor, share: float, draws: Tensor) -> Tensor:
+    """Return images of which `share` have a rectangle of noise, 2 % to a third of their area.
+
+    draws: n x 6, uniform from 0 to 1: whether, area, ratio, top, left, and the noise's seed.
+    """
     images = images.clone()
     height, width = images.shape[-2:]
-    for place in torch.nonzero(torch.rand(len(images), generator=generator) < share).flatten():
-        area, ratio, top, left = torch.rand(4, generator=generator).tolist()
+    for place in torch.nonzero(draws[:, 0] < share).flatten().tolist():
+        area, ratio, top, left, seed = draws[place, 1:].tolist()
         area = (0.02 + area * (1 / 3 - 0.02)) * height * width
         ratio = 0.3 * (1 / 0.09) ** ratio  # log-uniform from 0.3 to 1 / 0.3
         high = min(max(round((area * ratio) ** 0.5), 1), height)
         wide = min(max(round((area / ratio) ** 0.5), 1), width)
         y, x = int(top * (height - high + 1)), int(left * (width - wide + 1))
-        noise = torch.randn(images.shape[1], high, wide, generator=generator)
-        images[place, :, y : y + high, x : x + wide] = noise
+        own = torch.Generator().manual_seed(int(seed * 2**24))
+        noise = torch.randn(images.shape[1], high, wide, generator=own)
+        images[place, :, y : y + high, x : x + wide] = noise.to(images.device)
     return images
 
 

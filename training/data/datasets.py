@@ -4,47 +4,118 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from ...errors import MissingExtraError, UserError
 from ...progress import OnProgress, no_progress
 from .held_out import chosen_of_classes
-from .image_folder import read_image_folder
+from .image_folder import images_in_memory
 from .images import Dataset, Images
+from .kept_where import IN_MEMORY, Loading
+from .parts import TEST_NAMES, TRAIN_NAMES, find_parts, find_test_part
+from .sources.source import ImageSource
+from .stored_pixels import StoredPixels
+from .view import View
 
-# What the two parts are called, in a folder or as names of zips.
-TRAIN_NAMES = ("train", "training")
-TEST_NAMES = ("test", "val", "valid", "validation")
+__all__ = ["TEST_NAMES", "TRAIN_NAMES", "load_dataset", "load_test_images", "split"]
+
 # Where there is only one part, this share of every class is kept for testing.
 TEST_SHARE = 0.2
 DIGITS_SIDE = 8
 
+# Which images a model is tested on.
+Part = Literal["auto", "all", "test"]
+
 
 def load_dataset(
-    source: str, resolution: int | None = None, on_progress: OnProgress = no_progress
+    source: str,
+    resolution: int | None = None,
+    on_progress: OnProgress = no_progress,
+    *,
+    view: View | None = None,
+    loading: Loading = IN_MEMORY,
 ) -> Dataset:
-    """Return the dataset that `source` names.
+    """Return the dataset that `source` names, in two parts.
 
     "digits" (scikit-learn's 1,797 images of 8 x 8, each pixel repeated where a multiple is asked
-    for); a folder that holds train and test (or val), as folders or zips of class folders; a folder
-    of class folders or a zip of one, a fifth of each class kept for testing; or an .npz with
-    `images` and `labels` (and `test_images`, `test_labels`). Raises UserError for anything else.
+    for); an .npz with `images` and `labels` (and `test_images`, `test_labels`); or what
+    `find_parts` reads, where a fifth of each class is kept for testing if all is one part.
+    view: how images become squares; None: scaled to cover `resolution`, and the middle. Raises
+    UserError for anything else.
     """
     if source == "digits":
         return split(_digits(resolution))
-    path = Path(source)
-    if path.suffix == ".npz":
-        return _of_side(_arrays(path), resolution)
-    if path.is_dir():
-        train, test = _part(path, TRAIN_NAMES), _part(path, TEST_NAMES)
-        if train and test:
-            return Dataset(
-                read_image_folder(train, resolution, on_progress),
-                read_image_folder(test, resolution, on_progress),
+    if Path(source).suffix == ".npz":
+        arrays = _arrays(Path(source))
+        _check_side(arrays.train, resolution)
+        return arrays
+    view = view or (None if resolution is None else View(resolution))
+    parts = find_parts(source, on_progress)
+    train = _images(parts.train, view, loading, on_progress)
+    if parts.test is None:
+        return split(train)
+    return Dataset(*_of_same_classes(train, _images(parts.test, view, loading, on_progress)))
+
+
+def load_test_images(
+    source: str,
+    view: View,
+    part: Part = "auto",
+    on_progress: OnProgress = no_progress,
+    *,
+    loading: Loading = IN_MEMORY,
+) -> Images:
+    """Return the images that a model is tested on, and read no others.
+
+    part: "auto" is the test (or val) part where there is one, and otherwise all images; "all" is
+    all of a set that has no parts; "test" is the part, or the fifth of every class that
+    `load_dataset` keeps for testing. The digits always have parts.
+    """
+    if source == "digits":
+        return split(_digits(view.side)).test
+    if Path(source).suffix == ".npz":
+        return _test_arrays(Path(source), view.side, part)
+    test = find_test_part(source, on_progress)
+    if test is not None:
+        if part == "all":
+            raise UserError(
+                f"{source} has a part to test on and others; give the folder of one as `data`."
             )
-    return split(read_image_folder(path, resolution, on_progress))
+        return _images(test, view, loading, on_progress)
+    parts = find_parts(source, on_progress)
+    images = _images(parts.train, view, loading, on_progress)
+    return split(images).test if part == "test" else images
+
+
+def _of_same_classes(train: Images, test: Images) -> tuple[Images, Images]:
+    """Return both, with the classes of the larger part where classes are plain numbers.
+
+    Shards say a class by its number alone; the last classes may have no image in a small part.
+    """
+    longer = max(train.classes, test.classes, key=len)
+    if longer == tuple(map(str, range(len(longer)))):
+        numbers = longer[: len(train.classes)], longer[: len(test.classes)]
+        if numbers == (train.classes, test.classes):
+            return replace(train, classes=longer), replace(test, classes=longer)
+    return train, test
+
+
+def _images(
+    source: ImageSource, view: View | None, loading: Loading, on_progress: OnProgress
+) -> Images:
+    """Return a source's images in memory, or on disk where they are to stay there."""
+    if view is None:
+        if loading.keep == "disk":
+            raise UserError(f"{source.name}: give a `resolution` to bring all to one size.")
+        return images_in_memory(source, None, on_progress)
+    pixels = StoredPixels.of(source, view, loading)
+    if not loading.on_disk(pixels.nbytes):
+        return images_in_memory(source, view, on_progress)
+    return Images(pixels, np.asarray(source.labels), source.classes, source.name)
 
 
 def split(images: Images, seed: int = 0) -> Dataset:
@@ -60,23 +131,14 @@ def split(images: Images, seed: int = 0) -> Dataset:
     )
 
 
-def _of_side(dataset: Dataset, resolution: int | None) -> Dataset:
-    """Return arrays as they are; UserError where they are of another size than asked for."""
-    side = dataset.train.pixels.shape[-1]
+def _check_side(images: Images, resolution: int | None) -> None:
+    """Raise UserError where arrays are of another size than asked for."""
+    side = images.pixels.shape[-1]
     if resolution not in (None, side):
         raise UserError(
-            f"{dataset.train.name} holds images of {side} x {side}, and arrays are not scaled; "
+            f"{images.name} holds images of {side} x {side}, and arrays are not scaled; "
             f"{resolution} x {resolution} is another size."
         )
-    return dataset
-
-
-def _part(folder: Path, names: tuple[str, ...]) -> Path | None:
-    for name in names:
-        for candidate in (folder / name, folder / f"{name}.zip"):
-            if candidate.exists():
-                return candidate
-    return None
 
 
 def _digits(resolution: int | None) -> Images:
@@ -97,7 +159,22 @@ def _digits(resolution: int | None) -> Images:
     return Images(pixels, found.target.astype(np.int64), tuple("0123456789"), "digits")
 
 
+def _test_arrays(path: Path, side: int, part: Part) -> Images:
+    """Return what an .npz has to test on: see `load_test_images`."""
+    train, test = _parts_of_arrays(path)
+    if test is not None and part == "all":
+        raise UserError(f"{path} has images to train on and to test on, so `part` is test.")
+    chosen = test or (split(train).test if part == "test" else train)
+    _check_side(chosen, side)
+    return chosen
+
+
 def _arrays(path: Path) -> Dataset:
+    train, test = _parts_of_arrays(path)
+    return split(train) if test is None else Dataset(train, test)
+
+
+def _parts_of_arrays(path: Path) -> tuple[Images, Images | None]:
     """Read an .npz; no pickles, so nothing in it is executed."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -118,8 +195,8 @@ def _arrays(path: Path) -> Dataset:
 
     train = part("images", "labels")
     if "test_images" not in held or "test_labels" not in held:
-        return split(train)
-    return Dataset(train, part("test_images", "test_labels"))
+        return train, None
+    return train, part("test_images", "test_labels")
 
 
 def _channels_first(pixels: np.ndarray) -> np.ndarray:

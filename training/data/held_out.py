@@ -72,8 +72,16 @@ def _shares(sizes: np.ndarray, spare: np.ndarray, count: int) -> np.ndarray:
 
 
 def digest(images: Images) -> str:
-    """Return a SHA-256 of the images' size, pixels, labels and classes, in hexadecimal."""
+    """Return a SHA-256 of the images' size, pixels, labels and classes, in hexadecimal.
+
+    Of images on disk, of the names and sizes of their files in place of the pixels.
+    """
     made = hashlib.sha256(repr((images.pixels.shape, images.classes)).encode())
     made.update(np.ascontiguousarray(images.labels, dtype="<i8").data)
-    made.update(np.ascontiguousarray(images.pixels).data)
+    stored = images.stored
+    if stored is not None:
+        made.update(repr(stored.view).encode() + stored.source.fingerprint())
+        made.update(np.ascontiguousarray(stored.indices, dtype="<i8").data)
+    else:
+        made.update(np.ascontiguousarray(images.pixels).data)
     return made.hexdigest()

@@ -1,4 +1,4 @@
-"""Labelled images in memory: uint8 pixels, as augmentations and models take them."""
+"""Labelled images: uint8 pixels, in memory or on disk, as augmentations and models take them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import UserError
+from .stored_pixels import StoredPixels
+
+# A channel's mean and deviation need no more images than this: they are known to a part in a
+# thousand then.
+ENOUGH_FOR_NORMALISATION = 2000
 
 
 @dataclass(frozen=True)
 class Images:
     """n images and what they show.
 
-    `pixels` are n x channels x height x width, uint8; `labels` n integers, indices into `classes`.
-    Raises UserError where they do not go together.
+    `pixels` are n x channels x height x width, uint8, an array or StoredPixels; `labels` n
+    integers, indices into `classes`. Raises UserError where they do not go together.
     """
 
-    pixels: np.ndarray
+    pixels: np.ndarray | StoredPixels
     labels: np.ndarray
     classes: tuple[str, ...]
     name: str = "images"
@@ -47,6 +52,15 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def array(self) -> np.ndarray:
+        """Return the pixels as an array; decoded here where they are on disk."""
+        return np.asarray(self.pixels)
+
+    @property
+    def stored(self) -> StoredPixels | None:
+        """The pixels where they are on disk, None where they are in memory."""
+        return self.pixels if isinstance(self.pixels, StoredPixels) else None
 
     @property
     def channels(self) -> int:
@@ -83,9 +97,16 @@ class Normalisation:
 
     @classmethod
     def of(cls, images: Images) -> Normalisation:
-        """Return the mean and the standard deviation of every channel over all images."""
+        """Return the mean and the standard deviation of every channel over all images.
+
+        Of images on disk, over ENOUGH_FOR_NORMALISATION of them, drawn always alike.
+        """
+        if images.stored is not None and len(images) > ENOUGH_FOR_NORMALISATION:
+            order = np.random.default_rng(0).permutation(len(images))
+            images = images.take(np.sort(order[:ENOUGH_FOR_NORMALISATION]))
+        pixels = images.array() if images.stored is None else images.stored.readable()
         counts = [
-            np.bincount(images.pixels[:, channel].reshape(-1), minlength=256)
+            np.bincount(pixels[:, channel].reshape(-1), minlength=256)
             for channel in range(images.channels)
         ]
         values = np.arange(256) / 255

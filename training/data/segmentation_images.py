@@ -10,7 +10,10 @@ import numpy as np
 
 from ...errors import UserError
 from ...models.checks import shown
-from .image_folder import MOST_BYTES, MOST_FILE_BYTES, SUFFIXES, opened_image, square_of
+from .image_file import opened_image
+from .kept_where import MOST_BYTES
+from .sources.source import MOST_FILE_BYTES, SUFFIXES
+from .view import square_of
 
 # The index that no class has; in masks, pixels that do not count (Cityscapes, ADE20K).
 IGNORED = 255

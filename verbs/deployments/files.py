@@ -125,7 +125,7 @@ class DeploymentFiles:
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             fields: dict[str, Any] = {
-                "pixels": images.pixels,
+                "pixels": images.array(),
                 "labels": images.labels,
                 "classes": len(images.classes),
                 "mean": np.array(norm.mean),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitprof.training.data.augment import AUGMENTATIONS, Augmentation, augmented, normalised
 from vitprof.training.data.images import Normalisation
+from vitprof.training.processes import Processes
 
 NORM = Normalisation((0.5, 0.4), (0.25, 0.2))
 
@@ -98,3 +100,28 @@ def test_smoothing_spreads_over_all_classes() -> None:
     _, targets = augmented(pixels, labels, 5, Augmentation(smoothing=0.1), NORM, generator())
     torch.testing.assert_close(targets.max(dim=1).values, torch.full((16,), 0.92))
     torch.testing.assert_close(targets.min(dim=1).values, torch.full((16,), 0.02))
+
+
+@pytest.mark.parametrize("how", ["light", "deit"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_shares_of_a_batch_are_what_the_whole_is(how: str, count: int) -> None:
+    """Several processes vary and mix their shares as one process would the batch."""
+    pixels, labels = batch(12)
+    whole = augmented(pixels, labels, 5, AUGMENTATIONS[how], NORM, generator(4))
+    seen = set()
+    for rank in range(count):
+        members = Processes(rank, count).members_of(12)
+        share = augmented(
+            pixels[members],
+            labels[members],
+            5,
+            AUGMENTATIONS[how],
+            NORM,
+            generator(4),
+            members=members,
+            total=12,
+        )
+        for part, all_of_it in zip(share, whole, strict=True):
+            torch.testing.assert_close(part, all_of_it[members], rtol=0, atol=0)
+        seen |= set(members.tolist())
+    assert seen == set(range(12))

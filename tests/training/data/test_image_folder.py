@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from vitprof.errors import UserError
-from vitprof.training.data import image_folder
+from vitprof.training.data import image_file, stored_pixels
 from vitprof.training.data.image_folder import read_image_folder
 
 
@@ -112,12 +112,12 @@ def test_a_zip_with_a_damaged_member_is_named(make_folder) -> None:
 
 
 def test_a_picture_of_too_many_pixels_is_refused_unread(make_folder, monkeypatch) -> None:
-    monkeypatch.setattr(image_folder, "MOST_PIXELS", 50)
+    monkeypatch.setattr(image_file, "MOST_PIXELS", 50)
     with pytest.raises(UserError, match="megapixels"):
         read_image_folder(make_folder())
 
 
 def test_more_than_fits_the_memory_is_refused(make_folder, monkeypatch) -> None:
-    monkeypatch.setattr(image_folder, "MOST_BYTES", 1000)
+    monkeypatch.setattr(stored_pixels, "MOST_BYTES", 1000)
     with pytest.raises(UserError, match="`resolution`"):
         read_image_folder(make_folder())

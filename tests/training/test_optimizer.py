@@ -1,0 +1,48 @@
+"""What AdamW does to each weight of a model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from vitprof.models import create_model
+from vitprof.training.optimizer import layer_shares, optimizer_of
+from vitprof.training.plan import TrainingPlan
+
+PLAN = TrainingPlan(learning_rate=1.0, weight_decay=0.05)
+
+
+def test_weight_decay_is_on_matrices_alone(specs) -> None:
+    model = create_model(specs["vit"])
+    for group in optimizer_of(model, PLAN).param_groups:
+        for parameter in group["params"]:
+            assert group["weight_decay"] == (0.05 if parameter.ndim > 1 else 0)
+            assert group["factor"] == 1
+
+
+@pytest.mark.parametrize(
+    "model_name", ["vit-micro-8", "swin-tiny", "efficientvit-m0", "autovit-xs"]
+)
+def test_every_block_learns_more_slowly_than_the_next(model_name: str) -> None:
+    model = create_model(model_name)
+    names = [name for name, _ in model.named_parameters()]
+    shares = layer_shares(names, 0.5)
+    assert list(shares) == names
+    assert shares[names[-1]] == 1  # the head
+    assert shares[names[0]] == min(shares.values())
+    # Down a model shares rise, each twice the one before, and never fall but for its norm and head.
+    steps = sorted(set(shares.values()))
+    assert steps == [steps[0] * 2**n for n in range(len(steps))]
+    blocks = [share for name, share in shares.items() if name.startswith(("blocks", "layers"))]
+    assert blocks == sorted(blocks)
+    groups = optimizer_of(model, replace(PLAN, layer_decay=0.5)).param_groups
+    by_parameter = {id(p): group["factor"] for group in groups for p in group["params"]}
+    for name, parameter in model.named_parameters():
+        assert by_parameter[id(parameter)] == shares[name]
+
+
+def test_shares_of_a_vit_are_powers_from_the_last_block_down() -> None:
+    names = ["stem.weight", "blocks.0.qkv.weight", "blocks.0.mlp.0.weight", "blocks.1.x", "head.w"]
+    assert layer_shares(names, 0.5) == dict(zip(names, (0.125, 0.25, 0.25, 0.5, 1), strict=True))
+    names = ["stages.0.blocks.0.a", "stages.0.blocks.1.a", "stages.1.blocks.0.a", "norm"]
+    assert list(layer_shares(names, 0.5).values()) == [0.125, 0.25, 0.5, 1]
