@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from ...training.data.part import Part
+from ...training.data.view import INTERPOLATIONS
 from ..options.data import (
     data_option,
+    loading_options,
     resolution_option,
     sequence_length_option,
     train_device_option,
@@ -28,6 +31,24 @@ from ..output import json_option, note, print_json
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The model's weights.")
 @data_option
 @resolution_option
+@click.option(
+    "--crop-pct",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Share of a scaled image's side that is cut out (default: the model's, or 1).",
+)
+@click.option(
+    "--interpolation",
+    type=click.Choice(INTERPOLATIONS),
+    help="How images are scaled (default: the model's, or bicubic).",
+)
+@click.option(
+    "--part",
+    default="auto",
+    show_default=True,
+    type=click.Choice(get_args(Part)),
+    help="auto: the test (or val) part where there is one, else all images; test: of images "
+    "without parts the fifth of every class that vitprof train keeps for testing.",
+)
 @sequence_length_option
 @click.option(
     "--batch",
@@ -36,12 +57,14 @@ from ..output import json_option, note, print_json
     type=click.IntRange(1, 65536),
     help="Images or texts at a time.",
 )
+@loading_options
 @train_device_option
 @download_option
 @json_option
 def eval_(as_json: bool, **given: Any) -> int:
-    """Say top-1, top-3 and top-5 accuracy on the test part of a dataset, in fp32.
+    """Say top-1, top-3 and top-5 accuracy on the images to test on, in fp32.
 
+    Images are scaled, cut and normalised as the model's configuration says.
     A BERT is tested on all of a file of texts, or on the dev file of a folder; of two classes F1 is
     said too.
     """
@@ -54,4 +77,6 @@ def eval_(as_json: bool, **given: Any) -> int:
     click.echo(found.title)
     if found.norm is not None:
         note(f"normalised by mean {found.norm.mean}, std {found.norm.std}.")
+    if found.view is not None and (found.view.crop_pct, found.view.mode) != (1, "crop"):
+        note(f"images are {found.view.in_words()}.")
     return 0

@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from .held_out import chosen_of_classes
 from .image_folder import images_in_memory
 from .images import Dataset, Images
 from .kept_where import IN_MEMORY, Loading
+from .part import Part
 from .parts import TEST_NAMES, TRAIN_NAMES, find_parts, find_test_part
 from .sources.source import ImageSource
 from .stored_pixels import StoredPixels
@@ -26,9 +26,6 @@ __all__ = ["TEST_NAMES", "TRAIN_NAMES", "load_dataset", "load_test_images", "spl
 # Where there is only one part, this share of every class is kept for testing.
 TEST_SHARE = 0.2
 DIGITS_SIDE = 8
-
-# Which images a model is tested on.
-Part = Literal["auto", "all", "test"]
 
 
 def load_dataset(

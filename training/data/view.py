@@ -18,8 +18,8 @@ class View:
     """Scale an image and cut out its middle, as timm and torchvision do.
 
     side: pixels of the square. crop_pct: what share of the scaled image's shorter side the square
-    is. mode: "crop", or "squash": scaled to the square whatever its shape, as some processors of
-    Hugging Face do. Raises UserError for what is out of range.
+    is. mode: "crop", or "squash": scaled to a square whatever its shape, as some processors of
+    Hugging Face do, before the middle is cut out. Raises UserError for what is out of range.
     """
 
     side: int
@@ -41,10 +41,19 @@ class View:
         from PIL import Image
 
         how = Image.Resampling[self.interpolation.upper()]
-        if self.mode == "squash":
-            whole = (self.side, self.side)
-            return image if image.size == whole else image.resize(whole, how)
-        return middle_of(covering(image, int(self.side / self.crop_pct), how), self.side)
+        scaled = int(self.side / self.crop_pct)
+        if self.mode == "crop":
+            return middle_of(covering(image, scaled, how), self.side)
+        if image.size != (scaled, scaled):
+            image = image.resize((scaled, scaled), how)
+        return middle_of(image, self.side)
+
+    def in_words(self) -> str:
+        """Return e.g. "scaled to 256 pixels (bicubic), and the middle 224 x 224 of them"."""
+        scaled = int(self.side / self.crop_pct)
+        size = f"{scaled} x {scaled}" if self.mode == "squash" else str(scaled)
+        cut = f", and the middle {self.side} x {self.side} of them" if scaled != self.side else ""
+        return f"scaled to {size} pixels ({self.interpolation}){cut}"
 
 
 def square_of(image: Image.Image, side: int, nearest: bool = False) -> Image.Image:

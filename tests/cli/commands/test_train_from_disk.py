@@ -120,3 +120,58 @@ def _has_timm() -> bool:
     except ImportError:
         return False
     return True
+
+
+@pytest.fixture
+def model(run, spec, folders, tmp_path) -> Path:
+    """A model that is not trained: what is tested is what it is tested on."""
+    out = tmp_path / "model"
+    answer = run("train", "--model", spec, "--data", folders, "--out", out, "--epochs", "0",
+                 "--batch", "8")  # fmt: skip
+    assert answer.code == 0, answer.err
+    return out
+
+
+def images_of(answer) -> int:
+    assert answer.code == 0, answer.err
+    return json.loads(answer.out)["images"]
+
+
+def test_eval_takes_all_of_the_validation_images_and_reads_no_others(run, model, folders) -> None:
+    for broken in (folders / "train").rglob("*.jpg"):
+        broken.write_bytes(b"not to be read")
+    assert images_of(run("eval", "--model", model, "--data", folders, "--json")) == 8
+
+
+def test_a_folder_without_parts_is_split_only_where_that_is_asked(run, model, folders) -> None:
+    plain = folders / "train"
+    assert images_of(run("eval", "--model", model, "--data", plain, "--json")) == 32
+    of_part = run("eval", "--model", model, "--data", plain, "--part", "test", "--json")
+    assert images_of(of_part) == 6  # a fifth of 16, twice
+    refused = run("eval", "--model", model, "--data", folders, "--part", "all")
+    assert refused.code == 2
+    assert "has a part to test on and others" in refused.err
+
+
+def test_eval_scales_and_cuts_as_the_configuration_says(run, model, folders) -> None:
+    path = model / "preprocessor_config.json"
+    record = json.loads(path.read_text())
+    record |= {"size": {"shortest_edge": 10}, "crop_size": 8, "do_center_crop": True, "resample": 2}
+    path.write_text(json.dumps(record))
+    answer = run("eval", "--model", model, "--data", folders)
+    assert "scaled to 10 pixels (bilinear), and the middle 8 x 8 of them" in answer.err
+    otherwise = run("eval", "--model", model, "--data", folders, "--crop-pct", "1")
+    assert "scaled to" not in otherwise.err
+
+
+def test_eval_says_how_many_could_not_be_read(run, model, folders) -> None:
+    (folders / "val/dog/1.jpg").write_bytes(b"no image")
+    options = ("--keep", "disk", "--workers", "0")
+    refused = run("eval", "--model", model, "--data", folders, *options)
+    assert refused.code == 2
+    assert "'dog/1.jpg' is no image" in refused.err
+    answer = run(
+        "eval", "--model", model, "--data", folders, *options, "--on-damaged", "skip", "--json"
+    )
+    assert images_of(answer) == 7
+    assert "1 of 8 images could not be read" in answer.err
