@@ -289,7 +289,7 @@ def _judge(
     evaluator = SubnetEvaluator(
         record.space,
         found.supernet.to(find_torch_device(train_device)),
-        some_of(held_out, images or len(held_out)),
+        some_of(held_out, images or len(held_out)).in_memory(),
         found.norm,
         calibration_images(train, CALIBRATION_IMAGES),
     )

@@ -65,6 +65,8 @@ def started(
     space = fitted_space(space, whole.train)
     seed = plan.seed % 2**63
     train, held_out = hold_out(whole.train, validation or default_held_out(whole.train), seed)
+    # What was held out is looked at for every subnet.
+    held_out = held_out.in_memory()
     data = Dataset(train, whole.test)
     check_batch(data, plan.batch)
     norm = normalisation_for(checkpoint, data)

@@ -14,7 +14,7 @@ from ...progress import OnProgress, no_progress
 from .held_out import chosen_of_classes
 from .image_folder import images_in_memory
 from .images import Dataset, Images
-from .kept_where import IN_MEMORY, Loading
+from .kept_where import AUTO, Loading
 from .part import Part
 from .parts import TEST_NAMES, TRAIN_NAMES, find_parts, find_test_part
 from .sources.source import ImageSource
@@ -34,7 +34,7 @@ def load_dataset(
     on_progress: OnProgress = no_progress,
     *,
     view: View | None = None,
-    loading: Loading = IN_MEMORY,
+    loading: Loading = AUTO,
 ) -> Dataset:
     """Return the dataset that `source` names, in two parts.
 
@@ -64,7 +64,7 @@ def load_test_images(
     part: Part = "auto",
     on_progress: OnProgress = no_progress,
     *,
-    loading: Loading = IN_MEMORY,
+    loading: Loading = AUTO,
 ) -> Images:
     """Return the images that a model is tested on, and read no others.
 

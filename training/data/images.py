@@ -57,6 +57,12 @@ class Images:
         """Return the pixels as an array; decoded here where they are on disk."""
         return np.asarray(self.pixels)
 
+    def in_memory(self) -> Images:
+        """Return these images decoded, for what looks at them often; more than AUTO_BYTES stay."""
+        if self.stored is None or self.stored.loading.on_disk_by_size(self.stored.nbytes):
+            return self
+        return replace(self, pixels=self.array())
+
     @property
     def stored(self) -> StoredPixels | None:
         """The pixels where they are on disk, None where they are in memory."""

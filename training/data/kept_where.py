@@ -45,7 +45,12 @@ class Loading:
 
     def on_disk(self, needed: int) -> bool:
         """Whether images stay on disk whose pixels would take so many bytes."""
-        return self.keep == "disk" or (self.keep == "auto" and needed > AUTO_BYTES)
+        return self.keep == "disk" or (self.keep == "auto" and self.on_disk_by_size(needed))
+
+    @staticmethod
+    def on_disk_by_size(needed: int) -> bool:
+        """Whether pixels of so many bytes are too many to be kept where nothing is asked for."""
+        return needed > AUTO_BYTES
 
     @property
     def processes(self) -> int:
@@ -55,4 +60,4 @@ class Loading:
         return min(max(len(os.sched_getaffinity(0)) - 1, 1), 8)
 
 
-IN_MEMORY = Loading("memory")
+AUTO = Loading()

@@ -13,7 +13,7 @@ from ..fit import check_fits, refuse_texts, takes_texts
 from ..model_folder import normalisation_for, read_normalisation, weights_of
 from .datasets import load_dataset, load_test_images
 from .images import Dataset, Images, Normalisation
-from .kept_where import IN_MEMORY, Loading
+from .kept_where import AUTO, Loading
 from .part import Part
 from .view import View
 
@@ -47,7 +47,7 @@ def load_test_data_for(
     view: View,
     part: Part = "auto",
     on_progress: OnProgress = no_progress,
-    loading: Loading = IN_MEMORY,
+    loading: Loading = AUTO,
 ) -> tuple[Images | Texts, Normalisation | None]:
     """Read what a model is tested on, and nothing else; return how images are normalised.
 

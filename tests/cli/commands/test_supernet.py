@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 pytestmark = pytest.mark.slow
@@ -273,3 +275,36 @@ def test_weights_that_are_not_inherited_are_said_before_training(run, tmp_path) 
     assert answer.code == 2
     assert answer.is_one_sentence, answer.err
     assert "'vgg'" in answer.err
+
+
+def test_images_on_disk_train_a_supernet_that_is_found_again(
+    run, space, tmp_path, monkeypatch
+) -> None:
+    """Where images are too many for the memory: the held out ones are the same in a search."""
+    from vitprof.search.supernet.folder import read_supernet
+    from vitprof.training.data import kept_where
+    from vitprof.training.data.datasets import load_dataset
+
+    for label, name in enumerate(("cat", "dog")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for nth in range(40):
+            pixels = np.full((12, 10, 3), 120 * label + nth, dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{nth}.png")
+    monkeypatch.setattr(kept_where, "AUTO_BYTES", 100)
+    out = tmp_path / "net"
+    options = (
+        "--data",
+        tmp_path / "photos",
+        "--epochs",
+        "1",
+        "--batch",
+        "16",
+        "--autocast",
+        "fp32",
+    )
+    answer = run("supernet", "--space", space, *options, "--out", out, "--json")
+    assert answer.code == 0, answer.err
+    train = load_dataset(str(tmp_path / "photos"), 8).train
+    assert train.stored is not None
+    rest, held_out = read_supernet(out).record.parts(train)
+    assert len(rest) + len(held_out) == len(train) == 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from vitprof.errors import UserError
-from vitprof.training.data import stored_pixels
+from vitprof.training.data import kept_where, stored_pixels
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.data.held_out import digest, hold_out
 from vitprof.training.data.images import Images, Normalisation
@@ -68,6 +68,15 @@ def test_auto_keeps_in_memory_what_is_small(make_folder) -> None:
     assert not Loading().on_disk(AUTO_BYTES)
     assert not Loading("memory").on_disk(large.nbytes)
     assert Loading("disk").on_disk(1)
+
+
+def test_what_is_looked_at_often_is_decoded_once(both, monkeypatch) -> None:
+    few = both[0].take([1, 2])
+    assert few.in_memory().stored is None
+    assert np.array_equal(few.in_memory().array(), few.array())
+    assert both[1].in_memory() is both[1]
+    monkeypatch.setattr(kept_where, "AUTO_BYTES", 10)
+    assert few.in_memory() is few
 
 
 @pytest.mark.parametrize(
