@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import MissingExtraError
+from .rand_augment import Vary, rand_augment
 from .view import View
 
 if TYPE_CHECKING:
@@ -53,33 +53,15 @@ class RandomView:
             return self._varied(square)
 
     def _part(self, image: Image.Image, draw: random.Random) -> Image.Image:
-        from PIL import Image
-
         assert self.area is not None
         left, top, width, height = random_part(image.size, self.area, draw)
-        how = Image.Resampling[self.view.interpolation.upper()]
         part = image.crop((left, top, left + width, top + height))
-        return part.resize((self.view.side, self.view.side), how)
+        return part.resize((self.view.side, self.view.side), self.view.resampling)
 
     @cached_property
-    def _varied(self) -> Callable[[Image.Image], Image.Image]:
-        try:
-            from timm.data.auto_augment import rand_augment_transform
-        except ImportError:
-            raise MissingExtraError(
-                "recipes", "RandAugment is timm's, which is not installed:"
-            ) from None
-        from PIL import Image
-
-        settings = {
-            # As timm sets them: how far an image is shifted, and what is seen beside it.
-            "translate_const": int(self.view.side * 0.45),
-            "img_mean": tuple(min(255, round(255 * value)) for value in self.mean),
-            "interpolation": Image.Resampling[self.view.interpolation.upper()],
-        }
-        found: Callable[[Image.Image], Image.Image]
-        found = rand_augment_transform(self.rand_augment, settings)
-        return found
+    def _varied(self) -> Vary:
+        how = self.view.resampling
+        return rand_augment(self.rand_augment, self.view.side, self.mean, how)
 
 
 def random_part(
@@ -97,7 +79,8 @@ def random_part(
         ratio = math.exp(draw.uniform(low, high))
         wide, tall = round(math.sqrt(wanted * ratio)), round(math.sqrt(wanted / ratio))
         if 0 < wide <= width and 0 < tall <= height:
-            return draw.randint(0, width - wide), draw.randint(0, height - tall), wide, tall
+            top = draw.randint(0, height - tall)  # first, as timm: the same seed is the same part
+            return draw.randint(0, width - wide), top, wide, tall
     wide, tall = width, height
     if width / height < RATIOS[0]:
         tall = round(width / RATIOS[0])

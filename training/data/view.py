@@ -36,11 +36,16 @@ class View:
             hint = did_you_mean(self.interpolation, INTERPOLATIONS)
             raise UserError(f"`interpolation` '{self.interpolation}' is unknown{hint}.")
 
-    def of(self, image: Image.Image) -> Image.Image:
-        """Return the square of an image."""
+    @property
+    def resampling(self) -> Image.Resampling:
+        """Pillow's name of the interpolation."""
         from PIL import Image
 
-        how = Image.Resampling[self.interpolation.upper()]
+        return Image.Resampling[self.interpolation.upper()]
+
+    def of(self, image: Image.Image) -> Image.Image:
+        """Return the square of an image."""
+        how = self.resampling
         scaled = int(self.side / self.crop_pct)
         if self.mode == "crop":
             return middle_of(covering(image, scaled, how), self.side)
