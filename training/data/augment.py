@@ -41,6 +41,8 @@ class Augmentation:
     rand_augment: str = ""
 
 
+# How often a rectangle is drawn that does not fit, as timm has it.
+ERASE_TRIES = 10
 # The share of an image that a random part has, as for ImageNet since Szegedy et al. 2015.
 AREA = (0.08, 1.0)
 AUGMENTATIONS = {
@@ -90,7 +92,7 @@ def augmented(
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
     images = normalised(pixels, norm)
     if how.erase:
-        images = erased(images, how.erase, torch.rand(total, 6, generator=generator)[members])
+        images = erased(images, how.erase, torch.rand(total, 2, generator=generator)[members])
     targets = F.one_hot(labels, classes).float().to(images.device)
     targets = targets * (1 - how.smoothing) + how.smoothing / classes
     if how.mixup or how.cutmix:
@@ -119,44 +121,66 @@ def cropped(pixels: Tensor, padding: int, shifts: Tensor) -> Tensor:
 
 
 def erased(images: Tensor, share: float, draws: Tensor) -> Tensor:
-    """Return images of which `share` have a rectangle of noise, 2 % to a third of their area.
+    """Return images of which `share` have a rectangle of noise (Zhong et al. 2020, algorithm 1).
 
-    draws: n x 6, uniform from 0 to 1: whether, area, ratio, top, left, and the noise's seed.
+    draws: n x 2, uniform from 0 to 1: whether, and the seed of the rectangle and its noise.
     """
     images = images.clone()
-    height, width = images.shape[-2:]
     for place in torch.nonzero(draws[:, 0] < share).flatten().tolist():
-        area, ratio, top, left, seed = draws[place, 1:].tolist()
-        area = (0.02 + area * (1 / 3 - 0.02)) * height * width
-        ratio = 0.3 * (1 / 0.09) ** ratio  # log-uniform from 0.3 to 1 / 0.3
-        high = min(max(round((area * ratio) ** 0.5), 1), height)
-        wide = min(max(round((area / ratio) ** 0.5), 1), width)
-        y, x = int(top * (height - high + 1)), int(left * (width - wide + 1))
-        own = torch.Generator().manual_seed(int(seed * 2**24))
-        noise = torch.randn(images.shape[1], high, wide, generator=own)
-        images[place, :, y : y + high, x : x + wide] = noise.to(images.device)
+        own = torch.Generator().manual_seed(int(draws[place, 1] * 2**24))
+        found = _rectangle(images.shape[-2], images.shape[-1], own)
+        if found is not None:
+            y, x, high, wide = found
+            noise = torch.randn(images.shape[1], high, wide, generator=own)
+            images[place, :, y : y + high, x : x + wide] = noise.to(images.device)
     return images
+
+
+def _rectangle(
+    height: int, width: int, generator: torch.Generator
+) -> tuple[int, int, int, int] | None:
+    """Return top, left, height and width of 2 % to a third of an image, at a ratio of 0.3 to 10/3.
+
+    Area uniform and ratio log-uniform, as timm draws them; None where ten draws do not fit.
+    """
+    for draws in torch.rand(ERASE_TRIES, 4, generator=generator):
+        size, shape, top, left = draws.tolist()
+        area = (0.02 + size * (1 / 3 - 0.02)) * height * width
+        ratio = 0.3 * (1 / 0.09) ** shape
+        high, wide = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)
+        if high < height and wide < width:
+            return int(top * (height - high + 1)), int(left * (width - wide + 1)), high, wide
+    return None
 
 
 def mixed(
     images: Tensor, targets: Tensor, how: Augmentation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return every image mixed with the one in the batch's reverse order, and so their targets."""
+    """Return every image mixed with the one in the batch's reverse order, and so their targets.
+
+    CutMix's box has its middle anywhere in the image and ends at its border (Yun et al. 2019, eq. 2
+    and their code, which DeiT takes by timm); targets follow from the area that it has then.
+    """
     cut = bool(how.cutmix) and (not how.mixup or torch.rand((), generator=generator).item() < 0.5)
     share = _beta(how.cutmix if cut else how.mixup, generator)
     others, other_targets = images.flip(0), targets.flip(0)
     if cut:
         height, width = images.shape[-2:]
         side = (1 - share) ** 0.5
-        high, wide = round(height * side), round(width * side)
         row, column = torch.rand(2, generator=generator).tolist()
-        y, x = int(row * (height - high + 1)), int(column * (width - wide + 1))
+        top, bottom = _span(int(row * height), int(side * height), height)
+        left, right = _span(int(column * width), int(side * width), width)
         images = images.clone()
-        images[:, :, y : y + high, x : x + wide] = others[:, :, y : y + high, x : x + wide]
-        share = 1 - high * wide / (height * width)
+        images[:, :, top:bottom, left:right] = others[:, :, top:bottom, left:right]
+        share = 1 - (bottom - top) * (right - left) / (height * width)
     else:
         images = share * images + (1 - share) * others
     return images, share * targets + (1 - share) * other_targets
+
+
+def _span(middle: int, length: int, end: int) -> tuple[int, int]:
+    """Return where `length` pixels around a middle begin and end, within 0 to `end`."""
+    return max(middle - length // 2, 0), min(middle + (length + 1) // 2, end)
 
 
 def _beta(alpha: float, generator: torch.Generator) -> float:

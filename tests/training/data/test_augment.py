@@ -6,7 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vitprof.training.data.augment import AUGMENTATIONS, Augmentation, augmented, normalised
+from vitprof.training.data.augment import (
+    AUGMENTATIONS,
+    Augmentation,
+    augmented,
+    erased,
+    mixed,
+    normalised,
+)
 from vitprof.training.data.images import Normalisation
 from vitprof.training.processes import Processes
 
@@ -80,6 +87,28 @@ def test_erasing_replaces_a_rectangle_of_some() -> None:
     touched = changed.flatten(1).any(dim=1)
     assert 25 < int(touched.sum()) < 75
     assert changed[touched].float().mean(dim=(1, 2)).max() < 0.5
+
+
+def test_a_rectangle_that_does_not_fit_is_drawn_again() -> None:
+    """As timm does; a third of the area at a ratio of 0.3 is wider than the image."""
+    draws = torch.rand(4000, 2, generator=generator(8))
+    touched = erased(torch.zeros(4000, 1, 32, 32), 1.0, draws)[:, 0] != 0
+    rows, columns = touched.any(dim=2).sum(dim=1), touched.any(dim=1).sum(dim=1)
+    for length in (rows, columns):
+        assert length.max() == 31
+        assert length.min() >= 1
+
+
+def test_a_box_of_cutmix_ends_at_the_border() -> None:
+    """Its middle is anywhere, so a corner is in an eighth of the boxes, E[(1 - λ) / 4].
+
+    Of boxes that lie wholly in the image almost none would reach a corner.
+    """
+    images = torch.stack([torch.zeros(1, 32, 32), torch.ones(1, 32, 32)])
+    random, how = generator(9), Augmentation(cutmix=1.0)
+    found = torch.stack([mixed(images, torch.eye(2), how, random)[0][0, 0] for _ in range(500)])
+    assert 40 < (found[:, 0, 0] == 1).sum() < 85
+    assert (found[:, 16, 16] == 1).sum() > (found[:, 0, 0] == 1).sum()
 
 
 def test_mixing_keeps_what_the_targets_say() -> None:
