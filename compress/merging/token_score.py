@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ...errors import UserError
 from ...models import ViTSpec
 from ...models.modules.spec_model import spec_of
-from ..optin.trajectory import Trajectory, importance, logit_errors
+from ..optin.trajectory import Trajectory, importances, logit_errors, unit_errors
 from ..optin.walk import Walk, walk_of
 
 # Variants that run together have about so many numbers in their sequences.
@@ -41,7 +41,7 @@ def token_scores(
     how = trajectory or Trajectory()
     walk = walk_of(model)
     patches, prefix = spec.tokens - spec.prefix, spec.prefix
-    found = torch.zeros(spec.depth, patches)
+    found = torch.zeros(2, spec.depth, patches)
     with torch.inference_mode():
         inputs = walk.inputs(images)
         after_attention = _attention_steps(walk)
@@ -51,10 +51,11 @@ def token_scores(
             for chosen in torch.arange(patches).split(at_once):
                 kept = [_without(spec.tokens, prefix + int(patch)) for patch in chosen]
                 errors = _errors(walk, step + 1, x, kept, inputs, how)
-                found[layer, chosen] = errors.cpu()
+                found[:, layer, chosen] = errors.cpu()
                 if on_tokens is not None:
                     on_tokens(layer * patches + int(chosen[-1]) + 1, spec.depth * patches)
-    return found
+    scores = importances(how, {"patches": found.flatten(1)})
+    return scores["patches"].reshape(spec.depth, patches)
 
 
 def _attention_steps(walk: Walk) -> list[int]:
@@ -92,7 +93,7 @@ def _errors(
             )
         now = walk.steps[step](now)
     logits = logit_errors(inputs[-1], now.reshape(count, images, -1), how.temperature)
-    return importance(how, layers, logits)
+    return unit_errors(how, layers, logits)
 
 
 def sample_errors(full: Tensor, changed: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ...models.structures.structure import Structure
 
-# λ of eq. 3 for channels. The paper names none; a mean of squares is far smaller than the sum over
-# pairs of tokens that transformers' λ is for. (Of 0, 0.01, 1, 10 and 100 on digits and CIFAR-10.)
+# λ of eq. 3 for channels; the paper names none. (Of 0, 0.01, 1, 10 and 100 on digits and CIFAR-10,
+# when it stood between the bare errors, of which one is about as large as the other there.)
 LOGITS_WEIGHT = 1.0
 
 

@@ -20,10 +20,10 @@ class ScoreOptions:
     score_images: int | None = option(32, "training images that units are scored on", at_least=1)
     logits_weight: float | None = option(
         None,
-        "weight of the logits' error",
+        "share of the logits' error beside the layers'",
         at_least=0,
         spelling="lambda",
-        shown="0.01; 1 for a VGG",
+        shown="0.1; 1 for a VGG",
     )
     temperature: float = option(4.0, "of the logits' error", above=0)
     aggregation: Literal["sum", "mean"] = option("sum", "of the layers' errors")

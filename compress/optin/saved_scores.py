@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ...models.modules.words import Words
 from ...training.saved_run import SavedRun
-from .trajectory_score import Scoring, trajectory_scores
+from .trajectory import importances
+from .trajectory_score import Scoring, trajectory_errors
 from .walk import Walk
 
 
@@ -21,14 +22,14 @@ def saved_scores(
 ) -> dict[str, Tensor]:
     """Return the scores of every source's units; those that `saved` holds are not made again."""
 
-    def keep(done: int, total: int, scores: Mapping[str, Tensor]) -> None:
+    def keep(done: int, total: int, errors: Mapping[str, Tensor]) -> None:
         if on_units is not None:
             on_units(done, total)
         if saved.is_due():
-            saved.save({"scores": dict(scores)})
+            saved.save({"errors": dict(errors)})
 
     state = saved.load()
-    known = {} if state is None else dict(state["scores"])
-    scores = trajectory_scores(walk, inputs, scoring, keep, known)
-    saved.save({"scores": scores})
-    return scores
+    known = {} if state is None else dict(state["errors"])
+    errors = trajectory_errors(walk, inputs, scoring, keep, known)
+    saved.save({"errors": errors})
+    return importances(scoring.trajectory, errors)

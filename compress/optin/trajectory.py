@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,13 +20,14 @@ ROWS = 768
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What eq. 3 adds up: I = Σ over later layers of L_MD + weight · L_KD.
+    """What eq. 3 adds up: I = Σ over later layers of L_MD + λ · L_KD.
 
-    weight: λ; temperature: of L_KD; aggregation: of the layers' errors; depth: how many later
-    layers count (None: all). Raises UserError for a value out of range.
+    weight: λ, the share of L_KD beside L_MD (`importances`); temperature: of L_KD; aggregation: of
+    the layers' errors; depth: how many later layers count (None: all). Raises UserError for a value
+    out of range.
     """
 
-    weight: float = 0.01
+    weight: float = 0.1
     temperature: float = 4.0
     aggregation: Aggregation = "sum"
     depth: int | None = None
@@ -80,19 +82,46 @@ def logit_errors(full: Tensor, logits: Tensor, temperature: float) -> Tensor:
     """Return L_KD of each of n variants: KL(full || variant) at the temperature, times its square.
 
     full: images x classes, or images x queries x classes; logits: n x that shape. The mean is over
-    images and queries (Hinton et al. 2015, section 2).
+    images and queries (Hinton et al. 2015, section 2). In doubles: most units change the logits so
+    little that in floats the divergence would be rounding errors alone.
     """
-    target = F.log_softmax(full / temperature, dim=-1)
-    found = F.log_softmax(logits / temperature, dim=-1)
+    target = F.log_softmax(full.double() / temperature, dim=-1)
+    found = F.log_softmax(logits.double() / temperature, dim=-1)
     divergence = (target.exp() * (target - found)).sum(dim=-1)
-    return temperature**2 * divergence.flatten(1).mean(dim=1)
+    errors = temperature**2 * divergence.flatten(1).mean(dim=1)
+    return errors.clamp_min(0).to(logits.dtype)
 
 
-def importance(trajectory: Trajectory, layers: list[Tensor], logits: Tensor) -> Tensor:
-    """Return OPTIN eq. 3 of n variants from each later layer's errors and those of the logits."""
+def unit_errors(trajectory: Trajectory, layers: list[Tensor], logits: Tensor) -> Tensor:
+    """Return both errors of n variants, 2 x n: of the later layers together, and of the logits."""
     total = torch.zeros_like(logits)
     for errors in layers:
         total = total + errors
     if trajectory.aggregation == "mean" and layers:
         total = total / len(layers)
-    return total + trajectory.weight * logits
+    return torch.stack([total, logits])
+
+
+def importances(trajectory: Trajectory, errors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return OPTIN eq. 3 of all units from their errors, 2 x units a structure.
+
+    L_KD is brought to the scale of L_MD first (`logits_scale`), so that λ is the share that the
+    logits have beside the layers in a usual unit's score.
+    """
+    weight = trajectory.weight * logits_scale(errors)
+    return {name: each[0] + weight * each[1] for name, each in errors.items()}
+
+
+def logits_scale(errors: Mapping[str, Tensor]) -> float:
+    """Return the geometric mean of L_MD / L_KD over all units; 1 where no layers count.
+
+    L_MD grows with the square of the number of rows and L_KD does not, so that a λ between the two
+    as they are says nothing: A.2 asks for 10 to 100 times as much of L_MD, and it comes to 10⁵ and
+    more by itself. The authors' code scales L_KD unit by unit instead, to within a power of ten of
+    L_MD, by which most of what L_KD tells between units is lost.
+    """
+    if not errors:
+        return 1.0
+    layers, logits = torch.cat(list(errors.values()), dim=1).double()
+    both = (layers > 0) & (logits > 0)
+    return float((layers[both] / logits[both]).log().mean().exp()) if both.any() else 1.0

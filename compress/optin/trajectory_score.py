@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from ...models.modules.words import Words
-from .trajectory import Trajectory, importance, logit_errors
+from .trajectory import Trajectory, importances, logit_errors, unit_errors
 from .walk import Measure, Source, Walk
 
 # Variants of the model that run together are as many as make about so many numbers.
 MOST_NUMBERS = 3_000_000
 
-# Called with units done, units in all, and the scores of the structures that are done.
+# Called with units done, units in all, and the errors of the structures that are done.
 OnUnits = Callable[[int, int, Mapping[str, Tensor]], None]
 
 
@@ -36,18 +36,27 @@ class Scoring:
 
 
 def trajectory_scores(
-    walk: Walk,
-    images: Tensor | Words,
-    scoring: Scoring | None = None,
-    on_units: OnUnits | None = None,
-    known: Mapping[str, Tensor] | None = None,
+    walk: Walk, images: Tensor | Words, scoring: Scoring | None = None
 ) -> dict[str, Tensor]:
     """Return OPTIN eq. 3 of every unit, by the structure's name; larger matters more.
 
     images: n x channels x h x w, as the model takes them, on its device, or sequences of words.
-    `known` structures are not scored again.
     """
     scoring = scoring or Scoring()
+    return importances(scoring.trajectory, trajectory_errors(walk, images, scoring))
+
+
+def trajectory_errors(
+    walk: Walk,
+    images: Tensor | Words,
+    scoring: Scoring,
+    on_units: OnUnits | None = None,
+    known: Mapping[str, Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """Return what eq. 3 adds up of every unit, 2 x units: the errors of layers, and of the logits.
+
+    `known` structures are not looked at again.
+    """
     walk, first = walk.on(images)
     total = sum(source.structure.units for source in walk.sources)
     done = 0
@@ -59,7 +68,7 @@ def trajectory_scores(
             if source.structure.name in found:
                 done += source.structure.units
                 continue
-            later = _later(walk, source, scoring.trajectory)
+            later = later_steps(walk, source, scoring.trajectory)
             for step in later:
                 if step not in measures:
                     measures[step] = walk.measure(inputs[step])
@@ -69,11 +78,11 @@ def trajectory_scores(
                 done += len(units)
                 if on_units is not None:
                     on_units(done, total, found)
-            found[source.structure.name] = torch.cat(parts).cpu()
+            found[source.structure.name] = torch.cat(parts, dim=1).cpu()
     return found
 
 
-def _later(walk: Walk, source: Source, trajectory: Trajectory) -> list[int]:
+def later_steps(walk: Walk, source: Source, trajectory: Trajectory) -> list[int]:
     """Return the steps whose inputs are compared: those flagged, in later layers."""
     layer = walk.layers[source.step]
     last = max(walk.layers) if trajectory.depth is None else layer + trajectory.depth
@@ -114,4 +123,4 @@ def _of_units(
         x = walk.steps[step](x)
     trajectory = scoring.trajectory
     logits = logit_errors(inputs[-1], x.reshape(count, *inputs[-1].shape), trajectory.temperature)
-    return importance(trajectory, layers, logits)
+    return unit_errors(trajectory, layers, logits)

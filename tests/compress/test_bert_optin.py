@@ -18,7 +18,11 @@ from vitprof.compress.optin.optin import OptinRun
 from vitprof.compress.optin.options import OptinOptions
 from vitprof.compress.optin.reconstruction import reconstruct
 from vitprof.compress.optin.trajectory import Manifold, logit_errors
-from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
+from vitprof.compress.optin.trajectory_score import (
+    Scoring,
+    trajectory_errors,
+    trajectory_scores,
+)
 from vitprof.compress.optin.walk import walk_of
 from vitprof.compress.run import TrainingContext
 from vitprof.models import BertSpec, create_model
@@ -113,10 +117,10 @@ def test_only_what_comes_after_a_unit_is_needed() -> None:
         torch.testing.assert_close(scores, slow[name], rtol=2e-3, atol=1e-3)
 
 
-def test_a_score_is_what_a_model_without_the_unit_loses() -> None:
+def test_errors_are_what_a_model_without_the_unit_loses() -> None:
     model, batch = randomised(BERT).eval(), words([16, 7, 12], 16)
     walk, first = walk_of(model).on(batch)
-    found = trajectory_scores(walk_of(model), batch)
+    found = trajectory_errors(walk_of(model), batch, Scoring())
     with torch.no_grad():
         full = walk.inputs(first)
         for source in walk.sources:
@@ -125,7 +129,8 @@ def test_a_score_is_what_a_model_without_the_unit_loses() -> None:
             masked = copy.deepcopy(model)
             hold_at_zero(masked, [source.structure], gone)
             inputs = walk_of(masked).on(batch)[0].inputs(first)
-            expected = 0.01 * logit_errors(full[-1], inputs[-1][None], 4.0)[0]
+            of_logits = logit_errors(full[-1], inputs[-1][None], 4.0)[0]
+            of_layers = torch.tensor(0.0)
             for step, (layer, normed) in enumerate(zip(walk.layers, walk.normed, strict=True)):
                 if normed and layer > walk.layers[source.step]:
                     # Eq. 2 as it is written, on the rows of words.
@@ -134,9 +139,10 @@ def test_a_score_is_what_a_model_without_the_unit_loses() -> None:
                         for each in (full, inputs)
                     ]
                     error = ((rows[1] @ rows[1].T - rows[0] @ rows[0].T) ** 2).sum()
-                    expected += error * (768 / len(rows[0])) ** 2
+                    of_layers += error * (768 / len(rows[0])) ** 2
+            expected = torch.stack([of_layers, of_logits])
             torch.testing.assert_close(
-                found[source.structure.name][unit], expected, rtol=2e-3, atol=1e-3
+                found[source.structure.name][:, unit], expected, rtol=2e-3, atol=1e-5
             )
 
 

@@ -17,7 +17,11 @@ from vitprof.compress.optin.method import METHOD
 from vitprof.compress.optin.optin import OptinRun
 from vitprof.compress.optin.options import OptinOptions
 from vitprof.compress.optin.trajectory import Trajectory, logit_errors
-from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
+from vitprof.compress.optin.trajectory_score import (
+    Scoring,
+    trajectory_errors,
+    trajectory_scores,
+)
 from vitprof.compress.optin.walk import walk_of
 from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError
@@ -54,7 +58,7 @@ def images_for(spec: VggSpec, count: int = 6) -> torch.Tensor:
 # --- scores ---------------------------------------------------------------------------------------
 
 
-def naive_score(model, images, channel: int, of_conv: int, how: Trajectory) -> torch.Tensor:
+def naive_errors(model, images, channel: int, of_conv: int, how: Trajectory) -> torch.Tensor:
     """Return the score from two whole passes: every later layer's output, and the logits."""
 
     def layers(without: bool) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -73,23 +77,23 @@ def naive_score(model, images, channel: int, of_conv: int, how: Trajectory) -> t
         return found, model.head(x)
 
     (full, full_logits), (pruned, logits) = layers(False), layers(True)
-    total = how.weight * logit_errors(full_logits, logits[None], how.temperature)[0]
+    total = torch.tensor(0.0)
     depth = len(full) if how.depth is None else how.depth
     for a, b in list(zip(full, pruned, strict=True))[:depth]:
         total = total + ((a.mean(dim=0) - b.mean(dim=0)) ** 2).mean()
-    return total
+    return torch.stack([total, logit_errors(full_logits, logits[None], how.temperature)[0]])
 
 
 @pytest.mark.parametrize("depth", [None, 0, 1, 2])
-def test_a_score_is_what_later_layers_and_logits_lose(depth) -> None:
+def test_errors_are_what_later_layers_and_logits_lose(depth) -> None:
     model, images = randomised(VGG).eval(), images_for(VGG)
-    how = Trajectory(weight=0.3, depth=depth)
-    found = trajectory_scores(walk_of(model), images, Scoring(how))
+    how = Trajectory(depth=depth)
+    found = trajectory_errors(walk_of(model), images, Scoring(how))
     with torch.no_grad():
         for of_conv, width in enumerate(VGG.channels):
-            expected = [naive_score(model, images, c, of_conv, how) for c in range(width)]
+            expected = [naive_errors(model, images, c, of_conv, how) for c in range(width)]
             torch.testing.assert_close(
-                found[f"convs.{of_conv}.channels"], torch.stack(expected), rtol=1e-4, atol=1e-6
+                found[f"convs.{of_conv}.channels"], torch.stack(expected, 1), rtol=1e-4, atol=1e-6
             )
 
 

@@ -721,7 +721,7 @@ def test_scores_of_a_run_that_stopped_serve_another_target(run, model, table, tm
     again = ("prune", "--model", model, "--table", table, *ONE_SHOT, "--out", out)
     assert run(*again, "--target", "0.9x", "--json").code == 0
     (out / "report.json").unlink()  # as if it had been killed while it was testing
-    torch.save({"scores": {"layers.0.heads": torch.zeros(2)}}, out / "state.pt")
+    torch.save({"errors": {"layers.0.heads": torch.zeros(2, 2)}}, out / "state.pt")
     stopped = run(*again, "--target", "0.8x")
     assert stopped.code == 0 and "going on with the run" in stopped.err
     lines = (out / "sensitivity.csv").read_text().splitlines()

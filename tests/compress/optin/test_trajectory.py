@@ -7,7 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
-from vitprof.compress.optin.trajectory import ROWS, Manifold, Trajectory, importance, logit_errors
+from vitprof.compress.optin.trajectory import (
+    ROWS,
+    Manifold,
+    Trajectory,
+    importances,
+    logit_errors,
+    unit_errors,
+)
 from vitprof.errors import UserError
 
 
@@ -50,16 +57,43 @@ def test_the_logits_error_is_the_divergence_at_the_temperature() -> None:
         torch.testing.assert_close(found, expected)
 
 
+def test_the_logits_error_of_a_small_change_is_no_rounding_error() -> None:
+    full = 5 * torch.randn(6, 4)
+    change = 1e-4 * torch.randn(6, 4)
+    p = F.softmax(full.double() / 4, dim=-1)
+    moved = (full + change - full).double()
+    variance = (p * moved**2).sum(dim=-1) - (p * moved).sum(dim=-1) ** 2
+    found = logit_errors(full, (full + change)[None], 4.0)
+    torch.testing.assert_close(found[0].double(), variance.mean() / 2, rtol=1e-3, atol=0)
+
+
 def test_layers_are_added_or_averaged() -> None:
     layers, logits = [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 6.0])], torch.tensor([10.0, 0.0])
+    for aggregation, expected in (("sum", [4.0, 8.0]), ("mean", [2.0, 4.0])):
+        found = unit_errors(Trajectory(aggregation=aggregation), layers, logits)
+        torch.testing.assert_close(found, torch.tensor([expected, [10.0, 0.0]]))
     torch.testing.assert_close(
-        importance(Trajectory(weight=0.1), layers, logits), torch.tensor([5.0, 8.0])
+        unit_errors(Trajectory(), [], logits), torch.tensor([[0.0, 0.0], [10.0, 0.0]])
     )
-    torch.testing.assert_close(
-        importance(Trajectory(weight=0.1, aggregation="mean"), layers, logits),
-        torch.tensor([3.0, 4.0]),
-    )
-    torch.testing.assert_close(importance(Trajectory(), [], logits), 0.01 * logits)
+
+
+def test_the_weight_is_a_share_whatever_the_scales_are() -> None:
+    layers, logits = torch.tensor([4.0, 9.0, 100.0]), torch.tensor([1.0, 4.0, 1.0])
+    found = []
+    for scale in (1.0, 1e-6):
+        errors = torch.stack([layers, scale * logits])
+        of_both = {"a": errors[:, :1], "b": errors[:, 1:]}
+        found.append(torch.cat(list(importances(Trajectory(weight=0.1), of_both).values())))
+    # The ratios 4, 9 / 4 and 100 have the geometric mean 900 ** (1 / 3).
+    expected = layers + 0.1 * 900 ** (1 / 3) * logits
+    torch.testing.assert_close(found[0], expected)
+    torch.testing.assert_close(found[1], expected)
+
+
+def test_units_without_an_error_have_no_say_in_the_scale() -> None:
+    errors = {"a": torch.tensor([[4.0, 0.0, 5.0], [1.0, 1.0, 0.0]])}
+    found = importances(Trajectory(weight=1.0), errors)["a"]
+    torch.testing.assert_close(found, torch.tensor([8.0, 4.0, 5.0]))
 
 
 @pytest.mark.parametrize(

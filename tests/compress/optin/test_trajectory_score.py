@@ -8,7 +8,11 @@ import pytest
 import torch
 from vitprof.compress.cutting import hold_at_zero
 from vitprof.compress.optin.trajectory import Manifold, Trajectory, logit_errors
-from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
+from vitprof.compress.optin.trajectory_score import (
+    Scoring,
+    trajectory_errors,
+    trajectory_scores,
+)
 from vitprof.compress.optin.walk import walk_of
 
 from ..conftest import DISTILLED, SWIN, VIT, randomised
@@ -41,10 +45,10 @@ def test_only_what_comes_after_a_unit_is_needed(spec) -> None:
 
 
 @SPECS
-def test_a_score_is_what_a_model_without_the_unit_loses(spec) -> None:
+def test_errors_are_what_a_model_without_the_unit_loses(spec) -> None:
     model, images = randomised(spec).eval(), images_for(spec)
     walk = walk_of(model)
-    found = trajectory_scores(walk, images)
+    found = trajectory_errors(walk, images, Scoring())
     with torch.no_grad():
         full = walk.inputs(images)
         for source in walk.sources[:: max(len(walk.sources) // 4, 1)]:
@@ -53,22 +57,27 @@ def test_a_score_is_what_a_model_without_the_unit_loses(spec) -> None:
             masked = copy.deepcopy(model)
             hold_at_zero(masked, [source.structure], gone)
             inputs = walk_of(masked).inputs(images)
-            expected = 0.01 * logit_errors(full[-1], inputs[-1][None], 4.0)[0]
+            of_logits = logit_errors(full[-1], inputs[-1][None], 4.0)[0]
+            of_layers = torch.tensor(0.0)
             for step, (layer, normed) in enumerate(zip(walk.layers, walk.normed, strict=True)):
                 if normed and layer > walk.layers[source.step]:
-                    expected += Manifold(full[step]).errors(inputs[step][None])[0]
+                    of_layers += Manifold(full[step]).errors(inputs[step][None])[0]
+            expected = torch.stack([of_layers, of_logits])
             torch.testing.assert_close(
-                found[source.structure.name][unit], expected, rtol=2e-3, atol=1e-3
+                found[source.structure.name][:, unit], expected, rtol=2e-3, atol=1e-5
             )
 
 
 def test_a_trajectory_of_no_layers_is_the_logits_alone() -> None:
     walk, images = walk_of(randomised(VIT).eval()), images_for(VIT)
-    without = trajectory_scores(walk, images, Scoring(Trajectory(depth=0)))
-    whole = trajectory_scores(walk, images)
-    one = trajectory_scores(walk, images, Scoring(Trajectory(depth=1)))
+    errors = {
+        depth: trajectory_errors(walk, images, Scoring(Trajectory(depth=depth)))
+        for depth in (0, 1, None)
+    }
     name = "layers.0.mlp"
-    assert (without[name] <= one[name] + 1e-6).all()
-    assert (one[name] < whole[name]).all()
-    doubled = trajectory_scores(walk, images, Scoring(Trajectory(weight=0.02, depth=0)))
-    torch.testing.assert_close(doubled[name], 2 * without[name])
+    assert (errors[0][name][0] == 0).all()
+    assert (errors[1][name][0] < errors[None][name][0]).all()
+    for each in errors.values():
+        torch.testing.assert_close(each[name][1], errors[0][name][1])
+    scores = trajectory_scores(walk, images, Scoring(Trajectory(weight=0.5, depth=0)))
+    torch.testing.assert_close(scores[name], 0.5 * errors[0][name][1])

@@ -156,7 +156,8 @@ def test_only_one_stage_shrinks_and_scores_are_kept(make_run) -> None:
     assert swin.spec.stages[:2] == run.spec.stages[:2]
     assert swin.spec.stages[2] != run.spec.stages[2]
     again = make_run(0.97, only=("stages.2.",))
-    run.context.saved.save({"scores": {name: score + 1 for name, score in run.scores.items()}})
+    errors = {n: torch.stack([x + 1, torch.zeros_like(x)]) for n, x in run.scores.items()}
+    run.context.saved.save({"errors": errors})
     again.score()
     for name, score in run.scores.items():
         torch.testing.assert_close(again.scores[name], score + 1)

@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 import torch
 from vitprof.compress.optin.trajectory import Manifold, Trajectory, logit_errors
-from vitprof.compress.optin.trajectory_score import Scoring, trajectory_scores
+from vitprof.compress.optin.trajectory_score import (
+    Scoring,
+    trajectory_errors,
+    trajectory_scores,
+)
 from vitprof.compress.segmentation.mask2former import backbone_of, backbone_spec, load_mask2former
 from vitprof.compress.segmentation.walk import decoded, segmentation_walk
 
@@ -67,7 +71,7 @@ def test_only_what_comes_after_a_neuron_is_needed(model, images) -> None:
 def test_a_score_is_what_transformers_own_model_loses(model, images) -> None:
     full, swin = model
     walk = segmentation_walk(full, swin, images)
-    found = trajectory_scores(walk, images, Scoring(Trajectory(weight=3.0)))
+    found = trajectory_errors(walk, images, Scoring())
     logits = full(images).class_queries_logits
     whole = walk.inputs(images)
     for stage, layer, unit in ((0, 0, 3), (1, 0, 31), (2, 1, 0), (3, 0, 64)):
@@ -76,13 +80,16 @@ def test_a_score_is_what_transformers_own_model_loses(model, images) -> None:
         encoder.layers[stage].blocks[layer].mlp.fc2.weight[:, unit] = 0
         name = f"stages.{stage}.layers.{layer}.mlp"
         step = next(s.step for s in walk.sources if s.structure.name == name)
-        expected = 3 * logit_errors(logits, masked(images).class_queries_logits[None], 4.0)[0]
+        of_logits = logit_errors(logits, masked(images).class_queries_logits[None], 4.0)[0]
+        of_layers = torch.tensor(0.0)
         inputs = segmentation_walk(masked, backbone_of(masked, swin.spec), images).inputs(images)
         for later in range(step + 1, len(walk.steps)):
             if walk.layers[later] > walk.layers[step]:
-                expected += Manifold(whole[later]).errors(inputs[later][None])[0]
-        torch.testing.assert_close(found[name][unit].cpu(), expected, rtol=5e-3, atol=1e-5)
-        assert expected > 1e-4
+                of_layers += Manifold(whole[later]).errors(inputs[later][None])[0]
+        expected = torch.stack([of_layers, of_logits])
+        torch.testing.assert_close(found[name][:, unit], expected, rtol=5e-3, atol=1e-7)
+        assert of_layers > 1e-4
+        assert of_logits > 0
 
 
 def test_every_neuron_of_the_last_layer_is_felt_before_the_decoders(model, images) -> None:
