@@ -93,7 +93,7 @@ class Base:
             sample.inputs(size.scored),
             Scoring(),
             SavedRun(folder / f"scores-{size.scored}", {"images": size.scored}),
-        )
+        ).scores
         self.importance = self._importance(sample)
 
     def _importance(self, sample: Sample) -> Importance:

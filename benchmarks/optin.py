@@ -187,7 +187,7 @@ class Study:
 def suffix_over_full(study: Study, sample: int = 12) -> list[list[str]]:
     """Time scoring from the unit on against whole forward passes, on units of every layer."""
     walk = walk_of(study.model())
-    some = replace(walk, sources=[thinned(source, sample) for source in walk.sources])
+    some = replace(walk, sources=[first_of(source, sample) for source in walk.sources])
     units = sum(source.structure.units for source in some.sources)
     images = study.run(OPTIN, "macs", MACS[0]).sample.images(IMAGES)
     seconds, scores = {}, {}
@@ -212,13 +212,9 @@ def suffix_over_full(study: Study, sample: int = 12) -> list[list[str]]:
     ]
 
 
-def thinned(source, count: int):
+def first_of(source, count: int):
     """Return the source with its first units only, as many as `count`."""
-    structure = source.structure
-    parts = tuple(replace(part, index=part.index[:count]) for part in structure.parts)
-    return replace(
-        source, structure=replace(structure, parts=parts), columns=source.columns[:count]
-    )
+    return source.only(torch.arange(min(count, source.structure.units)))
 
 
 def scoring_times(study: Study) -> list[list[str]]:
@@ -229,7 +225,7 @@ def scoring_times(study: Study) -> list[list[str]]:
     for title, model, sample in models:
         walk = walk_of(model)
         units = sum(source.structure.units for source in walk.sources)
-        some = replace(walk, sources=[thinned(source, sample) for source in walk.sources])
+        some = replace(walk, sources=[first_of(source, sample) for source in walk.sources])
         timed = sum(source.structure.units for source in some.sources)
         side = model.spec.resolution
         started = time.perf_counter()

@@ -55,7 +55,7 @@ class OptinRun:
         self.context, self.options, self.goal = context, options, context.goal
         self.model = with_fixed_scale(context.base).to(context.training.device).eval()
         self.convolutions = prunable_of(self.spec).steps is not None
-        self.scoring = options.scoring(LOGITS_WEIGHT if self.convolutions else None)
+        self.scoring = options.how(LOGITS_WEIGHT if self.convolutions else None)
         self.schedule = options.schedule_of(self.spec) if options.parts != "units" else None
         self.sample = Sample(context.training, context.seed)
         self.sensitivities: list[Sensitivity] = []
@@ -92,13 +92,15 @@ class OptinRun:
         if self.context.score != "trajectory":
             return self._by_weights()
         show = self.context.on_progress
-        return saved_scores(
+        found = saved_scores(
             walk_of(self.model, ONE_SHOT, self.goal.only),
             self.sample.inputs(self.options.score_images),
             self.scoring,
             self.context.saved,
             lambda n, of: show("scoring", n, of, "units"),
         )
+        self.remarks += found.remarks
+        return found.scores
 
     def cut(self, target: Target) -> nn.Module:
         """Return the model of the target: dense, smaller, its last layers fitted.

@@ -18,6 +18,11 @@ class ScoreOptions:
     """How units are scored (Khaki et al. 2024, eq. 3)."""
 
     score_images: int | None = option(32, "training images that units are scored on", at_least=1)
+    scoring: Literal["fast", "full"] = option(
+        "fast",
+        "fast: hidden neurons' scores are predicted from a few gradients, and how far that is off "
+        "is said; full: what follows is run without each of them",
+    )
     logits_weight: float | None = option(
         None,
         "share of the logits' error beside the layers'",
@@ -34,7 +39,7 @@ class ScoreOptions:
         None, "units scored side by side", at_least=1, shown="as memory allows"
     )
 
-    def scoring(self, logits_weight: float | None = None) -> Scoring:
+    def how(self, logits_weight: float | None = None) -> Scoring:
         """Return how units are scored; logits_weight: λ where the options give none."""
         from .trajectory import Trajectory
         from .trajectory_score import Scoring
@@ -42,7 +47,7 @@ class ScoreOptions:
         given = (self.logits_weight, logits_weight, Trajectory.weight)
         weight = next(value for value in given if value is not None)
         trajectory = Trajectory(weight, self.temperature, self.aggregation, self.trajectory_depth)
-        return Scoring(trajectory, self.units_at_once)
+        return Scoring(trajectory, self.units_at_once, fast=self.scoring == "fast")
 
 
 @dataclass(frozen=True)

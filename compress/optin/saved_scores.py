@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from ...models.modules.words import Words
 from ...training.saved_run import SavedRun
+from .fast_errors import fast_errors, in_words, prediction_errors
 from .trajectory import importances
 from .trajectory_score import Scoring, trajectory_errors
 from .walk import Walk
+
+
+@dataclass(frozen=True)
+class SavedScores:
+    """The score of every unit by its structure's name, and what there is to say of them."""
+
+    scores: dict[str, Tensor]
+    remarks: list[str]
 
 
 def saved_scores(
@@ -19,7 +29,7 @@ def saved_scores(
     scoring: Scoring,
     saved: SavedRun,
     on_units: Callable[[int, int], None] | None = None,
-) -> dict[str, Tensor]:
+) -> SavedScores:
     """Return the scores of every source's units; those that `saved` holds are not made again."""
 
     def keep(done: int, total: int, errors: Mapping[str, Tensor]) -> None:
@@ -28,8 +38,12 @@ def saved_scores(
         if saved.is_due():
             saved.save({"errors": dict(errors)})
 
-    state = saved.load()
-    known = {} if state is None else dict(state["errors"])
-    errors = trajectory_errors(walk, inputs, scoring, keep, known)
-    saved.save({"errors": errors})
-    return importances(scoring.trajectory, errors)
+    state = saved.load() or {"errors": {}}
+    errors_of = fast_errors if scoring.fast else trajectory_errors
+    errors = errors_of(walk, inputs, scoring, keep, state["errors"])
+    off = state.get("off")
+    if scoring.fast and off is None:
+        off = prediction_errors(walk, inputs, scoring, errors)
+    saved.save({"errors": errors, "off": off})
+    remark = "" if off is None else in_words(off)
+    return SavedScores(importances(scoring.trajectory, errors), [remark] if remark else [])

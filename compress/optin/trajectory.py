@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -70,8 +71,34 @@ class Manifold:
         total = 2 * squares + 4 * mixed + (c * c).sum(dim=(1, 2))
         return total.clamp_min(0) * (ROWS / len(self.rows)) ** 2
 
+    def drawn_change(
+        self, features: Tensor, counted: Tensor | None, draw: torch.Generator
+    ) -> Tensor:
+        """Return a random linear function of ψ whose change squared is L_MD on average.
+
+        features: of the unpruned model, some of the images; counted: as above, of these. It is
+        √2 · Σ over rows of ⟨ψ, A^½ε⟩ with normal ε, and the mean of its change squared is 2·tr(AC):
+        all that `errors` has of the second order in Δ but 2·tr(BB), in which the changes of
+        different tokens cancel. Without that each image can be squared by itself.
+        """
+        rows = features.reshape(-1, features.shape[-1])
+        rows = _unit_rows(rows if counted is None else rows[counted.reshape(-1)])
+        drawn = normal(rows, draw) @ self.root.T
+        return 2**0.5 * ROWS / len(self.rows) * (drawn * rows).sum()
+
+    @cached_property
+    def root(self) -> Tensor:
+        """A matrix R with RRᵀ = A."""
+        values, vectors = torch.linalg.eigh(self.gram.double())
+        return (vectors * values.clamp_min(0).sqrt()).to(self.gram.dtype)
+
     def _counted(self, rows: Tensor) -> Tensor:
         return rows if self.counted is None else rows[..., self.counted, :]
+
+
+def normal(like: Tensor, draw: torch.Generator) -> Tensor:
+    """Return normal random numbers of the tensor's shape, on its device."""
+    return torch.randn(like.shape, generator=draw, device=like.device, dtype=like.dtype)
 
 
 def _unit_rows(rows: Tensor) -> Tensor:
@@ -90,6 +117,20 @@ def logit_errors(full: Tensor, logits: Tensor, temperature: float) -> Tensor:
     divergence = (target.exp() * (target - found)).sum(dim=-1)
     errors = temperature**2 * divergence.flatten(1).mean(dim=1)
     return errors.clamp_min(0).to(logits.dtype)
+
+
+def drawn_logit_change(
+    logits: Tensor, answers: int, temperature: float, draw: torch.Generator
+) -> Tensor:
+    """Return a random linear function of the logits whose change squared is L_KD on average.
+
+    logits: of the unpruned model, some of the images; answers: rows of logits of all images. To
+    second order in δ, L_KD is δᵀ(diag p - ppᵀ)δ / 2 a row, with p the softmax at the temperature.
+    """
+    p = F.softmax(logits.detach() / temperature, dim=-1)
+    drawn = p.sqrt() * normal(p, draw)
+    drawn = drawn - p * drawn.sum(dim=-1, keepdim=True)
+    return (0.5 / answers) ** 0.5 * (drawn * logits).sum()
 
 
 def unit_errors(trajectory: Trajectory, layers: list[Tensor], logits: Tensor) -> Tensor:

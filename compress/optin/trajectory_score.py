@@ -27,12 +27,13 @@ class Scoring:
     """How units are scored: by which trajectory, how many at once (None: as memory allows).
 
     from_unit: run only what comes after the unit; False runs every variant from the images on, for
-    comparison.
+    comparison. fast: hidden neurons' errors are predicted (`predicted_errors`).
     """
 
     trajectory: Trajectory = field(default_factory=Trajectory)
     units_at_once: int | None = None
     from_unit: bool = True
+    fast: bool = False
 
 
 def trajectory_scores(

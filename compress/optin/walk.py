@@ -62,6 +62,12 @@ class LinearSource:
     joined: Callable[[Tensor], Tensor]
     cut: Callable[[Tensor], Tensor]
 
+    def only(self, units: Tensor) -> LinearSource:
+        """Return the source of some of the units."""
+        parts = tuple(replace(part, index=part.index[units]) for part in self.structure.parts)
+        structure = replace(self.structure, parts=parts)
+        return replace(self, structure=structure, columns=self.columns[units])
+
     def without(self, step: nn.Module, x: Tensor, units: Tensor, variants: int = 1) -> Tensor:
         """Return the step's output without each of the units, one variant after another.
 

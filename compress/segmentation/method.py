@@ -56,7 +56,8 @@ class SegmentationOptin(Method[SegmentationOptions]):
 
         run = SegmentationRun(context, options)
         run.score()
-        return PrunedRun(run.model, [run.cut(target) for target in context.goal.targets])
+        models = [run.cut(target) for target in context.goal.targets]
+        return PrunedRun(run.model, models, remarks=run.remarks)
 
 
 SEGMENTATION = SegmentationOptin()

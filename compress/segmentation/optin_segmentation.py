@@ -50,6 +50,7 @@ class SegmentationRun:
         self.spec, self.images = spec, data.train
         self.swin = backbone_of(self.model, spec)
         self.scores: dict[str, Tensor] = {}
+        self.remarks: list[str] = []
 
     def score(self) -> None:
         """Score every hidden neuron that may go."""
@@ -59,18 +60,19 @@ class SegmentationRun:
             importance.observe(self._structures(), self.swin)
             self.scores = importance.of
             return
-        images, scoring = self._images(self.options.score_images), self.options.scoring()
+        images, scoring = self._images(self.options.score_images), self.options.how()
         walk = segmentation_walk(
             self.model, self.swin, images, self.goal.only, scoring.trajectory.weight > 0
         )
         show = self.context.on_progress
-        self.scores = saved_scores(
+        found = saved_scores(
             walk,
             images,
             scoring,
             self.context.saved,
             lambda n, of: show("scoring", n, of, "neurons"),
         )
+        self.scores, self.remarks = found.scores, found.remarks
 
     def cut(self, target: Target) -> SwinTransformer:
         """Return the backbone of the target: dense, last layers fitted."""

@@ -13,6 +13,8 @@ from vitprof.compress.groups import Groups
 from vitprof.compress.optin.method import METHOD
 from vitprof.compress.optin.optin import OptinRun
 from vitprof.compress.optin.options import OptinOptions
+from vitprof.compress.optin.trajectory_score import trajectory_scores
+from vitprof.compress.optin.walk import walk_of
 from vitprof.compress.run import TrainingContext
 from vitprof.errors import UserError
 from vitprof.progress import no_progress
@@ -184,7 +186,7 @@ def test_where_merging_does_not_pay_that_is_said(tmp_path) -> None:
     run = run_of(VIT, tmp_path / "out", "0.8x", "latency", table=slow, merge_tokens=True)
     run.score()
     assert not any(run.cut(run.goal.targets[0]).spec.merges)
-    assert "no tokens are merged" in run.remarks[0]
+    assert any("no tokens are merged" in remark for remark in run.remarks)
     alone = run_of(VIT, tmp_path / "alone", "0.8x", "latency", table=slow, merge_only=True)
     alone.score()
     with pytest.raises(UserError, match="does not pay"):
@@ -197,3 +199,28 @@ def test_a_table_without_merging_says_how_to_get_one(tmp_path) -> None:
     run.score()
     with pytest.raises(UserError, match="--merging"):
         run.cut(run.goal.targets[0])
+
+
+def test_neurons_are_predicted_unless_all_is_scored_in_full(tmp_path) -> None:
+    fast, full = (run_of(VIT, tmp_path / how, scoring=how) for how in ("fast", "full"))
+    for run in (fast, full):
+        run.score()
+    expected = trajectory_scores(walk_of(full.model), full.sample.inputs(8), full.scoring)
+    for name, scores in expected.items():
+        torch.testing.assert_close(full.scores[name], scores)
+        assert name.endswith("heads") or not torch.allclose(fast.scores[name], scores, rtol=1e-3)
+    assert full.remarks == []
+    assert "neurons' scores are predicted" in fast.remarks[0]
+
+
+def test_how_far_predictions_are_off_is_kept_with_them(tmp_path, monkeypatch) -> None:
+    first = run_of(VIT, tmp_path / "out")
+    first.score()
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("told again")
+
+    monkeypatch.setattr("vitprof.compress.optin.saved_scores.prediction_errors", fail)
+    again = run_of(VIT, tmp_path / "out")
+    again.score()
+    assert again.remarks == first.remarks

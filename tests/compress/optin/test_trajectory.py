@@ -7,10 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from vitprof.compress.optin import trajectory
 from vitprof.compress.optin.trajectory import (
     ROWS,
     Manifold,
     Trajectory,
+    drawn_logit_change,
     importances,
     logit_errors,
     unit_errors,
@@ -94,6 +96,62 @@ def test_units_without_an_error_have_no_say_in_the_scale() -> None:
     errors = {"a": torch.tensor([[4.0, 0.0, 5.0], [1.0, 1.0, 0.0]])}
     found = importances(Trajectory(weight=1.0), errors)["a"]
     torch.testing.assert_close(found, torch.tensor([8.0, 4.0, 5.0]))
+
+
+# --- random linear functions ----------------------------------------------------------------------
+
+
+def mean_square(monkeypatch, change) -> torch.Tensor:
+    """Return the mean of the square of a function of normal numbers, which is linear in them."""
+    shape = []
+    monkeypatch.setattr(trajectory, "normal", lambda x, _: shape.append(x.shape) or 0 * x)
+    change()
+    total = torch.zeros((), dtype=torch.float64)
+    for place in range(shape[0].numel()):
+        one = torch.zeros(shape[0].numel(), dtype=torch.float64)
+        one[place] = 1
+        monkeypatch.setattr(trajectory, "normal", lambda _x, _, one=one: one.reshape(shape[0]))
+        total += change() ** 2
+    return total
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_the_square_of_a_drawn_change_is_the_manifold_error_on_average(monkeypatch, filled) -> None:
+    torch.manual_seed(0)
+    full, moved = torch.randn(2, 2, 3, 4, dtype=torch.float64)
+    counted = torch.tensor([[True, True, True], [True, not filled, not filled]])
+    manifold = Manifold(full, counted)
+
+    def change() -> torch.Tensor:
+        x = full.clone().requires_grad_()
+        manifold.drawn_change(x, counted, torch.Generator()).backward()
+        return (x.grad * moved).sum()
+
+    found = mean_square(monkeypatch, change)
+    tiny = 1e-6
+    rows = F.normalize(full.reshape(6, 4), dim=-1)[counted.reshape(-1)]
+    after = F.normalize((full + tiny * moved).reshape(6, 4), dim=-1)[counted.reshape(-1)]
+    delta = (after - rows) / tiny
+    expected = 2 * ((rows @ delta.T) ** 2).sum() * (ROWS / len(rows)) ** 2
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=0)
+    # The other half of the second order is that in which changes of different rows cancel.
+    crossed = 2 * ((rows @ delta.T) * (rows @ delta.T).T).sum() * (ROWS / len(rows)) ** 2
+    whole = manifold.errors(full[None] + tiny * moved)[0] / tiny**2
+    torch.testing.assert_close(found + crossed, whole, rtol=1e-3, atol=0)
+
+
+def test_the_square_of_a_drawn_change_is_the_logits_error_on_average(monkeypatch) -> None:
+    torch.manual_seed(0)
+    full, moved = torch.randn(2, 5, 3, dtype=torch.float64)
+
+    def change() -> torch.Tensor:
+        x = full.clone().requires_grad_()
+        drawn_logit_change(x, len(full), 4.0, torch.Generator()).backward()
+        return (x.grad * moved).sum()
+
+    tiny = 1e-4
+    expected = logit_errors(full, (full + tiny * moved)[None], 4.0)[0] / tiny**2
+    torch.testing.assert_close(mean_square(monkeypatch, change), expected, rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from scipy.stats import spearmanr
+from vitprof.compress.optin.predicted_errors import predicted_errors
 from vitprof.compress.optin.trajectory import Manifold, Trajectory, logit_errors
 from vitprof.compress.optin.trajectory_score import (
     Scoring,
@@ -97,6 +99,18 @@ def test_every_neuron_of_the_last_layer_is_felt_before_the_decoders(model, image
     walk = segmentation_walk(full, swin, images, ("stages.3.",))
     found = trajectory_scores(walk, images, Scoring(Trajectory(weight=0)))["stages.3.layers.0.mlp"]
     assert (found > 0).all()
+
+
+def test_errors_are_predicted_through_the_decoders(model, images) -> None:
+    full, swin = model
+    walk = segmentation_walk(full, swin, images, ("stages.2.",))
+    found = predicted_errors(walk, images, Trajectory(), draws=100)
+    for name, errors in trajectory_errors(walk, images, Scoring()).items():
+        ratios = (found[name] / errors).median(dim=1).values
+        assert ((ratios > 0.6) & (ratios < 1.6)).all()
+        assert all(
+            spearmanr(a, b).statistic > 0.7 for a, b in zip(found[name], errors, strict=True)
+        )
 
 
 def test_without_a_weight_the_decoders_do_not_run(model, images, monkeypatch) -> None:
