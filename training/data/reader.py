@@ -86,10 +86,13 @@ class ImageReader(TorchDataset[Any]):
 
 
 def _collated(samples: Sequence[tuple[np.ndarray, int, list[str], str | None]]) -> Batch:
-    pixels = torch.from_numpy(np.stack([sample[0] for sample in samples]))
+    # Channels last, as Pillow has them: they are copied in one go, and normalised in less time.
+    pixels = np.stack([sample[0].transpose(1, 2, 0) for sample in samples]).transpose(0, 3, 1, 2)
     places = torch.tensor([sample[1] for sample in samples])
     damaged = [words for sample in samples for words in sample[2]]
-    return Batch(pixels, places, damaged, next((s[3] for s in samples if s[3]), None))
+    return Batch(
+        torch.from_numpy(pixels), places, damaged, next((s[3] for s in samples if s[3]), None)
+    )
 
 
 @dataclass

@@ -38,6 +38,15 @@ def test_without_any_pixels_are_only_normalised() -> None:
     assert torch.equal(targets.argmax(dim=1), labels)
 
 
+def test_pixels_with_their_channels_last_are_normalised_alike() -> None:
+    pixels, _ = batch()
+    last = pixels.contiguous(memory_format=torch.channels_last)
+    found = normalised(last, NORM)
+    assert torch.equal(found, normalised(pixels, NORM))
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(last, pixels)
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**31), how=st.sampled_from(sorted(AUGMENTATIONS)))
 def test_targets_are_shares_and_the_same_seed_is_the_same_batch(seed, how) -> None:

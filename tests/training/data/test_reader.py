@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +103,41 @@ def test_where_all_are_damaged_it_ends(make_folder) -> None:
 def test_the_memory_that_waits_is_stated(make_folder) -> None:
     pixels = stored(make_folder(), workers=3)
     assert waiting_bytes(pixels, 16) == 3 * 2 * 16 * 3 * 8 * 8
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_no_more_batches_wait_than_stated(make_folder, workers: int) -> None:
+    """However slow the model is: a batch is asked for when another one is taken."""
+    asked = 0
+
+    def draws() -> Iterator[list[Draw]]:
+        nonlocal asked
+        for n in range(20):
+            asked += 1
+            yield [Draw(n % 5)]
+
+    pixels = stored(make_folder(), workers)
+    for taken, batch in enumerate(read_batches(pixels, draws), start=1):
+        assert asked - taken <= waiting_bytes(pixels, 1) // batch.pixels.nbytes
+    assert taken == 20
+
+
+def test_memory_does_not_grow_with_the_images_that_were_read(make_folder) -> None:
+    """Of 200 images, no more is kept than a tenth of their pixels."""
+    data = load_dataset(str(make_folder(count=20)), 64, loading=Loading("disk", 0))
+    pixels = data.train.stored
+    assert pixels is not None
+    draws = [[Draw(n % 20)] for n in range(251)]
+    held = []
+    tracemalloc.start()
+    try:
+        for taken, _ in enumerate(read_batches(pixels, lambda: iter(draws), RandomView(View(64)))):
+            if taken in (50, 250):
+                gc.collect()
+                held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert held[1] - held[0] < 200 * 3 * 64 * 64 // 10
 
 
 def test_a_process_that_is_killed_is_told(make_folder, monkeypatch) -> None:
