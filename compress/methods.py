@@ -19,19 +19,20 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ..errors import UserError, did_you_mean
 from ..option_fields import option, option_fields, taken_options
 from ..plugins import API_VERSION, PluginGroup
 from ..training.plan import TrainingPlan
+from ..training.recipes import RECIPES, changed_plan, plan_of
 
 if TYPE_CHECKING:
     from ..models import Spec
     from ..models.structures.structure import Kind
     from .any_data import AnyData
     from .budget import Budget
+    from .method_recipe import MethodRecipe
     from .run import PrunedRun, PruningContext
     from .subject import Subject
     from .targets import Target
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Method", "all_methods", "find_method", "method_names", "option"]
 
 OptionsT = TypeVar("OptionsT")
-# What a method that trains takes beside its own options.
-TRAINING = ("epochs", "batch", "learning_rate", "weight_decay", "augment", "autocast")
+# What a method that trains takes beside its own options: all but what a run sets by itself.
+TRAINING = tuple(name for name in TrainingPlan.names() if name not in ("seed", "decay"))
 
 
 class Method(ABC, Generic[OptionsT]):
@@ -49,7 +50,7 @@ class Method(ABC, Generic[OptionsT]):
     help: half a sentence; Options: a frozen dataclass of `option`s; scores: what importance can be,
     the default first; kinds: the structures it takes units of; weighs_cost: whether what removing
     units is credited with plays a part; training: how it trains where nothing else is asked for,
-    None where nothing is trained.
+    None where nothing is trained; recipes: whole schedules by name, beside those of training.
     """
 
     api: ClassVar[int] = API_VERSION
@@ -60,6 +61,7 @@ class Method(ABC, Generic[OptionsT]):
     kinds: ClassVar[tuple[Kind, ...]]
     weighs_cost: ClassVar[bool] = True
     training: ClassVar[TrainingPlan | None] = None
+    recipes: ClassVar[Mapping[str, MethodRecipe]] = {}
 
     def variant(self, subject: Subject) -> Method[Any]:
         """Return the method as it is for such models; UserError where it is none for them."""
@@ -120,22 +122,48 @@ class Method(ABC, Generic[OptionsT]):
             raise UserError(f"`method` {self.name} has no `score` {wanted}; {has}.")
         return wanted
 
-    def taken(self, given: Mapping[str, Any], what: str) -> tuple[OptionsT, TrainingPlan | None]:
+    def recipe(self, name: str | None) -> MethodRecipe | None:
+        """Return the whole schedule of that name, None where it is one of training or none.
+
+        Raises UserError for one that is unknown, and where nothing is trained.
+        """
+        if name is None:
+            return None
+        if self.training is None:
+            raise UserError(
+                f"`recipe` says how a model is trained, and `method` {self.name} trains none; "
+                "leave it away."
+            )
+        if name not in self.recipes and name not in RECIPES:
+            known = (*self.recipes, *RECIPES)
+            raise UserError(f"`recipe` '{name}' is unknown{did_you_mean(name, known)}.")
+        return self.recipes.get(name)
+
+    def taken(
+        self, given: Mapping[str, Any], what: str, recipe: str | None = None
+    ) -> tuple[OptionsT, TrainingPlan | None]:
         """Return the options and, where it trains, the training that are given.
 
-        what: the model, in words. Raises UserError for an option that the method would pass over.
+        what: the model, in words; recipe: where the others come from. Raises UserError for an
+        option that the method would pass over.
         """
+        whole = self.recipe(recipe)
         known = {field.name for field in option_fields(self.Options)}
         trains = TRAINING if self.training is not None else ()
         for name in given:
             if name not in known and name not in trains:
                 raise UserError(self._refusal(name, what, {*known, *trains}))
-        options: OptionsT = taken_options(
-            self.Options, {n: v for n, v in given.items() if n in known}
-        )
+        own = {name: value for name, value in given.items() if name in known}
+        training = {name: value for name, value in given.items() if name in trains}
         if self.training is None:
-            return options, None
-        return options, replace(self.training, **{n: given[n] for n in trains if n in given})
+            return taken_options(self.Options, own), None
+        if recipe is None:
+            plan = changed_plan(self.training, training, by_rule=False)
+        else:
+            plan = plan_of(recipe if whole is None else whole.training, training)
+        if whole is not None:
+            own = whole.options_for(own, plan.batch)
+        return taken_options(self.Options, own), plan
 
     def _refusal(self, name: str, what: str, known: set[str]) -> str:
         having = [m for m in all_methods() if name in _taken_by(m)]
@@ -180,6 +208,10 @@ RESERVED = (
     "verify",
     "require_device",
     "require_batch",
+    "recipe",
+    "keep",
+    "workers",
+    "on_damaged",
     "fresh",
     "download",
     "progress",

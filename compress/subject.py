@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..training.data.images import Normalisation
+    from ..training.data.kept_where import Loading
     from .run import TrainingContext
 
 
@@ -33,8 +34,13 @@ class Subject(ABC):
     weights: Path | None = None
 
     @abstractmethod
-    def read(self, data: str, on_progress: OnProgress) -> tuple[Any, Normalisation | None]:
-        """Return the data, and how images are normalised; UserError for those that do not fit."""
+    def read(
+        self, data: str, loading: Loading, on_progress: OnProgress
+    ) -> tuple[Any, Normalisation | None]:
+        """Return the data, and how images are normalised; UserError for those that do not fit.
+
+        loading: of images with a class each; UserError where others are to be read in another way.
+        """
 
     @abstractmethod
     def load(self) -> nn.Module:
@@ -75,11 +81,17 @@ class Classifier(Subject):
         self.resolution = resolution
         self.what = f"{self.spec.name}, which names a class"
 
-    def read(self, data: str, on_progress: OnProgress) -> tuple[AnyDataset, Normalisation | None]:
+    def read(
+        self, data: str, loading: Loading, on_progress: OnProgress
+    ) -> tuple[AnyDataset, Normalisation | None]:
         from ..training.data.loading import load_data_for
-        from ..training.fit import check_fits
+        from ..training.fit import check_fits, takes_texts
 
-        found, norm = load_data_for(self.spec, data, self.weights, self.resolution, on_progress)
+        if takes_texts(self.spec):
+            loading.refuse(self.what)
+        found, norm = load_data_for(
+            self.spec, data, self.weights, self.resolution, on_progress, loading
+        )
         check_fits(self.load().spec, found.train, norm)
         return found, norm
 

@@ -94,7 +94,8 @@ class TrainingRun:
 
     @property
     def steps_in_all(self) -> int:
-        return max(round(self.plan.epochs * self.steps_an_epoch), 1)
+        steps = max(round(self.plan.epochs * self.steps_an_epoch), 1)
+        return min(steps, self.plan.limit_batches or steps)
 
     @property
     def warmup_steps(self) -> int:

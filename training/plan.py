@@ -31,7 +31,8 @@ class TrainingPlan:
     first. `layer_decay`: factor of the learning rate from each block to the one before.
     `accumulate`: a batch is computed in so many parts. `ema`: decay of the average of the weights
     that is kept beside them (0: none). `compile`: by torch.compile; `checkpointing`: activations of
-    blocks are computed again in place of being kept. `autocast` is "bf16", "fp16", "fp32", or
+    blocks are computed again in place of being kept. `limit_batches`: the run stops after so many
+    steps, as if that had been asked for (a dry run). `autocast` is "bf16", "fp16", "fp32", or
     "auto", which is settled before training. Raises UserError naming what is out of range.
     """
 
@@ -68,6 +69,9 @@ class TrainingPlan:
     erase: float | None = option(None, "share of images with a rectangle erased")
     smoothing: float | None = option(None, "share of a label spread over all classes")
     rand_augment: str | None = option(None, "RandAugment in timm's words, as rand-m9-mstd0.5-inc1")
+    limit_batches: int | None = option(
+        None, "a dry run: at most so many batches of each phase, testing included"
+    )
 
     def __post_init__(self) -> None:
         for name, fits, range_ in (
@@ -91,6 +95,7 @@ class TrainingPlan:
             ("cutmix", (self.cutmix or 0) >= 0, "0 or more"),
             ("erase", 0 <= (self.erase or 0) <= 1, "from 0 to 1"),
             ("smoothing", 0 <= (self.smoothing or 0) < 1, "from 0 to below 1"),
+            ("limit_batches", self.limit_batches is None or self.limit_batches > 0, "1 or more"),
         ):
             if not fits:
                 raise UserError(f"`{name}` is {getattr(self, name)}; it has to be {range_}.")

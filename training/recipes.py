@@ -45,13 +45,20 @@ def plan_of(recipe: str, given: Mapping[str, Any]) -> TrainingPlan:
     """
     if recipe not in RECIPES:
         raise UserError(f"`recipe` '{recipe}' is unknown{did_you_mean(recipe, RECIPES)}.")
+    return changed_plan(RECIPES[recipe], given, by_rule=recipe != "small")
+
+
+def changed_plan(base: TrainingPlan, given: Mapping[str, Any], by_rule: bool) -> TrainingPlan:
+    """Return a plan with the options that are given; see `plan_of`.
+
+    by_rule: whether learning rate and warm-up go with the batch and the epochs.
+    """
     fields = {field.name: field for field in option_fields(TrainingPlan)}
     unknown = [name for name in given if name not in fields]
     if unknown:
         raise UserError(f"training has no option `{unknown[0]}`{did_you_mean(unknown[0], fields)}.")
-    base = RECIPES[recipe]
     chosen = {name: fields[name].taken(value) for name, value in given.items()}
-    if recipe != "small":
+    if by_rule:
         if "batch" in given and "learning_rate" not in given:
             chosen["learning_rate"] = base.learning_rate * chosen["batch"] / base.batch
         if "epochs" in given and "warmup" not in given:

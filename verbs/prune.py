@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from ..compress.budget import Unit
     from ..compress.goal import Goal
+    from ..compress.method_recipe import MethodRecipe
     from ..compress.methods import Method
     from ..tables import LatencyTable
     from ..tables.speed import Speed
+    from ..training.data.kept_where import Keep, OnDamaged
 
 Targets = Quantity | Sequence[Quantity]
 
@@ -51,6 +53,10 @@ def prune(
     verify: bool = False,
     require_device: str | None = None,
     require_batch: int | None = None,
+    recipe: str | None = None,
+    keep: Keep = "auto",
+    workers: int | None = None,
+    on_damaged: OnDamaged = "refuse",
     fresh: bool = False,
     download: bool = False,
     progress: ProgressOption = False,
@@ -84,11 +90,16 @@ def prune(
         verify: measure the results on this machine, interleaved with the unpruned model.
         seed: of everything that is random.
         require_device, require_batch: refuse a table of another device or batch.
+        recipe: options as a paper has them, where they are not given: "nvit" is all of NViT's run,
+            with its four targets and the groups; "deit", "nvit-finetune" and "small" are of the
+            training alone, as for `vitprof.train`.
+        keep, workers, on_damaged: how images are read, as for `vitprof.train`.
         fresh: begin anew where `out` holds a run.
         download: fetch an id of Hugging Face that the local cache lacks.
         progress: True shows a bar; a function is called with stage, done, total, figures.
         options: those of the method (`vitprof.compress.methods.find_method(name).Options`), and of
-            one that trains epochs, batch, learning_rate, weight_decay, augment, autocast.
+            one that trains those of `vitprof.train`: epochs, batch, learning_rate, augment, ...;
+            `limit_batches` makes it a dry run.
 
     Returns the models with their specs, folders, latencies (ms) and accuracies (0 to 1). Raises
     UserError for what cannot be: a target out of reach, a table that does not cover the model, data
@@ -103,7 +114,8 @@ def prune(
     from ..compress.methods import find_method
     from ..compress.run import PruningContext, TrainingContext
     from ..compress.subjects import subject_of
-    from ..training.fit import check_batch
+    from ..training.data.kept_where import Loading
+    from ..training.data_reading import loading_of, read_from, ready_data
     from ..training.processes import joined_processes
     from ..training.saved_run import SavedRun
     from ..training.torch_device import find_torch_device
@@ -115,7 +127,8 @@ def prune(
     subject = subject_of(model, checkpoint, resolution, sequence_length)
     chosen = named.variant(subject)
     score = chosen.score(score)
-    own, plan = chosen.taken(options, subject.what)
+    whole = chosen.recipe(recipe)
+    own, plan = chosen.taken(options, subject.what, recipe)
     if credit != "latency" and not chosen.weighs_cost:
         raise UserError(f"`credit` says nothing about {subject.what}; leave it away.")
     wanted: dict[Unit, Targets | None] = {
@@ -123,24 +136,30 @@ def prune(
         "macs": target_macs,
         "params": target_params,
     }
-    goal = _goal(chosen, own, subject.spec, read, wanted, groups, only)
+    goal = _goal(chosen, own, subject.spec, read, wanted, groups, only, whole)
     device = find_torch_device(train_device)
+    loading = Loading(keep, workers, on_damaged)
+    if plan is not None:
+        plan = replace(settled(plan, device), seed=seed)
+        loading = loading_of(plan, keep, workers, on_damaged)
     with (
         joined_processes(device) as processes,
         shown_progress(progress if processes.is_first else False) as on_progress,
     ):
         if processes.is_first:
             warn_if_mostly_unstable(read)
-        read_data, norm = subject.read(str(data), on_progress)
+            _say_what_is_missing(whole, options)
+        read_data, norm = subject.read(str(data), loading, on_progress)
         if plan is not None:
-            plan = replace(settled(plan, device), seed=seed)
-            check_batch(read_data, plan.batch)
+            read_data = ready_data(read_data, plan, says=processes.is_first)
         own = chosen.for_data(own, read_data)
         asked: dict[str, Any] = {
             "command": " ".join(filter(None, ("prune", method, subject.kind))),
             "model": subject.spec.to_dict() if isinstance(model, Spec) else str(model),
             "checkpoint": str(checkpoint or ""),
             "data": str(data),
+            "read_from": read_from(read_data),
+            "recipe": recipe or "",
             "score": score,
             "only": list(only),
             "seed": seed,
@@ -198,8 +217,12 @@ def _goal(
     wanted: Mapping[Unit, Targets | None],
     groups: str | Mapping[str, int] | None,
     only: Sequence[str],
+    recipe: MethodRecipe | None,
 ) -> Goal:
-    """Return what the model has to come down to, checked before data are read."""
+    """Return what the model has to come down to, checked before data are read.
+
+    recipe: has targets and sizes of groups where they are not given.
+    """
     from ..compress.budget import Budget
     from ..compress.cutting import prunable_of
     from ..compress.goal import Goal
@@ -211,6 +234,8 @@ def _goal(
     method.check(options, spec)
     given = [(unit, target) for unit, target in wanted.items() if target is not None]
     own = method.own_target(options, spec, Budget(table)) if not given else None
+    if own is None and not given and recipe is not None:
+        given = [("latency", recipe.target)]
     if own is None and len(given) != 1:
         raise UserError(
             "give one of `target`, `target_macs` and `target_params`"
@@ -220,9 +245,16 @@ def _goal(
     budget = Budget(table, unit)
     targets = [own] if own else parse_targets(target, float(budget.of([spec])[0]), unit)
     heads = max((s.units for s in structures if s.kind == "heads"), default=1)
-    sizes = Groups.of(groups, heads, method.group_sizes(options))
+    usual = {} if recipe is None else recipe.groups
+    sizes = Groups.of(groups, heads, {**usual, **method.group_sizes(options)})
     by_units = method.goes_by_units(options)
     return Goal.of(spec, targets, budget, sizes, only, method.kinds, by_units)
+
+
+def _say_what_is_missing(recipe: MethodRecipe | None, given: Mapping[str, Any]) -> None:
+    for name, remark in {} if recipe is None else recipe.missing.items():
+        if given.get(name) is None:
+            note(f"{remark}.")
 
 
 def _in_words(goal: Goal, credit: Unit) -> dict[str, Any]:

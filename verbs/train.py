@@ -153,7 +153,7 @@ def train(
             all processes), learning_rate, weight_decay, augment ("none", "light", "deit",
             "randaugment"), autocast ("auto", "bf16", "fp16", "fp32"), seed, warmup, clip,
             final_learning_rate, repeats, stochastic_depth, layer_decay, accumulate, ema, compile,
-            checkpointing, mixup, cutmix, erase, smoothing, rand_augment.
+            checkpointing, mixup, cutmix, erase, smoothing, rand_augment, limit_batches.
         train_device: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is one.
         fused_attention: train with PyTorch's fused attention.
         teacher: a model whose answers count beside the labels: a folder (ours, timm's or Hugging
@@ -175,10 +175,10 @@ def train(
     from ..models import create_model, create_spec
     from ..models.modules.fused_attention import with_fused_attention
     from ..training.data.datasets import load_dataset
-    from ..training.data_reading import loading_of, say_how_read
+    from ..training.data_reading import loading_of, read_from, ready_data
     from ..training.distillation import DistillationLoss
     from ..training.evaluate import evaluate
-    from ..training.fit import check_batch, check_fits, fitted_spec, refuse_texts
+    from ..training.fit import check_fits, fitted_spec, refuse_texts
     from ..training.loop import TrainingRun
     from ..training.model_folder import normalisation_for, weights_of, write_model
     from ..training.processes import joined_processes
@@ -201,8 +201,7 @@ def train(
             images = load_dataset(
                 str(data), resolution or spec.resolution, on_progress, loading=loading
             )
-        check_batch(images, plan.batch)
-        say_how_read(images, plan)
+        images = ready_data(images, plan, says=processes.is_first)
         weights = weights_of(model, checkpoint)
         if weights is None:
             import torch
@@ -217,7 +216,7 @@ def train(
             "model": model,
             "checkpoint": checkpoint or "",
             "data": data,
-            "read_from": "memory" if images.train.stored is None else "disk",
+            "read_from": read_from(images),
             "training": plan,
             **taught.options(),
             "fused_attention": fused_attention,

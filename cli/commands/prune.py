@@ -10,15 +10,22 @@ import click
 from ...compress.methods import all_methods
 from ..options.data import (
     data_option,
+    loading_options,
     resolution_option,
     sequence_length_option,
     train_device_option,
 )
 from ..options.download import download_option
-from ..options.prune import given_method_options, method_options, score_option, target_options
+from ..options.prune import (
+    given_method_options,
+    method_options,
+    method_recipes,
+    score_option,
+    target_options,
+)
 from ..options.renamed import RenamedOption
 from ..options.table_and_setting import at_option
-from ..options.train import fresh_option, training_options
+from ..options.train import fresh_option, recipe_options, training_options
 from ..output import json_option, print_json
 
 
@@ -86,7 +93,9 @@ from ..output import json_option, print_json
     "channels=16).",
 )
 @click.option("--only", multiple=True, help="Shrink only what begins so, e.g. stages.2. of a Swin.")
+@loading_options
 @training_options(epochs=10, learning_rate=5e-4)
+@recipe_options(**method_recipes())
 @train_device_option
 @method_options
 @download_option

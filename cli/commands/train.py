@@ -39,7 +39,7 @@ from ..output import json_option, print_json
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @loading_options
 @training_options(epochs=20, learning_rate=1e-3)
-@recipe_options
+@recipe_options()
 @train_device_option
 @fused_attention_option
 @teacher_options

@@ -44,6 +44,12 @@ def score_option(function: F) -> F:
     )(function)
 
 
+def method_recipes() -> dict[str, str]:
+    """Return the help of every whole schedule that some method has, by its name."""
+    every = [method.recipes.items() for method in all_methods()]
+    return {name: recipe.help for recipes in every for name, recipe in recipes}
+
+
 def method_options(function: F) -> F:
     """Add every method's options; several methods may have one in common."""
     decorated: Any = function

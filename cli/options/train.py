@@ -49,18 +49,27 @@ def training_options(**defaults: Any) -> Callable[[F], F]:
     return add
 
 
-def recipe_options(function: F) -> F:
-    """Add --recipe, and every option that a recipe has a value for."""
-    decorated: Any = function
-    for name, field in reversed(FIELDS.items()):
-        if name not in (*USUAL, *INNER):
-            decorated = _option(field, None)(decorated)
-    return click.option(
-        "--recipe",
-        type=click.Choice(RECIPE_NAMES),
-        help="Options as a paper has them, where they are not given: deit (Touvron et al. 2021), "
-        "nvit-finetune (NViT's finetuning), small (few epochs on small images).",
-    )(decorated)
+def recipe_options(**more: str) -> Callable[[F], F]:
+    """Add --recipe, and every option that a recipe has a value for.
+
+    more: recipes that the command has beside those of training, each with its help.
+    """
+
+    def add(function: F) -> F:
+        decorated: Any = function
+        for name, field in reversed(FIELDS.items()):
+            if name not in (*USUAL, *INNER):
+                decorated = _option(field, None)(decorated)
+        return click.option(
+            "--recipe",
+            type=click.Choice((*more, *RECIPE_NAMES)),
+            help="Options as a paper has them, where they are not given: "
+            + "".join(f"{text}, " for text in more.values())
+            + "deit (Touvron et al. 2021), nvit-finetune (NViT's finetuning), small (few epochs on "
+            "small images).",
+        )(decorated)
+
+    return add
 
 
 def given_training(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ...errors import UserError
 from ...training.plan import TrainingPlan
 from ..methods import Method
 from .options import NViTOptions
+from .recipe import NVIT
 
 if TYPE_CHECKING:
     from ...models import Spec
     from ...models.structures.structure import Kind
+    from ..method_recipe import MethodRecipe
     from ..run import PrunedRun, PruningContext
 
 
@@ -23,6 +25,7 @@ class NViT(Method[NViTOptions]):
     scores = ("hessian", "taylor", "magnitude", "random")
     kinds = ("embed", "heads", "qk", "v", "mlp")
     training = TrainingPlan(epochs=10, learning_rate=5e-4, augment="light", autocast="auto")
+    recipes: ClassVar[Mapping[str, MethodRecipe]] = {"nvit": NVIT}
 
     def check(self, options: NViTOptions, spec: Spec) -> None:
         from ...training.fit import refuse_texts
@@ -51,10 +54,13 @@ class NViT(Method[NViTOptions]):
         objective = NViTObjective(teacher, context.base, options.weight, options.tau)
         run = NViTRun(context, options, objective)
         run.prune()
+        models = [run.finetune(target) for target in context.goal.targets]
+        skipped = f"{run.skipped} times an image that could not be read was skipped"
         return PrunedRun(
             run.model,
-            [run.finetune(target) for target in context.goal.targets],
+            models,
             run.sensitivities,
+            (skipped,) if run.skipped else (),
             two_four=options.sparsity == "2:4",
             leftovers=leftovers(context.goal.targets),
         )

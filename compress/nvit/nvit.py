@@ -48,6 +48,8 @@ class NViTRun:
         self.training = context.plan
         self.sparsify = context.two_four if options.sparsity == "2:4" else None
         self.sensitivities: list[Sensitivity] = []
+        # Images that could not be read, of all phases that this process went through.
+        self.skipped = 0
 
     @property
     def spec(self) -> Spec:
@@ -74,6 +76,7 @@ class NViTRun:
             self.training,
             epochs=self.options.prune_epochs,
             learning_rate=self.options.prune_learning_rate,
+            final_learning_rate=0.0,
             decay=False,
         )
         run = self._training_of(model, shrinking)
@@ -94,6 +97,7 @@ class NViTRun:
             self.context.on_progress("pruning", progress.step, run.steps_in_all, words)
             if self.saved.is_due():
                 self.saved.save(self._state("pruning", run, pruner))
+        self.skipped += run.damaged.count
         self.saved.save(self._state("pruned"))
 
     def _training_of(self, model: nn.Module, plan: TrainingPlan) -> TrainingRun:
@@ -159,6 +163,7 @@ class NViTRun:
                 )
                 if self.saved.is_due():
                     self.saved.save(self._state(f"finetuning {target.text}", run))
+        self.skipped += run.damaged.count
         model = run.result().eval()
         self._keep(f"{FINETUNED}-{target.text}", model)
         return model

@@ -13,6 +13,7 @@ from ...models import Spec
 from ...notes import note
 from ...progress import OnProgress
 from ...training.data.images import Normalisation
+from ...training.data.kept_where import Loading
 from ...training.data.segmentation_images import (
     find_segmentation_images,
     split_segmentation_images,
@@ -47,7 +48,10 @@ class Segmenter(Subject):
         self.spec, self.side = backbone, backbone.resolution
         self.about = {"part": "backbone", "resolution": self.side}
 
-    def read(self, data: str, on_progress: OnProgress) -> tuple[SegmentationData, Normalisation]:
+    def read(
+        self, data: str, loading: Loading, on_progress: OnProgress
+    ) -> tuple[SegmentationData, Normalisation]:
+        loading.refuse(self.what)
         images, tested = split_segmentation_images(find_segmentation_images(data))
         norm = read_normalisation(self.folder)
         if norm is None:

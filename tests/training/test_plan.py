@@ -23,6 +23,7 @@ def test_every_name_has_its_augmentation() -> None:
         ({"weight_decay": -1}, "`weight_decay` is -1"),
         ({"augment": "diet"}, "did you mean 'deit'"),
         ({"autocast": "fp8"}, "`autocast` 'fp8' is unknown"),
+        ({"limit_batches": 0}, "`limit_batches` is 0; it has to be 1 or more"),
     ],
 )
 def test_what_is_out_of_range_is_named(changed, words) -> None:

@@ -52,6 +52,12 @@ class Loading:
         """Whether pixels of so many bytes are too many to be kept where nothing is asked for."""
         return needed > AUTO_BYTES
 
+    def refuse(self, what: str) -> None:
+        """Raise UserError where anything is asked for: `what`, in words, is read in one way."""
+        for name in ("keep", "workers", "on_damaged"):
+            if getattr(self, name) != getattr(AUTO, name):
+                raise UserError(f"`{name}` says nothing about {what}; leave it away.")
+
     @property
     def processes(self) -> int:
         """How many processes read."""

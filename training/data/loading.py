@@ -28,6 +28,7 @@ def load_data_for(
     weights: Path,
     resolution: int | None = None,
     on_progress: OnProgress = no_progress,
+    loading: Loading = AUTO,
 ) -> tuple[AnyDataset, Normalisation | None]:
     """Read images or texts, whichever the model takes, and return how images are normalised.
 
@@ -35,7 +36,8 @@ def load_data_for(
     tokenizer beside them; resolution: None is the model's.
     """
     if not takes_texts(spec):
-        data = load_dataset(source, resolution or getattr(spec, "resolution", None), on_progress)
+        side = resolution or getattr(spec, "resolution", None)
+        data = load_dataset(source, side, on_progress, loading=loading)
         return data, normalisation_for(weights, data)
     return _texts(spec, source, weights, on_progress, whole=False), None
 

@@ -22,24 +22,31 @@ def rand_augment(
     words: timm's, as "rand-m9-mstd0.5-inc1". mean: the colour, 0 to 1 by channel, of what is moved
     in from outside.
     """
-    try:
-        from timm.data.auto_augment import rand_augment_transform
-    except ImportError:
-        raise MissingExtraError(
-            "recipes", "RandAugment is timm's, which is not installed:"
-        ) from None
     settings = {
         # As timm sets them: how far an image is shifted, and what is seen beside it.
         "translate_const": int(side * 0.45),
         "img_mean": tuple(min(255, round(255 * value)) for value in mean),
         "interpolation": interpolation,
     }
-    found: Any = rand_augment_transform(words, settings)
+    found: Any = timms_rand_augment()(words, settings)
     for op in found.ops:
         if op.name.startswith("Posterize"):
             op.aug_fn = partial(_posterized, op.aug_fn)
     varied: Vary = found
     return varied
+
+
+def timms_rand_augment() -> Callable[..., Any]:
+    """Return timm's maker of RandAugment; MissingExtraError where timm is not installed."""
+    try:
+        from timm.data.auto_augment import rand_augment_transform
+    except ImportError:
+        raise MissingExtraError(
+            "recipes",
+            'RandAugment is timm\'s, which is not installed (`rand_augment` "" leaves it out):',
+        ) from None
+    found: Callable[..., Any] = rand_augment_transform
+    return found
 
 
 def _posterized(

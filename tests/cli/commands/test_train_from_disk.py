@@ -122,6 +122,15 @@ def _has_timm() -> bool:
     return True
 
 
+def test_a_dry_run_takes_so_many_batches_of_each_phase(run, spec, folders, tmp_path) -> None:
+    options = ("--model", spec, "--data", folders, *QUICK, "--batch", "2", "--limit-batches", "3")
+    out = tmp_path / "out"
+    answer = run("train", *options, "--out", out, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json["test_images"] == 6
+    assert json.loads((out / "run.json").read_text())["training"]["limit_batches"] == 3
+
+
 @pytest.fixture
 def model(run, spec, folders, tmp_path) -> Path:
     """A model that is not trained: what is tested is what it is tested on."""
