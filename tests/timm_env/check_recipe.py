@@ -137,6 +137,16 @@ def test_images_are_tested_alike_to_a_bit(size: tuple[int, int], share: float, h
             side, is_training=False, crop_pct=share, interpolation=how, normalize=False
         )
         assert torch.equal(found, theirs(image))
+        squashed = create_transform(
+            side,
+            is_training=False,
+            crop_pct=share,
+            crop_mode="squash",
+            interpolation=how,
+            normalize=False,
+        )
+        view = View(side, share, how, "squash")
+        assert torch.equal(pixels_of(view.of(image)), squashed(image))
         own = transforms.Compose(
             [
                 transforms.Resize(int(side / share), transforms.InterpolationMode(how)),
