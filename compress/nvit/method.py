@@ -31,6 +31,8 @@ class NViT(Method[NViTOptions]):
         from ...training.fit import refuse_texts
 
         refuse_texts(spec, "`method` nvit", "; take `method` optin")
+        if options.prune_warmup > 1:
+            raise UserError(f"`prune_warmup` is {options.prune_warmup:g}; it is a share, up to 1.")
         if options.teacher_cache is not None and options.teacher is None:
             raise UserError("`teacher_cache` keeps a teacher's answers; give `teacher`.")
 

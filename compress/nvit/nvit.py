@@ -77,6 +77,7 @@ class NViTRun:
             epochs=self.options.prune_epochs,
             learning_rate=self.options.prune_learning_rate,
             final_learning_rate=0.0,
+            warmup=self.options.prune_warmup,
             decay=False,
         )
         run = self._training_of(model, shrinking)

@@ -16,6 +16,9 @@ class NViTOptions:
     prune_epochs: float = option(1.0, "how long it shrinks, before finetuning", above=0)
     prune_every: int = option(10, "training steps between two removals", at_least=1)
     prune_learning_rate: float = option(2e-4, "while it shrinks", above=0)
+    prune_warmup: float = option(
+        0.05, "share of the steps while it shrinks over which the learning rate rises", at_least=0
+    )
     alpha: float | Literal["auto"] = option(
         "auto",
         "weight of L_full, the divergence from the unpruned model's logits at the temperature "

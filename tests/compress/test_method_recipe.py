@@ -20,6 +20,7 @@ def taken(recipe: str | None = "nvit", **given):
 def test_nvits_is_the_papers() -> None:
     options, plan = taken()
     assert (options.prune_every, options.prune_learning_rate) == (100, 1e-4)
+    assert options.prune_warmup * options.prune_epochs == plan.warmup * plan.epochs == 5
     assert plan == NVIT
     assert (plan.epochs, plan.learning_rate, plan.stochastic_depth) == (300, 2e-4, 0.1)
     whole = METHOD.recipe("nvit")
@@ -30,7 +31,8 @@ def test_nvits_is_the_papers() -> None:
 def test_what_is_given_counts_before_the_recipe() -> None:
     options, plan = taken(prune_every=7, epochs=30, ema=0.9)
     assert (options.prune_every, options.prune_learning_rate) == (7, 1e-4)
-    # The warm-up stays as long in epochs.
+    # The warm-up stays as long in epochs, and pruning's is its own.
+    assert options.prune_warmup == 0.1
     assert plan == replace(NVIT, epochs=30.0, ema=0.9, warmup=5 / 30)
 
 

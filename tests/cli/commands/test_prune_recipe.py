@@ -220,6 +220,7 @@ def test_it_stops_inside_an_epoch_and_goes_on_and_two_processes_do_the_same(
         (("--recipe", "nvit"), "RandAugment is timm's, which is not installed (--rand-augment"),
         (("--limit-batches", "0"), "--limit-batches is 0; it has to be 1 or more"),
         (("--limit-batches", "1", "--method", "optin"), "--limit-batches belongs to --method nvit"),
+        (("--prune-warmup", "2"), "--prune-warmup is 2; it is a share, up to 1"),
         (("--recipe", "nvit", "--method", "optin"), "--method optin trains none"),
     ],
 )

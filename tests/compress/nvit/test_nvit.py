@@ -297,3 +297,31 @@ def test_one_stage_of_a_swin(data, tmp_path) -> None:
     cost = float(table.predict_many([found.spec])[0])
     assert 0.9 * run.goal.targets[0].cost < cost <= run.goal.targets[0].cost
     evaluate(found, data.test, data.normalisation)
+
+
+def test_the_rate_while_it_shrinks_rises_over_a_share_of_its_own(make, monkeypatch) -> None:
+    """And stays: what finetuning does over its epochs plays no part."""
+    rates: dict[str, list[float]] = {}
+    runs = []
+
+    def note_rate(phase: str, done: int, total: int, words: str) -> None:
+        rates.setdefault(phase, []).append(runs[-1].optimizer.param_groups[0]["lr"])
+
+    training = TrainingPlan(epochs=0.2, batch=64, learning_rate=1e-3, warmup=1.0, autocast="fp32")
+    run = make(
+        "0.8x",
+        training=training,
+        on_progress=note_rate,
+        prune_epochs=0.5,
+        prune_learning_rate=1e-4,
+        prune_warmup=0.2,
+    )
+    of = run._training_of
+    monkeypatch.setattr(run, "_training_of", lambda *given: runs.append(of(*given)) or runs[-1])
+    run.prune()
+    steps = len(rates["pruning"])
+    assert runs[0].warmup_steps == round(0.2 * steps) > 1
+    assert rates["pruning"][runs[0].warmup_steps - 1 :] == pytest.approx(
+        [1e-4] * (steps - runs[0].warmup_steps + 1)
+    )
+    assert rates["pruning"][0] == pytest.approx(1e-4 / runs[0].warmup_steps)
