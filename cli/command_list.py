@@ -65,7 +65,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
             "Train a small model on labels and a large one's answers; measure both side by side."
         ),
         "eval": Listed(
-            "Say top-1, top-3 and top-5 accuracy on the test part of a dataset, in fp32.", "eval_"
+            "Say top-1, top-3 and top-5 accuracy on the images to test on, in fp32.", "eval_"
         ),
         "impact": Listed(
             "Remove each module of a trained model in turn: points of accuracy lost per "

@@ -72,6 +72,8 @@ def _last(name: str) -> str:
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     text = str(value) if value not in (None, "") else "none"
     return text if len(text) <= 60 else text[:60] + "…"
 

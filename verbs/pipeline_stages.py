@@ -8,13 +8,14 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, did_you_mean
 from ..models.checks import shown
 from ..notes import warn
+from ..training.plan import TrainingPlan
 
 LARGEST_FILE_BYTES = 1_000_000
 # The verb of each section.
@@ -135,7 +136,7 @@ def _section(section: Any, kind: str, where: str) -> dict[str, Any]:
     """Return a section with today's names, checked against what its verb takes."""
     if not isinstance(section, dict):
         raise UserError(f"{where} has to be a table of keys.")
-    parameters = inspect.signature(verb_named(SECTIONS[kind])).parameters
+    parameters = _parameters(verb_named(SECTIONS[kind]))
     renamed: dict[str, Any] = {}
     for key, value in section.items():
         name = str(_RENAMED.get(key, key))
@@ -152,8 +153,19 @@ def _section(section: Any, kind: str, where: str) -> dict[str, Any]:
         if not parts or not all(isinstance(part, str | int | float) for part in parts):
             raise UserError(f"{where}: {key}={shown(value)} has to be a text, a number or a list.")
         if key in known:
-            _check_type(key, value, str(parameters[key].annotation), where)
+            _check_type(key, value, parameters[key], where)
     return renamed
+
+
+def _parameters(verb: Callable[..., Any]) -> dict[str, str]:
+    """Return what a verb takes, and of which type; train's `options` are fields of its plan."""
+    found = {}
+    for name, parameter in inspect.signature(verb).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            found.update({field.name: str(field.type) for field in fields(TrainingPlan)})
+        else:
+            found[name] = str(parameter.annotation)
+    return found
 
 
 def _check_type(key: str, value: Any, annotation: str, where: str) -> None:

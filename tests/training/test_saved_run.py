@@ -48,7 +48,7 @@ def test_an_option_that_is_new_is_no_difference(tmp_path, caplog) -> None:
     forget(tmp_path, "teacher")
     with caplog.at_level(logging.INFO, "vitprof"):
         begun(tmp_path)
-    assert caplog.messages == ["going on with clip 1.0, which was not known when the run began."]
+    assert caplog.messages == ["going on with clip 1, which was not known when the run began."]
 
 
 def test_an_option_that_is_gone_is_no_difference(tmp_path, caplog) -> None:
