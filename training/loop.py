@@ -158,6 +158,7 @@ class TrainingRun:
             self.scaler.scale(loss).backward()
         return total
 
+    @torch.compiler.disable
     def _draw(self, branches: int, images: int) -> Tensor:
         """Return uniform numbers, branches x images, for the images that are computed now.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from vitprof.models import ViTSpec, create_model
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.data.kept_where import Loading
@@ -129,3 +131,27 @@ def test_a_run_from_disk_resumes_inside_an_epoch(make_folder, workers: int) -> N
     assert len(list(resumed.steps())) == 5
     for name, weight in whole.model.state_dict().items():
         assert torch.equal(weight, resumed.model.state_dict()[name])
+
+
+def test_compiled_it_learns_the_same_and_is_compiled_once(digits, monkeypatch) -> None:
+    """What stochastic depth draws changes with every step; what is compiled must not.
+
+    With a backend that makes no machine code, which takes half a minute.
+    """
+    from torch._dynamo.utils import counters
+
+    quick = functools.partial(torch.compile, backend="aot_eager")
+    in_place = functools.partialmethod(nn.Module.compile, backend="aot_eager")
+    monkeypatch.setattr(torch, "compile", quick)
+    monkeypatch.setattr(nn.Module, "compile", in_place)
+    plan = replace(PLAN, stochastic_depth=0.3)
+    compiled = run_of(digits, replace(plan, compile=True))
+    steps = compiled.steps()
+    next(steps)
+    graphs = counters["stats"]["unique_graphs"]
+    assert graphs > 0
+    next(steps)
+    assert counters["stats"]["unique_graphs"] == graphs
+    plain = after(digits, 2, stochastic_depth=0.3)
+    for name, weight in compiled.result().state_dict().items():
+        torch.testing.assert_close(weight, plain[name], rtol=1e-3, atol=1e-4)
