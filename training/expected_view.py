@@ -57,9 +57,8 @@ def _of_timm(config: Mapping[str, Any], source: str, side: int) -> View:
 
 def _of_hugging_face(record: Mapping[str, Any], source: str, side: int) -> View:
     size, crop = record.get("size"), record.get("crop_size")
-    interpolation = BY_NUMBER.get(_whole(record.get("resample")) or 0, "bicubic")
-    if record.get("resample") is None:
-        interpolation = "bicubic"
+    resample = _whole(record.get("resample"))
+    interpolation = "bicubic" if resample is None else BY_NUMBER.get(resample, "bicubic")
     if size is None or record.get("do_resize") is False:
         return View(side, interpolation=interpolation)
     edges = size if isinstance(size, dict) else {"shortest_edge": size}

@@ -142,7 +142,7 @@ def read_batches(
         if "DataLoader worker" not in str(error):
             raise
         raise UserError(
-            "a process that reads images was killed, perhaps for want of memory; give fewer "
+            "a process that reads images was killed, perhaps because memory ran out; give fewer "
             "`workers`, or a smaller `batch`."
         ) from None
 

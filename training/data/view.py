@@ -18,8 +18,8 @@ class View:
     """Scale an image and cut out its middle, as timm and torchvision do.
 
     side: pixels of the square. crop_pct: what share of the scaled image's shorter side the square
-    is. mode: "crop", or "squash": scaled to a square whatever its shape, as some processors of
-    Hugging Face do, before the middle is cut out. Raises UserError for what is out of range.
+    is. mode: "crop", or "squash": scaled to a square without keeping its ratio, as some processors
+    of Hugging Face do, before the middle is cut out. Raises UserError for what is out of range.
     """
 
     side: int

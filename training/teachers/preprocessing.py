@@ -13,12 +13,12 @@ from ...models.hub import CONFIG
 from ...models.json_object import read_json_object
 from ...models.timm_folder import is_timm_config
 from ..data.images import Normalisation
+from ..expected_view import BY_NUMBER
 from ..model_folder import PREPROCESSOR, read_normalisation
 
 LARGEST_SIDE = 4096
-# Pillow's numbers, which Hugging Face writes as `resample`; the others are taken for bicubic.
-_BY_NUMBER = {0: "nearest", 2: "bilinear", 3: "bicubic"}
-_INTERPOLATIONS = tuple(_BY_NUMBER.values())
+# What torch can scale a batch by; the others are taken for bicubic.
+_INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_preprocessing(folder: Path) -> Preprocessing:
         return Preprocessing(
             _as_computed(record, norm, source),
             _side_of(record, source),
-            _BY_NUMBER.get(resample, "bicubic") if isinstance(resample, int) else "bicubic",
+            _of_torch(BY_NUMBER.get(resample) if isinstance(resample, int) else None),
         )
     if (folder / CONFIG).is_file():
         record, source = read_json_object(folder / CONFIG)
@@ -71,8 +71,12 @@ def of_timm(config: Mapping[str, Any], source: str) -> Preprocessing:
     return Preprocessing(
         norm,
         _square(size[1:], source) if isinstance(size, list | tuple) and len(size) == 3 else None,
-        interpolation if interpolation in _INTERPOLATIONS else "bicubic",
+        _of_torch(interpolation),
     )
+
+
+def _of_torch(interpolation: Any) -> str:
+    return interpolation if interpolation in _INTERPOLATIONS else "bicubic"
 
 
 def _as_computed(

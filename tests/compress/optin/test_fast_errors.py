@@ -1,4 +1,4 @@
-"""Heads in full and neurons predicted, and what is said of how far that is off."""
+"""Heads scored in full, neurons predicted, and the stated error of the prediction."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_names_of_classes(shards) -> None:
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, link: str = "") -> bytes:
-    """Return a tar of this member alone, the end mark included, whatever it says."""
+    """Return a tar with this header alone and the end mark; its data is not there."""
     info = tarfile.TarInfo(name)
     info.type, info.size, info.linkname = kind, size, link
     return info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
