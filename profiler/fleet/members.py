@@ -153,11 +153,8 @@ class Members:
         self.present.remove(member)
         self._end([member.actor])
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
-        # Ray takes seconds to tell a node that is dead from a worker that is. What a worker was
-        # about to return may be lost with it before that is seen.
-        errors = self._ray.exceptions
-        silent = isinstance(error, (errors.ActorUnavailableError, errors.ObjectLostError))
-        return "whose worker is gone" if silent or member.node not in alive else last_words(error)
+        gone = member.node not in alive or is_silent(error, self._ray.exceptions)
+        return "whose worker is gone" if gone else last_words(error)
 
     def close(self) -> None:
         """End all workers."""
@@ -176,6 +173,19 @@ class Members:
         for actor in actors:
             with contextlib.suppress(self._ray.exceptions.RayError):
                 self._ray.kill(actor)
+
+
+def is_silent(error: Exception, errors: Any) -> bool:
+    """Say whether an error tells no more than that a worker's answer is lost.
+
+    Ray takes seconds to tell a node that is dead from a worker that is. An answer that was on its
+    way may be lost before that is seen, and Ray then reports an object that is gone: as such, or
+    as the text of an exception that it could not read back.
+    """
+    lost = (errors.ActorUnavailableError, errors.ObjectLostError)
+    text = str(error)
+    names = ("ObjectLostError", "ReferenceCountingAssertionError", "OwnerDiedError")
+    return isinstance(error, lost) or any(f"ray.exceptions.{name}" in text for name in names)
 
 
 def last_words(error: Exception) -> str:
