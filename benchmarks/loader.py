@@ -4,17 +4,21 @@
 
 In the environment of `make test-timm`, which has torchvision. JPEGs of ImageNet's usual size are
 made up. Both read them in turns, each round both of them: cropped at random, mirrored, normalised,
-224 x 224. Then folders of up to 1.28 million names (hard links) are read by two processes.
+224 x 224. Then folders of up to 1.28 million names (hard links), and tar shards of as many small
+images, are read by two processes; that part (`--part memory`) needs no torchvision.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import itertools
 import json
 import os
 import resource
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +34,7 @@ from vitprof.training.batches import TrainingBatches
 from vitprof.training.data.images import Dataset, Images, Normalisation
 from vitprof.training.data.kept_where import Loading
 from vitprof.training.data.sources.folder_source import FolderSource
+from vitprof.training.data.sources.shard_source import ShardSource
 from vitprof.training.data.stored_pixels import StoredPixels
 from vitprof.training.data.view import View
 from vitprof.training.plan import TrainingPlan
@@ -38,6 +43,8 @@ SIDE, BATCH, WORKERS = 224, 64, 2
 NORM = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 COUNTS = (10_000, 100_000, 1_280_000)
 MEMORY_STEPS = (5, 60)
+IMAGES_A_SHARD = 1000
+PARTS = ("speed", "memory")
 
 
 def canvas(rng: np.random.Generator, width: int = 1000, height: int = 750) -> np.ndarray:
@@ -68,7 +75,8 @@ def make_photos(folder: Path, count: int) -> None:
 
 
 def our_data(folder: Path) -> Dataset:
-    source = FolderSource(folder)
+    shards = sorted(folder.glob("*.tar"))
+    source = ShardSource(shards, folder.name) if shards else FolderSource(folder)
     pixels = StoredPixels.of(source, View(SIDE), Loading("disk", WORKERS))
     images = Images(pixels, source.labels, source.classes)
     return Dataset(images, images)
@@ -179,6 +187,25 @@ def link_names(folder: Path, photos: list[Path], count: int) -> None:
         os.link(photos[nth % len(photos)], folder / f"n{number:08d}/n{number:08d}_{nth}.JPEG")
 
 
+def write_shards(folder: Path, count: int) -> None:
+    """Write `count` small images as tar shards of a thousand, with the class of each.
+
+    The index knows names, classes and places: what an image holds makes no difference to it.
+    """
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=50)
+    for first in range(0, count, IMAGES_A_SHARD):
+        with tarfile.open(folder / f"train-{first // IMAGES_A_SHARD:06d}.tar", "w") as shard:
+            for nth in range(first, min(first + IMAGES_A_SHARD, count)):
+                key = f"n{nth % 1000:08d}_{nth}"
+                for name, data in ((f"{key}.jpg", file.getvalue()), (f"{key}.cls", b"%d" % (nth % 1000))):
+                    member = tarfile.TarInfo(name)
+                    member.size = len(data)
+                    shard.addfile(member, io.BytesIO(data))
+
+
 def proportional_mib() -> float:
     """Return the memory of this process and its children; shared pages count once."""
     own = os.getpid()
@@ -213,27 +240,31 @@ def memory_of(folder: Path) -> dict[str, float]:
 
 def memory_report(work: Path, photos: list[Path], counts: tuple[int, ...]) -> str:
     rows = []
-    for count in counts:
-        folder = work / f"names{count}"
-        link_names(folder, photos, count)
+    for kind, count in itertools.product(("folder", "tar shards"), counts):
+        folder = work / f"{kind.split()[-1]}{count}"
+        if kind == "folder":
+            link_names(folder, photos, count)
+        else:
+            write_shards(folder, count)
         command = [sys.executable, __file__, "--memory-of", str(folder)]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = json.loads(printed)
         keys = ("before", "peak", *(f"after {step}" for step in MEMORY_STEPS))
         rows.append(
-            [f"{count:,}", *(f"{found[key]:.0f}" for key in keys), f"{found['seconds']:.1f}"]
+            [kind, f"{count:,}", *(f"{found[key]:.0f}" for key in keys), f"{found['seconds']:.1f}"]
         )
     first, last = (step * BATCH for step in MEMORY_STEPS)
     columns = [
-        "names",
+        "what",
+        "images",
         "before",
-        "most while the folder is read",
+        "most while it is read",
         f"three processes, after {first} images",
         f"after {last:,}",
-        "seconds to read the folder",
+        "seconds to read it",
     ]
     return (
-        "## Memory\n\nMiB: of the process before it knows the folder, its peak, and of it and its "
+        "## Memory\n\nMiB: of the process before it knows the data, its peak, and of it and its "
         f"{WORKERS} readers together (PSS) while they read; asked: at most 2 GB.\n\n"
         + table(columns, rows)
     )
@@ -244,6 +275,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--most-names", type=int, default=COUNTS[-1])
+    parser.add_argument("--part", action="append", choices=PARTS, help="by default all")
     parser.add_argument("--out")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -256,13 +288,14 @@ def main() -> None:
         make_photos(folder, given.images)
         photos = sorted(folder.glob("*/*.jpg"))
         kilobytes = sum(path.stat().st_size for path in photos) / len(photos) / 1000
-        found = read_in_turns(folder, given.images // BATCH, given.rounds)
-        counts = tuple(count for count in COUNTS if count <= given.most_names)
-        parts = [
-            heading("Reading images from disk"),
-            speed_report(found, kilobytes, len(photos)),
-            memory_report(work, photos, counts),
-        ]
+        parts = [heading("Reading images from disk")]
+        asked = given.part or PARTS
+        if "speed" in asked:
+            found = read_in_turns(folder, given.images // BATCH, given.rounds)
+            parts.append(speed_report(found, kilobytes, len(photos)))
+        if "memory" in asked:
+            counts = tuple(count for count in COUNTS if count <= given.most_names)
+            parts.append(memory_report(work, photos, counts))
     publish("\n".join(parts), given.out)
 
 

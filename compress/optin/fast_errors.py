@@ -31,7 +31,7 @@ def fast_errors(
 
     Heads and channels are looked at one by one: few, and what goes with one is not little.
     """
-    neurons = _neurons(walk)
+    neurons = neurons_of(walk)
     names = {source.structure.name for source in neurons}
     others = [source for source in walk.sources if source.structure.name not in names]
     count = sum(source.structure.units for source in neurons)
@@ -61,7 +61,7 @@ def prediction_errors(
 
     As many of every layer's, evenly spaced; empty where there are no hidden neurons.
     """
-    neurons = _neurons(walk)
+    neurons = neurons_of(walk)
     each = max(CHECKED // max(len(neurons), 1), 1)
     units = {
         s.structure.name: torch.linspace(0, s.structure.units - 1, each).round().long().unique()
@@ -89,5 +89,6 @@ def in_words(shares: Tensor) -> str:
     )
 
 
-def _neurons(walk: Walk) -> list[LinearSource]:
+def neurons_of(walk: Walk) -> list[LinearSource]:
+    """Return the sources that are hidden neurons: those whose errors can be predicted."""
     return [x for x in walk.sources if isinstance(x, LinearSource) and x.structure.kind == "mlp"]

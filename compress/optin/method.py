@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
 from ...option_fields import changed_options
 from ..methods import Method
-from .options import OptinOptions, ScoreOptions
+from .options import OptinOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -93,8 +93,7 @@ class Optin(Method[OptinOptions]):
 
     def asked(self, options: OptinOptions, goal: Mapping[str, Any]) -> dict[str, Any]:
         """Return what scores depend on: one scoring serves all targets."""
-        names = [field.name for field in fields(ScoreOptions) if field.name != "units_at_once"]
-        return {name: getattr(options, name) for name in names}
+        return options.asked()
 
     def run(self, context: PruningContext, options: OptinOptions) -> PrunedRun:
         from ..run import PrunedRun

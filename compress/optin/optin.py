@@ -92,13 +92,15 @@ class OptinRun:
         if self.context.score != "trajectory":
             return self._by_weights()
         show = self.context.on_progress
-        found = saved_scores(
-            walk_of(self.model, ONE_SHOT, self.goal.only),
-            self.sample.inputs(self.options.score_images),
-            self.scoring,
-            self.context.saved,
-            lambda n, of: show("scoring", n, of, "units"),
-        )
+        with self.options.workers() as ray:
+            found = saved_scores(
+                walk_of(self.model, ONE_SHOT, self.goal.only),
+                self.sample.inputs(self.options.score_images),
+                self.scoring,
+                self.context.saved,
+                lambda n, of: show("scoring", n, of, "units"),
+                ray,
+            )
         self.remarks += found.remarks
         return found.scores
 

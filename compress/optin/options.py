@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..methods import option
 
@@ -38,6 +40,12 @@ class ScoreOptions:
     units_at_once: int | None = option(
         None, "units scored side by side", at_least=1, shown="as memory allows"
     )
+    score_workers: int = option(
+        1, "processes of Ray that score on this machine, side by side", at_least=1
+    )
+    ray: str | None = option(
+        None, "score on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT", shown="here"
+    )
 
     def how(self, logits_weight: float | None = None) -> Scoring:
         """Return how units are scored; logits_weight: λ where the options give none."""
@@ -48,6 +56,23 @@ class ScoreOptions:
         weight = next(value for value in given if value is not None)
         trajectory = Trajectory(weight, self.temperature, self.aggregation, self.trajectory_depth)
         return Scoring(trajectory, self.units_at_once, fast=self.scoring == "fast")
+
+    def asked(self) -> dict[str, Any]:
+        """Return what scores depend on, whoever computes them."""
+        places = {"units_at_once", "score_workers", "ray"}
+        names = {field.name for field in fields(ScoreOptions)} - places
+        return {name: getattr(self, name) for name in sorted(names)}
+
+    @contextmanager
+    def workers(self) -> Iterator[Any]:
+        """Yield the module `ray` with the workers that score, None where this process does."""
+        if self.ray is None and self.score_workers == 1:
+            yield None
+            return
+        from ...ray_connection import local_ray, ray_connection
+
+        with local_ray(self.score_workers) if self.ray is None else ray_connection(self.ray) as ray:
+            yield ray
 
 
 @dataclass(frozen=True)

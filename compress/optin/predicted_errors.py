@@ -23,6 +23,9 @@ from .walk import LinearSource, Walk
 
 # Random functions an image.
 DRAWS = 16
+# They are drawn in so many shares, each by a generator of its own: shares can be computed apart,
+# and come to the same wherever they are.
+SHARES = 8
 # Images go through together as long as about so many numbers are kept for the backward pass.
 MOST_KEPT = 100_000_000
 # What a step keeps of them, in sequences: the norm's output, the hidden layer's, its activation...
@@ -42,6 +45,24 @@ def predicted_errors(
     that its standard error is at least the square root of 2 / (draws x images), as a share.
     on_share: called with the share of the work that is done.
     """
+    return added_up(shares_of_errors(walk, images, trajectory, draws, range(SHARES), on_share))
+
+
+def added_up(shares: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the errors from what each of the shares adds to them, in the order of shares."""
+    first, *others = (shares[share] for share in sorted(shares))
+    return {name: sum((other[name] for other in others), errors) for name, errors in first.items()}
+
+
+def shares_of_errors(
+    walk: Walk,
+    images: Tensor | Words,
+    trajectory: Trajectory,
+    draws: int,
+    shares: Sequence[int],
+    on_share: Callable[[float], None] | None = None,
+) -> dict[int, dict[str, Tensor]]:
+    """Return what some of the SHARES add to the errors of `predicted_errors`, by the share."""
     sources: Sequence[Any] = walk.sources
     whole, first = walk.on(images)
     with torch.no_grad():
@@ -52,13 +73,18 @@ def predicted_errors(
     answers = inputs[-1].shape[:-1].numel()
     kept = KEPT_A_STEP * sum(x[0].numel() for x in inputs[1:])
     del inputs
-    found = {source.structure.name: torch.zeros(2, source.structure.units) for source in sources}
-    draw = torch.Generator(first.device).manual_seed(0)
+    found = {
+        share: {source.structure.name: torch.zeros(2, source.structure.units) for source in sources}
+        for share in shares
+    }
+    drawn_by = {share: torch.Generator(first.device).manual_seed(share) for share in shares}
+    turns = [share for n in range(draws) if (share := n % SHARES) in found]
     done = 0
     for part in images.split(max(MOST_KEPT // kept, 1)):
         chain, x = walk.on(part)
         run = _KeptRun(chain, x, sources)
-        for _ in range(draws):
+        for share in turns:
+            draw, errors = drawn_by[share], found[share]
             for these in _sharing(sources, later):
                 steps = {step for source in these for step in later[source.step]}
                 change = run.sum(
@@ -67,14 +93,14 @@ def predicted_errors(
                 )
                 for source, squares in zip(these, run.squares(change, these), strict=True):
                     count = len(later[source.step]) if trajectory.aggregation == "mean" else 1
-                    found[source.structure.name][0] += squares / (draws * max(count, 1))
+                    errors[source.structure.name][0] += squares / (draws * max(count, 1))
             if trajectory.weight:
                 change = drawn_logit_change(run.inputs[-1], answers, trajectory.temperature, draw)
                 for source, squares in zip(sources, run.squares(change, sources), strict=True):
-                    found[source.structure.name][1] += squares / draws
+                    errors[source.structure.name][1] += squares / draws
             done += len(part)
             if on_share is not None:
-                on_share(done / (draws * len(images)))
+                on_share(done / (len(turns) * len(images)))
     return found
 
 

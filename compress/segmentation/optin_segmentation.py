@@ -65,13 +65,15 @@ class SegmentationRun:
             self.model, self.swin, images, self.goal.only, scoring.trajectory.weight > 0
         )
         show = self.context.on_progress
-        found = saved_scores(
-            walk,
-            images,
-            scoring,
-            self.context.saved,
-            lambda n, of: show("scoring", n, of, "neurons"),
-        )
+        with self.options.workers() as ray:
+            found = saved_scores(
+                walk,
+                images,
+                scoring,
+                self.context.saved,
+                lambda n, of: show("scoring", n, of, "neurons"),
+                ray,
+            )
         self.scores, self.remarks = found.scores, found.remarks
 
     def cut(self, target: Target) -> SwinTransformer:
