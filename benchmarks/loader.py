@@ -200,7 +200,10 @@ def write_shards(folder: Path, count: int) -> None:
         with tarfile.open(folder / f"train-{first // IMAGES_A_SHARD:06d}.tar", "w") as shard:
             for nth in range(first, min(first + IMAGES_A_SHARD, count)):
                 key = f"n{nth % 1000:08d}_{nth}"
-                for name, data in ((f"{key}.jpg", file.getvalue()), (f"{key}.cls", b"%d" % (nth % 1000))):
+                for name, data in (
+                    (f"{key}.jpg", file.getvalue()),
+                    (f"{key}.cls", b"%d" % (nth % 1000)),
+                ):
                     member = tarfile.TarInfo(name)
                     member.size = len(data)
                     shard.addfile(member, io.BytesIO(data))
