@@ -33,7 +33,8 @@ def ray_errors(
     piece ends worker after worker.
     """
     pieces = pieces_of(job)
-    found = {piece.key: dict(known[piece.key]) for piece in pieces if piece.key in (known or {})}
+    kept = known or {}
+    found = {piece.key: dict(kept[piece.key]) for piece in pieces if piece.key in kept}
     total = sum(source.structure.units for source in job.walk.sources)
     at = ray.put(job)
     on_gpu = next(job.walk.model.parameters()).is_cuda
