@@ -32,7 +32,13 @@ class MissingExtraError(UserError):
 
     def __init__(self, extra: str, why: str) -> None:
         self.extra = extra
-        super().__init__(f"{why} pip install 'vitprof[{extra}]'.")
+        super().__init__(
+            f"{why} pip install 'vitprof[{extra}]' (from a checkout: pip install '.[{extra}]')."
+        )
+
+
+class DeviceBusyError(UserError):
+    """Another process measures on the device that is wanted; nothing was begun."""
 
 
 class UnfinishedError(Exception):
@@ -53,10 +59,11 @@ LONGEST_LIST = 350
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" for the nearest known word, or the list of known ones.
 
-    A list that is too long for a sentence is left out.
+    A word that is like none of them gets the list: a wrong guess misleads. A list that is too long
+    for a sentence is left out.
     """
     known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if near:
         return f" (did you mean '{near[0]}'?)"
     listed = ", ".join(known)

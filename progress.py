@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import TaskID
 
-# Called with the stage ("finetuning"), the steps done, all steps, and further figures ("loss 1.2").
+# Called with the stage ("finetuning"), the steps done, all steps (0: nobody knows how many), and
+# further figures ("loss 1.2").
 OnProgress = Callable[[str, int, int, str], None]
 # What a verb takes: False shows nothing, True a bar on stderr, a function is called instead.
 ProgressOption = bool | OnProgress
@@ -24,39 +26,50 @@ def shown_progress(progress: ProgressOption) -> Iterator[OnProgress]:
     """Yield what to call while work goes on: the given function, a bar's, or one that does nothing.
 
     The bar has a line a stage; it appears with the first call, as the input may yet be refused.
+    Where stderr is no terminal there are plain lines instead (`progress_lines`).
     """
     if progress is False:
         yield no_progress
     elif progress is True:
-        with _bar() as update:
-            yield update
+        from rich.console import Console
+
+        console = Console(stderr=True, highlight=False)
+        if console.is_terminal:
+            with _bar(console) as update:
+                yield update
+        else:
+            from .progress_lines import progress_lines
+
+            with progress_lines() as update:
+                yield update
     else:
         yield progress
 
 
 @contextmanager
-def _bar() -> Iterator[OnProgress]:
-    from rich.console import Console
+def _bar(console: Console) -> Iterator[OnProgress]:
+    """Yield what draws bars; in a narrow terminal the bar shrinks and texts fold."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
+    from rich.table import Column
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeLeft(),
+        TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold")),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[detail]}", markup=False, table_column=Column(overflow="fold")),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TextColumn("left", table_column=Column(no_wrap=True)),
+        TimeLeft(table_column=Column(no_wrap=True)),
     )
-    bar = Progress(*columns, console=Console(stderr=True, highlight=False))
+    bar = Progress(*columns, console=console, expand=True)
     stages: dict[str, TaskID] = {}
 
     def update(stage: str, done: int, total: int, detail: str = "") -> None:
         if stage not in stages:
             bar.start()
-            stages[stage] = bar.add_task(stage, total=total, detail=detail)
-        bar.update(stages[stage], completed=done, total=total, detail=detail)
+            stages[stage] = bar.add_task(stage, total=total or None, detail=detail)
+        bar.update(stages[stage], completed=done, total=total or None, detail=detail)
 
     try:
         yield update

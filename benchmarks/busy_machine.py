@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--out")
     arguments = parser.parse_args()
     publish(
-        heading("A busy machine") + "\n" + table(("what", "reach", "measured"), rows_of()),
+        heading("A busy machine") + "\n" + table(("what", "target", "measured"), rows_of()),
         arguments.out,
     )
 

@@ -100,7 +100,7 @@ def main() -> None:
         + table(columns, rows)
         + f"\nMedian block of the fp16 graph table: {1e3 * whole:.1f} µs.\n\n"
         + table(
-            ("50 unseen models, fp16, dense, CUDA graph", "reach", "measured"),
+            ("50 unseen models, fp16, dense, CUDA graph", "target", "measured"),
             [
                 ["MAPE", "≤ 3 %", f"{errors['mape']:.2%}"],
                 ["within ±10 %", "100 %", f"{errors['within_10']:.0%}"],

@@ -131,7 +131,7 @@ def main() -> None:
     text = (
         heading("Fidelity")
         + "\n"
-        + table(("what", "reach", "measured"), rows)
+        + table(("what", "target", "measured"), rows)
         + f"\nEvery way of predicting, on the same {result['samples']} models:\n\n"
         + table(columns, all_predictors(result))
     )

@@ -110,7 +110,7 @@ def main() -> None:
     for model in ("deit-tiny", "deit-small"):
         rows += bench_against_plain_loop(model)
     publish(
-        heading("The main job") + "\n" + table(("what", "reach", "measured"), rows), arguments.out
+        heading("The main job") + "\n" + table(("what", "target", "measured"), rows), arguments.out
     )
 
 

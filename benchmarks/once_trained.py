@@ -232,7 +232,7 @@ def main() -> None:
     text = (
         heading("Trained once")
         + "\n"
-        + table(("what", "reach", "measured"), figures(parts))
+        + table(("what", "target", "measured"), figures(parts))
         + "\nLatencies are of one image and one thread, ONNX Runtime, each table side by side.\n"
         "\n## Levels of heads\n\n"
         + facts_table(parts["heads"]["models"], parts["heads"]["levels"])

@@ -105,7 +105,7 @@ def main() -> None:
     arguments = parser.parse_args()
     lut = LatencyTable.read_csv(arguments.table) if arguments.table else stand_in()
     publish(
-        heading("Prediction speed") + "\n" + table(("what", "reach", "measured"), rows_of(lut)),
+        heading("Prediction speed") + "\n" + table(("what", "target", "measured"), rows_of(lut)),
         arguments.out,
     )
 

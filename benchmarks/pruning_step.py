@@ -84,7 +84,7 @@ def main() -> None:
         ],
     ]
     publish(
-        heading("A pruning step") + "\n" + table(("what", "measured", "reach"), rows),
+        heading("A pruning step") + "\n" + table(("what", "measured", "target"), rows),
         arguments.out,
     )
 

@@ -425,7 +425,7 @@ def report(arguments: argparse.Namespace, parts: dict) -> str:
     return (
         heading("Searching under a table")
         + "\n"
-        + table(("what", "reach", "measured"), figures)
+        + table(("what", "target", "measured"), figures)
         + f"\nThe coarse stage alone: latency and parameters of all, {speed['kept']:,} kept both "
         f"limits ({speed['limit_ms']:.2f} ms, 1.8 M); the milliseconds of 200 of them differ by "
         f"{speed['worst_difference']:.0e} at most from `LatencyTable.predict`.\n"

@@ -54,7 +54,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         ),
         "table": Listed("Look into tables, export, import and merge them, share them."),
     },
-    "Train and shrink": {
+    "Obey a table (shrink, train)": {
         "train": Listed(
             "Train a model, from the beginning or from a checkpoint, and say how often it is right."
         ),
@@ -80,7 +80,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
             "Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both."
         ),
     },
-    "Choose": {
+    "Obey a table (search, choose)": {
         "search": Listed("Find the best model of a search space that keeps every limit."),
         "choose": Listed(
             "Find the best variant under limits, measuring few of them; nothing is trained."
@@ -97,6 +97,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         ),
         "models": Listed("List the models known by name, with MACs and parameters."),
         "space": Listed("Tell what a search space holds: a NAME, or a .toml or .json file."),
+        "completion": Listed("Print what makes a shell complete vitprof's commands and options."),
         "check-plugin": Listed("Check what a family, backend, device or method promises."),
     },
 }

@@ -3,3 +3,5 @@
 from __future__ import annotations
 
 USER_ERROR, INTERRUPTED = 2, 130
+# Another process measures on the device: the same command may do later (EX_TEMPFAIL of sysexits.h).
+DEVICE_BUSY = 75

@@ -11,13 +11,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
+from click.shell_completion import CompletionItem
 
 from .. import __version__
-from ..errors import UserError
+from ..errors import DeviceBusyError, UserError
 from ..extras import missing_extra
 from ..notes import LOGGER
 from .command_list import COMMANDS, SECTIONS
-from .exit_codes import INTERRUPTED, USER_ERROR
+from .examples import with_example_lines
+from .exit_codes import DEVICE_BUSY, INTERRUPTED, USER_ERROR
 from .options.renamed import RenamingGroup
 from .options.table_and_setting import devices_option
 
@@ -32,7 +34,18 @@ class LazyGroup(RenamingGroup):
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name].home(cmd_name)
-        return getattr(importlib.import_module(f".commands.{module}", __package__), attribute)
+        made = getattr(importlib.import_module(f".commands.{module}", __package__), attribute)
+        return with_example_lines(made)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands' names by the list, importing none of them."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=listed.summary)
+            for name, listed in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -52,8 +65,8 @@ class LazyGroup(RenamingGroup):
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: vitprof measure --device cpu --out lut.csv && "
-    "vitprof predict --table lut.csv --model deit-small",
+    epilog="\b\nExample:\n  vitprof measure --device cpu --time 2m\n"
+    "  vitprof predict lut.csv deit-small --max-latency 80ms",
 )
 @click.version_option(__version__, prog_name="vitprof")
 @devices_option
@@ -66,15 +79,21 @@ def vitprof(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 done but doubtful, 2 input, 130 interrupted."""
+    """Run the command line and exit.
+
+    0 done, 1 done but doubtful, 2 input, 75 device busy, 130 interrupted.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
         with _notes_on_stderr(arguments):
             code = vitprof.main(arguments, prog_name="vitprof", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 0
     except UserError as error:
         _complain(error.worded(lambda name: _as_option(name, arguments)), debug)
-        code = USER_ERROR
+        code = DEVICE_BUSY if isinstance(error, DeviceBusyError) else USER_ERROR
     except ModuleNotFoundError as error:
         missing = missing_extra(error)
         if missing is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,12 +13,37 @@ from ..notes import note
 from ..results import plain
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.table import Table
 
     from ..tables import Row
+    from .table_layout import Part
 
-json_option = click.option(
+_WIDE = "vitprof.wide"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """Add --json, and --wide, which says how the table is printed otherwise."""
+    return _json(_wide(function))
+
+
+_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else."
+)
+
+
+def _remember_wide(context: click.Context, _: click.Parameter, wide: bool) -> None:
+    if wide:
+        context.find_root().meta[_WIDE] = True
+
+
+_wide = click.option(
+    "--wide",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_wide,
+    help="Print tables in full lines, however narrow the terminal is.",
 )
 
 
@@ -35,27 +60,56 @@ def note_failed(failed: Sequence[Row], most: int = 5) -> None:
         note(f"... and {len(failed) - most} more points failed; vitprof table export lists all.")
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print aligned columns; the first is text, the others are numbers."""
-    from rich import box
-    from rich.table import Table
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str = "",
+    text: Collection[str] = (),
+) -> None:
+    """Print aligned columns: to the left the first and those named in `text`, numbers to the right.
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    console().print(table)
-
-
-def console(stderr: bool = False) -> Console:
-    """Return a console that does not cut columns where the output is no terminal."""
+    In a terminal, text folds and columns go below where there is no room; a pipe and a log get full
+    lines, as --wide does. No number is cut.
+    """
     from rich.console import Console
 
-    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    if not made.is_terminal:
-        made.width = 200
-    return made
+    from .table_layout import lay_out
+
+    console = Console(highlight=False)
+    context = click.get_current_context(silent=True)
+    wide = context is not None and context.find_root().meta.get(_WIDE, False)
+    width = console.width if console.is_terminal and not wide else None
+    cells = [[_printable(cell) for cell in row] for row in rows]
+    for part in lay_out([_printable(column) for column in columns], cells, width):
+        console.width = max(console.width, part.width)
+        console.print(_drawn(part, title, text))
+        title = ""
+
+
+def _drawn(part: Part, title: str, text: Collection[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    lines = max(column.count("\n") for column in part.columns)
+    for place, column in enumerate(part.columns):
+        left = place == 0 or place in part.folded or " ".join(column.split()) in text
+        low = "\n" * (lines - column.count("\n")) + column  # headings stand on the ruler
+        table.add_column(Text(low), justify="left" if left else "right", no_wrap=True)
+    for row in part.rows:
+        table.add_row(*map(Text, row))  # as text: a name may hold what rich takes for markup
+    return table
+
+
+def _printable(text: str) -> str:
+    """Return the text without control characters: names come from files of others."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def milliseconds(value: float) -> str:

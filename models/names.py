@@ -20,6 +20,8 @@ from .timm_names import is_timm_name, timm_architectures, timm_lacks, timm_names
 
 # What a net of Once-for-All is described by, in a folder of its own.
 NET_CONFIG = "net.config"
+# Files that hold weights alone, as PyTorch and others write them.
+_WEIGHTS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 
 
 @cache
@@ -108,7 +110,8 @@ def _not_found(given: str | os.PathLike[str], path: Path) -> str:
     names = [*spec_names(), *timm_names(), *_with_tags(given)]
     return (
         f"unknown model {shown(given)}{did_you_mean(given, names)}; give a known name "
-        "(vitprof models), the JSON file of a spec or a directory with a model."
+        "(vitprof models), a file or a directory with a model, or another foreign model, such as "
+        "timm:NAME (docs/foreign.md)."
     )
 
 
@@ -120,7 +123,18 @@ def _with_tags(given: str) -> list[str]:
     return [f"{name}.{tag}" for name in timm_names() for tag in known[name].tags]
 
 
+def _refuse_weights(path: Path) -> None:
+    """Raise UserError for a file of weights, which does not say what model they belong to."""
+    if path.suffix.lower() in _WEIGHTS:
+        raise UserError(
+            f"{shown(str(path))} holds weights, which do not say what model they are of; name the "
+            "model (deit-small, or vitprof models) and give this file as `checkpoint` where "
+            "weights matter; a latency is the same for all weights."
+        )
+
+
 def _spec_from_file(path: Path, name: str) -> Spec:
+    _refuse_weights(path)
     record, source = read_json_object(path)
     if "family" in record:
         return Spec.from_dict({"name": name, **record}, source)

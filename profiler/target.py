@@ -66,7 +66,8 @@ def open_target(
     """Yield what measures here under `setting`, kept from every other vitprof of this machine.
 
     `purpose` is what others are told who want the device meanwhile. Where another process has it,
-    `wait` is for how many seconds to wait (math.inf: as long as it takes); None refuses at once.
+    `wait` is for how many seconds to wait (math.inf: as long as it takes); None is what
+    `profiler.place.waiting` says, and refuses at once unless that is set.
     Warns of what will hurt or mislead. Raises UserError where nothing can measure so, and naming
     who has the device.
     """
@@ -103,6 +104,16 @@ def locked_device(
     identity = device_identity(find_device(setting.device), setting.provider)
     with device_lock(identity, purpose, lambda text: warn(f"warning: {text}"), wait):
         yield
+
+
+def check_free(setting: PartialSetting, purpose: str) -> None:
+    """Look whether the device is free, before long work at whose end something is measured on it.
+
+    It is not kept. Raises DeviceBusyError where another process measures on it, which the work
+    would spoil.
+    """
+    with locked_device(setting, purpose):
+        pass
 
 
 def target_of(setting: PartialSetting) -> Target:

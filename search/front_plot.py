@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..tables.limit_line import draw_limit
 from .found import Found
 from .goal import SearchGoal
 from .problem import SearchProblem
@@ -60,19 +61,14 @@ def front_figure(problem: SearchProblem, best: Found, front: Sequence[Found]) ->
     _mark_measured(axes, problem.goal, [best, *front], scale)
     limits = [x for x in problem.limits.each if x.unit == "ms" and x.table == 0]
     if problem.goal.kind == "accuracy" and limits:
-        axes.axvline(
-            limits[0].most,
-            color="tab:red",
-            linestyle="--",
-            linewidth=1,
-            label=f"limit {limits[0].in_words()}",
-        )
+        draw_limit(axes, limits[0].most, goals.tolist())
     axes.set_xlabel(_axis(problem.goal))
     axes.set_ylabel(
         f"top-1, % ({problem.evaluator.measures[9:]})" if top1 else problem.evaluator.measures
     )
     axes.grid(True, alpha=0.3)
-    axes.legend(fontsize=8)
+    # Below the axes: points may lie in every corner.
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=5, frameon=False)
     return figure
 
 

@@ -53,7 +53,8 @@ class Prediction(Result):
     of an extrapolated answer that is wider than the answer itself. `setting` is the table's.
     `at` is the speed of the machine that `ms` is at, None where the table does not know.
     `undisturbed_ms`, `typical_ms` and `p90_ms` are what the model takes at each speed, as
-    `vitprof.predict` finds them; None where the table does not know.
+    `vitprof.predict` finds them; None where the table does not know. `max_latency_ms` is the limit
+    that it was asked for, None without one.
     """
 
     model: str
@@ -70,6 +71,34 @@ class Prediction(Result):
     undisturbed_ms: float | None = None
     typical_ms: float | None = None
     p90_ms: float | None = None
+    max_latency_ms: float | None = None
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether `ms` keeps the limit; None without a limit, and where parts have no price."""
+        if self.max_latency_ms is None:
+            return None
+        if self.ms > self.max_latency_ms:
+            return False
+        return None if self.missing or self.unknown else True
+
+    @property
+    def certain(self) -> bool | None:
+        """Whether the whole 95 % interval is on the side of the limit that `fits` says."""
+        limit, fits = self.max_latency_ms, self.fits
+        if limit is None or fits is None:
+            return None
+        return self.high_ms <= limit if fits else self.low_ms > limit
+
+    @property
+    def margin_ms(self) -> float | None:
+        """Milliseconds between the latency and the limit, below 0 where it is too slow."""
+        return None if self.max_latency_ms is None else self.max_latency_ms - self.ms
+
+    @property
+    def latency_ms(self) -> float:
+        """The same as `ms`, by the name that it has in JSON and tables."""
+        return self.ms
 
     @property
     def by_op(self) -> dict[str, float]:
@@ -134,9 +163,22 @@ class Prediction(Result):
         return {
             "model": self.model,
             "latency_ms": self.ms,
+            "predicted_ms": self.ms,
             "low_ms": self.low_ms,
             "high_ms": self.high_ms,
             "by_op": self.by_op,
+            "by_block": [
+                {
+                    "block": str(part.block),
+                    "op": part.block.op,
+                    "count": count,
+                    "each_ms": part.ms,
+                    "low_ms": part.low_ms,
+                    "high_ms": part.high_ms,
+                    "extrapolated": list(part.extrapolated),
+                }
+                for part, count in self.by_different_block()
+            ],
             "extrapolated": self.extrapolated,
             "unstable_share": self.unstable_share,
             "transferred_share": self.transferred_share,
@@ -150,6 +192,10 @@ class Prediction(Result):
             "undisturbed_ms": self.undisturbed_ms,
             "typical_ms": self.typical_ms,
             "p90_ms": self.p90_ms,
+            "max_latency_ms": self.max_latency_ms,
+            "fits": self.fits,
+            "certain": self.certain,
+            "margin_ms": self.margin_ms,
         }
 
     def to_frame(self) -> pd.DataFrame:

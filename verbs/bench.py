@@ -83,9 +83,9 @@ class BenchResult(Result):
         ]
 
     def report(self) -> dict[str, Any]:
-        """Return one model's figures, or {"results": [...]} of several."""
+        """Return {"results": [...]}, and of one model its figures beside that too."""
         models = self.models
-        return models[0] if len(models) == 1 else {"results": models}
+        return {**(models[0] if len(models) == 1 else {}), "results": models}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a model."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,8 @@ def bench_attention(
     import torch
 
     from ..backends import cpu_facts
+    from ..profiler.target import kept_device
+    from ..tables.setting import PartialSetting
     from ..training.torch_device import find_torch_device
 
     spec = _fusable(spec_of(model))
@@ -157,7 +160,9 @@ def bench_attention(
     cases = list(_cases(spec, batches, tokens, block_batch, dtypes, modes))
     if out is not None and Path(out).is_dir() and any(Path(out).iterdir()):
         raise UserError(f"{out} is not empty; give another `out`.")
-    with shown_progress(progress) as on_progress:
+    on_cpu = device.type == "cpu"
+    kept = kept_device(PartialSetting(threads=threads), "vitprof bench-attention")
+    with kept if on_cpu else nullcontext(), shown_progress(progress) as on_progress:
         found = _timed(short, cases, device, warmup, runs, threads, on_progress)
     on_gpu = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_gpu else str(cpu_facts()["cpu"])

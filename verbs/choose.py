@@ -92,7 +92,7 @@ def choose(
     """
     import numpy as np
 
-    from ..profiler.target import warn_of_hazards
+    from ..profiler.target import check_free, warn_of_hazards
     from ..search.deployments.algorithms import run_choice
     from ..search.deployments.evaluator import DeploymentEvaluator
     from ..search.deployments.guided import most_evaluations
@@ -117,6 +117,7 @@ def choose(
     feasible(space, costs, known, np.random.default_rng([seed, 1]))  # before anything is written
     most = evaluations or most_evaluations(space.count())
     score = Score(latency_weight, memory_weight)
+    check_free(PartialSetting(), "vitprof choose")
     folder = Path(out)
     least = measured_limits.accuracy
     saved = SavedRun(

@@ -100,10 +100,12 @@ def choose_deployment(
         ... )
         >>> found.best["name"], found.file  # doctest: +SKIP
     """
+    from ..profiler.target import check_free
     from ..search.deployment_space.answer import nothing_keeps
     from ..search.deployment_space.deployment import every_deployment
     from ..search.deployment_space.knowledge import Knowledge
     from ..search.deployment_space.policy import choose_best, most_measurements
+    from ..tables.setting import PartialSetting
     from ..tables.speed import speed_of
     from .deployments.choice import DeploymentChoice
     from .deployments.files import DeploymentFiles, Workers
@@ -135,8 +137,8 @@ def choose_deployment(
     merged = numbers_of("tokens", tokens, 0)
     pixels = numbers_of("resolutions", resolutions, 1, may_lack=True)
     energy = None if max_energy is None else energy_here()
-    luts = tables_of(tables, speed)
-    folder = checked_out(out)
+    luts, folder = tables_of(tables, speed), checked_out(out)
+    check_free(PartialSetting(), "vitprof choose")
     with ExitStack() as stack:
         on_progress = stack.enter_context(shown_progress(progress))
         workers = stack.enter_context(Workers(dict(environments or {})))

@@ -154,6 +154,7 @@ def distill(
         TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
     )
     target = Path(out)
+    comparison.check_free()
     with joined_processes(device) as processes:
         shown = progress if processes.is_first else False
         with shown_progress(shown) as on_progress:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic_write import write_atomically
-from ..errors import UserError
+from ..errors import DeviceBusyError, UserError
 from ..notes import note
 from ..progress import ProgressOption
 from ..results import Result
@@ -151,6 +151,8 @@ def _run(stage: Stage, folder: Path, progress: ProgressOption) -> dict[str, Any]
     if not (folder / REPORT).is_file():
         try:
             result = verb_named(stage.verb)(**stage.arguments, out=folder, progress=progress)
+        except DeviceBusyError:
+            raise
         except UserError as error:
             raise UserError(
                 f"the stage {stage.name} failed: {str(error).rstrip('.')}; correct the "

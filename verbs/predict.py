@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..errors import UserError
 from ..notes import warn
+from ..quantities import Quantity, latency_ms
 from .given_table import table_of
 from .inputs import Path, Shapes, fetched, priced_spec
 
@@ -23,6 +25,7 @@ def predict(
     at: Speed | str | None = None,
     extrapolate: bool = False,
     partial: bool = False,
+    max_latency: Quantity | None = None,
     require_device: str | None = None,
     require_batch: int | None = None,
     require_dtype: str | None = None,
@@ -41,10 +44,12 @@ def predict(
         extrapolate: Answer outside the measured range too, and mark it.
         partial: Predict the blocks and kernels that the table has, and list those it lacks in
             `missing`, and operators that no kernel stands for in `unknown`.
-        require_device: Refuse a table of another device.
-        require_batch: Refuse a table of another batch.
-        require_dtype: Refuse a table of another dtype.
-        require_threads: Refuse a table of another number of threads.
+        max_latency: What the model may take, in milliseconds or as text ("80ms"): the answer's
+            `fits`, `certain` and `margin_ms` then say whether it does.
+        require_device: Stop where the table is of another device.
+        require_batch: Stop where the table is of another batch.
+        require_dtype: Stop where the table is of another dtype.
+        require_threads: Stop where the table is of another number of threads.
         download: Fetch an id of Hugging Face that the local cache lacks.
 
     Returns:
@@ -61,6 +66,7 @@ def predict(
         >>> answer.ms, answer.by_op["attention"]  # doctest: +SKIP
         (26.6, 12.4)
     """
+    limit = None if max_latency is None else _limit(max_latency)
     lut = table_of(table, at)
     lut.check_setting(
         device=require_device, batch=require_batch, dtype=require_dtype, threads=require_threads
@@ -75,6 +81,7 @@ def predict(
     answer = replace(
         answer,
         unknown=unknown,
+        max_latency_ms=limit,
         undisturbed_ms=at_each.get("undisturbed"),
         typical_ms=at_each.get("typical"),
         p90_ms=at_each.get("p90"),
@@ -82,3 +89,10 @@ def predict(
     if lut.unfinished:
         warn(f"warning: {lut.source} is unfinished: its measuring was interrupted.")
     return answer
+
+
+def _limit(max_latency: Quantity) -> float:
+    try:
+        return latency_ms(max_latency)
+    except UserError as error:
+        raise UserError(f"`max_latency`: {error}") from None

@@ -83,7 +83,7 @@ def prune(
         resolution: pixels a side to scale images to; None is the model's.
         sequence_length: tokens that texts are cut or filled up to; None is the model's.
         score: what importance is; None is the method's default.
-        credit: what removing a group is credited with: latency, macs or params.
+        credit: what a removed group counts as saving: latency, macs or params.
         groups: units that leave at once, e.g. "heads=1,mlp=32".
         only: shrink only structures whose names begin so, e.g. ("stages.2.",).
         train_device: where to compute: cpu, cuda, cuda:1; auto takes a GPU where there is one.
@@ -203,9 +203,10 @@ def _read_table(
     read = table_of(table, at)
     read.check_setting(device=device, batch=batch)
     if verify:
-        from ..profiler.target import target_of_table
+        from ..profiler.target import check_free, target_of_table
 
         target_of_table(read)
+        check_free(read.setting, "vitprof prune --verify")
     return read
 
 

@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..models import Spec
 from ..profiler.deployed.result import DeployedModels
 from ..progress import ProgressOption, shown_progress
+from .given_weights import trained_folder
 from .handed_back import hand_back, is_foreign
 from .inputs import fetched
 
@@ -78,6 +79,7 @@ def prune_heads(
     heads: str | Sequence[int] | None = None,
     norm: Literal["relative", "absolute"] = "relative",
     reconstruct: int = 512,
+    checkpoint: str | Path | None = None,
     resolution: int | None = None,
     batch: int = 1,
     threads: int = 1,
@@ -106,6 +108,7 @@ def prune_heads(
         norm: "relative": over the mean of the head's layer; or "absolute".
         reconstruct: training images that each level's last layers are fitted to, without labels;
             0 leaves them, as in the paper.
+        checkpoint: the weights of `model`, where that is a name or a spec.
         resolution: scale images to so many pixels a side; None: the model's.
         batch: images a run that is measured.
         threads: the runtime's threads.
@@ -137,8 +140,9 @@ def prune_heads(
     given = None if heads is None else _counts(heads)
     folder = Path(out)
     fetched(model, download, weights=True)
-    with shown_progress(progress) as on_progress:
-        weights, images, normal = images_for_trained(model, str(data), resolution, on_progress)
+    comparison.check_free()
+    with trained_folder(model, checkpoint) as trained, shown_progress(progress) as on_progress:
+        weights, images, normal = images_for_trained(trained, str(data), resolution, on_progress)
         base: Any = create_model(weights, checkpoint=weights)
         counts = even_counts(base, levels) if given is None else given
         check_counts(base, counts)

@@ -108,6 +108,7 @@ class PruneResult(Result):
                 "model": base.spec.name,
                 **base.others,
                 "latency_ms": base.predicted_ms,
+                "predicted_ms": base.predicted_ms,
                 "measured_ms": base.measured_ms,
                 "macs": base.spec.macs,
                 "params": base.spec.params,
@@ -296,7 +297,8 @@ def _write_beside(
         text = sensitivities_to_csv(run.sensitivities)
         write_atomically(folder / "sensitivity.csv", text)
     picture = folder / "redistribution.png"
-    plot_redistribution(shape, run.sensitivities or (), table.setting, picture)
+    what = f"{context.spec.name or 'the model'} at {pruned.target}"
+    plot_redistribution(shape, run.sensitivities or (), table.setting, picture, what)
 
 
 def _write_sparsity(model: nn.Module, path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import UserError, did_you_mean
 from ..models.families.foreign.spec import ForeignSpec
 from ..progress import ProgressOption, shown_progress
+from .given_weights import trained_folder
 from .inputs import Shapes, fetched
 from .quantize_foreign import QuantizeResult, quantize_foreign
 
@@ -24,6 +25,7 @@ def quantize(
     runtime: str = "onnxruntime",
     calibration: str = "minmax",
     calibration_images: int = 256,
+    checkpoint: str | Path | None = None,
     resolution: int | None = None,
     batch: int = 1,
     threads: int = 1,
@@ -56,6 +58,7 @@ def quantize(
         calibration: how int8-static chooses its ranges by onnxruntime: "minmax", "percentile" or
             "entropy". LiteRT and ExecuTorch choose them in their own way.
         calibration_images: training images that int8-static learns from.
+        checkpoint: the weights of `model`, where that is a name or a spec.
         resolution: scale images to so many pixels a side; None: the model's.
         batch: images a run that is measured.
         threads: the runtime's threads.
@@ -92,10 +95,13 @@ def quantize(
     folder = Path(out)
     fetched(model, download, weights=True)
     if is_foreign(str(model)):
+        if checkpoint is not None:
+            raise UserError("a foreign model brings its own weights; take `checkpoint` away.")
         _check_foreign(runtime, resolution, test_images)
         spec = open_model(str(model), shapes, batch)
         _check_batch(spec, batch)
         check_empty(folder)
+        comparison.check_free()
         with shown_progress(progress) as on_progress:
             result = quantize_foreign(
                 spec,
@@ -113,8 +119,9 @@ def quantize(
         raise UserError("a trained model is tested on `data`; give the images it was trained for.")
     if shapes:
         raise UserError("`shapes` is for foreign models; take it away.")
-    with shown_progress(progress) as on_progress:
-        weights, images, norm = images_for_trained(model, str(data), resolution, on_progress)
+    comparison.check_free()
+    with trained_folder(model, checkpoint) as trained, shown_progress(progress) as on_progress:
+        weights, images, norm = images_for_trained(trained, str(data), resolution, on_progress)
         check_empty(folder)
         static = "int8-static" in dtypes
         ranges = calibration_inputs(images.train, norm, calibration_images) if static else ()

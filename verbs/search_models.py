@@ -388,9 +388,14 @@ def _weights(
 
 def _check_verifiable(tables: Sequence[LatencyTable]) -> None:
     """Raise UserError where no table's device and runtime are here."""
+    from ..profiler.target import check_free
+
     reasons = _why_not_here(tables)
     if all(reasons):
         raise UserError(f"`verify` has nothing to measure on: {reasons[0]}")
+    for table, reason in zip(tables, reasons, strict=True):
+        if not reason:
+            check_free(table.setting, "vitprof search --verify")
 
 
 def _why_not_here(tables: Sequence[LatencyTable]) -> list[str]:

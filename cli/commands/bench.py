@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import UserError
+from ..options.completed import complete_model
 from ..options.download import download_option
 from ..options.shapes import shape_option
 from ..options.table_and_setting import given_options, given_settings, setting_options
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 from ..reports.bench_table import check_table, print_bench, write_table
 from ..reports.sustained import check_places, show_sustained
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     "models",
     required=True,
     multiple=True,
+    shell_complete=complete_model,
     help="A name (vitprof models), a spec's JSON file, a folder, an ONNX file or another foreign "
     "model (docs/foreign.md); may be repeated.",
 )
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
     help="Untimed runs a session.",
 )
 @download_option
+@wait_option
 @json_option
 def bench(
     wanted: PartialSetting,

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from ..options.completed import complete_model
 from ..options.data import train_device_option
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 from ..reports.attention import note_doubtful_cases, print_attention
 
@@ -21,6 +23,7 @@ from ..reports.attention import note_doubtful_cases, print_attention
     "--model",
     default="deit-base",
     show_default=True,
+    shell_complete=complete_model,
     help="A ViT by name, a spec's JSON file or the folder of a model.",
 )
 @click.option("--layers", type=click.IntRange(1), help="Only so many of its layers.")
@@ -64,6 +67,7 @@ from ..reports.attention import note_doubtful_cases, print_attention
 )
 @train_device_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@wait_option
 @json_option
 def bench_attention(
     model: str,

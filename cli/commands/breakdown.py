@@ -7,9 +7,12 @@ from pathlib import Path
 
 import click
 
+from ..options.completed import complete_model
 from ..options.download import download_option
+from ..options.renamed import RenamedOption
 from ..options.shapes import shape_option
 from ..options.table_and_setting import check_picture, check_writable
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 from ..reports.breakdown import print_breakdown, write_rows
 
@@ -23,6 +26,7 @@ from ..reports.breakdown import print_breakdown, write_rows
     "models",
     required=True,
     multiple=True,
+    shell_complete=complete_model,
     help="A name (vitprof models), a spec's JSON file, a folder, an ONNX file or another foreign "
     "model (docs/foreign.md); may be repeated.",
 )
@@ -73,10 +77,12 @@ from ..reports.breakdown import print_breakdown, write_rows
     help="Show so many of each model's heaviest nodes.",
 )
 @click.option(
-    "--csv",
+    "--out",
     "csv_path",
+    cls=RenamedOption,
+    old=["--csv"],
     type=click.Path(path_type=Path),
-    help="Write a row for each model and class; with --nodes, for each node.",
+    help="Write a CSV with a row for each model and class; with --nodes, for each node.",
 )
 @click.option(
     "--nodes",
@@ -95,6 +101,7 @@ from ..reports.breakdown import print_breakdown, write_rows
 )
 @shape_option
 @download_option
+@wait_option
 @json_option
 def breakdown(
     models: tuple[str, ...],

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from ..options.renamed import RenamedOption
 from ..options.table_and_setting import table_option
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 
 
@@ -16,7 +18,10 @@ from ..output import json_option, note, print_json
 )
 @table_option
 @click.option(
-    "--models",
+    "--whole-models",
+    "models",
+    cls=RenamedOption,
+    old=["--models"],
     type=click.IntRange(3, 1000),
     help="Measure so many new whole models on this machine and fit on these; without it, "
     "fit on those that the table holds.",
@@ -24,6 +29,7 @@ from ..output import json_option, note, print_json
 @click.option("--seed", default=1, show_default=True, help="Seed of the new models.")
 @click.option("--drop", is_flag=True, help="Take the calibration out: predict the sum of blocks.")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: the table itself.")
+@wait_option
 @json_option
 def calibrate(
     table_path: Path, models: int | None, seed: int, drop: bool, out: Path | None, as_json: bool

@@ -13,6 +13,7 @@ from ..options.data import data_option, resolution_option
 from ..options.deployment import deployment_options
 from ..options.renamed import RenamedOption
 from ..options.train import fresh_option
+from ..options.waiting import wait_option
 from ..output import json_option, print_json
 
 
@@ -55,6 +56,7 @@ from ..output import json_option, print_json
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @deployment_options
 @fresh_option
+@wait_option
 @json_option
 def choose(as_json: bool, of_space: dict[str, Any] | None, **given: Any) -> int:
     """Find the best variant under limits, measuring few of them; nothing is trained.

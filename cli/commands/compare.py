@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..options.completed import complete_model
 from ..options.download import download_option
 from ..options.runtimes import runtime_options
 from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, check_picture, extrapolate_option
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ R = TypeVar("R", bound="LinesResult")
     "--model",
     "models",
     multiple=True,
+    shell_complete=complete_model,
     help="A name, a spec's JSON file, a folder, an ONNX file or another foreign model; may be "
     "repeated. Default: every named model that the table covers.",
 )
@@ -64,6 +67,7 @@ R = TypeVar("R", bound="LinesResult")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
 @runtime_options
 @download_option
+@wait_option
 @json_option
 def compare(
     paths: tuple[Path, ...],

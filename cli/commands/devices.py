@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..options.table_and_setting import devices_option
-from ..output import json_option, print_json
+from ..output import json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from ...verbs.devices import Devices, KnownDevice
@@ -29,33 +29,28 @@ def devices(as_json: bool) -> int:
 
 
 def _print(found: Devices) -> None:
-    from rich import box
-    from rich.table import Table
-
-    from ..output import console
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("device", "is", "backend", "dtypes", "build", "measure here"):
-        table.add_column(column, no_wrap=column != "measure here")
-    remedies: dict[str, list[str]] = {}
+    rows = []
+    reasons: dict[str, list[str]] = {}
     for one in found.known:
         device = one.device
-        # The sentence is "why not; how to": how to is the same for many, so it stands below.
-        why, _, how = (one.why_not or "").partition("; ")
-        if how:
-            named = how.replace(f"--device {device.name} ", "--device NAME ")
-            remedies.setdefault(named, []).append(device.name)
-        table.add_row(
-            device.name,
-            device.title,
-            device.backend,
-            ", ".join(device.dtypes),
-            _build_column(one),
-            "[green]yes[/green]" if one.why_not is None else f"no: {why}",
+        if one.why_not is not None:  # the same for many, so it stands below
+            why = one.why_not.replace(f"--device {device.name} ", "--device NAME ")
+            why = why.replace(f"the {device.title}", "the device").removesuffix(".")
+            reasons.setdefault(why, []).append(device.name)
+        rows.append(
+            (
+                device.name,
+                device.title,
+                device.backend,
+                ", ".join(device.dtypes),
+                _build_column(one),
+                "yes" if one.why_not is None else "no",
+            )
         )
-    console().print(table)
-    for how, names in remedies.items():
-        click.echo(f"{', '.join(names)}: {how}")
+    columns = ("device", "is", "backend", "dtypes", "build", "measure here")
+    print_table(columns, rows, text=columns)
+    for why, names in reasons.items():
+        click.echo(f"{', '.join(names)}: not measured here: {why}.")
 
 
 def _build_column(one: KnownDevice) -> str:
@@ -63,4 +58,4 @@ def _build_column(one: KnownDevice) -> str:
 
     if not backend_kind(one.device.backend).bundled:
         return "-"  # it compiles on the device itself: there is no vitprof build
-    return "[green]yes[/green]" if one.why_no_build is None else "no"
+    return "yes" if one.why_no_build is None else "no"

@@ -11,6 +11,7 @@ from ..options.data import data_option, resolution_option, train_device_option
 from ..options.download import download_option
 from ..options.side_by_side import side_by_side_options
 from ..options.train import fresh_option, fused_attention_option, training_options
+from ..options.waiting import wait_option
 from ..output import json_option
 from ..reports.facts_table import print_deployed
 from ..reports.loader import print_loader
@@ -64,6 +65,7 @@ from ..reports.loader import print_loader
 @side_by_side_options("--run-batch")
 @fresh_option
 @download_option
+@wait_option
 @json_option
 def distill(as_json: bool, **given: Any) -> int:
     """Train a small model on labels and a large one's answers; measure both side by side.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..output import json_option, print_json
+from ..output import json_option, note, print_json
 
 if TYPE_CHECKING:
     from ...verbs.doctor import Diagnosis
@@ -24,6 +24,8 @@ def doctor(quick: bool, as_json: bool) -> int:
     """Say what is installed, what is missing for what, and what will hurt measuring."""
     from ...verbs.doctor import doctor as examine
 
+    if not quick and not as_json:
+        note("testing the machine's speed for 3 seconds ...")
     found = examine(quick=quick)
     if as_json:
         print_json(found.report())

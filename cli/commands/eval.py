@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from ...training.data.part import Part
 from ...training.data.view import INTERPOLATIONS
+from ..options.checkpoint import checkpoint_option
+from ..options.completed import complete_model
 from ..options.data import (
     data_option,
     loading_options,
@@ -26,9 +27,12 @@ from ..output import json_option, note, print_json
     "vitprof eval --model deit-tiny --checkpoint deit_tiny.pth --data photos",
 )
 @click.option(
-    "--model", required=True, help="A folder with a model, a name, or a spec's JSON file."
+    "--model",
+    required=True,
+    shell_complete=complete_model,
+    help="A folder with a model, a name, or a spec's JSON file.",
 )
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="The model's weights.")
+@checkpoint_option
 @data_option
 @resolution_option
 @click.option(

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from ..options.checkpoint import checkpoint_option
+from ..options.completed import complete_model
 from ..options.data import data_option, resolution_option, train_device_option
 from ..options.download import download_option
 from ..options.table_and_setting import at_option, check_picture, check_writable
@@ -17,9 +19,12 @@ from ..output import json_option, note, print_json
     epilog="Example: vitprof impact --model digits --table lut.csv --data digits --plot impact.png"
 )
 @click.option(
-    "--model", required=True, help="A folder with a model, a name, or a spec's JSON file."
+    "--model",
+    required=True,
+    shell_complete=complete_model,
+    help="A folder with a model, a name, or a spec's JSON file.",
 )
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="The model's weights.")
+@checkpoint_option
 @click.option(
     "--table",
     default="lut.csv",

@@ -11,6 +11,7 @@ from ...errors import UnfinishedError, UserError
 from ..options.measure import MeasureOptions, measure_options
 from ..options.plan import PLAN_NAMES, MakePlan, plan_options
 from ..options.table_and_setting import given_options, given_settings, setting_options
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 from ..reports.measured import print_measured
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @setting_options
 @plan_options
 @measure_options
+@wait_option
 @json_option
 def measure(
     wanted: PartialSetting, make_plan: MakePlan, how: MeasureOptions, seed: int, as_json: bool

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 
 
@@ -23,6 +24,7 @@ from ..output import json_option, note, print_json
     help="Folder to write: a folder a stage, and report.md.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the commands of the stages and end.")
+@wait_option
 @json_option
 def pipeline(config: Path, out: Path, dry_run: bool, as_json: bool) -> int:
     """Run a once-trained model's stages: training, attention timing, heads, students, int8, choice.

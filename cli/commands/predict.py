@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from ..options.by_place import table_and_model_places
+from ..options.completed import complete_model
 from ..options.download import download_option
 from ..options.renamed import RenamedOption
 from ..options.shapes import shape_option
@@ -17,16 +19,22 @@ from ..reports.predicted import print_prediction
 
 
 @click.command(
-    epilog="Example: vitprof predict --table lut.csv --model deit-small  |  "
+    epilog="Example: vitprof predict lut.csv deit-small --max-latency 80ms  |  "
     "vitprof predict --table lut.csv --model pruned/spec.json --json"
 )
+@table_and_model_places
 @table_option
 @at_option
 @click.option(
     "--model",
-    required=True,
+    shell_complete=complete_model,
     help="A name (vitprof models), a spec's JSON file, a folder, an ONNX file or another foreign "
     "model (docs/foreign.md), or a net.config of Once-for-All.",
+)
+@click.option(
+    "--max-latency",
+    help="Say whether the model keeps this latency (80ms), and by how much; exit code 1 where it "
+    "does not, or where nobody can tell.",
 )
 @shape_option
 @extrapolate_option
@@ -39,24 +47,27 @@ from ..reports.predicted import print_prediction
     "--require-device",
     cls=RenamedOption,
     old=["--device"],
-    help="Refuse a table of another device.",
+    help="Stop where the table is of another device.",
 )
 @click.option(
     "--require-batch",
     cls=RenamedOption,
     old=["--batch"],
     type=int,
-    help="Refuse a table of another batch.",
+    help="Stop where the table is of another batch.",
 )
 @click.option(
-    "--require-dtype", cls=RenamedOption, old=["--dtype"], help="Refuse a table of another dtype."
+    "--require-dtype",
+    cls=RenamedOption,
+    old=["--dtype"],
+    help="Stop where the table is of another dtype.",
 )
 @click.option(
     "--require-threads",
     cls=RenamedOption,
     old=["--threads"],
     type=int,
-    help="Refuse a table of another thread count.",
+    help="Stop where the table is of another thread count.",
 )
 @download_option
 @json_option
@@ -64,6 +75,7 @@ def predict(
     table_path: Path,
     at: str | None,
     model: str,
+    max_latency: str | None,
     shapes: Mapping[str, tuple[int, ...]] | None,
     extrapolate: bool,
     partial: bool,
@@ -74,12 +86,16 @@ def predict(
     download: bool,
     as_json: bool,
 ) -> int:
-    """Predict a model's latency from a table, and say where it goes."""
+    """Predict a model's latency from a table, and say where it goes.
+
+    The table and the model may be given by place: vitprof predict lut.csv deit-small.
+    """
     from ...verbs.predict import predict as predict_model
 
     answer = predict_model(
         model,
         table_path,
+        max_latency=max_latency,
         shapes=shapes,
         at=at,
         extrapolate=extrapolate,
@@ -98,4 +114,4 @@ def predict(
         print_json(answer.report())
     else:
         print_prediction(answer)
-    return 0
+    return 0 if max_latency is None or answer.fits else 1

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from ...compress.methods import all_methods
+from ..options.checkpoint import checkpoint_option
+from ..options.completed import complete_model
 from ..options.data import (
     data_option,
     loading_options,
@@ -26,6 +28,7 @@ from ..options.prune import (
 from ..options.renamed import RenamedOption
 from ..options.table_and_setting import at_option
 from ..options.train import fresh_option, recipe_options, training_options
+from ..options.waiting import wait_option
 from ..output import json_option, print_json
 
 
@@ -41,9 +44,12 @@ from ..output import json_option, print_json
     help="; ".join(f"{each.name}: {each.help}" for each in all_methods()) + ".",
 )
 @click.option(
-    "--model", required=True, help="The folder of a trained model, or a name and --checkpoint."
+    "--model",
+    required=True,
+    shell_complete=complete_model,
+    help="The folder of a trained model, or a name and --checkpoint.",
 )
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="The model's weights.")
+@checkpoint_option
 @click.option(
     "--table",
     default="lut.csv",
@@ -67,14 +73,14 @@ from ..output import json_option, print_json
     "--require-device",
     cls=RenamedOption,
     old=["--device"],
-    help="Refuse a table of another device.",
+    help="Stop where the table is of another device.",
 )
 @click.option(
     "--require-batch",
     cls=RenamedOption,
     old=["--latency-batch"],
     type=int,
-    help="Refuse a table of another batch.",
+    help="Stop where the table is of another batch.",
 )
 @score_option
 @click.option(
@@ -84,7 +90,7 @@ from ..output import json_option, print_json
     default="latency",
     show_default=True,
     type=click.Choice(("latency", "macs", "params")),
-    help="What removing a group is credited with.",
+    help="What a removed group counts as saving: milliseconds by the table, MACs or parameters.",
 )
 @click.option(
     "--groups",
@@ -99,6 +105,7 @@ from ..output import json_option, print_json
 @train_device_option
 @method_options
 @download_option
+@wait_option
 @json_option
 def prune(as_json: bool, **given: Any) -> int:
     """Make a trained model smaller until it meets a latency.

@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 
+from ..options.checkpoint import checkpoint_option
+from ..options.completed import complete_model
 from ..options.data import data_option, resolution_option
 from ..options.download import download_option
 from ..options.side_by_side import side_by_side_options
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 from ..reports.facts_table import print_facts
 from ..reports.loader import print_loader
@@ -22,8 +25,12 @@ from ..reports.loader import print_loader
     "vitprof prune-heads --model my-vit --data photos.zip --heads 12,12,24,24 --out levels",
 )
 @click.option(
-    "--model", required=True, type=click.Path(path_type=Path), help="The folder of a trained model."
+    "--model",
+    required=True,
+    shell_complete=complete_model,
+    help="The folder of a trained model, or a name and --checkpoint.",
 )
+@checkpoint_option
 @data_option
 @resolution_option
 @click.option(
@@ -60,6 +67,7 @@ from ..reports.loader import print_loader
 @side_by_side_options()
 @click.option("--seed", default=0, show_default=True, help="Which images are fitted to.")
 @download_option
+@wait_option
 @json_option
 def prune_heads(as_json: bool, **given: Any) -> int:
     """Take attention heads out of a model level by level: those whose weights have the least norm.

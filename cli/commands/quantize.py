@@ -7,11 +7,14 @@ from typing import Any
 
 import click
 
+from ..options.checkpoint import checkpoint_option
+from ..options.completed import complete_model
 from ..options.data import resolution_option
 from ..options.download import download_option
 from ..options.renamed import RenamedOption
 from ..options.shapes import shape_option
 from ..options.side_by_side import side_by_side_options
+from ..options.waiting import wait_option
 from ..output import json_option
 from ..reports.facts_table import print_deployed
 
@@ -23,8 +26,10 @@ from ..reports.facts_table import print_deployed
 @click.option(
     "--model",
     required=True,
+    shell_complete=complete_model,
     help="The folder of a trained model, or a foreign model: an ONNX file, timm:NAME and others.",
 )
+@checkpoint_option
 @shape_option
 @click.option(
     "--data",
@@ -65,6 +70,7 @@ from ..reports.facts_table import print_deployed
 )
 @side_by_side_options()
 @download_option
+@wait_option
 @json_option
 def quantize(as_json: bool, **given: Any) -> int:
     """Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both.

@@ -11,6 +11,7 @@ from ..options.data import train_device_option
 from ..options.search import algorithm_options, judge_options, limit_options, run_options
 from ..options.table_and_setting import at_option
 from ..options.train import fresh_option
+from ..options.waiting import wait_option
 from ..output import json_option, print_json
 
 
@@ -46,6 +47,7 @@ from ..output import json_option, print_json
 @run_options
 @train_device_option
 @fresh_option
+@wait_option
 @json_option
 def search(as_json: bool, **given: Any) -> int:
     """Find the best model of a search space that keeps every limit.

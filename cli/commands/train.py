@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..options.completed import complete_model
 from ..options.data import (
     data_option,
     loading_options,
@@ -31,7 +32,10 @@ from ..output import json_option, print_json
     "torchrun --nproc-per-node 4 -m vitprof train --model deit-tiny --data photos.zip --out deit"
 )
 @click.option(
-    "--model", required=True, help="A name, a spec's JSON file, or a folder with a model."
+    "--model",
+    required=True,
+    shell_complete=complete_model,
+    help="A name, a spec's JSON file, or a folder with a model.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights to start from.")
 @data_option

@@ -15,6 +15,7 @@ from ..options.table_and_setting import (
     given_settings,
     setting_options,
 )
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 from ..reports.transferred import print_models, print_transfer
 
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 )
 @artifacts_option
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw a picture (.png, .svg, .pdf).")
+@wait_option
 @json_option
 def transfer(
     sources: str,

@@ -9,10 +9,12 @@ import click
 
 from ..exit_codes import INTERRUPTED
 from ..options.artifacts import artifacts_option
+from ..options.completed import complete_model
 from ..options.download import download_option
 from ..options.family import family_and_space, space_option
 from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, check_picture, check_writable, table_option
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 from ..reports.validation import print_validation, write_models
 
@@ -27,6 +29,7 @@ from ..reports.validation import print_validation, write_models
     "--model",
     "models",
     multiple=True,
+    shell_complete=complete_model,
     help="Measure this model, which the table never saw, in place of random ones; may be repeated.",
 )
 @shape_option
@@ -69,6 +72,7 @@ from ..reports.validation import print_validation, write_models
 @click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
 @artifacts_option
 @download_option
+@wait_option
 @json_option
 def validate(
     table_path: Path,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import UserError
+from ..options.completed import complete_model
 from ..options.table_and_setting import (
     at_option,
     check_picture,
@@ -16,6 +17,7 @@ from ..options.table_and_setting import (
     given_options,
     table_option,
 )
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 
 if TYPE_CHECKING:
@@ -28,8 +30,12 @@ _OF_COMBINATIONS = ("model", "max_latency", "choices", "sort", "top")
 @click.command(
     epilog="Example: vitprof variants --family efficientvit --table lut.csv --max-latency 5ms"
 )
-@click.option("--family", default="efficientvit", show_default=True, help="Family of the variants.")
-@click.option("--model", help="The model to vary (default: efficientvit-m4).")
+@click.option("--family", help="Family of the variants (default: the model's, or efficientvit).")
+@click.option(
+    "--model",
+    shell_complete=complete_model,
+    help="The model to vary (default: efficientvit-m4).",
+)
 @table_option
 @at_option
 @click.option("--max-latency", help="Keep variants up to this latency, e.g. 5ms, 500us or 5 (ms).")
@@ -59,9 +65,10 @@ _OF_COMBINATIONS = ("model", "max_latency", "choices", "sort", "top")
 @click.option("--out", type=click.Path(path_type=Path), help="Write every variant as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw what each choice costs.")
 @extrapolate_option
+@wait_option
 @json_option
 def variants(
-    family: str,
+    family: str | None,
     model: str | None,
     table_path: Path,
     at: str | None,
@@ -115,7 +122,7 @@ def variants(
 
 def _published(
     table_path: Path,
-    family: str,
+    family: str | None,
     at: str | None,
     measure: bool,
     time: str | None,
@@ -129,7 +136,7 @@ def _published(
 
     found = published_variants(
         table_path,
-        family=family,
+        family=family or "efficientvit",
         at=at,
         measure=measure,
         time=time,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ...verbs.plan import plan
+from .completed import complete_model
 from .download import download_option
 from .family import family_and_space, space_option
 from .renamed import RenamedOption
@@ -35,6 +36,7 @@ _OPTIONS = (
     ),
     click.option(
         "--model",
+        shell_complete=complete_model,
         help="Cover this model and everything narrower, instead of DeiT-Ti to DeiT-B: a name "
         "(vitprof models), a spec's JSON file or a Hugging Face folder.",
     ),

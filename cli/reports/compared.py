@@ -10,11 +10,15 @@ from ..output import giga, milliseconds, print_table
 from .speed import print_speed
 
 if TYPE_CHECKING:
+    from ...tables.comparison.compared import ComparedModel
     from ...tables.comparison.comparison import Comparison
+
+MOST_INVERSIONS = 10
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Print a line a model, each op's slowest and fastest block, and what MACs get wrong."""
+    measured = any(m.measured_ms > 0 for m in comparison.models)
     print_table(
         (
             "model",
@@ -22,8 +26,7 @@ def print_comparison(comparison: Comparison) -> None:
             "M params",
             "predicted ms",
             "95 % interval",
-            "measured ms",
-            "error",
+            *(("measured ms", "error") if measured else ()),
             "GMAC/s",
             "rank MACs",
             "rank ms",
@@ -35,8 +38,7 @@ def print_comparison(comparison: Comparison) -> None:
                 f"{m.params / 1e6:.3g}",
                 milliseconds(m.predicted_ms),
                 f"{milliseconds(m.low_ms)} .. {milliseconds(m.high_ms)}",
-                milliseconds(m.measured_ms),
-                f"{m.predicted_ms / m.measured_ms - 1:+.1%}" if m.measured_ms > 0 else "-",
+                *(_measured(m) if measured else ()),
                 f"{m.gmacs_per_s:.3g}",
                 str(m.rank_macs),
                 str(m.rank_latency),
@@ -50,22 +52,38 @@ def print_comparison(comparison: Comparison) -> None:
     for op in dict.fromkeys(speed.block.op for speed in speeds):
         of_op = sorted((s for s in speeds if s.block.op == op), key=lambda s: s.gmacs_per_s)
         slow, fast = of_op[0], of_op[-1]
-        rows.append(
-            (
-                op,
-                f"{slow.gmacs_per_s:.3g}",
-                f"{fast.gmacs_per_s:.3g}",
-                str(slow.block),
-                str(fast.block),
-            )
-        )
-    print_table(("op", "least GMAC/s", "most GMAC/s", "least: at", "most: at"), rows)
+        rows.append((op, "least", f"{slow.gmacs_per_s:.3g}", str(slow.block)))
+        rows.append(("", "most", f"{fast.gmacs_per_s:.3g}", str(fast.block)))
+    print_table(("op", "", "GMAC/s", "at"), rows, text=("", "at"))
     if len(comparison.models) > 1:
         click.echo(f"Kendall tau of MACs and latency: {comparison.kendall_tau:.3f}")
-    for i in comparison.inversions[:10]:
+    _print_inversions(comparison)
+
+
+def _print_inversions(comparison: Comparison) -> None:
+    """Print the pairs that MACs get wrong: those whose intervals are apart, else the others."""
+    every = comparison.inversions
+    if not every:
+        return
+    certain = [inversion for inversion in every if inversion.certain]
+    click.echo(
+        f"{_pairs(len(every))} ordered wrongly by MACs, {len(certain)} of them for certain "
+        "(95 % intervals apart)."
+    )
+    shown = (certain or every)[:MOST_INVERSIONS]
+    for i in shown:
         click.echo(
-            f"MACs get it wrong: {i.slower} has {1 - i.macs_ratio:.0%} fewer MACs than {i.faster} "
-            f"and takes {i.latency_ratio - 1:.0%} longer."
+            f"  {'' if i.certain else 'perhaps: '}{i.slower} has {1 - i.macs_ratio:.1%} fewer MACs "
+            f"than {i.faster} and takes {i.latency_ratio - 1:.1%} longer."
         )
-    if len(comparison.inversions) > 10:
-        click.echo(f"... and {len(comparison.inversions) - 10} more such pairs.")
+    if len(every) > len(shown):
+        click.echo(f"  ... and {len(every) - len(shown)} more.")
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pair of models is" if count == 1 else f"{count} pairs of models are"
+
+
+def _measured(model: ComparedModel) -> tuple[str, str]:
+    error = model.predicted_ms / model.measured_ms - 1 if model.measured_ms > 0 else None
+    return milliseconds(model.measured_ms), "-" if error is None else f"{error:+.1%}"

@@ -26,6 +26,8 @@ QUIET = 1.01
 
 def print_prediction(answer: Prediction) -> None:
     """Print the latency with its interval, and tables of ops and of blocks."""
+    if answer.max_latency_ms is not None:
+        click.echo(_verdict(answer))
     setting = answer.setting
     assert setting is not None, "a table's answer has its setting"
     click.echo(
@@ -60,6 +62,25 @@ def print_prediction(answer: Prediction) -> None:
         )
     if answer.extrapolated and not answer.priced:
         note(f"extrapolated on {', '.join(answer.extrapolated)}: a guess, not a measurement.")
+
+
+def _verdict(answer: Prediction) -> str:
+    """Return whether the model keeps its limit, by how much, and how sure that is."""
+    limit, margin = answer.max_latency_ms, answer.margin_ms
+    assert limit is not None and margin is not None, "the caller asked for a limit"
+    side = "under" if margin >= 0 else "over"
+    share = f"({abs(margin) / limit:.1%})"
+    by = f"{milliseconds(abs(margin))} ms {share} {side} {milliseconds(limit)} ms"
+    if answer.fits is None:
+        left_out = len(answer.missing) + len(answer.unknown)
+        return f"Cannot tell: what the table has a price for is {by}; {left_out} parts have none."
+    fits = "Fits" if answer.fits else "Does not fit"
+    if answer.certain:
+        return f"{fits}: {by}."
+    if math.isnan(answer.low_ms):
+        return f"{fits}, with an unknown interval: {by}."
+    end, ms = ("reaches", answer.high_ms) if answer.fits else ("begins at", answer.low_ms)
+    return f"{fits}, but not for certain: {by}; the 95 % interval {end} {milliseconds(ms)} ms."
 
 
 def _blocks(answer: Prediction) -> list[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...models.structures.structure import Kind
 from ...tables import Setting
-from ...tables.picture import save_picture
+from ...tables.picture import save_picture, setting_in_words
 from .redistribution import Sensitivity, Width, by_kind
 
 if TYPE_CHECKING:
@@ -30,31 +30,53 @@ def plot_redistribution(
     sensitivities: Sequence[Sensitivity],
     setting: Setting,
     path: str | Path,
+    what: str = "",
 ) -> None:
     """Write the picture of `draw_redistribution`; the suffix chooses the format (png, svg, pdf).
 
+    what: the model and its target, "deit-small at 0.5x", for the title.
+
     Raises UserError when it cannot be written.
     """
-    save_picture(draw_redistribution(shape, sensitivities), setting, path)
+    where = setting_in_words(setting)
+    title = f"{what}; {where}" if what else where
+    save_picture(draw_redistribution(shape, sensitivities), title, path)
 
 
 def draw_redistribution(shape: Sequence[Width], sensitivities: Sequence[Sensitivity]) -> Figure:
-    """Draw each kind's widths before (grey) and after (blue), and what a unit matters and costs."""
+    """Draw the widths before (grey) and after (blue), and what a unit matters and costs.
+
+    A panel for each kind that changed; those that did not are named beside the axis of the last.
+    """
     from matplotlib.figure import Figure
 
-    # A CNN has channels alone, a transformer all the others.
-    channels = any(width.kind == "channels" for width in shape)
-    rows, columns = (1, 2) if channels else (2, 3)
-    figure = Figure(figsize=(13, 4) if channels else (13, 7), layout="constrained")
-    axes = figure.subplots(rows, columns)
-    kinds = [kind for kind in TITLES if (kind == "channels") == channels]
-    for panel, kind in zip(axes.flat, kinds, strict=False):
-        _draw_kind(panel, [width for width in shape if width.kind == kind], TITLES[kind])
-    _draw_sensitivities(axes.flat[-1], sensitivities)
+    by_title = {
+        title: [width for width in shape if width.kind == kind] for kind, title in TITLES.items()
+    }
+    present = {title: widths for title, widths in by_title.items() if widths}
+    changed = {
+        title: widths
+        for title, widths in present.items()
+        if any(width.before != width.after for width in widths)
+    }
+    panels = len(changed) + bool(sensitivities or not changed)
+    columns = min(panels, 3)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(4.35 * columns, 3.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place, (title, widths) in enumerate(changed.items()):
+        _draw_kind(axes[place], widths, title, legend=place == 0)
+    if panels > len(changed):
+        _draw_sensitivities(axes[len(changed)], sensitivities)
+    for empty in axes[panels:]:
+        empty.remove()
+    same = [title for title in present if title not in changed]
+    if same:
+        figure.supxlabel(f"unchanged: {', '.join(same)}", fontsize=9)
     return figure
 
 
-def _draw_kind(axes: Axes, widths: Sequence[Width], title: str) -> None:
+def _draw_kind(axes: Axes, widths: Sequence[Width], title: str, legend: bool) -> None:
     places = range(len(widths))
     axes.bar(places, [w.before for w in widths], color="0.85", label="before")
     bars = axes.bar(places, [w.after for w in widths], color="tab:blue", width=0.6, label="after")
@@ -71,8 +93,8 @@ def _draw_kind(axes: Axes, widths: Sequence[Width], title: str) -> None:
         axes.set_xlabel("layer" if title != TITLES["embed"] else "stage")
     axes.set_title(title)
     axes.grid(True, axis="y", alpha=0.3)
-    if title in ("heads", "channels"):
-        axes.legend(fontsize=8, loc="lower right" if title == "heads" else "upper left")
+    if legend:
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
 def _draw_sensitivities(axes: Axes, found: Sequence[Sensitivity]) -> None:

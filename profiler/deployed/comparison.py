@@ -12,7 +12,7 @@ from ...backends import BackendError
 from ...errors import UserError
 from ...progress import OnProgress
 from ...tables.setting import PartialSetting
-from ..target import kept_device
+from ..target import check_free, kept_device
 from .deployed import Deployed, deploy
 from .facts import Facts, facts_of
 
@@ -64,6 +64,10 @@ class Comparison:
             )
         except BackendError as error:
             raise UserError(f"{folder} cannot be converted to {precision}: {error}.") from None
+
+    def check_free(self) -> None:
+        """Look before long work whether this machine is free; raises DeviceBusyError."""
+        check_free(PartialSetting(threads=self.threads), "vitprof measuring models side by side")
 
     def measure(
         self,

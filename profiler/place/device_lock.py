@@ -12,6 +12,7 @@ import errno
 import fcntl
 import getpass
 import json
+import math
 import os
 import re
 import stat
@@ -22,8 +23,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...errors import UserError
+from ...errors import DeviceBusyError, UserError
+from ...progress import shown_progress
 from .device_identity import HOST
+from .waiting import waiting_now
 
 FOLDER_VARIABLE = "VITPROF_LOCK_DIR"
 _FOLDER = "vitprof-locks"
@@ -47,17 +50,18 @@ def device_lock(
     """Keep every other vitprof of this machine off a device (`device_identity`) inside the block.
 
     `what` is this process's work, as others are told it. Where another process has the device, it
-    is waited for so many seconds; None, or longer than that, is a UserError naming the holder. A
-    file that a dead process left is taken over. Where no lock can
-    be kept (no common folder, a file system that cannot lock) the block runs without. `on_note` is
-    told of all three.
+    is waited for so many seconds; None: as long as `waiting` says, which is not at all unless set.
+    After that it is a DeviceBusyError naming the holder. A file that a dead process left is taken
+    over. Where no lock can be kept (no common folder, a file system that cannot lock) the block
+    runs without. `on_note` is told of all three.
     """
     path = lock_folder() / (re.sub(r"[^\w.-]", "_", identity)[:100] + ".lock")
     if path in _held:
         yield
         return
     try:
-        file = _locked(path, identity, on_note, wait or 0.0)
+        limit = waiting_now().limit_s if wait is None else wait
+        file = _locked(path, identity, on_note, limit)
     except _CannotLockError as error:
         on_note(f"measuring {_words(identity)} without a lock: {error}.")
         yield
@@ -96,9 +100,9 @@ def _locked(path: Path, identity: str, on_note: Callable[[str], None], wait: flo
     except BlockingIOError:
         holder = _holder(file) or "another process"
         os.close(file)
-        raise UserError(
+        raise DeviceBusyError(
             f"{_words(identity)} is being measured by {holder}, and two measurements at once spoil "
-            "each other; wait until it ends, or stop it."
+            "each other; wait until it ends (--wait 10m does), or stop it."
         ) from None
     except OSError as error:
         os.close(file)
@@ -111,19 +115,25 @@ def _locked(path: Path, identity: str, on_note: Callable[[str], None], wait: flo
 
 def _wait_for(file: int, identity: str, on_note: Callable[[str], None], wait: float) -> None:
     """Lock the file, at the latest after `wait` seconds; otherwise raise BlockingIOError."""
-    ends = time.monotonic() + wait
-    told = False
-    while True:
-        try:
-            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= ends:
-                raise
-        if not told:
-            holder = _holder(file) or "another process"
-            on_note(f"{_words(identity)} is being measured by {holder}: waiting until it ends.")
-            told = True
-        time.sleep(_SECONDS_BETWEEN_TRIES)
+    try:
+        return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if wait <= 0:
+            raise
+    holder = _holder(file) or "another process"
+    on_note(f"{_words(identity)} is being measured by {holder}: waiting until it ends.")
+    began = time.monotonic()
+    most = 0 if math.isinf(wait) else math.ceil(wait)
+    with shown_progress(waiting_now().shown) as on_progress:
+        while True:
+            waited = time.monotonic() - began
+            on_progress("waiting for the device", min(int(waited), most or int(waited)), most, "")
+            time.sleep(max(0.0, min(_SECONDS_BETWEEN_TRIES, wait - waited)))
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() - began >= wait:
+                    raise
 
 
 @contextmanager

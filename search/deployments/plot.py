@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...tables.limit_line import draw_limit
 from ...tables.picture import threads_in_words
 from .score import MeasuredLimits
 
@@ -57,17 +58,11 @@ def choice_figure(
         label=f"chosen: {best}",
     )
     if limits.latency_ms is not None:
-        axes.axvline(
-            limits.latency_ms,
-            color="tab:red",
-            linestyle="--",
-            linewidth=1,
-            label=f"limit {limits.latency_ms:.4g} ms",
-        )
+        draw_limit(axes, limits.latency_ms, [row["latency_ms"] for row in rows])
     axes.set_xlabel("measured latency of one image, ms")
     axes.set_ylabel(f"top-{top}, %")
     axes.grid(True, alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, frameon=False)
     return figure
 
 

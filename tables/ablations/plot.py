@@ -29,12 +29,15 @@ def variants_figure(
 
 
 def _draw_choices(axes: Axes, base: Ranked, single: Sequence[Ranked]) -> None:
-    """A bar a choice: less time to the left in green, more to the right in red."""
+    """A bar a choice: less time to the left in blue, more to the right in orange.
+
+    These two can be told apart by everybody.
+    """
     more = [each.ms - base.ms for each in single]
     bars = axes.barh(
         [each.words for each in single],
         more,
-        color=["tab:green" if ms < 0 else "tab:red" for ms in more],
+        color=["tab:blue" if ms < 0 else "tab:orange" for ms in more],
     )
     axes.bar_label(
         bars, [f"{ms / base.ms:+.1%}" for ms in more], padding=3, fontsize=8, color="0.3"
@@ -61,7 +64,7 @@ def _draw_combinations(axes: Axes, base: Ranked, ranked: Sequence[Ranked]) -> No
         [base.ms],
         marker="*",
         s=160,
-        color="tab:orange",
+        color="black",
         label=base.spec.name,
         zorder=3,
     )

@@ -38,12 +38,16 @@ class ComparedModel:
 
 @dataclass(frozen=True)
 class Inversion:
-    """A pair that MACs get wrong: `slower` has fewer MACs than `faster`, yet takes longer."""
+    """A pair that MACs get wrong: `slower` has fewer MACs than `faster`, yet takes longer.
+
+    `certain`: the 95 % intervals of the two predictions are apart, in this order too.
+    """
 
     slower: str
     faster: str
     macs_ratio: float  # MACs of slower / MACs of faster, below 1
     latency_ratio: float  # latency of slower / latency of faster, above 1
+    certain: bool = False
 
 
 @dataclass(frozen=True)

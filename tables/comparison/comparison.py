@@ -68,13 +68,34 @@ class Comparison(LinesResult):
         """Return the comparison as JSON values, with the keys of `vitprof compare --json`."""
         return {
             "models": [
-                {column: getattr(model, column) for column in COLUMNS} for model in self.models
+                {"latency_ms": model.latency_ms}
+                | {column: getattr(model, column) for column in COLUMNS}
+                for model in self.models
             ],
+            "by_op": self._extremes(),
             "kendall_tau": self.kendall_tau,
             "inversions": [vars(inversion) for inversion in self.inversions],
             "setting": self.setting.as_dict(),
             "at": self.at,
         }
+
+    def _extremes(self) -> dict[str, dict[str, Any]]:
+        """Return each op's slowest and fastest block of the table, by MACs a second."""
+        by_op: dict[str, list[BlockSpeed]] = {}
+        for speed in self.speeds:
+            by_op.setdefault(speed.block.op, []).append(speed)
+        found = {}
+        for op, speeds in by_op.items():
+            ends = sorted(speeds, key=lambda speed: speed.gmacs_per_s)
+            found[op] = {
+                name: {
+                    "block": str(end.block),
+                    "ms": end.latency_ms,
+                    "gmacs_per_s": end.gmacs_per_s,
+                }
+                for name, end in (("least", ends[0]), ("most", ends[-1]))
+            }
+        return found
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a model, in order of MACs."""
@@ -151,11 +172,13 @@ def _ranks(values: Sequence[float]) -> list[int]:
 
 def _inversions(models: Sequence[ComparedModel]) -> list[Inversion]:
     found = [
-        Inversion(a.model, b.model, a.macs / b.macs, a.latency_ms / b.latency_ms)
+        Inversion(
+            a.model, b.model, a.macs / b.macs, a.latency_ms / b.latency_ms, a.low_ms > b.high_ms
+        )
         for a, b in itertools.permutations(models, 2)
         if a.macs < b.macs and a.latency_ms > b.latency_ms
     ]
-    return sorted(found, key=lambda i: -i.latency_ratio / i.macs_ratio)
+    return sorted(found, key=lambda i: (not i.certain, -i.latency_ratio / i.macs_ratio))
 
 
 def kendall_tau(x: Sequence[float], y: Sequence[float]) -> float:

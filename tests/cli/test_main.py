@@ -52,6 +52,18 @@ def test_a_mistyped_command_gets_a_suggestion(run) -> None:
     assert "Did you mean" not in run("xyzzy").err
 
 
+@pytest.mark.parametrize("alone", [(), ("table",)])
+def test_a_group_alone_shows_its_commands_and_is_no_error(run, alone) -> None:
+    answer = run(*alone)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == run(*alone, "--help").out
+
+
+def test_examples_stand_in_lines_of_their_own(run) -> None:
+    lines = [line.strip() for line in run("predict", "--help").out.splitlines()]
+    assert "vitprof predict lut.csv deit-small --max-latency 80ms" in lines
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(run, command: str) -> None:
     answer = run(command, "--help")

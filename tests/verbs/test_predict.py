@@ -34,9 +34,11 @@ def test_an_answer_shows_itself(table, tmp_path: Path) -> None:
     assert list(answer.report()) == [
         "model",
         "latency_ms",
+        "predicted_ms",
         "low_ms",
         "high_ms",
         "by_op",
+        "by_block",
         "extrapolated",
         "unstable_share",
         "transferred_share",
@@ -50,6 +52,10 @@ def test_an_answer_shows_itself(table, tmp_path: Path) -> None:
         "undisturbed_ms",
         "typical_ms",
         "p90_ms",
+        "max_latency_ms",
+        "fits",
+        "certain",
+        "margin_ms",
     ]
     answer.plot(tmp_path / "answer.svg")
     assert "mlp" in (tmp_path / "answer.svg").read_text()

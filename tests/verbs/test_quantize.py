@@ -44,3 +44,18 @@ def test_errors_name_the_parameter(tmp_path, changed, words) -> None:
     with pytest.raises(UserError, match=words):
         vitprof.quantize(learned().path, "digits", out=tmp_path / "out", **{**QUICK, **changed})
     assert not (tmp_path / "out").exists()
+
+
+def test_a_name_and_a_file_of_weights_are_a_trained_model(tmp_path) -> None:
+    folder = learned().path
+    by_folder = vitprof.quantize(folder, "digits", out=tmp_path / "a", **QUICK)
+    by_weights = vitprof.quantize(
+        folder / "spec.json",
+        "digits",
+        checkpoint=folder / "model.safetensors",
+        out=tmp_path / "b",
+        **QUICK,
+    )
+    assert [one.top1 for one in by_weights.facts] == [one.top1 for one in by_folder.facts]
+    with pytest.raises(UserError, match="brings its own weights"):
+        vitprof.quantize("net.onnx", checkpoint="w.pth", out=tmp_path / "c", **QUICK)

@@ -134,7 +134,7 @@ def _check_side(images: Images, resolution: int | None) -> None:
     if resolution not in (None, side):
         raise UserError(
             f"{images.name} holds images of {side} x {side}, and arrays are not scaled; "
-            f"{resolution} x {resolution} is another size."
+            f"{resolution} x {resolution} is another size (the model asks for it, or `resolution`)."
         )
 
 
@@ -149,7 +149,8 @@ def _digits(resolution: int | None) -> Images:
     times, rest = divmod(resolution or DIGITS_SIDE, DIGITS_SIDE)
     if rest:
         raise UserError(
-            f"the digits are 8 x 8; {resolution} x {resolution} is another size, and no multiple."
+            f"the digits are 8 x 8; {resolution} x {resolution} is another size, and no multiple "
+            "(the model asks for it, or `resolution`)."
         )
     pixels = np.round(found.images * (255 / 16)).astype(np.uint8)[:, None]
     pixels = pixels.repeat(times, axis=2).repeat(times, axis=3)

@@ -48,7 +48,7 @@ def test_one_json_object_whose_parts_add_up(run) -> None:
 
 def test_people_get_both_totals_and_files(run, tmp_path: Path) -> None:
     table, picture = tmp_path / "parts.csv", tmp_path / "parts.png"
-    answer = run(*QUICK, "--model", "vit-tiny-32", "--csv", table, "--plot", picture)
+    answer = run(*QUICK, "--model", "vit-tiny-32", "--out", table, "--plot", picture)
     assert answer.code in (0, 1), answer.err
     for words in (*CLASSES, "memory-bound", "GMAC/s", "Heaviest nodes"):
         assert words in answer.out
@@ -160,7 +160,7 @@ def test_pytorch_is_labelled_as_such(run) -> None:
         (("--backend", "torch", "--dtype", "fp8"), "fp8"),
         (("--plot", "parts.doc"), "parts.doc is no picture"),
         (("--plot", "no/such/folder/parts.png"), "no/such/folder"),
-        (("--csv", "no/such/folder/parts.csv"), "no/such/folder"),
+        (("--out", "no/such/folder/parts.csv"), "no/such/folder"),
         (("--trace", "no/such/folder/trace.json"), "no/such/folder"),
         (("--trace", "."), "is a folder"),
         (("--runs", "0"), "--runs"),

@@ -65,7 +65,7 @@ def test_with_out_the_table_itself_stays(run, measured, tmp_path) -> None:
 def test_new_models_take_the_place_of_the_old(run, measured) -> None:
     path, _ = measured
     before = LatencyTable.read_csv(path)
-    answer = run("calibrate", "--table", path, "--models", "4", "--seed", "5", "--json")
+    answer = run("calibrate", "--table", path, "--whole-models", "4", "--seed", "5", "--json")
     assert answer.code == 0
     assert answer.json["calibration"]["models"] == 4
     after = LatencyTable.read_csv(path)

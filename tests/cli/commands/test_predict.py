@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 import vitprof
 from vitprof.tables import LatencyTable, Row
 from vitprof.tables.calibration.calibrate import calibrated
@@ -133,3 +134,91 @@ def test_an_id_in_the_cache_is_a_model(run, lut, tmp_path, monkeypatch) -> None:
     answer = run(*ask, "facebook/deit-small-patch16-224").json
     assert answer["model"] == "deit-small-patch16-224"
     assert answer["latency_ms"] == run(*ask, "deit-small").json["latency_ms"]
+
+
+def test_a_limit_is_kept_or_not_with_the_exit_code_to_match(run, lut) -> None:
+    ms = run("predict", lut, "deit-small", "--json").json["latency_ms"]  # the interval is 5 %
+    for limit, code, start in (
+        (2 * ms, 0, f"Fits: {ms:.4g} ms (50.0%) under"),
+        (1.01 * ms, 0, "Fits, but not for certain: "),
+        (0.99 * ms, 1, "Does not fit, but not for certain: "),
+        (0.5 * ms, 1, f"Does not fit: {ms / 2:.4g} ms (100.0%) over"),
+    ):
+        answer = run("predict", lut, "deit-small", "--max-latency", f"{limit}ms")
+        assert answer.code == code
+        assert answer.out.startswith(start), answer.out.splitlines()[0]
+        asked = run("predict", lut, "deit-small", "--max-latency", limit, "--json")
+        assert asked.code == code
+        assert asked.json["fits"] is (code == 0)
+        assert asked.json["certain"] is ("certain" not in start)
+        assert abs(asked.json["margin_ms"] - (limit - ms)) < 1e-6
+        assert asked.json["max_latency_ms"] == pytest.approx(limit, rel=1e-6)
+
+
+def test_without_a_limit_nothing_is_judged(run, lut) -> None:
+    answer = run("predict", lut, "deit-small", "--json").json
+    assert [answer[key] for key in ("max_latency_ms", "fits", "certain", "margin_ms")] == [None] * 4
+
+
+def test_what_has_no_price_leaves_the_question_open(run, lut) -> None:
+    table = LatencyTable.read_csv(lut)
+    rows = [row for row in table.rows if row.subject.op != "classifier"]
+    LatencyTable(rows, table.header).to_csv(lut)
+    ask = ("predict", lut, "deit-small", "--partial", "--max-latency")
+    answer = run(*ask, "1s")
+    assert answer.code == 1
+    assert answer.out.startswith("Cannot tell: ")
+    answer = run(*ask, "1ms")
+    assert answer.code == 1
+    assert answer.out.startswith("Does not fit: ")
+
+
+def test_a_bad_limit_is_one_sentence(run, lut) -> None:
+    for limit in ("0", "-3ms", "fast", "0.5x", "nan"):
+        answer = run("predict", lut, "deit-small", "--max-latency", limit)
+        assert (answer.code, answer.is_one_sentence) == (2, True), answer.err
+        assert "--max-latency" in answer.err
+
+
+def test_table_and_model_by_place_are_those_by_option(run, lut, monkeypatch) -> None:
+    monkeypatch.chdir(lut.parent)
+    expected = run("predict", "--table", lut, "--model", "deit-small", "--json").json
+    for places in (
+        (lut, "deit-small"),
+        ("deit-small", lut),
+        ("deit-small",),
+        (lut, "--model", "deit-small"),
+        ("--table", lut, "deit-small"),
+    ):
+        assert run("predict", *places, "--json").json == expected, places
+
+
+def test_what_is_given_twice_or_not_at_all_is_said(run, lut) -> None:
+    for places, words in (
+        ((lut, "deit-small", "deit-tiny"), "3 arguments are too many"),
+        ((lut, "deit-small", "--model", "deit-tiny"), "the model is given twice"),
+        ((lut, "deit-small", "--table", lut), "the table is given twice"),
+        ((lut,), "no model is given"),
+        ((), "no model is given"),
+    ):
+        answer = run("predict", *places)
+        assert (answer.code, answer.is_one_sentence) == (2, True)
+        assert words in answer.err
+
+
+def test_json_lists_the_blocks_that_the_latency_is_made_of(run, lut) -> None:
+    answer = run("predict", lut, "deit-small", "--json").json
+    blocks = answer["by_block"]
+    assert {block["op"] for block in blocks} == set(answer["by_op"])
+    total = sum(block["count"] * block["each_ms"] for block in blocks)
+    assert abs(total + answer["offset_ms"] - answer["latency_ms"]) < 1e-6
+
+
+def test_an_unfinished_table_says_that_it_is(run, lut) -> None:
+    table = LatencyTable.read_csv(lut)
+    rows = [row for row in table.rows if row.subject.op == "attention"]
+    LatencyTable(rows, table.header, unfinished=True).to_csv(lut)
+    answer = run("predict", lut, "deit-small")
+    assert (answer.code, answer.is_one_sentence) == (2, True)
+    assert "is unfinished" in answer.err
+    assert "mlp" in answer.err

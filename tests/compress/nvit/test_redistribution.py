@@ -15,7 +15,10 @@ from vitprof.compress.nvit.redistribution import (
     to_csv,
     widths,
 )
-from vitprof.compress.nvit.redistribution_plot import plot_redistribution
+from vitprof.compress.nvit.redistribution_plot import (
+    draw_redistribution,
+    plot_redistribution,
+)
 
 from ..conftest import SWIN, VGG, VIT
 
@@ -57,7 +60,16 @@ def test_the_picture_is_drawn(spec, linear_table, tmp_path) -> None:
     path: Path = tmp_path / "shape.png"
     plot_redistribution(widths(spec, spec), [], linear_table.setting, path)
     with Image.open(path) as image:
-        assert image.width > 800
+        assert image.width > 400
+
+
+def test_only_what_changed_has_a_panel_and_the_rest_is_named(linear_table, tmp_path) -> None:
+    changes = {"layers.1.mlp": 32, "layers.2.heads": 2}
+    shape = widths(VIT, prunable_of(VIT).with_units(VIT, changes))
+    figure = draw_redistribution(shape, [])
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["heads", "MLP"]
+    assert figure.get_supxlabel() == "unchanged: QK a head, V a head, EMB"
 
 
 def test_the_mean_of_a_kind_is_over_its_units(linear_table) -> None:

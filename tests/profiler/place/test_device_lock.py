@@ -21,6 +21,7 @@ from vitprof.backends import find_device
 from vitprof.profiler.place import device_lock as device_lock_module
 from vitprof.profiler.place.device_identity import HOST, device_identity
 from vitprof.profiler.place.device_lock import device_lock, lock_folder
+from vitprof.profiler.place.waiting import waiting
 
 Refused = Callable[..., Any]
 
@@ -372,3 +373,18 @@ def test_without_a_driver_a_gpu_is_locked_by_its_number(tmp_path, monkeypatch) -
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     assert device_identity(find_device("a100")) == "gpu-1"
+
+
+def test_waiting_holds_for_all_inside_it(folder: Path, refused: Refused) -> None:
+    folder.mkdir()
+    with (folder / "host.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        def let_go(_: str) -> None:
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+        with waiting(60.0), device_lock(HOST, "vitprof bench", let_go):
+            pass
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with refused("is being measured by"), device_lock(HOST, "vitprof bench", let_go):
+            pytest.fail("nobody said to wait")

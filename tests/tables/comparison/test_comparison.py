@@ -59,7 +59,10 @@ def test_the_inversions_are_all_pairs_that_macs_get_wrong(
         )
         assert inversion.macs_ratio == slower.macs / faster.macs < 1
         assert inversion.latency_ratio == cost[slower] / cost[faster] > 1
-    scores = [i.latency_ratio / i.macs_ratio for i in comparison.inversions]
+        predicted = {spec: vit_table.predict(spec) for spec in (slower, faster)}
+        apart = predicted[slower].low_ms > predicted[faster].high_ms
+        assert inversion.certain is apart
+    scores = [(i.certain, i.latency_ratio / i.macs_ratio) for i in comparison.inversions]
     assert scores == sorted(scores, reverse=True)
 
 
