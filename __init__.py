@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from .errors import UnfinishedError, UserError
+    from .errors import DeviceBusyError, UnfinishedError, UserError
     from .models import Block, Spec, ViTSpec, create_model, create_spec
     from .profiler.plan import Plan
     from .results import Result
@@ -48,10 +48,12 @@ if TYPE_CHECKING:
     from .verbs.transfer_models import transfer_models
     from .verbs.validate import validate
     from .verbs.variants import variants
+    from .verbs.waiting import waiting
 
 # Where each public name lives; imported when it is first asked for.
 _HOMES = {
     "Block": ".models",
+    "DeviceBusyError": ".errors",
     "LatencyTable": ".verbs.latency_table",
     "Plan": ".profiler.plan",
     "Prediction": ".tables",
@@ -94,10 +96,12 @@ _HOMES = {
     "transfer_models": ".verbs.transfer_models",
     "validate": ".verbs.validate",
     "variants": ".verbs.variants",
+    "waiting": ".verbs.waiting",
 }
 
 __all__ = [
     "Block",
+    "DeviceBusyError",
     "LatencyTable",
     "Plan",
     "Prediction",
@@ -141,6 +145,7 @@ __all__ = [
     "transfer_models",
     "validate",
     "variants",
+    "waiting",
 ]
 
 

@@ -63,7 +63,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     for a sentence is left out.
     """
     known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    # Of three letters or fewer one may differ: t5 and t4.
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6 if len(word) > 3 else 0.5)
     if near:
         return f" (did you mean '{near[0]}'?)"
     listed = ", ".join(known)

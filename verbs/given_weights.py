@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .inputs import Path as ModelPath
-
 
 @contextmanager
-def trained_folder(model: ModelPath, checkpoint: ModelPath | None) -> Iterator[ModelPath]:
+def trained_folder(model: str | Path, checkpoint: str | Path | None) -> Iterator[str | Path]:
     """Yield a trained model's folder: `model` itself, or one made of it and of `checkpoint`.
 
     The made one lies in a temporary folder, which goes with the block. Raises UserError where the

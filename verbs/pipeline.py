@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +97,26 @@ def pipeline(
     commands = tuple(stage.command(folder) for stage in stages)
     if dry_run:
         return PipelineResult(folder, commands, (), None)
+    from ..profiler.place.waiting import waiting, waiting_now
+    from ..profiler.target import check_free
+    from ..tables.setting import PartialSetting
+
+    if any(stage.verb != "train" for stage in stages):
+        check_free(PartialSetting(), "vitprof pipeline")
     _check_same(path, folder)
+    # A later stage waits as long as it takes: what is done is not to be lost by a busy moment.
+    with waiting(math.inf, shown=waiting_now().shown):
+        records = _run_all(stages, commands, folder, progress)
+    page = write_report(folder, records)
+    result = PipelineResult(folder, commands, tuple(records), page)
+    write_atomically(folder / REPORT, json.dumps(result.report(), indent=2) + "\n")
+    return result
+
+
+def _run_all(
+    stages: Sequence[Stage], commands: Sequence[str], folder: Path, progress: ProgressOption
+) -> list[dict[str, Any]]:
+    """Run what is not done yet; return how each stage ended."""
     records = []
     for number, (stage, command) in enumerate(zip(stages, commands, strict=True), 1):
         place = folder / stage.name
@@ -106,10 +127,7 @@ def pipeline(
             note(f"[{number}/{len(stages)}] {command}")
             record = _run(stage, place, progress)
         records.append({"stage": stage.name, "command": command, **record})
-    page = write_report(folder, records)
-    result = PipelineResult(folder, commands, tuple(records), page)
-    write_atomically(folder / REPORT, json.dumps(result.report(), indent=2) + "\n")
-    return result
+    return records
 
 
 def _check_same(config: Path, out: Path) -> None:

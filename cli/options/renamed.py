@@ -45,7 +45,7 @@ def note_renamed(arguments: Iterable[str], command: click.Command) -> None:
 
 
 class RenamingGroup(click.Group):
-    """A group that tells of old spellings among its commands' arguments."""
+    """A group that tells of old spellings among its commands' arguments, and cuts no summary."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -54,3 +54,12 @@ class RenamingGroup(click.Group):
         if command is not None:
             note_renamed(rest, command)
         return name, command, rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with whole summaries; click's own list cuts them."""
+        listed = [
+            (name, " ".join((command.help or "").split("\n\n")[0].split()))
+            for name, command in sorted(self.commands.items())
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(listed)

@@ -115,3 +115,11 @@ def test_a_bad_wait_is_one_sentence(run) -> None:
     answer = run(*QUICK_BENCH, "--wait", "soon")
     assert (answer.code, answer.is_one_sentence) == (2, True)
     assert "--wait: 'soon' is not a time" in answer.err
+
+
+def test_a_pipeline_is_not_begun_while_others_measure(run, trained, taken, tmp_path) -> None:
+    config = tmp_path / "once.toml"
+    config.write_text(f'data = "digits"\nmodel = "{trained}"\n[quantize]\ndtype = ["int8"]\n')
+    answer = run("pipeline", "--config", config, "--out", tmp_path / "once")
+    assert answer.code == DEVICE_BUSY, answer.err
+    assert not (tmp_path / "once").exists()

@@ -64,6 +64,12 @@ def test_examples_stand_in_lines_of_their_own(run) -> None:
     assert "vitprof predict lut.csv deit-small --max-latency 80ms" in lines
 
 
+def test_the_list_of_table_shows_whole_summaries_too(run) -> None:
+    text = " ".join(run("table", "--help").out.split())
+    assert "export Write a table in another format." in text
+    assert "..." not in text.replace("[ARGS]...", "")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(run, command: str) -> None:
     answer = run(command, "--help")

@@ -56,6 +56,9 @@ OF_PRINTING = {
     "top",
     "device_files",
     "old_space",
+    "wide",
+    "wait",  # in Python `with vitprof.waiting(...)`
+    "places",  # the table and the model, by place
 }
 # Of the plan that measure and build are given, and of the chosen method's own options.
 GIVEN_OTHERWISE = {
@@ -95,7 +98,7 @@ def test_a_verb_is_typed_and_described(name: str) -> None:
 def test_a_verb_takes_what_its_command_takes(command: str) -> None:
     name = VERB_OF.get(command, command.replace("-", "_"))
     if name not in VERBS:
-        assert command in {"table", "models", "space", "check-plugin"}
+        assert command in {"table", "models", "space", "check-plugin", "completion"}
         return
     made = commands.get_command(None, command)  # type: ignore[arg-type]
     assert made is not None
