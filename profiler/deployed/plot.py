@@ -80,7 +80,7 @@ def _bars(
         axes.annotate(
             f"{value:.3g}{ratio}",
             (end, place),
-            (4, 0),
+            (6, 0),
             textcoords="offset points",
             va="center",
             fontsize=8,
