@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from vitprof.tables import LatencyTable
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
 
@@ -40,6 +42,10 @@ def keys_of(value: object) -> set[str]:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_command_prints_what_the_page_lists(command, arguments, run, lut) -> None:
+    table = LatencyTable.read_csv(lut)  # with attention so slow that MACs order some models wrongly
+    rows = [replace(row, latency_ms=3 * row.latency_ms) if "attention" in row.name else row
+            for row in table.rows]
+    LatencyTable(rows, table.header).to_csv(lut)
     answer = run(*(lut if word == "LUT" else word for word in arguments), "--json")
     assert answer.code in (0, 1), answer.err
     known = listed(command)
