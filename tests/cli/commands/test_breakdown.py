@@ -14,6 +14,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from vitprof.cli.exit_codes import DEVICE_BUSY
 from vitprof.profiler.breakdown.classes import CLASSES, MATMUL, MEMORY_BOUND
 
 pytestmark = pytest.mark.slow
@@ -188,6 +189,6 @@ def test_a_device_that_is_being_measured_is_left_to_its_holder(
     with lock.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         answer = run(*QUICK)
-    assert answer.code == 2
+    assert answer.code == DEVICE_BUSY
     assert "process 4242 of ada" in answer.err
     assert answer.out == ""

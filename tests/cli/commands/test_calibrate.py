@@ -94,7 +94,7 @@ def test_a_table_without_models_is_refused_and_stays(run, lut) -> None:
     assert answer.code == 2
     assert answer.is_one_sentence
     assert "fewer than 3 whole models" in answer.err
-    assert "--models 8" in answer.err
+    assert "--whole-models 8" in answer.err
     assert lut.read_bytes() == before
 
 
