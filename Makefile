@@ -15,7 +15,7 @@ EXTRA_executorch := executorch
 RETRIES := --retries 8 --timeout 60
 
 .DEFAULT_GOAL := help
-.PHONY: help measure test test-fast test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format wheel clean
+.PHONY: help measure test test-fast test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format wheel release-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ fidelity: $(TEST_STAMP) ## How far the table can be trusted: docs/fidelity.md, a
 wheel: $(VENV)/bin/python ## Build dist/vitprof-*.whl
 	$(PIP) build
 	$(BIN)/python -m build --wheel --outdir dist .
+
+release-check: ## Build, check and install a release in an empty environment, and run its first commands
+	PYTHON=$(PYTHON) .ci/release-check
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(TIMM) $(RUNTIMES:%=.venv-%) build dist *.egg-info

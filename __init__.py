@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .verbs.distill import distill
     from .verbs.doctor import doctor
     from .verbs.evaluate import evaluate
+    from .verbs.gate import gate
     from .verbs.impact import impact
     from .verbs.latency_table import LatencyTable
     from .verbs.measure import measure
@@ -78,6 +79,7 @@ _HOMES = {
     "distill": ".verbs.distill",
     "doctor": ".verbs.doctor",
     "evaluate": ".verbs.evaluate",
+    "gate": ".verbs.gate",
     "impact": ".verbs.impact",
     "measure": ".verbs.measure",
     "pipeline": ".verbs.pipeline",
@@ -127,6 +129,7 @@ __all__ = [
     "distill",
     "doctor",
     "evaluate",
+    "gate",
     "impact",
     "measure",
     "pipeline",

@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
             "Make a table for a new device from few measured points and the tables of others."
         ),
         "predict": Listed("Predict a model's latency from a table, and say where it goes."),
+        "gate": Listed("Judge models by latency budgets, or by measuring them against a base."),
         "validate": Listed("Measure random models the table never saw, twice, and compare."),
         "calibrate": Listed(
             "Fit the line from the sum of blocks to whole models, and store it in the table."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import UserError
@@ -16,8 +16,9 @@ from .inputs import Path, Shapes, fetched, specs_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..models import Spec
+    from ..models import Block, Spec
     from ..profiler.deployed.footprint import Footprint
+    from ..profiler.sampling.protocol import Protocol
     from ..profiler.sustained.result import SustainedResult
     from ..profiler.target import Target
     from ..profiler.workshop import Workshop
@@ -30,13 +31,18 @@ class BenchResult(Result):
     """Models as measured under a setting; all latencies in ms of one run of its batch.
 
     `footprints` are what loading each took and its process's memory; None where it could not be
-    measured.
+    measured. `environment` is the machine and the runtime, and `outputs` the shapes of each model's
+    outputs for one image, None where nobody knows them. `reference` is what was run in between, if
+    anything was.
     """
 
     specs: Sequence[Spec]
     rows: Sequence[Row]
     setting: Setting
     footprints: Sequence[Footprint | None]
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[Sequence[Sequence[int]] | None] = ()
+    reference: Block | None = None
 
     @property
     def title(self) -> str:
@@ -83,9 +89,29 @@ class BenchResult(Result):
         ]
 
     def report(self) -> dict[str, Any]:
-        """Return {"results": [...]}, and of one model its figures beside that too."""
-        models = self.models
-        return {**(models[0] if len(models) == 1 else {}), "results": models}
+        """Return {"results": [...]}, and of one model its figures beside that too.
+
+        With the setting and the environment, by which `gate` knows whether it may be compared.
+        """
+        models = [
+            model
+            | {
+                "session_ms": list(row.session_ms),
+                "reference_ms": list(row.reference_ms),
+                "input_shape": list(spec.input_shape),
+                "output_shapes": outputs,
+            }
+            for model, row, spec, outputs in zip(
+                self.models, self.rows, self.specs, self.outputs, strict=True
+            )
+        ]
+        where = {
+            "setting": self.setting.as_dict(),
+            "environment": self.environment,
+            "reference": None if self.reference is None else str(self.reference),
+        }
+        flat = models[0] if len(models) == 1 else {}
+        return {**flat, "results": models, **where}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a model."""
@@ -111,6 +137,7 @@ def bench(
     sessions: int | None = ...,
     runs: int | None = ...,
     warmup: int | None = ...,
+    reference: bool = ...,
     sustained: None = None,
     download: bool = ...,
     shapes: Shapes | None = ...,
@@ -135,6 +162,7 @@ def bench(
     sessions: int | None = ...,
     runs: int | None = ...,
     warmup: int | None = ...,
+    reference: bool = ...,
     sustained: Quantity,
     download: bool = ...,
     shapes: Shapes | None = ...,
@@ -158,6 +186,7 @@ def bench(
     sessions: int | None = None,
     runs: int | None = None,
     warmup: int | None = None,
+    reference: bool = False,
     sustained: Quantity | None = None,
     download: bool = False,
     shapes: Shapes | None = None,
@@ -185,6 +214,8 @@ def bench(
         sessions: Fresh sessions a model; the median of their medians counts (default: 3).
         runs: Timed runs a session (default: 20).
         warmup: Untimed runs a session (default: 3).
+        reference: Run a fixed MLP in between, by which `gate` can compare this with another time
+            on this machine; the latencies stay as they are measured.
         sustained: How long to run one model without pause: "10m", "90s" or seconds.
         download: Fetch an id of Hugging Face that the local cache lacks.
         shapes: Sizes of foreign models' inputs, by name, where they are open.
@@ -208,9 +239,12 @@ def bench(
     """
     from ..profiler.bench_protocols import BenchProtocol, find_protocol
     from ..profiler.measure import measure_models
+    from ..profiler.place.environment import fingerprint
     from ..profiler.sampling.protocol import fixed_protocol
+    from ..profiler.sampling.reference import standard_reference
     from ..profiler.target import open_target
     from ..profiler.workshop import Workshop
+    from ..tables.references import References
     from ..tables.setting import PartialSetting
 
     paper = find_protocol(protocol) if protocol else BenchProtocol("")
@@ -228,7 +262,13 @@ def bench(
         graph=graph,
     )
     if sustained is not None:
-        asked = {"protocol": protocol, "sessions": sessions, "runs": runs, "warmup": warmup}
+        asked: dict[str, int | str | None] = {
+            "protocol": protocol,
+            "sessions": sessions,
+            "runs": runs,
+            "warmup": warmup,
+            "reference": reference or None,
+        }
         return _sustained(specs, setting, sustained, asked, progress)
     how = fixed_protocol(
         _first(sessions, paper.sessions, 3),
@@ -242,14 +282,35 @@ def bench(
         shown_progress(progress) as on_progress,
         Workshop(target) as workshop,
     ):
+        beside = standard_reference(target.setting.batch) if reference else None
         measured = measure_models(
-            specs, target, protocol=how, on_progress=on_progress, workshop=workshop
+            specs,
+            target,
+            protocol=how,
+            references=References(beside, beside),
+            on_progress=on_progress,
+            workshop=workshop,
         )
-        for row, spec in zip(measured.rows, specs, strict=True):
+        rows = [_as_measured(row, how) for row in measured.rows] if reference else measured.rows
+        for row, spec in zip(rows, specs, strict=True):
             if row.verdict == "failed":
                 raise UserError(f"{spec.name or 'the model'} cannot be run here: {row.error}.")
         footprints = _footprints(specs, target, workshop, on_progress)
-    return BenchResult(specs, measured.rows, target.setting, footprints)
+        outputs = [_output_shapes(workshop, spec) for spec in specs]
+        environment = fingerprint(target)
+    return BenchResult(specs, rows, target.setting, footprints, environment, outputs, beside)
+
+
+def _as_measured(row: Row, protocol: Protocol) -> Row:
+    """Return a row at the speeds that its sessions were measured at, not at the undisturbed one."""
+    from ..profiler.sampling.verdict import judged
+
+    return row if row.verdict == "failed" else judged(row, protocol, None)
+
+
+def _output_shapes(workshop: Workshop, spec: Spec) -> list[list[int]] | None:
+    expected = workshop.expected(spec)
+    return None if expected is None else [list(one.shape) for one in expected]
 
 
 def _footprints(

@@ -79,6 +79,12 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 100000),
     help="Untimed runs a session.",
 )
+@click.option(
+    "--reference",
+    is_flag=True,
+    help="Run a fixed MLP in between, so that vitprof gate --base-result can compare with another "
+    "time on this machine.",
+)
 @download_option
 @wait_option
 @json_option
@@ -93,6 +99,7 @@ def bench(
     sessions: int,
     runs: int,
     warmup: int,
+    reference: bool,
     download: bool,
     as_json: bool,
 ) -> int:
@@ -103,7 +110,7 @@ def bench(
     """
     from ...verbs.bench import bench as bench_models
 
-    asked = {"sessions": sessions, "runs": runs, "warmup": warmup}
+    asked = {"sessions": sessions, "runs": runs, "warmup": warmup, "reference": reference}
     given: Any = {name: value for name, value in asked.items() if given_options({name})}
     given |= given_settings(wanted) | {"protocol": protocol, "progress": not as_json}
     given |= {"download": download, "shapes": shapes}

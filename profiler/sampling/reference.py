@@ -22,6 +22,11 @@ TOKENS = 197
 STANDARD = Block.of("mlp", embed=768, mlp=3072, tokens=TOKENS)
 
 
+def standard_reference(batch: int = 1) -> Block:
+    """Return STANDARD, its tokens shared out among a batch: the same for every model."""
+    return Block.of("mlp", **{**STANDARD.as_dict(), "tokens": max(1, round(TOKENS / batch))})
+
+
 def choose_references(plan: Plan, batch: int = 1) -> References:
     """Return what is to tell the machine's speed while a plan is measured.
 
@@ -42,8 +47,7 @@ def choose_references(plan: Plan, batch: int = 1) -> References:
     if mlps and 2 * max(one.params for one in mlps) < STANDARD.params:
         chosen = max(mlps, key=lambda one: (one.params, one.macs))
         return References(chosen, chosen)
-    tokens = max(1, round(TOKENS / batch))
-    standard = Block.of("mlp", **{**STANDARD.as_dict(), "tokens": tokens})
+    standard = standard_reference(batch)
     # A foreign model is known by its parts once the table is read: it could not be run again.
     models = [one for one in subjects if isinstance(one, Spec) and not isinstance(one, ForeignSpec)]
     if mlps or not models:

@@ -26,6 +26,7 @@ VERBS = {
     "bench",
     "breakdown",
     "variants",
+    "gate",
     "train",
     "evaluate",
     "prune",
@@ -59,6 +60,8 @@ OF_PRINTING = {
     "wide",
     "wait",  # in Python `with vitprof.waiting(...)`
     "places",  # the table and the model, by place
+    "junit",
+    "summary",
 }
 # Of the plan that measure and build are given, and of the chosen method's own options.
 GIVEN_OTHERWISE = {
