@@ -83,9 +83,7 @@ class Comparison:
             Workshop(target) as workshop,
             _as_user_error(),
         ):
-            on_progress("comparing outputs", 0, 1, "")
             other = self._other(names, (base, head), workshop)
-            on_progress("comparing outputs", 1, 1, "")
             with pinned(target.setting.threads):
                 found = measure_regression(
                     _opening(names[0], base, workshop),

@@ -17,6 +17,7 @@ from ...models import Spec
 from ...models.checks import shown
 from ...models.json_object import read_json_object
 from ...profiler.regression.other_time import FEWEST_SESSIONS, Sessions, change_since
+from ...profiler.regression.model_outputs import outputs_of
 from ...profiler.regression.outcome import outcome_of
 from ...progress import OnProgress
 from ...results import plain
@@ -97,6 +98,15 @@ class StoredComparison(Comparison):
                 f"{stored.source} has another reference ({printable(stored.reference)}) than "
                 f"{beside}; measure it again: {_BY}."
             )
+        outputs_of(name, head, workshop)  # built and run once, so that its outputs are known
+        expected = workshop.expected(head)
+        shapes = None if expected is None else [list(one.shape) for one in expected]
+        other = stored.why_other(list(head.input_shape), shapes)
+        if other and not self.allow_other_outputs:
+            raise UserError(
+                f"`head` {other}: a latency of another model says nothing of this one; correct it, "
+                "or give `allow_other_outputs` where the model was changed on purpose."
+            )
         protocol = fixed_protocol(
             min(self.sessions, SESSIONS), WARMUP, RUNS, target.setting.threads
         )
@@ -112,14 +122,6 @@ class StoredComparison(Comparison):
             raise UserError(f"{name} cannot be run here: {printable(row.error, 500)}.")
         if len(row.session_ms) != len(row.reference_ms) or not row.session_ms:
             raise UserError("the reference cannot be run here, so other times cannot be compared.")
-        expected = workshop.expected(head)
-        shapes = None if expected is None else [list(one.shape) for one in expected]
-        other = stored.why_other(list(head.input_shape), shapes)
-        if other and not self.allow_other_outputs:
-            raise UserError(
-                f"`head` {other}: a latency of another model says nothing of this one; correct it, "
-                "or give `allow_other_outputs` where the model was changed on purpose."
-            )
         return Sessions(row.session_ms, row.reference_ms), (f"{name} {other}",) if other else ()
 
 

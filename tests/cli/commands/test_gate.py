@@ -34,7 +34,8 @@ def test_the_whole_interval_decides_a_predicted_gate(run, lut, share, code, verd
     assert answer.code == code, answer.err
     (check,) = answer.json["checks"]
     assert check["verdict"] == verdict
-    assert check["low"] < check["value"] == pytest.approx(ms, abs=1e-5) < check["high"]
+    assert check["value"] == pytest.approx(ms, abs=1e-5)
+    assert check["low"] < ms < check["high"]
     assert check["limit"] == pytest.approx(share * ms)
     assert (check["model"], check["against"]) == ("deit-small", str(lut))
     assert answer.json["passed"] == (code == PASSED)
@@ -125,7 +126,7 @@ def test_a_file_of_budgets_is_judged(run, lut, tmp_path) -> None:
         (("--base", "vit-micro-8", "--max-regression", "5%"), "1 --base and 0 --head are given"),
         (("--base", "vit-micro-8", "--head", "vit-micro-8"), "--max-regression is missing"),
         (("--max-regression", "5%"), "0 --base and 0 --head"),
-        (("--config", "none.toml"), "none.toml cannot be read"),
+        (("--config", "none.toml"), "--table cannot be given beside --config"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(run, lut, given, words) -> None:
@@ -236,13 +237,12 @@ def test_a_head_that_computes_something_else_is_refused(run, tmp_path, other, wo
 
 @pytest.mark.slow
 def test_models_of_random_weights_are_compared_by_shape(run, tmp_path) -> None:
-    wider = tmp_path / "wider.json"
-    spec = vitprof.create_spec("vit-micro-8").to_dict()
-    wider.write_text(json.dumps({**spec, "name": "wider", "mlp": 2 * spec["mlp"]}))
-    asked = ("--max-regression", "900%", "--sessions", "6", "--json")
-    answer = run("gate", "--base", "vit-micro-8", "--head", wider, *asked)
-    assert answer.code in (PASSED, UNDECIDED), answer.err
     fewer = tmp_path / "fewer.json"
+    spec = vitprof.create_spec("vit-micro-8").to_dict()
+    fewer.write_text(json.dumps({**spec, "name": "fewer", "layers": spec["layers"][:2]}))
+    asked = ("--max-regression", "900%", "--sessions", "6", "--json")
+    answer = run("gate", "--base", "vit-micro-8", "--head", fewer, *asked)
+    assert answer.code in (PASSED, UNDECIDED), answer.err
     fewer.write_text(json.dumps({**spec, "name": "fewer", "classes": spec["classes"] + 1}))
     answer = run("gate", "--base", "vit-micro-8", "--head", fewer, *asked[:2])
     assert answer.code == USER_ERROR
