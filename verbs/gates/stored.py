@@ -16,8 +16,8 @@ from ...errors import UserError
 from ...models import Spec
 from ...models.checks import shown
 from ...models.json_object import read_json_object
-from ...profiler.regression.other_time import FEWEST_SESSIONS, Sessions, change_since
 from ...profiler.regression.model_outputs import outputs_of
+from ...profiler.regression.other_time import FEWEST_SESSIONS, Sessions, change_since
 from ...profiler.regression.outcome import outcome_of
 from ...progress import OnProgress
 from ...results import plain
