@@ -208,6 +208,6 @@ def _remedy(found: Regression) -> str:
             "programs and try again"
         )
     return (
-        f"after {len(found.pairs)} sessions the interval still holds the limit: give more `time`, "
+        f"after {len(found.pairs)} sessions the interval still holds the limit: give it more time, "
         "or stop other programs"
     )

@@ -97,7 +97,7 @@ class Budget:
             limit,
             printable(table.source),
             warnings=tuple(_warnings(answer, table)),
-            remedy="measure a better table, or measure base and head here (`base` and `head`)",
+            remedy="measure the table with more sessions, or measure base against head",
             details={
                 "setting": table.setting.as_dict(),
                 "at": answer.at,

@@ -67,7 +67,7 @@ class StoredComparison(Comparison):
                 "narrower",
                 *other,
             ),
-            remedy="measure base and head in one job (`base` and `head`)",
+            remedy="measure base and head in one job",
             details={
                 "base_ms": sorted(stored.sessions.ms)[len(stored.sessions.ms) // 2],
                 "head_ms": sorted(sessions.ms)[len(sessions.ms) // 2],
