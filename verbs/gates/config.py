@@ -60,7 +60,7 @@ _KEYS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
 }
 _REQUIRED = {BUDGET: ("model",), REGRESSION: ("base", "head", "max_regression")}
 _FILES = ("model", "table", "base", "head")
-_WORDS = {
+_WORDS: Mapping[tuple[type, ...], str] = {
     _TEXT: "a text",
     _QUANTITY: "a text or a number",
     _FLAG: "true or false",
