@@ -50,7 +50,7 @@ MEASURED = {
     "7 % deeper, busy same core": (DEEPER, "same", 10),
 }
 # Just at the limit a gate needs ten times as many sessions, and then ends undecided.
-SLOWER = {0.0: 1.0, 0.07: 1.0, LIMIT: 0.4}
+SLOWER = {0.07: 1.0, LIMIT: 0.4, 0.0: 1.0}
 WEATHER_GATES, TRACE_GATES = 150, 300
 
 
