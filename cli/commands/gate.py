@@ -36,7 +36,7 @@ _SAID_BY_CONFIG = {
 
 @click.command(
     epilog="Exit codes: 0 passed; 3 over a limit or regressed; 4 too noisy or too uncertain to "
-    "say; 2 the input; 130 interrupted.  Example: "
+    "say; 2 the input; 75 the device is busy; 130 interrupted.  Example: "
     "vitprof gate --table lut.csv --model deit-tiny --max-latency 12ms  |  "
     "vitprof gate --base a.onnx --head b.onnx --max-regression 5%  |  "
     "vitprof gate --config gate.toml --junit gate.xml --summary gate.md"
