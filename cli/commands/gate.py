@@ -35,9 +35,7 @@ _SAID_BY_CONFIG = {
 
 
 @click.command(
-    epilog="Exit codes: 0 passed; 3 over a limit or regressed; 4 too noisy or too uncertain to "
-    "say; 2 the input; 75 the device is busy; 130 interrupted.  Example: "
-    "vitprof gate --table lut.csv --model deit-tiny --max-latency 12ms  |  "
+    epilog="Example: vitprof gate --table lut.csv --model deit-tiny --max-latency 12ms  |  "
     "vitprof gate --base a.onnx --head b.onnx --max-regression 5%  |  "
     "vitprof gate --config gate.toml --junit gate.xml --summary gate.md"
 )
@@ -140,6 +138,9 @@ def gate(
     By a table, with no device: --model with --max-latency. Measured here, in turns: --base, --head
     and --max-regression. A limit is passed where the whole 95 % interval keeps it, failed where
     none of it does, and otherwise too noisy to say.
+
+    Exit codes: 0 passed; 3 over a limit or regressed; 4 too noisy or too uncertain to say; 2 the
+    input; 75 the device is busy; 130 interrupted.
     """
     from ...profiler.regression.outcome import Outcome
     from ...verbs.gate import gate as judge
