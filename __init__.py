@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .verbs.breakdown import breakdown
     from .verbs.build import build
     from .verbs.calibrate import calibrate
+    from .verbs.ceilings import ceilings
     from .verbs.check_plugin import check_plugin
     from .verbs.choose import choose
     from .verbs.choose_deployment import choose_deployment
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .verbs.prune_heads import prune_heads
     from .verbs.published_variants import published_variants
     from .verbs.quantize import quantize
+    from .verbs.report import report
     from .verbs.search_models import search_models
     from .verbs.share_tables import pull_tables, push_table
     from .verbs.supernet import supernet
@@ -68,6 +70,7 @@ _HOMES = {
     "breakdown": ".verbs.breakdown",
     "build": ".verbs.build",
     "calibrate": ".verbs.calibrate",
+    "ceilings": ".verbs.ceilings",
     "check_plugin": ".verbs.check_plugin",
     "choose": ".verbs.choose",
     "choose_deployment": ".verbs.choose_deployment",
@@ -91,6 +94,7 @@ _HOMES = {
     "pull_tables": ".verbs.share_tables",
     "push_table": ".verbs.share_tables",
     "quantize": ".verbs.quantize",
+    "report": ".verbs.report",
     "search_models": ".verbs.search_models",
     "supernet": ".verbs.supernet",
     "train": ".verbs.train",
@@ -118,6 +122,7 @@ __all__ = [
     "breakdown",
     "build",
     "calibrate",
+    "ceilings",
     "check_plugin",
     "choose",
     "choose_deployment",
@@ -141,6 +146,7 @@ __all__ = [
     "pull_tables",
     "push_table",
     "quantize",
+    "report",
     "search_models",
     "supernet",
     "train",

@@ -53,6 +53,12 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "variants": Listed(
             "Rank a model's variants by predicted latency, and say what each choice costs."
         ),
+        "report": Listed(
+            "Make one HTML file of tables and runs, with a calculator; it needs no network."
+        ),
+        "ceilings": Listed(
+            "Measure what a table's device attains at most: matrix products and memory."
+        ),
         "table": Listed("Look into tables, export, import and merge them, share them."),
     },
     "Obey a table (shrink, train)": {

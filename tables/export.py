@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 
 from ..errors import UserError, did_you_mean
+from ..models import Spec
+from .row import Row
 from .table import LatencyTable
 
-FORMATS = ("csv", "json", "markdown")
+FORMATS = ("csv", "json", "markdown", "latex")
+OF_MODELS = ("Model", "Params (M)", "MACs (G)", "Latency (ms)", "95 % interval", "Images/s")
+OF_BLOCKS = ("Block", "Latency (ms)", "95 % interval", "MACs (M)", "GMAC/s")
+# What TeX would read as more than a character; an error's text, say, may hold anything.
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_"},
+}
 
 
 def exported(table: LatencyTable, file_format: str = "csv") -> str:
-    """Return the table as CSV without comment lines, as JSON or as a table of markdown.
+    """Return the table as CSV without comment lines, as JSON, or as markdown's or LaTeX's tables.
+
+    LaTeX has one of whole models, with the columns of the papers, before that of the blocks; both
+    need the package booktabs.
 
     Raises UserError for another format.
     """
@@ -20,6 +38,8 @@ def exported(table: LatencyTable, file_format: str = "csv") -> str:
         return _as_json(table)
     if file_format == "markdown":
         return _as_markdown(table)
+    if file_format == "latex":
+        return _as_latex(table)
     return "".join(line + "\n" for line in table.to_text().splitlines() if line[:1] != "#")
 
 
@@ -44,6 +64,58 @@ def _as_markdown(table: LatencyTable) -> str:
             f"{in_digits(row.high_ms)} | {row.subject.macs / 1e6:.4g} | {row.verdict} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _as_latex(table: LatencyTable) -> str:
+    batch = table.setting.batch
+    models = [
+        (
+            row.subject.name,
+            f"{row.subject.params / 1e6:.3g}",
+            f"{row.subject.macs / 1e9:.3g}",
+            in_digits(row.latency_ms),
+            _interval(row),
+            in_digits(1e3 * batch / row.latency_ms),
+        )
+        for row in table.model_rows
+        if isinstance(row.subject, Spec)
+    ]
+    blocks = [
+        (
+            row.name,
+            in_digits(row.latency_ms),
+            _interval(row),
+            f"{row.subject.macs / 1e6:.4g}",
+            in_digits(batch * row.subject.macs / row.latency_ms / 1e6),
+        )
+        for row in table.block_rows
+    ]
+    of_models = _tabular(OF_MODELS, models) if models else ""
+    return of_models + _tabular(OF_BLOCKS, blocks)
+
+
+def _tabular(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
+        r"\toprule",
+        " & ".join(map(_tex, columns)) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(_tex, row)) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tex(text: str) -> str:
+    """Return a text that TeX prints as it is; what cannot be printed is left out."""
+    return "".join(_TEX.get(sign, sign) for sign in text if sign.isprintable())
+
+
+def _interval(row: Row) -> str:
+    if math.isnan(row.low_ms):
+        return "-"
+    return f"{in_digits(row.low_ms)} to {in_digits(row.high_ms)}"
 
 
 def in_digits(ms: float) -> str:

@@ -46,7 +46,7 @@ def info(path: Path, unstable: bool, at: str | None, as_json: bool) -> int:
     "file_format",
     default="csv",
     show_default=True,
-    help="csv (no comment lines), json or markdown.",
+    help="csv (no comment lines), json, markdown or latex.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Default: stdout.")
 @at_option

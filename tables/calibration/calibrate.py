@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ...errors import UserError
 from ...models import Spec
+from ..row import Row
 from ..table import LatencyTable
 from .calibration import FEWEST_MODELS, PRIOR_RESIDUAL_SD, Calibration, LoneBlocks, fit_calibration
 
@@ -16,16 +18,33 @@ MISFIT_SD = 0.006
 T = TypeVar("T", bound=LatencyTable)
 
 
-def calibrated(table: T) -> T:
-    """Return the table with a line fitted on its whole models, one for each family of them.
+@dataclass
+class OfFamily:
+    """The measured models of a family that a table covers: rows, lone blocks and ms of each."""
 
-    A family of which there are too few has none. A model that the blocks of the table do not cover
-    is left out of the fit.
+    family: str
+    rows: list[Row] = field(default_factory=list)
+    lone: list[LoneBlocks] = field(default_factory=list)
+
+    @property
+    def measured_ms(self) -> list[float]:
+        return [row.latency_ms for row in self.rows]
+
+    def noise_sd(self, table: LatencyTable) -> float:
+        """Return the relative standard deviation that a measured model has about any line."""
+        showed = table.header.readings.get(table.references.models_of(self.family))
+        if showed is None or not showed.session_sd:
+            return PRIOR_RESIDUAL_SD
+        sessions = [row.sessions for row in self.rows]
+        return math.hypot(_sd_of_median(showed.session_sd, sessions), MISFIT_SD)
+
+
+def of_families(table: LatencyTable) -> dict[str, OfFamily]:
+    """Return the table's whole models by family.
+
+    A model that the blocks of the table do not cover is left out.
     """
-    references = table.references
-    models: dict[str, list[LoneBlocks]] = {}
-    sessions: dict[str, list[int]] = {}
-    measured: dict[str, list[float]] = {}
+    found: dict[str, OfFamily] = {}
     for row in table.model_rows:
         if row.verdict == "failed" or not isinstance(row.subject, Spec):
             continue
@@ -34,21 +53,23 @@ def calibrated(table: T) -> T:
         except UserError:
             continue
         family = row.subject.line_family
-        models.setdefault(family, []).append(LoneBlocks.of((part.block, part.ms) for part in parts))
-        measured.setdefault(family, []).append(row.latency_ms)
-        sessions.setdefault(family, []).append(row.sessions)
+        of_family = found.setdefault(family, OfFamily(family))
+        of_family.rows.append(row)
+        of_family.lone.append(LoneBlocks.of((part.block, part.ms) for part in parts))
+    return found
 
-    def noise(family: str) -> float:
-        showed = table.header.readings.get(references.models_of(family))
-        if showed is None or not showed.session_sd:
-            return PRIOR_RESIDUAL_SD
-        return math.hypot(_sd_of_median(showed.session_sd, sessions[family]), MISFIT_SD)
 
+def calibrated(table: T) -> T:
+    """Return the table with a line fitted on its whole models, one for each family of them.
+
+    A family of which there are too few has none. A model that the blocks of the table do not cover
+    is left out of the fit.
+    """
     return table.with_calibrations(
         {
-            family: fit_calibration(of_family, measured[family], noise(family))
-            for family, of_family in models.items()
-            if len(of_family) >= FEWEST_MODELS
+            family: fit_calibration(of.lone, of.measured_ms, of.noise_sd(table))
+            for family, of in of_families(table).items()
+            if len(of.lone) >= FEWEST_MODELS
         }
     )
 
@@ -72,4 +93,4 @@ def in_words(line: Calibration) -> str:
     )
 
 
-__all__ = ["Calibration", "calibrated", "in_words"]
+__all__ = ["Calibration", "OfFamily", "calibrated", "in_words", "of_families"]

@@ -45,6 +45,8 @@ VERBS = {
     "pull_tables",
     "transfer",
     "transfer_models",
+    "report",
+    "ceilings",
 }
 VERB_OF = {"eval": "evaluate", "search": "search_models"}
 # Of how a command prints and what it writes of the result, which is save() and plot() in Python.

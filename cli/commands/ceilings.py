@@ -1,0 +1,44 @@
+"""`vitprof ceilings`: what a table's device attains at most, by the table's own runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..options.table_and_setting import check_writable, table_option
+from ..output import json_option, note, print_json, print_table
+
+
+@click.command(epilog="Example: vitprof ceilings --table lut.csv --out ceilings.json")
+@table_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write them as a JSON file, for vitprof report --ceilings.",
+)
+@json_option
+def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
+    """Measure what a table's device attains at most: matrix products and memory.
+
+    Large matrix products, and the sum of two arrays that no cache holds, by the table's own
+    runtime, twice; the best of all runs counts. `vitprof report` draws a roofline under them.
+    """
+    from ...verbs.ceilings import ceilings as measure_ceilings
+
+    if out:
+        check_writable(out)
+    found = measure_ceilings(table_path, progress=not as_json)
+    if out:
+        found.save(out)
+    if as_json:
+        print_json(found.report())
+        return 0
+    rows = [
+        (name, f"{most:.4g} {unit}", f"{difference:.1%}")
+        for name, most, unit, difference in found.to_frame().itertuples(index=False)
+    ]
+    print_table(("ceiling", "at most", "second measurement differs by"), rows, found.runtime)
+    if out:
+        note(f"written: {out}")
+    return 0

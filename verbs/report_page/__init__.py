@@ -1,0 +1,1 @@
+"""The page that `vitprof report` writes: what tables and runs hold, as data, and what shows it."""
