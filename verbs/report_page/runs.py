@@ -126,7 +126,7 @@ def _structures(path: Path) -> list[dict[str, Any]]:
         ]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError):
         raise UserError(
-            f"{shown(str(path))} is damaged: it is not structure, kind, before, after, as vitprof "
+            f"'{path}' is damaged: it is not structure, kind, before, after, as vitprof "
             "prune writes it; remove the file, or prune again."
         ) from None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,20 @@ def test_json_is_one_object(table_path: Path, tmp_path: Path, run: Callable[...,
     ]
 
 
-def test_a_place_that_cannot_be_written_is_refused_first(
-    table_path: Path, tmp_path: Path, run: Callable[..., Any], ordinary_user: None
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """A folder that every user can see and only its owner can write."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_all_else(
+    locked: Path, run: Callable[..., Any], ordinary_user: None
 ) -> None:
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o555)
-    done = run("report", "--table", table_path, "--out", locked / "report.html")
+    done = run("report", "--table", "no.csv", "--out", locked / "report.html")
     assert done.code == 2
     assert "cannot be written" in done.err
     assert done.is_one_sentence

@@ -180,7 +180,7 @@ def test_sliders_change_the_numbers_and_the_spec_can_be_copied(
     opened = open_page(tmp_path / "report.html", permissions=["clipboard-read", "clipboard-write"])
     page = opened.page
     for label, value in (("embed width", 504), ("depth", 9), ("heads", 5), ("MLP width", 1600)):
-        page.get_by_label(label, exact=True).fill(str(value))
+        page.locator("#calculator").get_by_label(label, exact=True).fill(str(value))
     page.get_by_role("button", name="Copy the spec as JSON").click()
     page.wait_for_function("document.querySelector('.said').textContent === 'copied'")
     spec = Spec.from_json(page.evaluate("navigator.clipboard.readText()"))

@@ -50,13 +50,15 @@ class OpGrids {
     throw new Refusal(`the table has no '${name}' with ${kind}`);
   }
 
-  // All levels of an axis in grids whose other dims include `where`, ascending.
+  // All levels of an axis in grids whose other dims include `where`, as far as the op has them.
   levelsOf(axis, where = {}) {
     const i = this.op.axes.indexOf(axis);
     const found = new Set();
     for (const part of this.parts) {
       const fits = Object.entries(where).every(([other, value]) => {
-        const levels = part.levels[this.op.axes.indexOf(other)];
+        const place = this.op.axes.indexOf(other);
+        if (place < 0) return true;
+        const levels = part.levels[place];
         return value >= levels[0] && value <= levels[levels.length - 1];
       });
       if (fits) part.levels[i].forEach((level) => found.add(level));

@@ -70,7 +70,11 @@ class Chart {
       stroke: ink,
       grid: { stroke: colour("grid"), width: 1 },
       ticks: { stroke: colour("grid"), width: 1 },
-      values: (_, splits) => this.ticks(which, splits),
+      values: (_, splits) => splits.map((value) => (value === null ? "" : inUnitsOfAxis(value))),
+      // uPlot's own ticks of a logarithmic axis take a least value that is a round number.
+      ...(this[which].log
+        ? { splits: (_, __, low, high) => logarithmicTicks(low, high), filter: (_, splits) => splits }
+        : {}),
     });
     this.plot = new uPlot(
       {
@@ -90,11 +94,6 @@ class Chart {
     over.addEventListener("pointermove", (event) => this.point(event));
     over.addEventListener("pointerdown", (event) => this.point(event));
     over.addEventListener("pointerleave", () => this.leave());
-  }
-
-  ticks(axis, splits) {
-    const round = (value) => !this[axis].log || Number(value.toPrecision(1)) === value;
-    return splits.map((value) => (value === null || !round(value) ? "" : inUnitsOfAxis(value)));
   }
 
   range(axis) {
@@ -200,6 +199,20 @@ class Chart {
       })
     );
   }
+}
+
+// 1, 2 and 5 times the powers of ten from low to high; the powers alone where these are many.
+function logarithmicTicks(low, high) {
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const leading = last - first > 4 ? [1] : [1, 2, 5];
+  const found = [];
+  for (let power = first; power <= last; power += 1) {
+    for (const one of leading) {
+      const value = Number(`${one}e${power}`);
+      if (value >= low && value <= high) found.push(value);
+    }
+  }
+  return found;
 }
 
 function inUnitsOfAxis(value) {
