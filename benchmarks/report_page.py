@@ -31,6 +31,7 @@ from vitprof.spaces.registry import families_with_spaces, slabs_class
 from vitprof.spaces.slabs import MeasuringSpace
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.calibration.calibrate import calibrated
+from vitprof.verbs.ceilings import CeilingsResult
 
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
@@ -114,7 +115,9 @@ def main() -> None:
     parser.add_argument("--table", default="lut.csv")
     parser.add_argument("--models", type=int, default=1000)
     parser.add_argument("--loads", type=int, default=7)
-    parser.add_argument("--ceilings", type=int, default=2, help="How often they are measured.")
+    parser.add_argument(
+        "--ceilings", type=int, default=2, help="How often they are measured; 0: not."
+    )
     parser.add_argument("--out")
     given = parser.parse_args()
     lut = vitprof.LatencyTable.read_csv(given.table)
@@ -154,6 +157,14 @@ def main() -> None:
         f"{len(lut.rows)} rows: {page.size_bytes / 1e3:.0f} kB (asked: at most 2,000). Interactive "
         f"after {statistics.median(seconds):.2f} s, the median of {len(seconds)} loads "
         f"({min(seconds):.2f} to {max(seconds):.2f}; asked: at most 1).\n",
+    ]
+    if ceilings:
+        parts += _of_ceilings(ceilings)
+    publish("\n".join(parts), given.out)
+
+
+def _of_ceilings(ceilings: Sequence[CeilingsResult]) -> list[str]:
+    parts = [
         "\n## Ceilings\n",
         "Each measurement is the best run of two repeats in fresh sessions.\n",
         table(
@@ -177,7 +188,7 @@ def main() -> None:
             f"\nThe measurements differ by {apart_of[0]:.1%} and {apart_of[1]:.1%}; asked: at most "
             "3 %.\n"
         )
-    publish("\n".join(parts), given.out)
+    return parts
 
 
 if __name__ == "__main__":

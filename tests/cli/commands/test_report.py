@@ -46,23 +46,24 @@ def test_json_is_one_object(table_path: Path, tmp_path: Path, run: Callable[...,
 
 
 @pytest.fixture
-def locked() -> Iterator[Path]:
-    """A folder that every user can see and only its owner can write."""
+def locked(table_path: Path) -> Iterator[Path]:
+    """A folder with a table that every user can read and only its owner can write to."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        (folder / "lut.csv").write_bytes(table_path.read_bytes())
         folder.chmod(0o555)
         yield folder
         folder.chmod(0o755)
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_all_else(
+def test_a_place_that_cannot_be_written_is_refused_and_left_as_it_was(
     locked: Path, run: Callable[..., Any], ordinary_user: None
 ) -> None:
-    done = run("report", "--table", "no.csv", "--out", locked / "report.html")
+    done = run("report", "--table", locked / "lut.csv", "--out", locked / "report.html")
     assert done.code == 2
     assert "cannot be written" in done.err
     assert done.is_one_sentence
-    assert list(locked.iterdir()) == []
+    assert [path.name for path in locked.iterdir()] == ["lut.csv"]
 
 
 def test_a_missing_table_and_run_are_refused(

@@ -58,11 +58,11 @@ def test_the_page_answers_as_predict_does(
     table, space = table_of_family(family)
     vitprof.report(table).save(tmp_path / "report.html")
     opened = open_page(tmp_path / "report.html")
-    specs = random_specs(space, 60)
+    specs = random_specs(space, 25)
     answers = in_page(opened.page, specs)
     for spec, answer in zip(specs, answers, strict=True):
         check_equal(table, spec, answer)
-    assert sum(answer["ms"] is not None for answer in answers) > 50
+    assert sum(answer["ms"] is not None for answer in answers) > 20
     opened.check_quiet()
 
 

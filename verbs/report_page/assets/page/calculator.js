@@ -139,7 +139,7 @@ class Calculator {
     );
     if (answer.ms === null) {
       this.result.replaceChildren(
-        el("div", { class: "outside", id: "outside", text: `Outside the table: ${answer.refusal}.` }),
+        el("div", { class: "outside", id: "outside", text: `No answer: ${answer.refusal}.` }),
         counts
       );
     } else {
