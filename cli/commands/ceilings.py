@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..options.table_and_setting import check_writable, table_option
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json, print_table
 
 
@@ -17,6 +18,7 @@ from ..output import json_option, note, print_json, print_table
     type=click.Path(path_type=Path),
     help="Write them as a JSON file, for vitprof report --ceilings.",
 )
+@wait_option
 @json_option
 def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
     """Measure what a table's device attains at most: matrix products and memory.

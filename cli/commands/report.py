@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..options.table_and_setting import at_option, check_writable
+from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 
 _EXISTING = click.Path(path_type=Path)
@@ -60,6 +61,7 @@ _EXISTING = click.Path(path_type=Path)
     type=click.Path(path_type=Path),
     help="The page.",
 )
+@wait_option
 @json_option
 def report(
     tables: tuple[Path, ...],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,14 @@ from typing import Any
 import pytest
 from vitprof.models import Block
 from vitprof.tables import LatencyTable, Row, Setting
+
+PAGE = Path(__file__).parents[3] / "docs" / "json.md"
+
+
+def listed(command: str) -> set[str]:
+    """Return every key that docs/json.md lists for a command."""
+    (line,) = [one for one in PAGE.read_text().splitlines() if one.startswith(f"| `{command}` |")]
+    return set(re.findall(r"`([a-z_0-9]+)`", line))
 
 
 @pytest.fixture
@@ -39,6 +48,7 @@ def test_json_is_one_object(table_path: Path, tmp_path: Path, run: Callable[...,
     out = tmp_path / "report.html"
     done = run("report", "--table", table_path, "--out", out, "--json")
     said = json.loads(done.out)
+    assert set(said) <= listed("report")
     assert said["bytes"] == out.stat().st_size
     assert said["tables"] == [
         {"table": "lut.csv", "points": 4, "ops": 1, "models": 0, "ceilings": False}
