@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from ..tables import LatencyTable, Setting
 
+# Two measurements of a quiet machine differ by a few per cent.
+DISTURBED = 0.1
 # What two settings must share for the ceilings of one to be those of the other.
 SAME = ("device", "backend", "provider", "dtype", "threads")
 
@@ -37,6 +39,11 @@ class CeilingsResult(Result):
     gbytes_difference: float
     setting: Setting
     runtime: str
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether two measurements differ so much that the machine did other things meanwhile."""
+        return max(self.gmacs_difference, self.gbytes_difference) > DISTURBED
 
     @property
     def title(self) -> str:

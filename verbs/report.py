@@ -169,11 +169,12 @@ def _tables(
                 f"{first.setting.batch} and {shown(other.source)} of batch {other.setting.batch}, "
                 "and a page compares milliseconds of one run; make a page of each."
             )
-        if not set(first.ops) & set(other.ops):
+        elsewhere = other.setting != first.setting
+        if elsewhere and not set(first.ops) & set(other.ops):
             raise UserError(
                 f"`tables` do not belong together: {shown(first.source)} and "
-                f"{shown(other.source)} have no block in common, so no model is on both; make a "
-                "page of each."
+                f"{shown(other.source)} are of two settings and have no block in common, so no "
+                "model is on both; make a page of each."
             )
     return read
 

@@ -35,7 +35,7 @@ def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
         found.save(out)
     if as_json:
         print_json(found.report())
-        return 0
+        return int(found.is_doubtful)
     rows = [
         (name, f"{most:.4g} {unit}", f"{difference:.1%}")
         for name, most, unit, difference in found.to_frame().itertuples(index=False)
@@ -43,4 +43,6 @@ def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
     print_table(("ceiling", "at most", "second measurement differs by"), rows, found.runtime)
     if out:
         note(f"written: {out}")
-    return 0
+    if found.is_doubtful:
+        note("The two measurements are far apart: stop other programs, and measure again.")
+    return int(found.is_doubtful)

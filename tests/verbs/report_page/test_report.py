@@ -113,6 +113,10 @@ def test_tables_that_do_not_belong_together_are_refused(
         vitprof.report([vit_page_table, LatencyTable(vit_page_table.rows, batched)])
     dense = Block.of("dense_relu", in_channels=64, out_channels=64)
     other = LatencyTable([row_of(dense, 1.0)], header)
+    # Two families of one device belong together.
+    assert len(vitprof.report([vit_page_table, other]).record["tables"]) == 2
+    phone = replace(header, setting=replace(header.setting, device="phone"))
+    other = LatencyTable([row_of(dense, 1.0)], phone)
     with refused("do not belong together", "no block in common"):
         vitprof.report([vit_page_table, other])
     with refused("one table at least"):

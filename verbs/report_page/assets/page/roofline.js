@@ -1,7 +1,6 @@
 // Every measured block under what the device attains at most (Williams et al. 2009).
 
 function rooflineSection(table, ceilings) {
-  const batch = table.record.setting.batch;
   const series = [];
   const rows = [];
   for (const grids of table.ops.values()) {
@@ -42,7 +41,7 @@ function rooflineSection(table, ceilings) {
   if (ceilings && inside.length) series.push(...roof(ceilings, Math.min(...inside), Math.max(...inside)));
   chart.show(series);
   const why = ceilings
-    ? `Measured by ${ceilings.runtime}: matrix products attain ${shortNumber(ceilings.gmacs_per_s)} GMAC/s, memory ${shortNumber(ceilings.gbytes_per_s)} GB/s; a second measurement differed by ${inPercent(ceilings.gmacs_difference)} and ${inPercent(ceilings.gbytes_difference)}. A block above the sloped line found its data in a cache.`
+    ? `Measured by ${ceilings.runtime}: matrix products attain ${shortNumber(ceilings.gmacs_per_s)} GMAC/s, memory ${shortNumber(ceilings.gbytes_per_s)} GB/s; a second measurement differed by ${inPercent(ceilings.gmacs_difference)} and ${inPercent(ceilings.gbytes_difference)}. A block above the sloped line found its data in a cache.${disturbed(ceilings)}`
     : "The ceilings of this device were not measured. To draw them: vitprof report --ceilings measure, on the device, or vitprof ceilings --out FILE there and vitprof report --ceilings FILE.";
   return section(
     "Roofline",
@@ -51,6 +50,12 @@ function rooflineSection(table, ceilings) {
     chart.element,
     textTable(["block", "points", "least GMAC/s", "most GMAC/s", "of the ceiling"], rows)
   );
+}
+
+function disturbed({ gmacs_difference: products, gbytes_difference: memory }) {
+  return Math.max(products, memory) > 0.1
+    ? " The two measurements are far apart: the machine did other things, so measure them again."
+    : "";
 }
 
 // The two lines, from the least to the most MACs a byte.
