@@ -197,16 +197,15 @@ def write_shards(folder: Path, count: int) -> None:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=50)
     for first in range(0, count, IMAGES_A_SHARD):
-        with tarfile.open(folder / f"train-{first // IMAGES_A_SHARD:06d}.tar", "w") as shard:
+        with (folder / f"train-{first // IMAGES_A_SHARD:06d}.tar").open("wb") as shard:
             for nth in range(first, min(first + IMAGES_A_SHARD, count)):
-                key = f"n{nth % 1000:08d}_{nth}"
-                for name, data in (
-                    (f"{key}.jpg", file.getvalue()),
-                    (f"{key}.cls", b"%d" % (nth % 1000)),
-                ):
-                    member = tarfile.TarInfo(name)
+                label = b"%d" % (nth % 1000)
+                for kind, data in (("jpg", file.getvalue()), ("cls", label)):
+                    member = tarfile.TarInfo(f"n{nth % 1000:08d}_{nth}.{kind}")
                     member.size = len(data)
-                    shard.addfile(member, io.BytesIO(data))
+                    # `addfile` does the same, but keeps every member in memory.
+                    shard.write(member.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % 512))
+            shard.write(bytes(1024))
 
 
 def proportional_mib() -> float:

@@ -5,7 +5,8 @@
         [--environment executorch=.venv-executorch/bin/python]
         [--backend torch] [--family vit] [--time 5m]
 
-Parts: `compare` runs named models by all runtimes, in turns, twice; `loops` sets a plain loop of
+Parts: `compare` runs named models by all runtimes, in turns (with `--earlier compare.json` it says
+whether the winners are those of another day); `loops` sets a plain loop of
 each runtime beside `vitprof bench`, alternating; `tables` measures a table of each family by each
 runtime and validates it on models it never saw. The folder keeps what is measured: a second call
 goes on from there. All parts take about two hours on two cores.
@@ -14,14 +15,17 @@ goes on from there. All parts take about two hours on two cores.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from report import heading, publish, table
+from scipy.stats import kendalltau
+from vitprof.atomic_write import write_atomically
 
 PARTS = ("compare", "loops", "tables")
 BACKENDS = ("onnxruntime", "torch", "openvino", "litert", "executorch")
@@ -33,7 +37,8 @@ MODELS = (
     *(f"efficientvit-m{size}" for size in range(6)),
     "autovit-xs",
 )
-DTYPES = ("fp32", "int8", "int8-static")
+DTYPES = ("fp32", "int8")
+SESSIONS = "3"
 
 
 def said(python: str, *arguments: str) -> dict[str, Any]:
@@ -54,27 +59,58 @@ def kept(path: Path, python: str, *arguments: str) -> dict[str, Any]:
     return result
 
 
-def compare_part(folder: Path, pythons: Mapping[str, str]) -> str:
-    models = [text for name in MODELS for text in ("--model", name)]
-    dtypes = [text for dtype in DTYPES for text in ("--dtype", dtype)]
-    places = [t for name, python in pythons.items() for t in ("--environment", f"{name}={python}")]
-    runtimes = ",".join(BACKENDS)
-    runs = [
-        kept(
-            folder / f"compare{nth}.json",
-            sys.executable,
-            *("-m", "vitprof", "compare", "--json", "--runtimes", runtimes),
-            *(*models, *dtypes, *places, "--artifacts", str(folder / "artifacts")),
-            *("--out", str(folder / f"compare{nth}.csv")),
-            *("--plot", str(folder / f"compare{nth}.png")),
-        )
-        for nth in (1, 2)
-    ]
+def compare_part(folder: Path, pythons: Mapping[str, str], earlier: str | None) -> str:
+    now = compared(folder, pythons)
+    write_atomically(folder / "compare.json", json.dumps(now, indent=1))
+    runs = [now] if earlier is None else [json.loads(Path(earlier).read_text()), now]
     return "\n## Which runtime to take\n\n" + comparison_text(*runs)
 
 
-def comparison_text(first: dict[str, Any], second: dict[str, Any]) -> str:
-    """Return the table of the first run, and whether the second has the same winners."""
+def compared(folder: Path, pythons: Mapping[str, str]) -> dict[str, Any]:
+    """Return every model by all runtimes, a command a model: what is stopped goes on."""
+    dtypes = [text for dtype in DTYPES for text in ("--dtype", dtype)]
+    places = [t for name, python in pythons.items() for t in ("--environment", f"{name}={python}")]
+    return joined(
+        [
+            kept(
+                folder / f"compare-{model}.json",
+                sys.executable,
+                *("-m", "vitprof", "compare", "--json", "--runtimes", ",".join(BACKENDS)),
+                *("--model", model, *dtypes, *places, "--sessions", SESSIONS),
+                *("--artifacts", str(folder / "artifacts")),
+                *("--out", str(folder / f"compare-{model}.csv")),
+                *("--plot", str(folder / f"compare-{model}.png")),
+            )
+            for model in MODELS
+        ]
+    )
+
+
+def joined(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the comparisons of several models as one, with Kendall's tau between runtimes."""
+    results = [result for run in runs for result in run["results"]]
+    latencies: dict[str, dict[str, float]] = {}
+    for one in results:
+        if one["latency_ms"]:
+            name = f"{one['runtime']}, {one['dtype']}"
+            latencies.setdefault(name, {})[one["model"]] = one["latency_ms"]
+    taus = []
+    for first, second in itertools.combinations(latencies, 2):
+        shared = [model for model in latencies[first] if model in latencies[second]]
+        pairs = [(latencies[first][m], latencies[second][m]) for m in shared]
+        if len(shared) > 2:
+            tau = float(kendalltau(*zip(*pairs, strict=True)).statistic)
+            taus.append({"one": first, "other": second, "tau": tau})
+    return {
+        "results": results,
+        "choices": [choice for run in runs for choice in run["choices"]],
+        "kendall_tau": taus,
+        "not_compared": list(dict.fromkeys(why for run in runs for why in run["not_compared"])),
+    }
+
+
+def comparison_text(first: dict[str, Any], second: dict[str, Any] | None = None) -> str:
+    """Return the table of the first run, and whether a second has the same winners."""
     of = {(one["model"], f"{one['runtime']}, {one['dtype']}"): one for one in first["results"]}
     models = list(dict.fromkeys(model for model, _ in of))
     names = list(dict.fromkeys(name for _, name in of))
@@ -85,37 +121,49 @@ def comparison_text(first: dict[str, Any], second: dict[str, Any]) -> str:
             one = of.get((model, name))
             row.append(f"{one['latency_ms']:.3g}" if one and one["latency_ms"] else "failed")
         rows.append(row)
-    agreed, apart, lines = 0, 0, []
+    winners = winners_alone(first) if second is None else winners_of_both(first, second)
+    failed = [one for one in first["results"] if not one["latency_ms"]]
+    taus = [[one["one"], one["other"], f"{one['tau']:.3f}"] for one in first["kendall_tau"]]
+    return (
+        "ms of one run, one thread, batch 1, by the first run:\n\n"
+        + table(("runtime", *models), rows)
+        + winners
+        + ("\nFailed:\n\n" if failed else "")
+        + "".join(f"- {f['model']} by {f['runtime']}, {f['dtype']}: {f['error']}\n" for f in failed)
+        + ("\nNot compared: " + "; ".join(first["not_compared"]) + "\n")
+        + "\nKendall's tau of the order of the models:\n\n"
+        + table(("one", "other", "tau"), taus)
+    )
+
+
+def in_words(choice: dict[str, Any]) -> str:
+    return choice["fastest"] + (f" (or {', '.join(choice['ties'])})" if choice["ties"] else "")
+
+
+def winners_alone(run: dict[str, Any]) -> str:
+    rows = [[f"{c['model']}, {c['dtype'] or 'all'}", in_words(c)] for c in run["choices"]]
+    return "\nIn brackets: those whose intervals overlap the fastest's.\n\n" + table(
+        ("model", "fastest"), rows
+    )
+
+
+def winners_of_both(first: dict[str, Any], second: dict[str, Any]) -> str:
+    """Return who is fastest in both runs; models that one of them lacks are left out."""
+    agreed, apart, rows = 0, 0, []
     again = {(choice["model"], choice["dtype"]): choice for choice in second["choices"]}
     for choice in first["choices"]:
         other = again.get((choice["model"], choice["dtype"]))
         if other is None:  # in the other run the fastest of all is in fp32
             continue
         parts = not choice["ties"] and not other["ties"]
-        same = choice["fastest"] == other["fastest"]
         apart += parts
-        agreed += parts and same
-        tie = f" (or {', '.join(choice['ties'])})" if choice["ties"] else ""
-        lines.append(
-            [
-                f"{choice['model']}, {choice['dtype'] or 'all'}",
-                choice["fastest"] + tie,
-                other["fastest"],
-            ]
-        )
-    failed = [one for one in first["results"] if not one["latency_ms"]]
-    taus = [[one["one"], one["other"], f"{one['tau']:.3f}"] for one in first["kendall_tau"]]
+        agreed += parts and choice["fastest"] == other["fastest"]
+        name = f"{choice['model']}, {choice['dtype'] or 'all'}"
+        rows.append([name, in_words(choice), in_words(other)])
     return (
-        "ms of one run, one thread, batch 1, by the first run:\n\n"
-        + table(("runtime", *models), rows)
-        + f"\nWhere no interval of the fastest overlaps another's in either run ({apart} of "
-        f"{len(lines)} models), both runs name the same in {agreed}:\n\n"
-        + table(("model", "fastest", "fastest in the second run"), lines)
-        + ("\nFailed:\n\n" if failed else "")
-        + "".join(f"- {f['model']} by {f['runtime']}, {f['dtype']}: {f['error']}\n" for f in failed)
-        + ("\nNot compared: " + "; ".join(first["not_compared"]) + "\n")
-        + "\nKendall's tau of the order of the models:\n\n"
-        + table(("one", "other", "tau"), taus)
+        f"\nWhere no interval of the fastest overlaps another's in either run ({apart} of "
+        f"{len(rows)}), both runs name the same in {agreed}:\n\n"
+        + table(("model", "fastest", "fastest in the second run"), rows)
     )
 
 
@@ -211,12 +259,13 @@ def main() -> None:
     parser.add_argument("--family", action="append", choices=FAMILIES, help="of the tables")
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--environment", action="append", default=[])
+    parser.add_argument("--earlier", help="compare.json of another day, whose winners are checked")
     arguments = parser.parse_args()
     pythons = dict(text.split("=", 1) for text in arguments.environment)
     folder = Path(arguments.folder)
     folder.mkdir(parents=True, exist_ok=True)
     parts = {
-        "compare": lambda: compare_part(folder, pythons),
+        "compare": lambda: compare_part(folder, pythons, arguments.earlier),
         "loops": lambda: loops_part(folder, pythons),
         "tables": lambda: tables_part(folder, pythons, arguments),
     }
