@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..models import Spec
     from ..training.data.images import Dataset
+    from ..training.data.kept_where import Keep, OnDamaged
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ def distill(
     threads: int = 1,
     test_images: int | None = None,
     sessions: int = 5,
+    keep: Keep = "auto",
+    workers: int | None = None,
+    on_damaged: OnDamaged = "refuse",
     fresh: bool = False,
     download: bool = False,
     progress: ProgressOption = False,
@@ -123,7 +127,7 @@ def distill(
         distill: "soft" or "hard": the losses of `vitprof.train` with a teacher in place of that
             (Kong et al. 2025, eq. 10 and 11), with `alpha` and the `temperature` of "soft".
         epochs, batch, learning_rate, weight_decay, augment, autocast, seed, train_device,
-            fused_attention, fresh, download, progress: as in `vitprof.train`.
+            fused_attention, keep, workers, on_damaged, fresh, download, progress: as in `vitprof.train`.
         run_batch: images a run that is measured.
         threads, test_images, sessions: as in `vitprof.quantize`.
 
@@ -134,6 +138,7 @@ def distill(
     from ..models.modules.fused_attention import with_fused_attention
     from ..profiler.deployed.comparison import Comparison
     from ..training.data.loading import images_for_trained
+    from ..training.data_reading import loading_of, read_from
     from ..training.fit import check_batch
     from ..training.loop import TrainingRun
     from ..training.model_folder import weights_of, write_model
@@ -153,12 +158,15 @@ def distill(
     plan = settled(
         TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
     )
+    loading = loading_of(plan, keep, workers, on_damaged)
     target = Path(out)
     comparison.check_free()
     with joined_processes(device) as processes:
         shown = progress if processes.is_first else False
         with shown_progress(shown) as on_progress:
-            folder, images, norm = images_for_trained(teacher, str(data), resolution, on_progress)
+            folder, images, norm = images_for_trained(
+                teacher, str(data), resolution, on_progress, loading
+            )
         check_batch(images, batch)
         taught: Any = create_model(folder, checkpoint=folder).to(device).eval()
         _check_preset(preset, taught.spec)
@@ -174,6 +182,7 @@ def distill(
             "student": chosen,
             "checkpoint": checkpoint or "",
             "data": data,
+            "read_from": read_from(images),
             "training": plan,
             **learning.options(),
             "fused_attention": fused_attention,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..search.supernet.report import SubnetAccuracy
     from ..search.supernet.sharing import Sharing
     from ..spaces.space import SearchSpace
+    from ..training.data.kept_where import Keep, OnDamaged
 
 MOST_PARTS = 16
 
@@ -99,6 +100,9 @@ def supernet(
     tau: float | None = None,
     teacher_cache: str | Path | None = None,
     part: str | None = None,
+    keep: Keep = "auto",
+    workers: int | None = None,
+    on_damaged: OnDamaged = "refuse",
     fresh: bool = False,
     download: bool = False,
     progress: ProgressOption = False,
@@ -130,6 +134,7 @@ def supernet(
         teacher_cache: folder to keep its answers in, as in `vitprof.train`.
         part: "1/3": of the space only the first of three parts, from narrow models to wide ones,
             each of which overlaps with the next (there, section 5.2).
+        keep, workers, on_damaged: how images are read, as for `vitprof.train`.
         fresh: begin anew where `out` holds a run.
         download: fetch a teacher that is an id of Hugging Face and not in the local cache.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
@@ -151,6 +156,7 @@ def supernet(
     from ..search.supernet.sharing import sharing
     from ..search.supernet.start import started
     from ..search.supernet.supernet import Supernet
+    from ..training.data_reading import loading_of, read_from
     from ..training.loop import TrainingRun
     from ..training.plan import TrainingPlan
     from ..training.processes import joined_processes
@@ -164,13 +170,14 @@ def supernet(
     plan = settled(
         TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
     )
+    loading = loading_of(plan, keep, workers, on_damaged)
     weights = None if checkpoint is None else Path(checkpoint)
     with (
         joined_processes(device) as processes,
         shown_progress(progress if processes.is_first else False) as on_progress,
     ):
         searched = _part_of(space_of(space), part)
-        start = started(searched, str(data), validation, weights, plan, on_progress)
+        start = started(searched, str(data), validation, weights, plan, on_progress, loading)
         norm = start.norm
         options = {
             "checkpoint": str(checkpoint or ""),
@@ -183,6 +190,7 @@ def supernet(
             "command": "supernet",
             "space": start.space.to_dict(),
             "data": str(data),
+            "read_from": read_from(start.data),
             "validation": len(start.held_out),
             **options,
         }

@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-from ..options.data import data_option, resolution_option, train_device_option
+from ..options.data import (
+    data_option,
+    loading_options,
+    resolution_option,
+    train_device_option,
+)
 from ..options.download import download_option
 from ..options.side_by_side import side_by_side_options
 from ..options.train import fresh_option, fused_attention_option, training_options
@@ -59,6 +64,7 @@ from ..reports.loader import print_loader
     help="With --distill: weight of T² KL (soft), or of the cross entropy with the classes that "
     "the teacher names (hard); the labels weigh 1 - alpha. [default: 0.1 for soft, 0.5 for hard]",
 )
+@loading_options
 @training_options(epochs=20, learning_rate=1e-3)
 @train_device_option
 @fused_attention_option

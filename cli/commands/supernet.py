@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..options.data import data_option, train_device_option
+from ..options.data import data_option, loading_options, train_device_option
 from ..options.download import download_option
 from ..options.teacher import teacher_options
 from ..options.train import fresh_option, training_options
@@ -46,6 +46,7 @@ from ..output import json_option, print_json
     is_flag=True,
     help="With --sandwich: all others learn the largest's answers.",
 )
+@loading_options
 @training_options(epochs=100, learning_rate=1e-3)
 @train_device_option
 @teacher_options

@@ -18,6 +18,7 @@ from ...spaces.registry import search_space_from_dict
 from ...training.data.datasets import load_dataset
 from ...training.data.held_out import default_held_out, digest, hold_out
 from ...training.data.images import Dataset, Images, Normalisation
+from ...training.data.kept_where import AUTO, Loading
 from ...training.fit import check_batch, check_fits
 from ...training.model_folder import normalisation_for
 from .folder import SupernetRecord
@@ -58,10 +59,11 @@ def started(
     checkpoint: Path | None,
     plan: TrainingPlan,
     on_progress: OnProgress,
+    loading: Loading = AUTO,
 ) -> Start:
     """Read images and weights; raises UserError where they do not go together."""
     largest: Any = space.supernet_spec()
-    whole = load_dataset(source, largest.resolution, on_progress)
+    whole = load_dataset(source, largest.resolution, on_progress, loading=loading)
     space = fitted_space(space, whole.train)
     seed = plan.seed % 2**63
     train, held_out = hold_out(whole.train, validation or default_held_out(whole.train), seed)

@@ -119,3 +119,32 @@ def test_what_cannot_be_is_one_sentence_in_words_of_python(net, tmp_path) -> Non
         vitprof.supernet(net.space, "digits", out=tmp_path / "out", distill_in_place=True)
     with pytest.raises(UserError, match="finished run; give another `out`"):
         vitprof.supernet(net.space, "digits", out=net.path, epochs=4)
+
+
+def test_images_on_disk_train_the_same_supernet(tmp_path) -> None:
+    """Read as they come by two processes, or kept in memory: the same weights."""
+    import numpy as np
+    from PIL import Image
+    from safetensors.numpy import load_file
+
+    draw = np.random.default_rng(0)
+    for number in range(48):
+        place = tmp_path / "photos" / f"class{number % 2}" / f"{number:02}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 255, (8, 8, 3), np.uint8)).save(place)
+    space = search_space_from_dict({**FIELDS, "classes": 2}, "the test")
+    weights = []
+    for keep, workers in (("memory", None), ("disk", 2)):
+        made = vitprof.supernet(
+            space,
+            tmp_path / "photos",
+            out=tmp_path / keep,
+            epochs=2,
+            batch=8,
+            validation=8,
+            keep=keep,
+            workers=workers,
+            **QUICK,
+        )
+        weights.append(load_file(made.path / "model.safetensors"))
+    assert all(np.allclose(weights[0][name], weights[1][name], atol=1e-5) for name in weights[0])

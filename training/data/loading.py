@@ -82,6 +82,7 @@ def images_for_trained(
     source: str,
     resolution: int | None = None,
     on_progress: OnProgress = no_progress,
+    loading: Loading = AUTO,
 ) -> tuple[Path, Dataset, Normalisation]:
     """Return a trained model's folder, its images, and how they are normalised for it.
 
@@ -92,7 +93,7 @@ def images_for_trained(
         raise UserError(f"{model} is no folder with a trained model (vitprof train writes one).")
     spec: Any = create_spec(folder)
     refuse_texts(spec, "quantize and what builds on it")
-    data = load_dataset(source, resolution or spec.resolution, on_progress)
+    data = load_dataset(source, resolution or spec.resolution, on_progress, loading=loading)
     norm = normalisation_for(folder, data)
     check_fits(spec, data.train, norm)
     return folder, data, norm
