@@ -127,7 +127,8 @@ def distill(
         distill: "soft" or "hard": the losses of `vitprof.train` with a teacher in place of that
             (Kong et al. 2025, eq. 10 and 11), with `alpha` and the `temperature` of "soft".
         epochs, batch, learning_rate, weight_decay, augment, autocast, seed, train_device,
-            fused_attention, keep, workers, on_damaged, fresh, download, progress: as in `vitprof.train`.
+            fused_attention, keep, workers, on_damaged, fresh, download, progress: as in
+            `vitprof.train`.
         run_batch: images a run that is measured.
         threads, test_images, sessions: as in `vitprof.quantize`.
 
@@ -158,24 +159,23 @@ def distill(
     plan = settled(
         TrainingPlan(epochs, batch, learning_rate, weight_decay, augment, autocast, seed), device
     )
-    loading = loading_of(plan, keep, workers, on_damaged)
     target = Path(out)
     comparison.check_free()
     with joined_processes(device) as processes:
         shown = progress if processes.is_first else False
         with shown_progress(shown) as on_progress:
             folder, images, norm = images_for_trained(
-                teacher, str(data), resolution, on_progress, loading
+                teacher,
+                str(data),
+                resolution,
+                on_progress,
+                loading_of(plan, keep, workers, on_damaged),
             )
         check_batch(images, batch)
         taught: Any = create_model(folder, checkpoint=folder).to(device).eval()
         _check_preset(preset, taught.spec)
         made: Any = _student(chosen, checkpoint, taught.spec, images, seed)
-        if made.spec.params >= taught.spec.params:
-            warn(
-                f"warning: the student has {made.spec.params / 1e6:.3g} M parameters, no fewer "
-                f"than its teacher's {taught.spec.params / 1e6:.3g} M."
-            )
+        _warn_of_size(made.spec, taught.spec)
         asked = {
             "command": "distill",
             "teacher": teacher,
@@ -261,6 +261,14 @@ def _check_preset(preset: str | None, teacher: Any) -> None:
         raise UserError(
             f"`preset` {preset} is of a teacher that is {known.title}, and {teacher.name} is not; "
             f"give `student` {known.student} in its place to have it all the same."
+        )
+
+
+def _warn_of_size(student: Any, teacher: Any) -> None:
+    if student.params >= teacher.params:
+        warn(
+            f"warning: the student has {student.params / 1e6:.3g} M parameters, no fewer than its "
+            f"teacher's {teacher.params / 1e6:.3g} M."
         )
 
 
