@@ -37,6 +37,10 @@ class MissingExtraError(UserError):
         )
 
 
+class NotOnThisMachineError(UserError):
+    """The machine lacks what was asked for (a precision of its processor); another may have it."""
+
+
 class DeviceBusyError(UserError):
     """Another process measures on the device that is wanted; nothing was begun."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...errors import UserError, did_you_mean
+from ...errors import NotOnThisMachineError, UserError, did_you_mean
 from ..installed import installed
 from ..onnx.check import check_no_other_files
 from ..onnx.export import OPSET, onnx_from_module
@@ -78,7 +78,7 @@ class OpenVinoBackend:
         able = core.get_property(options.provider, "OPTIMIZATION_CAPABILITIES")
         if CAPABILITY[options.dtype] not in able:
             have = [dtype for dtype, name in CAPABILITY.items() if name in able]
-            raise UserError(
+            raise NotOnThisMachineError(
                 f"OpenVINO does not compute in {options.dtype} on the {options.provider} of this "
                 f"machine; there it has {', '.join(have)}."
             )

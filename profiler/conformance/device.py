@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...backends import BackendOptions, Device
 from ...backends.devices import devices
 from ...backends.registry import find_kind
-from ...errors import UserError
+from ...errors import NotOnThisMachineError, UserError
 from ...promises import (
     BrokenPromiseError,
     Checked,
@@ -61,6 +61,8 @@ def _(device: Device) -> None:
             options = BackendOptions(dtype=dtype, provider=backend.default_provider)
             try:
                 backend.check(options)
+            except NotOnThisMachineError:
+                continue  # the device is what it says, and this one of its kind lacks the precision
             except UserError as error:
                 raise BrokenPromiseError(f"{name} does not take {dtype}: {error}") from error
     if not checked:

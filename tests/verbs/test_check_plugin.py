@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import vitprof
 from vitprof import UserError
+from vitprof.backends import BackendOptions
 from vitprof.promises import Checked
 
 Install = Callable[..., None]
@@ -42,6 +43,19 @@ def test_a_device_of_another_wheel_is_checked(install_wheel: Install) -> None:
     (found,) = vitprof.check_plugin("pi")
     assert [one.promise for one in found.broken] == ["its backends take each of its dtypes"]
     assert "onnxruntime does not take bf16" in found.broken[0].why
+
+
+def test_a_precision_that_this_processor_lacks_breaks_no_promise(monkeypatch) -> None:
+    from vitprof.backends.openvino.backend import OpenVinoBackend
+    from vitprof.errors import NotOnThisMachineError
+
+    def lacking(_self: object, options: BackendOptions) -> None:
+        if options.dtype == "bf16":
+            raise NotOnThisMachineError("no bf16 on this processor")
+
+    monkeypatch.setattr(OpenVinoBackend, "check", lacking)
+    (found,) = vitprof.check_plugin("cpu")
+    assert not found.broken
 
 
 @pytest.mark.parametrize(
