@@ -1,4 +1,4 @@
-"""An op's grids as data: what the page's interpolation reads, see assets/interpolation."""
+"""An op's grids as data: what the page's interpolation reads, see web-assets/interpolation."""
 
 from __future__ import annotations
 

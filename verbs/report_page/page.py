@@ -72,7 +72,7 @@ def _wrapped(script: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return files(__package__).joinpath("assets", *name.split("/")).read_text(encoding="utf-8")
+    return files(__package__).joinpath("web-assets", *name.split("/")).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

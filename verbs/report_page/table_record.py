@@ -18,7 +18,7 @@ from .trust import trust_record
 
 # Whole models that a page lists of one table: the measured ones first.
 MOST_MODELS = 1_000
-# Families whose blocks, sliders and rules stand in assets/families.
+# Families whose blocks, sliders and rules stand in web-assets/families.
 FAMILIES = ("vit", "efficientvit", "autovit", "swin", "bert", "vgg")
 
 

@@ -45,7 +45,7 @@ def test_the_policy_names_the_scripts_and_the_style_and_nothing_else(
 
 
 def test_the_page_has_no_way_to_run_or_parse_a_text() -> None:
-    assets = ROOT / "verbs" / "report_page" / "assets"
+    assets = ROOT / "verbs" / "report_page" / "web-assets"
     own = [path for path in assets.rglob("*.js") if path.parent.name != "vendor"]
     assert {str(path.relative_to(assets)) for path in own} == set(SCRIPTS)
     for path in own:
