@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from importlib import metadata
 
 
@@ -11,3 +12,10 @@ def installed(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def why_no_torch(what: str) -> str | None:
+    """Return why `what` cannot be done without PyTorch, None where it is installed."""
+    if importlib.util.find_spec("torch") is not None:
+        return None
+    return f"{what} needs PyTorch, which is not installed: pip install 'vitprof[measure]'."

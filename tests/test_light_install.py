@@ -91,3 +91,18 @@ def test_a_verb_that_lacks_its_extra_says_which() -> None:
 def test_every_extra_has_a_library_that_tells_of_it() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {*EXTRAS.values()} == {*project["optional-dependencies"]} - {"test"}
+
+
+def test_the_doctor_says_what_is_missing() -> None:
+    """It is asked first where nothing is installed yet."""
+    lacking = f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r}))\n"
+    lacking += "from vitprof.cli.main import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", lacking, "doctor", "--quick", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    found = json.loads(done.stdout)
+    runtimes = {one["backend"]: one for one in found["runtimes"]}
+    for name in ("onnxruntime", "torch", "cuda", "openvino", "litert", "executorch"):
+        assert runtimes[name]["why_not"], name
+        assert runtimes[name]["why_no_build"], name
+    assert {one["library"] for one in found["missing"]} >= {"torch", "onnxruntime"}

@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from ...errors import UserError, did_you_mean
+from ..installed import why_no_torch
 from ..machine.nvidia_gpus import nvidia_driver, nvidia_gpus
 from ..protocol import BackendError, BackendOptions
 from ..pytorch.program import (
@@ -41,6 +42,8 @@ class CudaBackend:
         self._library = library
 
     def unavailable(self) -> str | None:
+        if reason := why_no_torch("measuring with CUDA"):
+            return reason
         import torch
 
         if torch.cuda.is_available():
@@ -56,7 +59,7 @@ class CudaBackend:
         )
 
     def unbuildable(self) -> str | None:
-        return None  # torch alone exports
+        return why_no_torch("building")
 
     def trouble(self) -> str | None:
         from ..machine.nvidia_clocks import throttling

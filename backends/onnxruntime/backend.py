@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...closing import Closing
 from ...errors import UserError, did_you_mean
-from ..installed import installed
+from ..installed import installed, why_no_torch
 from ..onnx.check import check_no_other_files, check_self_contained
 from ..onnx.export import EXPORTED_DTYPES, OPSET, onnx_from_module
 from ..protocol import BackendError, BackendOptions
@@ -55,7 +55,7 @@ class OnnxRuntimeBackend:
         return None
 
     def unbuildable(self) -> str | None:
-        return None  # torch alone exports
+        return why_no_torch("building")
 
     def trouble(self) -> str | None:
         return None
