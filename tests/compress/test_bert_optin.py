@@ -332,6 +332,6 @@ def test_what_a_model_knows_outlives_pruning(trained, tmp_path) -> None:
         )
         run.score()
         found[score].append(evaluate(run.cut(run.goal.targets[0]), data.test, None).top(1))
-    assert found["trajectory"][0] > 0.9
+    assert found["trajectory"][0] > 0.85
     # On a task as easy as this units at random are lucky at times, though not on average.
     assert found["trajectory"][0] > np.mean(found["random"]), found

@@ -98,7 +98,7 @@ def test_wrong_fields_are_refused(refused):
         Spec.from_dict(with_fields(mbconvs=[mbconv]))
     with refused("mbconvs[0]", "'stride'", "missing"):
         Spec.from_dict(with_fields(mbconvs=[{"width": 4, "depth": 1, "expansion": 1}]))
-    with refused("'pool'", "'pool_width'"):
+    with refused("unknown field 'pool'", "pool_width"):
         Spec.from_dict(with_fields(pool=3))
     with refused("'transformers'", "missing"):
         record = {k: v for k, v in SMALL.to_dict().items() if k != "transformers"}
