@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from vitprof import ray_work
 from vitprof.compress.optin import ray_scoring
 from vitprof.compress.optin.fast_errors import fast_errors
 from vitprof.compress.optin.ray_scoring import ray_errors
@@ -58,11 +59,11 @@ def test_scores_are_those_of_one_process_though_a_node_is_lost(job: Job, ray_nod
 
 @pytest.mark.timeout(600)
 def test_a_piece_that_ends_every_worker_ends_the_scoring(job: Job, ray_nodes, monkeypatch) -> None:
-    def deadly(holder: list[Any], piece: Any) -> None:
+    def deadly(job: Any, piece: Any) -> None:
         os._exit(1)
 
-    monkeypatch.setattr(ray_scoring, "MOST_WORKERS_LOST", 1)
-    monkeypatch.setattr(ray_scoring, "_done", deadly)
+    monkeypatch.setattr(ray_work, "MOST_WORKERS_LOST", 1)
+    monkeypatch.setattr(ray_scoring, "_scored", deadly)
     ray_nodes.add("c")
     with (
         ray_connection(ray_nodes.address) as ray,

@@ -7,10 +7,10 @@ import os
 import numpy as np
 import pytest
 import torch
+from vitprof import ray_work
 from vitprof.errors import UserError
 from vitprof.models import create_model
 from vitprof.ray_connection import ray_connection
-from vitprof.search.evaluators import ray_evaluator
 from vitprof.search.evaluators.ray_evaluator import RayEvaluator
 from vitprof.search.evaluators.subnet_evaluator import SubnetEvaluator
 from vitprof.search.supernet.supernet import Supernet
@@ -54,7 +54,7 @@ def test_a_subnet_that_ends_every_worker_ends_the_search(
         def accuracy(self, candidate: np.ndarray) -> float:
             os._exit(1)
 
-    monkeypatch.setattr(ray_evaluator, "MOST_WORKERS_LOST", 1)
+    monkeypatch.setattr(ray_work, "MOST_WORKERS_LOST", 1)
     deadly = Deadly(judge.space, judge.supernet, judge.images, judge.norm, judge.calibration)
     ray_nodes.add("c")
     with (
