@@ -10,8 +10,6 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Protocol, Self
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from ..runtimes.child import Child
 from ..sampling.clock import Clock, SystemClock
 from ..sampling.sampler import sample_group
 from ..sampling.statistics import latency_interval
-from ..sampling.timed_run import Runnable, Sample
+from ..sampling.timed_run import OpenSession, Sample
 from ..side_by_side import PLAN
 from .deployed import Deployed
 from .worker import fields_of
@@ -65,21 +63,8 @@ class WorkerSession(Closing):
             self._worker.ask("close", session=number)
 
 
-class Timeable(Runnable, Protocol):
-    """What can be run and is closed in the end."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
 def timed_beside(
-    opened: Mapping[str, Callable[[], Timeable]],
+    opened: Mapping[str, Callable[[], OpenSession]],
     threads: int,
     sessions: int,
     clock: Clock | None = None,

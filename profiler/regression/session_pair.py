@@ -7,34 +7,19 @@ import random
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
 
 import numpy as np
 
 from ..sampling.clock import Clock
 from ..sampling.sampler import sample_group
 from ..sampling.sampling_plan import SamplingPlan
-from ..sampling.timed_run import Runnable, Sample
+from ..sampling.timed_run import OpenSession, Sample
 
 BASE, HEAD = "base", "head"
 # Sessions differ by more than what more runs of one would tell, so each is short.
 PLAN = SamplingPlan(warmup_runs=2, warmup_ms=10.0, timed_ms=120.0, min_runs=8, max_runs=40)
 # A session needs so many turns in which neither run was disturbed, and this share of all.
 FEWEST_TURNS, LEAST_SHARE = 3, 0.25
-
-
-class OpenSession(Runnable, Protocol):
-    """What can be run and is closed in the end."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 Opening = Callable[[], OpenSession]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
 
 from ...backends import DeviceTimed
 from .clock import Clock
@@ -13,6 +14,19 @@ class Runnable(Protocol):
     """The part of `backends.Executable` that sampling needs."""
 
     def run(self) -> None: ...
+
+
+class OpenSession(Runnable, Protocol):
+    """What can be run and is closed in the end."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 @dataclass(frozen=True)

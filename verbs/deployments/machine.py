@@ -13,7 +13,6 @@ from ...errors import UserError
 from ...profiler.deployed.beside_reference import (
     REFERENCE,
     Ratio,
-    Timeable,
     WorkerSession,
     timed_beside,
 )
@@ -29,6 +28,7 @@ from .log import DeploymentLog, Record
 if TYPE_CHECKING:
     from ...profiler.deployed.deployed import Deployed
     from ...profiler.runtimes.child import Child
+    from ...profiler.sampling.timed_run import OpenSession
     from ...profiler.sustained.sensors import Gauge
     from ...search.deployment_space.deployment import Deployment, Variant
     from ...training.data.images import Images
@@ -161,5 +161,5 @@ class DeploymentMachine:
         return None if before is None or after is None else 1e3 * (after - before) / runs
 
 
-def _opening(worker: Child, file: Deployed) -> Callable[[], Timeable]:
+def _opening(worker: Child, file: Deployed) -> Callable[[], OpenSession]:
     return lambda: WorkerSession(worker, file)

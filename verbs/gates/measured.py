@@ -25,7 +25,7 @@ from .check import REGRESSION, Check
 
 if TYPE_CHECKING:
     from ...models import Spec
-    from ...profiler.regression.session_pair import OpenSession
+    from ...profiler.sampling.timed_run import OpenSession
     from ...profiler.workshop import Workshop
 
 FEWEST_SESSIONS = fewest_values()
@@ -132,12 +132,17 @@ class Comparison:
             for name, spec, given in zip(names, specs, self._both, strict=True)
         )
         other = why_other(base, head, workshop.options.dtype)
-        if other is not None and not self.allow_other_outputs:
+        if other is not None:
+            self.refuse(other)
+        return other
+
+    def refuse(self, other: str) -> None:
+        """Raise UserError for a head that is another model, unless that is allowed."""
+        if not self.allow_other_outputs:
             raise UserError(
                 f"`head` {other}: a latency of another model says nothing of this one; correct it, "
                 "or give `allow_other_outputs` where the model was changed on purpose."
             )
-        return other
 
 
 def regression_of(value: Quantity) -> float:

@@ -102,11 +102,8 @@ class StoredComparison(Comparison):
         expected = workshop.expected(head)
         shapes = None if expected is None else [list(one.shape) for one in expected]
         other = stored.why_other(list(head.input_shape), shapes)
-        if other and not self.allow_other_outputs:
-            raise UserError(
-                f"`head` {other}: a latency of another model says nothing of this one; correct it, "
-                "or give `allow_other_outputs` where the model was changed on purpose."
-            )
+        if other:
+            self.refuse(other)
         protocol = fixed_protocol(
             min(self.sessions, SESSIONS), WARMUP, RUNS, target.setting.threads
         )
