@@ -10,6 +10,7 @@ from small_onnx.foreign_spec import residual_net, residual_spec
 from vitprof import predict
 from vitprof.backends import OnnxRuntimeBackend
 from vitprof.errors import UserError
+from vitprof.foreign.rules import Rules
 from vitprof.models import Block
 from vitprof.models.families.foreign.spec import ForeignSpec
 from vitprof.profiler.channels_per_block import channels_per_block
@@ -33,7 +34,8 @@ PROTOCOL = Protocol(
     kernel_sampling=QUICK,
 )
 TARGET = Target(OnnxRuntimeBackend(), Setting("cpu", "onnxruntime", "CPUExecutionProvider"))
-MODELS = [residual_spec(width, depth) for width, depth in ((16, 1), (32, 2), (48, 3), (64, 2))]
+RULES = Rules(channels_per_block())  # a table's graphs are fused as on the machine it is of
+MODELS = [residual_spec(*size, RULES) for size in ((16, 1), (32, 2), (48, 3), (64, 2))]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def test_a_model_that_was_never_seen_is_predicted(table: LatencyTable, tmp_path:
     assert answer.ms > 0 and answer.priced["blocks"] == 0
     assert sum(answer.priced.values()) == pytest.approx(1.0)
     assert answer.unknown == () and not answer.missing
-    many = table.predict_many([residual_spec(40, 2), MODELS[0]])
+    many = table.predict_many([residual_spec(40, 2, RULES), MODELS[0]])
     assert many[0] == pytest.approx(answer.ms)
 
 

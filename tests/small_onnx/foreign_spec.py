@@ -38,10 +38,10 @@ def residual_net(width: int, depth: int, side: int = 14) -> bytes:
     return g.model(g.op("Gemm", x, g.weights(width, 10), g.weights(10)))
 
 
-def spec_of(model: bytes, name: str) -> ForeignSpec:
+def spec_of(model: bytes, name: str, rules: Rules | None = None) -> ForeignSpec:
     graph = graph_of(onnx_from_bytes(model, name))
     inputs = tuple((one, graph.shape(one)) for one in graph.inputs)
-    parts = parts_of(graph, Rules())
+    parts = parts_of(graph, rules or Rules())
     parts.check_known()
     return ForeignSpec.of(
         parts.blocks,
@@ -52,5 +52,6 @@ def spec_of(model: bytes, name: str) -> ForeignSpec:
     )
 
 
-def residual_spec(width: int, depth: int) -> ForeignSpec:
-    return spec_of(residual_net(width, depth), f"residual-{width}-{depth}")
+def residual_spec(width: int, depth: int, rules: Rules | None = None) -> ForeignSpec:
+    """Return the spec of `residual_net`, its graph fused by `rules` (AVX-512's if None)."""
+    return spec_of(residual_net(width, depth), f"residual-{width}-{depth}", rules)
