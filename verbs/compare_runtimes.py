@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sys
 import tempfile
@@ -31,6 +33,7 @@ def compare_runtimes(
     sessions: int = 5,
     environments: Mapping[str, str] | None = None,
     artifacts: str | os.PathLike[str] | None = None,
+    facts: str | os.PathLike[str] | None = None,
     shapes: Shapes | None = None,
     download: bool = False,
     progress: ProgressOption = False,
@@ -51,6 +54,8 @@ def compare_runtimes(
         environments: The Python that has a runtime, by backend, where it is not this one:
             {"litert": ".venv-litert/bin/python"}. vitprof is installed there too.
         artifacts: Keep what is compiled in this folder, and take it from there the next time.
+        facts: Keep what is measured in this file, model after model: a call that was stopped goes
+            on from there, and one of more models measures those that are new.
         shapes: Sizes of foreign models' inputs, by name, where they are open.
         download: Fetch an id of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr, or call this function.
@@ -59,7 +64,8 @@ def compare_runtimes(
         A `RuntimeComparison`: `to_frame()`, `plot()`, `save(folder)`, `advice`.
 
     Raises:
-        UserError: An unknown model, runtime or dtype; a runtime named that is not here.
+        UserError: An unknown model, runtime or dtype; a runtime named that is not here; `facts` of
+            other models, candidates or another machine.
 
     Example:
         >>> import vitprof
@@ -68,6 +74,7 @@ def compare_runtimes(
     """
     from ..profiler.kept_artifacts import KeptArtifacts
     from ..profiler.runtimes.candidate import checked_environments, ways_of
+    from ..profiler.runtimes.facts_log import RuntimeFactsLog
     from ..profiler.runtimes.measure import builders, measure_runtimes
     from ..profiler.runtimes.result import RuntimeComparison
     from ..profiler.target import kept_device
@@ -93,9 +100,15 @@ def compare_runtimes(
         if not candidates:
             raise UserError(f"no runtime is left to compare: {'; '.join(missing)}.")
         names = ", ".join(model.name for model in asked)
+        log = None
+        if facts is not None:
+            under = _under(candidates, batch, threads, sessions)
+            log = RuntimeFactsLog(FilePath(facts), under, {one.name: one.digest for one in asked})
+        found = {} if log is None else log.found
+        left = [one for one in asked if one.name not in found]
         with kept_device(setting, f"vitprof compare --runtimes, of {names}"):
-            facts = measure_runtimes(
-                asked,
+            measured = measure_runtimes(
+                left,
                 candidates,
                 builder_of,
                 folder,
@@ -104,8 +117,11 @@ def compare_runtimes(
                 threads=threads,
                 sessions=sessions,
                 on_progress=on_progress,
+                on_model=log.add if log else lambda model, facts: None,
             )
-    return RuntimeComparison(tuple(facts), tuple(missing), batch, threads)
+    if log is not None:
+        measured = [one for model in asked for one in log.found[model.name]]
+    return RuntimeComparison(tuple(measured), tuple(missing), batch, threads)
 
 
 def _checked_dtypes(dtype: str | Sequence[str]) -> list[str]:
@@ -135,12 +151,28 @@ def _asked(
         if isinstance(spec, ForeignSpec):
             sizes = {name: list(shape) for name, shape in spec.inputs}
             request = {"text": _text(given, spec, folder, len(found)), "shapes": sizes}
-        found.append(AskedModel(spec.name or f"model {len(found) + 1}", request))
+        digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode()).hexdigest()
+        found.append(AskedModel(spec.name or f"model {len(found) + 1}", request, digest))
     if len({model.name for model in found}) < len(found):
         raise UserError("two of the models have one name; give each another, or once.")
     if not found:
         raise UserError("no model is given; name one in `models`.")
     return found
+
+
+def _under(
+    candidates: Sequence[Candidate], batch: int, threads: int, sessions: int
+) -> dict[str, object]:
+    """Return what a kept measurement has to agree with."""
+    from ..backends import cpu_facts
+
+    return {
+        "cpu": cpu_facts()["cpu"],
+        "runtimes": [one.name for one in candidates],
+        "batch": batch,
+        "threads": threads,
+        "sessions": sessions,
+    }
 
 
 def _text(given: object, spec: Any, folder: FilePath, nth: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -15,7 +16,7 @@ from .table_and_setting import given_options
 F = TypeVar("F", bound=Callable[..., Any])
 
 # By parameter: options that say how runtimes are compared, and those of a comparison by a table.
-OF_RUNTIMES = ("dtypes", "batch", "threads", "sessions", "environments", "artifacts")
+OF_RUNTIMES = ("dtypes", "batch", "threads", "sessions", "environments", "artifacts", "facts")
 OF_TABLES = ("tables", "at", "samples", "seed", "measure", "time", "extrapolate")
 
 
@@ -62,6 +63,12 @@ def runtime_options(function: F) -> F:
         help="With --runtimes: the Python that has a runtime, where it is not this one.",
     )
     @artifacts_option
+    @click.option(
+        "--facts",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="With --runtimes: keep what is measured in this file, model after model; the same "
+        "command goes on from there.",
+    )
     @functools.wraps(function)
     def with_runtimes(*args: Any, runtimes: str | None, **given: Any) -> Any:
         wrong = given_options(set(OF_TABLES if runtimes else OF_RUNTIMES))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,10 +29,14 @@ RUNNER = "vitprof.profiler.runtimes.runner"
 
 @dataclass(frozen=True)
 class AskedModel:
-    """A model by what builds it: {"text": a `--model`, "shapes": …} or {"spec": its fields}."""
+    """A model by what builds it: {"text": a `--model`, "shapes": …} or {"spec": its fields}.
+
+    `digest` tells it from others of its name.
+    """
 
     name: str
     request: Mapping[str, Any]
+    digest: str = ""
 
 
 @dataclass
@@ -69,12 +73,14 @@ def measure_runtimes(
     threads: int = 1,
     sessions: int = SESSIONS,
     on_progress: OnProgress = no_progress,
+    on_model: Callable[[str, Sequence[RuntimeFacts]], None] = lambda model, facts: None,
 ) -> list[RuntimeFacts]:
     """Return the facts of every model by every candidate, model after model.
 
     Everything is built first, or taken from the folder `artifacts` where it was built before. Then
     each model is run by all candidates in turns, each in a process of its own. What cannot be built
-    or run, or computes something else, has the verdict "failed".
+    or run, or computes something else, has the verdict "failed". `on_model` is called with the
+    facts of each model as soon as it is done.
     """
     total = len(models) * len(candidates)
     built: list[list[_Built]] = []
@@ -102,7 +108,9 @@ def measure_runtimes(
                 on_progress("testing", tested, total, f"{one.facts.model}: {one.candidate.name}")
             _compare_outputs(of_model)
             _time(of_model, runners, threads, sessions, on_progress, nth, len(models))
-            facts += [one.facts for one in of_model]
+            done = [one.facts for one in of_model]
+            on_model(models[nth].name, done)
+            facts += done
     return facts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,53 @@ def test_two_runtimes_compute_the_same_and_both_are_timed() -> None:
         assert one.output_error < 1e-4
         assert one.latency_ms > 0 and one.load_ms > 0 and one.peak_bytes > 10_000_000
     assert len(found.advice) == 1 and found.advice[0].startswith("tiny: ")
+
+
+def other(name: str, width: int = 64) -> ViTSpec:
+    return ViTSpec.uniform(
+        name=name, resolution=32, patch=8, embed=width, depth=1, heads=2, mlp=128, classes=10
+    )
+
+
+@pytest.mark.slow
+def test_what_was_stopped_goes_on_from_its_facts(tmp_path: Path) -> None:
+    facts = tmp_path / "facts.jsonl"
+    runs: list[str] = []
+
+    def stop(stage: str, done: int, total: int, at: str) -> None:
+        if stage == "measuring in turns" and at == "second":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vitprof.compare_runtimes(
+            [other("first"), other("second")],
+            "onnxruntime",
+            sessions=1,
+            facts=facts,
+            progress=stop,
+        )
+    kept = facts.read_text()
+    assert [json.loads(line).get("model") for line in kept.splitlines()] == [None, "first"]
+    found = vitprof.compare_runtimes(
+        [other("first"), other("second")],
+        "onnxruntime",
+        sessions=1,
+        facts=facts,
+        progress=lambda stage, done, total, at: runs.append(at),
+    )
+    assert [one.model for one in found.facts] == ["first", "second"]
+    assert facts.read_text().startswith(kept)
+    assert not any(at.startswith("first") for at in runs)
+    # All that is asked is there: nothing is built or run.
+    again = vitprof.compare_runtimes(other("second"), "onnxruntime", sessions=1, facts=facts)
+    assert list(again.facts) == list(found.facts[1:])
+    with pytest.raises(UserError, match=r"another sessions \(1; now 2\); give another `facts`"):
+        vitprof.compare_runtimes(other("second"), "onnxruntime", sessions=2, facts=facts)
+    with pytest.raises(UserError, match="has another model second"):
+        vitprof.compare_runtimes(other("second", 32), "onnxruntime", sessions=1, facts=facts)
+    facts.write_text(kept + '{"model": "second", "digest": "", "facts": [{"model": 3}]}\n')
+    with pytest.raises(UserError, match="line 3 is no model's measurements: the log is damaged"):
+        vitprof.compare_runtimes(other("first"), "onnxruntime", sessions=1, facts=facts)
 
 
 def test_a_python_without_vitprof_is_refused(tmp_path: Path) -> None:
