@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+DOCS_STAMP := $(VENV)/.installed-docs
 PIP = $(BIN)/python -m pip install -q $(RETRIES) -c constraints.txt
 TIMM := .venv-timm
 TIMM_STAMP := $(TIMM)/.installed
@@ -15,7 +16,7 @@ EXTRA_executorch := executorch
 RETRIES := --retries 8 --timeout 60
 
 .DEFAULT_GOAL := help
-.PHONY: help measure test test-fast test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format wheel release-check clean
+.PHONY: help measure test test-fast test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format docs wheel release-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +49,10 @@ format: $(TEST_STAMP) ## Put the style right
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(DOCS_STAMP) ## The documentation as a site: site/index.html; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 fidelity: $(TEST_STAMP) ## How far the table can be trusted: docs/fidelity.md, about 15 minutes
 	cd benchmarks && ../$(BIN)/python fidelity.py --folder ../fidelity-run \
 	    --out ../fidelity-run/fidelity.md
@@ -60,7 +65,7 @@ release-check: ## Build, check and install a release in an empty environment, an
 	PYTHON=$(PYTHON) .ci/release-check
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(TIMM) $(RUNTIMES:%=.venv-%) build dist *.egg-info
+	rm -rf $(VENV) $(TIMM) $(RUNTIMES:%=.venv-%) build dist site *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
@@ -74,6 +79,11 @@ $(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
 $(TEST_STAMP): $(STAMP)
 	@echo "installing what the tests need (another 1 GB)"
 	$(PIP) -e '.[test]'
+	touch $@
+
+# No torch and no runtime: pages are made from the sources and from --help.
+$(DOCS_STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[docs]'
 	touch $@
 
 # timm needs torchvision, which does not import beside the CPU build of torch in constraints.txt.

@@ -127,7 +127,7 @@ def _lines_of_models(table: LatencyTable) -> list[str]:
     if not table.model_rows:
         return ["no whole models: predictions are sums of blocks"]
     return [
-        f"whole {family} models: fitted on {line.models}; held out, it errs by "
+        f"whole {family} models: line fitted on {line.models}, held-out error "
         f"{line.held_out_mape:.1%}"
         for family, line in table.calibrations.items()
     ] or [f"{len(table.model_rows)} whole models, too few or too unlike to fit a line"]

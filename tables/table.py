@@ -400,8 +400,8 @@ class LatencyTable(Result):
             known = 0.0 if math.isnan(half_width) else half_width
             half_width = line.half_width(lone, known / NORMAL_95)
             how += (
-                f", brought to whole models by a line fitted on {line.models} of them (held out, "
-                f"it errs by {line.held_out_mape:.1%})"
+                f", corrected by a line fitted on {line.models} whole models (held-out error "
+                f"{line.held_out_mape:.1%})"
             )
         if transferred and self.header.transfer:
             # What the sources and the probes leave is common to all blocks, and no line lessens it.

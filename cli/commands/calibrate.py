@@ -49,7 +49,7 @@ def calibrate(
     for family, line in lines.items():
         click.echo(
             f"{place}: a whole {family} model is {in_words(line)}, fitted on {line.models} "
-            f"models; held out, it errs by {line.held_out_mape:.2%}."
+            f"models; held-out error {line.held_out_mape:.2%}."
         )
     if not lines:
         note(f"{place}: without calibration.")

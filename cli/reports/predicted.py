@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ...tables.prediction import BlockPrediction
 
 _OF_THE_CONSTANT = (
-    "(constant) is what the line through whole models adds once a model; below 0 it takes off what "
-    "blocks measured one by one count too often, such as starting a run."
+    "(constant) is added once per model. Below 0 it takes off what each block measured alone "
+    "includes, and a model has once: the start of a run, for instance."
 )
 # So many kernels of a foreign model are listed.
 MOST_KERNELS = 20
@@ -125,7 +125,7 @@ def _other_speeds(answer: Prediction) -> str:
     """Return what the model takes at each speed; "" where that is the same, or not known."""
     known = {
         "undisturbed": (answer.undisturbed_ms, "undisturbed"),
-        "typical": (answer.typical_ms, "as this machine typically was"),
+        "typical": (answer.typical_ms, "at this machine's typical speed"),
         "p90": (answer.p90_ms, "at its 90th percentile"),
     }
     at = {speed: ms for speed, (ms, _) in known.items() if ms is not None}

@@ -25,7 +25,9 @@ def test_predict_states_the_speed_that_was_asked_for(run, restless_lut, at, fact
 
 def test_predict_says_in_a_sentence_what_a_restless_machine_takes(run, restless_lut) -> None:
     answer = run("predict", "--table", restless_lut, "--model", "deit-small")
-    said = f"  {SMALL_MS:.4g} ms undisturbed; {1.2 * SMALL_MS:.4g} ms as this machine typically was"
+    said = (
+        f"  {SMALL_MS:.4g} ms undisturbed; {1.2 * SMALL_MS:.4g} ms at this machine's typical speed"
+    )
     assert f"{said}, {1.4 * SMALL_MS:.4g} ms at its 90th percentile." in answer.out
     answer = run("predict", "--table", restless_lut, "--model", "deit-small", "--at", "p90")
     assert f"  {1.4 * SMALL_MS:.4g} ms at its 90th percentile; {SMALL_MS:.4g} ms" in answer.out

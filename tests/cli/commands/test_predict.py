@@ -79,7 +79,7 @@ def test_the_constant_and_unstable_points_are_explained(run, lut) -> None:
     ]
     calibrated(LatencyTable([*rows, *whole], table.header)).to_csv(lut)
     answer = run("predict", "--table", lut, "--model", "deit-small")
-    assert "(constant) is what the line through whole models adds once a model" in answer.out
+    assert "(constant) is added once per model" in answer.out
     share = run("predict", "--table", lut, "--model", "deit-small", "--json").json["unstable_share"]
     assert f"{share:.0%} of it is read from unstable points" in answer.out
     assert 0.5 < share < 0.8
