@@ -15,6 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from .atomic_write import check_regular
 from .errors import UserError
 
 LARGEST_FILE_BYTES = 1_000_000_000
@@ -79,6 +80,7 @@ class JsonLog:
         self.header: dict[str, Any] = dict(header)
         self.records: list[tuple[str, dict[str, Any]]] = []
         beginning = json.dumps({kind: version})[:-1].encode()
+        check_regular(path)
         try:
             if path.exists() and not only_begun(path, beginning):
                 self._read(kind, beginning)

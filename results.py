@@ -57,12 +57,11 @@ class Result(ABC):
 
         Raises UserError when it cannot be written.
         """
-        made = self.figure()
+        from .figure_file import as_words, write_figure
+
+        made = as_words(self.figure())
         if path is not None:
-            try:
-                made.savefig(Path(path), dpi=PICTURE_DPI)
-            except (OSError, ValueError) as error:
-                raise UserError(f"the picture {path} cannot be written: {error}.") from None
+            write_figure(made, Path(path), PICTURE_DPI)
         return made
 
     def __repr__(self) -> str:

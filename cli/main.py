@@ -109,6 +109,13 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         sys.stderr.close()
         code = 1
+    except OSError as error:
+        # One that no command expects: a disk that is full, a folder that has gone.
+        if error.strerror is None:
+            raise
+        where = "" if error.filename is None else f"{error.filename}: "
+        _complain(f"{where}{error.strerror}; put that right, and give the command again.", debug)
+        code = USER_ERROR
     sys.exit(code if isinstance(code, int) else 0)
 
 

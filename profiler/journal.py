@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 
 from ..append_log import only_begun, write_line
-from ..atomic_write import write_atomically
+from ..atomic_write import check_regular, write_atomically
 from ..errors import UserError
 from ..models import plugin_axes
 from ..notes import note
@@ -86,6 +86,7 @@ class Journal(MemoryJournal):
         journal._axes = tuple(axes)
         if not path.parent.is_dir():
             raise UserError(f"{path}: the folder {path.parent} does not exist; make it first.")
+        check_regular(path)
         try:
             empty = not path.exists() or only_begun(path, MAGIC.encode())
         except OSError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic_write import write_atomically
+from ..atomic_write import made_folder, write_atomically
 from ..errors import UserError
 from ..results import Result
 from ..spaces.space import SearchSpace
@@ -81,7 +81,7 @@ def write_sample(space: SearchSpace, count: int, seed: int, folder: Path) -> tup
                 rows.setdefault(row.tobytes(), row)
     files = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        made_folder(folder)
         for number, row in enumerate(rows.values()):
             path = folder / f"model-{number}.json"
             write_atomically(path, space.spec(row, f"{space.name}-{seed}-{number}").to_json())

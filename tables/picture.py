@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
+from ..figure_file import write_figure
 from .setting import Setting
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ def save_picture(figure: Figure, title: Setting | str, path: str | Path) -> None
 
     titled(figure, title)
     try:
-        figure.savefig(path, dpi=130)
-    except (OSError, ValueError) as error:
-        raise UserError(f"the picture {path} cannot be written: {error}.") from None
+        write_figure(figure, path, dpi=130)
     finally:
         plt.close(figure)
 

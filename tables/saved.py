@@ -9,11 +9,9 @@ import math
 import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import ClassVar
 
-from ..atomic_write import write_atomically
-from ..errors import UserError
+from ..atomic_write import made_folder, write_atomically
 from ..results import Result, plain
 
 
@@ -31,11 +29,7 @@ class LinesResult(Result):
 
         Raises UserError where it cannot be written.
         """
-        place = Path(folder)
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"the folder {place} cannot be made: {error.strerror}.") from None
+        place = made_folder(folder)
         write_atomically(place / f"{self.file_name}.csv", self.to_csv())
         self.plot(place / f"{self.file_name}.png")
         report = json.dumps(plain(self.report()), indent=2, ensure_ascii=False)

@@ -160,3 +160,11 @@ def test_models_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
         FactsLog(path, {"seed": 3}, {"m": "another"})
     with pytest.raises(UserError, match="measured with another seed"):
         FactsLog(path, {"seed": 4}, {"m": "digest"})
+
+
+def test_a_pipe_or_a_device_is_no_log_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log.jsonl")
+    with pytest.raises(UserError, match="pipe"):
+        opened(tmp_path / "log.jsonl")
+    with pytest.raises(UserError, match="/dev/null' is a character device"):
+        opened(Path(os.devnull))

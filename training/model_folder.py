@@ -27,10 +27,10 @@ def write_model(model: nn.Module, folder: Path, norm: Normalisation | None) -> N
     """Write the model's spec, weights and normalisation, if any; each file in one step."""
     from safetensors.torch import save
 
-    from ..atomic_write import write_atomically
+    from ..atomic_write import made_folder, write_atomically
     from ..models.modules.spec_model import spec_of
 
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ..atomic_write import write_atomically
+from ..atomic_write import made_folder, write_atomically
 from ..errors import UserError
 from ..models import create_model
 from ..notes import note
@@ -54,7 +54,7 @@ class SavedRun:
                 f"{folder} is not empty and holds no run that could go on; give another `out`."
             )
         elif writes:
-            folder.mkdir(parents=True, exist_ok=True)
+            made_folder(folder)
             write_atomically(folder / ASKED, options_text(asked))
 
     def _check_same(self, asked: Mapping[str, Any]) -> None:

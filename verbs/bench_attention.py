@@ -89,11 +89,11 @@ class AttentionResult(Result):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write attention.csv, .md and .png, and report.json; UserError where it cannot be."""
-        from ..atomic_write import write_atomically
+        from ..atomic_write import made_folder, write_atomically
         from ..profiler.attention.report import to_csv, to_markdown
 
         out = Path(folder)
-        out.mkdir(parents=True, exist_ok=True)
+        made_folder(out)
         write_atomically(out / "attention.csv", to_csv(self.cases))
         write_atomically(out / "attention.md", to_markdown(self.cases, self.hardware))
         self.plot(out / "attention.png")

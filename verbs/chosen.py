@@ -106,13 +106,13 @@ class ChoiceResult(Result):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write best/ (the model and its file), variants.csv, variants.png and report.json."""
-        from ..atomic_write import write_atomically
+        from ..atomic_write import made_folder, write_atomically
         from ..search.deployments.plot import in_words
         from ..tables.picture import save_picture
 
         place = Path(folder)
         best = place / "best"
-        best.mkdir(parents=True, exist_ok=True)
+        made_folder(best)
         for path in self.source.iterdir():
             if path.is_file() and path.suffix in (".json", ".safetensors"):
                 shutil.copy2(path, best / path.name)

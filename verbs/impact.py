@@ -106,10 +106,11 @@ class ImpactResult(Result):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write impact.csv and impact.png."""
+        from ..atomic_write import made_folder
         from ..tables.picture import save_picture
 
         place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        made_folder(place)
         self.to_csv(place / "impact.csv")
         save_picture(self.figure(), self.table.setting, place / "impact.png")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic_write import write_atomically
+from ..atomic_write import made_folder, write_atomically
 from ..errors import DeviceBusyError, UserError
 from ..notes import note
 from ..progress import ProgressOption
@@ -143,7 +143,7 @@ def _check_same(config: Path, out: Path) -> None:
     elif out.is_dir() and any(out.iterdir()):
         raise UserError(f"{out} is not empty and holds no pipeline; give another `out`.")
     else:
-        out.mkdir(parents=True, exist_ok=True)
+        made_folder(out)
         write_atomically(kept, text)
 
 

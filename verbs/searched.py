@@ -185,12 +185,12 @@ class SearchResult(Result):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write best/ (spec, and weights where there are any), front.csv, .png and report.json."""
-        from ..atomic_write import write_atomically
+        from ..atomic_write import made_folder, write_atomically
         from ..search.found import to_csv
         from ..tables.picture import save_picture
 
         place = Path(folder)
-        (place / "best").mkdir(parents=True, exist_ok=True)
+        made_folder(place / "best")
         named = [Path(table.source).stem for table in self.tables]
         genes = [gene.name for gene in self.problem.space.genes]
         write_atomically(place / "front.csv", to_csv([self.best, *self.front], named, genes))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..atomic_write import made_folder, write_atomically
 from ..errors import UserError
 from ..notes import note
 from ..progress import ProgressOption, shown_progress
@@ -73,8 +74,8 @@ class SupernetResult(Result):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write report.json; the supernet itself is in `path`."""
         place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "report.json").write_text(json.dumps(self.report(), indent=2) + "\n")
+        made_folder(place)
+        write_atomically(place / "report.json", json.dumps(self.report(), indent=2) + "\n")
 
 
 def supernet(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..atomic_write import made_folder, write_atomically
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
 from .inputs import fetched
@@ -100,9 +101,9 @@ class TrainResult(Result):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write report.json and history.csv."""
         place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "report.json").write_text(json.dumps(self.report(), indent=2) + "\n")
-        self.history.to_csv(place / "history.csv", index=False)
+        made_folder(place)
+        write_atomically(place / "report.json", json.dumps(self.report(), indent=2) + "\n")
+        write_atomically(place / "history.csv", self.history.to_csv(index=False))
 
 
 def train(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...atomic_write import write_atomically
 from ...errors import UserError
 from ...tables.references import PRIOR_SESSION_SD
 from ...tables.told_by_runtime import ToldByRuntime
@@ -57,7 +58,7 @@ def write_table(path: Path, results: Sequence[dict[str, Any]], device: str) -> N
         for result in results
     ]
     as_text = _markdown if path.suffix.lower() == ".md" else _csv
-    path.write_text(as_text(header, lines), encoding="utf-8")
+    write_atomically(path, as_text(header, lines))
 
 
 def _csv(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...atomic_write import write_atomically
+from ...atomic_write import made_folder, write_atomically
 from ...errors import UserError
 from ...models import SwinSpec, create_spec
 from ...models.checkpoints import read_checkpoint
@@ -178,7 +178,7 @@ def write_mask2former(model: Any, spec: SwinSpec, source: Path, folder: Path) ->
 
     `load_mask2former(folder)` gives it back.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     partial = folder / "partial"
     try:
         with quiet(_transformers()):

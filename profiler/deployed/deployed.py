@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...atomic_write import made_folder
 from ...backends import Executable
 from .deployed_file import DeployedFile
 from .deployed_runtime import DeployedRuntime
@@ -83,6 +84,6 @@ def deploy(
     BackendError where it cannot be converted.
     """
     check_precision(runtime, precision)
-    out.mkdir(parents=True, exist_ok=True)
+    made_folder(out)
     path = RUNTIMES[runtime].write(folder, precision, out, batch, calibration, method)
     return Deployed(folder, runtime, precision, path, batch, threads)

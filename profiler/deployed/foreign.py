@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...atomic_write import write_atomically
+from ...atomic_write import made_folder, write_atomically
 from ...backends import BackendError
 from ...backends.onnxruntime.in_dtype import (
     QUANTIZED,
@@ -43,7 +43,7 @@ def write_foreign(
     spec: ForeignSpec, model: bytes, precision: str, out: Path, threads: int = 1
 ) -> Deployed:
     """Write what `converted` made to the folder `out`."""
-    out.mkdir(parents=True, exist_ok=True)
+    made_folder(out)
     path = out / f"model.{precision}.onnx"
     write_atomically(path, model)
     return Deployed(out, "onnxruntime", precision, path, spec.batch, threads, spec)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...atomic_write import write_atomically
+from ...atomic_write import made_folder, write_atomically
 from ...results import Result
 from ...tables import Setting
 from .facts import Facts
@@ -79,7 +79,7 @@ class DeployedModels(Result):
         from .plot import plot_facts
 
         place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        made_folder(place)
         write_atomically(
             place / "facts.csv", self.to_frame().to_csv(index=False, lineterminator="\n")
         )

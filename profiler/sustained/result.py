@@ -6,11 +6,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...atomic_write import write_atomically
-from ...errors import UserError
+from ...atomic_write import made_folder, write_atomically
 from ...models import Spec
 from ...results import Result, plain
 from ...tables import Setting
@@ -216,11 +214,7 @@ class SustainedResult(Result):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write sustained.csv, sustained.png and report.json; UserError where it cannot be."""
-        place = Path(folder)
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{place} cannot be written: {error.strerror}.") from None
+        place = made_folder(folder)
         csv = self.to_frame().to_csv(index=False, lineterminator="\n", float_format="%.6g")
         write_atomically(place / "sustained.csv", csv)
         self.plot(place / "sustained.png")

@@ -142,3 +142,19 @@ def test_models_are_searched_by_a_part_of_their_name(run) -> None:
     nothing = run("models", "--search", "vit_smaal_patch16")
     assert nothing.code == 2
     assert "vit_small_patch16" in nothing.err
+
+
+def test_a_fault_of_the_disk_that_no_command_expects_is_one_sentence(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vitprof.verbs import devices
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "/there/log")
+
+    monkeypatch.setattr(devices, "devices", full)
+    answer = run("devices")
+    assert answer.code == 2
+    assert answer.err.startswith("vitprof: /there/log: No space left on device;")
+    assert "Traceback" not in answer.err
+    assert "Traceback" in run("--debug", "devices").err

@@ -414,3 +414,27 @@ def test_a_wheels_axis_may_not_be_a_column_of_every_table(
     block = Block.of("toy_mixer", error=3, out_channels=8, resolution=16)
     with refused("the axis 'error'", "a column of every table"):
         LatencyTable([row_of(block, 1.0)], header).to_csv(tmp_path / "lut.csv")
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_pipe_or_a_device_is_no_place_for_a_table(
+    fresh: bool, header: TableHeader, tmp_path: Path, refused: Callable[..., Any]
+) -> None:
+    os.mkfifo(tmp_path / "lut.csv")
+    with refused("lut.csv", "pipe"):
+        Journal.open(tmp_path / "lut.csv", header, fresh)
+    with refused("/dev/null", "character device"):
+        Journal.open(os.devnull, header, fresh)
+    with refused("'-' is stdout"):
+        Journal.open("-", header, fresh)
+
+
+def test_behind_a_link_it_grows_where_the_link_leads(
+    header: TableHeader, rows: list[Row], tmp_path: Path
+) -> None:
+    link, real = tmp_path / "lut.csv", tmp_path / "real.csv"
+    link.symlink_to(real)
+    append_all(link, header, rows[:2])
+    append_all(link, header, rows[2:3])
+    assert link.is_symlink()
+    assert len(Journal.open(real, header).done) == 3

@@ -168,11 +168,11 @@ class DeploymentChoice(Result):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write deployments.csv, deployments.png and report.json."""
-        from ...atomic_write import write_atomically
+        from ...atomic_write import made_folder, write_atomically
         from ...tables.picture import save_picture
 
         place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        made_folder(place)
         text = io.StringIO()
         writer = csv.DictWriter(text, list(self.deployments[0]), lineterminator="\n")
         writer.writeheader()
