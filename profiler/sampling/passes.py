@@ -79,6 +79,7 @@ class Passes:
         lacking = [point for point in points if lacks(journal, point, self._wanted(point))]
         for row in (row for rows in journal.partial.values() for row in rows):
             self._count_readings(row)
+        self._finish_begun(points, journal)
         with self.opened(lacking, workshop):
             self._report(points, journal)
             for nth in range(1, max(map(self._wanted, points), default=0) + 1):
@@ -101,6 +102,18 @@ class Passes:
             for executable in self._open.values():
                 executable.close()
             self._open.clear()
+
+    def _finish_begun(self, points: Sequence[Point], journal: MemoryJournal) -> None:
+        """Finish the points whose last session a killed run wrote down, and not what came of it.
+
+        Otherwise that session would not count, and the point would get no further one.
+        """
+        for point in points:
+            had = len(journal.partial.get(point.key, ()))
+            done = journal.done.get(point.key)
+            short = had >= self._wanted(point) if done is None else 0 < done.sessions < had
+            if short and (done is None or done.verdict != "failed"):
+                self._finish(point, journal)
 
     def _end_short(self, points: Sequence[Point], journal: MemoryJournal) -> None:
         """Finish the points that lack sessions because the time was over, and say how many."""
