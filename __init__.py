@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .verbs.published_variants import published_variants
     from .verbs.quantize import quantize
     from .verbs.report import report
+    from .verbs.schema import schema
     from .verbs.search_models import search_models
     from .verbs.share_tables import pull_tables, push_table
     from .verbs.supernet import supernet
@@ -95,6 +96,7 @@ _HOMES = {
     "push_table": ".verbs.share_tables",
     "quantize": ".verbs.quantize",
     "report": ".verbs.report",
+    "schema": ".verbs.schema",
     "search_models": ".verbs.search_models",
     "supernet": ".verbs.supernet",
     "train": ".verbs.train",
@@ -147,6 +149,7 @@ __all__ = [
     "push_table",
     "quantize",
     "report",
+    "schema",
     "search_models",
     "supernet",
     "train",

@@ -105,6 +105,9 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "models": Listed("List the models known by name, with MACs and parameters."),
         "space": Listed("Tell what a search space holds: a NAME, or a .toml or .json file."),
         "completion": Listed("Print what makes a shell complete vitprof's commands and options."),
+        "schema": Listed(
+            "Print the JSON Schema of a command's JSON output, or of a table's header and rows."
+        ),
         "check-plugin": Listed("Check what a family, backend, device or method promises."),
     },
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from json_schemas.printed import check_printed
 from vitprof.cli.main import main
 from vitprof.models import Block
 from vitprof.spaces.vit import ViTSlabs
@@ -40,12 +41,15 @@ Run = Callable[..., Answer]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line; what it prints as JSON has to keep to its schema."""
+
     def call(*arguments: object) -> Answer:
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         assert isinstance(stop.value.code, int)
+        check_printed(list(map(str, arguments)), stop.value.code, captured.out)
         return Answer(stop.value.code, captured.out, captured.err)
 
     return call
@@ -97,6 +101,7 @@ def measured_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Answ
     ):
         main(["measure", *SMALL, "--out", str(path), "--json"])
     assert stop.value.code in (0, 1), err.getvalue()  # a busy machine may call points unstable
+    check_printed(["measure", "--json"], int(stop.value.code), out.getvalue())
     return path.read_bytes(), Answer(int(stop.value.code), out.getvalue(), err.getvalue())
 
 

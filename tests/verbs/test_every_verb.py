@@ -47,6 +47,7 @@ VERBS = {
     "transfer_models",
     "report",
     "ceilings",
+    "schema",
 }
 VERB_OF = {"eval": "evaluate", "search": "search_models"}
 # Of how a command prints and what it writes of the result, which is save() and plot() in Python.

@@ -1,0 +1,1 @@
+"""What commands print with --json, held against the schemas that vitprof ships."""
