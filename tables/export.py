@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 
 from ..errors import UserError, did_you_mean
 from ..models import Spec
+from .markup import as_latex, as_markdown
 from .row import Row
 from .table import LatencyTable
 
 FORMATS = ("csv", "json", "markdown", "latex")
 OF_MODELS = ("Model", "Params (M)", "MACs (G)", "Latency (ms)", "95 % interval", "Images/s")
 OF_BLOCKS = ("Block", "Latency (ms)", "95 % interval", "MACs (M)", "GMAC/s")
-# What TeX would read as more than a character; an error's text, say, may hold anything.
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{sign: f"\\{sign}" for sign in "&%$#_"},
-}
 
 
 def exported(table: LatencyTable, file_format: str = "csv") -> str:
@@ -57,13 +48,17 @@ def _as_json(table: LatencyTable) -> str:
 
 
 def _as_markdown(table: LatencyTable) -> str:
-    lines = ["| block | ms | 95 % interval | MMACs | verdict |", "|---|---|---|---|---|"]
-    for row in table.rows:
-        lines.append(
-            f"| {row.name} | {in_digits(row.latency_ms)} | {in_digits(row.low_ms)} .. "
-            f"{in_digits(row.high_ms)} | {row.subject.macs / 1e6:.4g} | {row.verdict} |"
+    rows = [
+        (
+            row.name,
+            in_digits(row.latency_ms),
+            f"{in_digits(row.low_ms)} .. {in_digits(row.high_ms)}",
+            f"{row.subject.macs / 1e6:.4g}",
+            row.verdict,
         )
-    return "\n".join(lines) + "\n"
+        for row in table.rows
+    ]
+    return as_markdown(("block", "ms", "95 % interval", "MMACs", "verdict"), rows)
 
 
 def _as_latex(table: LatencyTable) -> str:
@@ -90,26 +85,8 @@ def _as_latex(table: LatencyTable) -> str:
         )
         for row in table.block_rows
     ]
-    of_models = _tabular(OF_MODELS, models) if models else ""
-    return of_models + _tabular(OF_BLOCKS, blocks)
-
-
-def _tabular(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [
-        rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
-        r"\toprule",
-        " & ".join(map(_tex, columns)) + r" \\",
-        r"\midrule",
-        *(" & ".join(map(_tex, row)) + r" \\" for row in rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _tex(text: str) -> str:
-    """Return a text that TeX prints as it is; what cannot be printed is left out."""
-    return "".join(_TEX.get(sign, sign) for sign in text if sign.isprintable())
+    of_models = as_latex(OF_MODELS, models) if models else ""
+    return of_models + as_latex(OF_BLOCKS, blocks)
 
 
 def _interval(row: Row) -> str:

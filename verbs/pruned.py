@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # What models are compared by in a picture: the first of these that is known of all.
 COMPARED = ("top1", "miou", "agreement_miou")
+# The unpruned model's spec, beside the results: what they are compared with by another table.
+BASE = "base.json"
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,7 @@ def finished(
             for model, pruned in zip(run.models, result.models, strict=True)
             if pruned.path is not None
         ]
+    write_atomically(context.saved.folder / BASE, result.base.spec.to_json() + "\n")
     report = result.report()
     if len(result.models) > 1:
         for pruned, record in zip(result.models, report["models"], strict=True):

@@ -39,7 +39,10 @@ def info(path: Path, unstable: bool, at: str | None, as_json: bool) -> int:
     return 0
 
 
-@table.command(epilog="Example: vitprof table export lut.csv --format markdown --out lut.md")
+@table.command(
+    epilog="Example: vitprof table export lut.csv --format markdown --out lut.md  |  vitprof table "
+    "export pruned --format latex --speed-up batch1.csv --speed-up batch256.csv"
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -49,15 +52,26 @@ def info(path: Path, unstable: bool, at: str | None, as_json: bool) -> int:
     help="csv (no comment lines), json, markdown or latex.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Default: stdout.")
+@click.option(
+    "--speed-up",
+    "speed_up",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Of a folder of prune: a column with the speed-up by this table, of another batch or "
+    "device; may be repeated.",
+)
 @at_option
-def export(path: Path, file_format: str, out: Path | None, at: str | None) -> int:
-    """Write a table in another format."""
-    from ...atomic_write import write_atomically
-    from ...tables.export import check_format, exported
-    from ...verbs.given_table import table_of
+def export(
+    path: Path, file_format: str, out: Path | None, speed_up: tuple[Path, ...], at: str | None
+) -> int:
+    """Write a table, or a result with the columns of the papers, in another format.
 
-    check_format(file_format)
-    text = exported(table_of(path, at), file_format)
+    PATH is a table; a folder that prune, search or choose wrote; or a file with what prune, search,
+    choose, variants, compare or bench printed with --json.
+    """
+    from ...atomic_write import write_atomically
+
+    text = _exported(path, file_format, speed_up, at)
     if out is None:
         click.echo(text, nl=False)
         return 0
@@ -66,6 +80,22 @@ def export(path: Path, file_format: str, out: Path | None, at: str | None) -> in
     write_atomically(out, text)
     note(f"written: {out}")
     return 0
+
+
+def _exported(path: Path, file_format: str, speed_up: tuple[Path, ...], at: str | None) -> str:
+    if path.is_dir() or path.suffix == ".json":
+        if at is not None:
+            raise UserError("`at` is of tables; a result is at the speed that it was asked at.")
+        from ...verbs.paper_tables.of_report import paper_table
+
+        return paper_table(path, speed_up).written(file_format)
+    from ...tables.export import check_format, exported
+    from ...verbs.given_table import table_of
+
+    if speed_up:
+        raise UserError("`speed_up` goes with a folder that vitprof prune wrote; give its path.")
+    check_format(file_format)
+    return exported(table_of(path, at), file_format)
 
 
 fresh_option = click.option(

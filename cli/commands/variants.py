@@ -62,7 +62,11 @@ _OF_COMBINATIONS = ("model", "max_latency", "choices", "sort", "top")
     "--measure", is_flag=True, help="With --published: measure the rows too, on this machine."
 )
 @click.option("--time", help="With --measure: after this time, e.g. 5m, no further session begins.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write every variant as CSV.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write every variant as CSV; .md or .tex: what each choice costs, as the papers have it.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw what each choice costs.")
 @extrapolate_option
 @wait_option
@@ -154,8 +158,12 @@ def _published(
 
 def _write(found: LinesResult, out: Path | None, plot: Path | None) -> None:
     from ...atomic_write import write_atomically
+    from ...verbs.paper_tables.of_report import table_of_report
+    from ...verbs.paper_tables.paper_table import SUFFIXES
 
-    if out:
+    if out and SUFFIXES.get(out.suffix, "csv") != "csv":
+        write_atomically(out, table_of_report(found.report()).written(SUFFIXES[out.suffix]))
+    elif out:
         write_atomically(out, found.to_csv())
     if plot:
         found.plot(plot)

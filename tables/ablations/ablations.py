@@ -54,6 +54,9 @@ class Variants(LinesResult):
         return {
             "model": self.base.spec.name,
             "latency_ms": self.base.ms,
+            "macs": self.base.spec.macs,
+            "params": self.base.spec.params,
+            "setting": self.setting.as_dict(),
             "at": self.at,
             "choices": [
                 {**each.as_dict(), "more_ms": each.ms - self.base.ms} for each in self.single

@@ -99,6 +99,7 @@ class PublishedVariants(LinesResult):
         return {
             "published": self.published.title,
             "model": self.published.model,
+            "setting": self.setting.as_dict(),
             "at": self.at,
             "rows": [
                 {

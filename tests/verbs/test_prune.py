@@ -20,6 +20,7 @@ from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.training.data.datasets import load_dataset
 from vitprof.training.model_folder import write_model
+from vitprof.verbs.paper_tables.of_report import paper_table
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +91,10 @@ def test_one_target_while_training(model, table, tmp_path) -> None:
     assert {"pruning", "finetuning 0.6x", "testing"} <= set(stages)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report == json.loads(json.dumps(run.report()))
+    assert vitprof.create_spec(tmp_path / "out" / "base.json") == run.base.spec
+    rows = paper_table(tmp_path / "out", [table]).rows
+    assert [row[0] for row in rows] == ["digits-vit", "digits-vit 0.6x"]
+    assert rows[1][6] == rows[1][7] == f"{run.base.predicted_ms / best.predicted_ms:.2f}"
     frame = run.to_frame()
     assert list(frame["model"]) == ["digits-vit", "digits-vit-0.6x"]
     assert frame["speedup"][1] == pytest.approx(run.base.predicted_ms / best.predicted_ms)

@@ -96,3 +96,20 @@ def test_what_makes_no_sense_is_one_sentence(run, table: Path, arguments, words:
     answer = run("variants", "--table", table, *arguments)
     assert (answer.code, answer.is_one_sentence) == (2, True), answer.err
     assert words in answer.err
+
+
+def test_the_papers_table_is_written_by_the_files_ending(run, table: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "variants.json"
+    answer = run("variants", "--table", table, "--choices", "qk", "--json")
+    saved.write_text(answer.out)
+    for name, file_format in (("v.tex", "latex"), ("v.md", "markdown")):
+        out = tmp_path / name
+        answer = run("variants", "--table", table, "--choices", "qk", "--out", out)
+        assert answer.code == 0, answer.err
+        exported = run("table", "export", saved, "--format", file_format)
+        assert exported.code == 0, exported.err
+        assert exported.out == out.read_text()
+        assert "efficientvit-m4" in exported.out
+    answer = run("table", "export", saved, "--at", "typical")
+    assert answer.code == 2
+    assert answer.is_one_sentence

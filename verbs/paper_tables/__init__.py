@@ -1,0 +1,1 @@
+"""Results as tables with the columns of the papers, in CSV, Markdown or LaTeX."""
