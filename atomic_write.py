@@ -115,7 +115,7 @@ def check_regular(path: str | Path) -> None:
         _mode_of_file(Path(path), _place(Path(path)))
 
 
-def made_folder(path: str | Path) -> Path:
+def made_folder(path: str | os.PathLike[str]) -> Path:
     """Return the folder, made where it is missing; raises UserError where that cannot be."""
     place = Path(path)
     try:

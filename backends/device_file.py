@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from types import MappingProxyType
 
 from ..errors import UserError, did_you_mean
+from ..untrusted.structured import toml_table
 from .device import Device
 from .protocol import DTYPES, SPARSITIES
 from .registry import BackendKind, backend_names, find_kind
@@ -21,10 +21,7 @@ def devices_from_toml(text: str, source: str) -> dict[str, Device]:
 
     Raises UserError that names the file, the device and the key that is wrong.
     """
-    try:
-        entries = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{source} is not TOML: {error}.") from error
+    entries = toml_table(text, source)
     return {name: device_from_entry(name, entry, source) for name, entry in entries.items()}
 
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from ..errors import UserError, did_you_mean
 from ..plugins import API_VERSION, PluginGroup
+from ..untrusted.files import read_text
 from .device import Device
 from .device_file import device_from_entry, devices_from_toml
 from .protocol import Backend
@@ -99,14 +100,7 @@ def _devices_of_files() -> dict[str, Device]:
 
 
 def _text_of(file: Path) -> str:
-    try:
-        if file.stat().st_size > _LARGEST_FILE_BYTES:
-            raise UserError(f"{file} is larger than 1 MB, so it is no device file.")
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is not UTF-8 text, so it is no device file.") from None
+    return read_text(file, "a device file", _LARGEST_FILE_BYTES)
 
 
 def devices() -> Mapping[str, Device]:

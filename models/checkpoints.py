@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .checks import shown
+from ..notes import warn
+from ..shown import shown
+from ..untrusted.archives import check_unpacked, opened_zip
+from ..untrusted.memory import check_memory
 from .families.registry import find_family
 
 if TYPE_CHECKING:
@@ -83,7 +86,19 @@ def load_weights(module: SpecModel, checkpoint: str | os.PathLike[str] | Checkpo
     for name in given:
         if name not in needed:
             raise UserError(f"{where} holds {shown(name)}, which the model has not; {remedy}")
+    _warn_of_no_numbers(where, given)
     module.load_state_dict(dict(given), strict=False)  # all is checked; bookkeeping stays
+
+
+def _warn_of_no_numbers(where: str, given: Mapping[str, Tensor]) -> None:
+    """Say that weights are NaN or infinite: such a model answers, and its answers mean nothing."""
+    wrong = [name for name, weight in given.items() if not weight.isfinite().all()]
+    if wrong:
+        others = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        warn(
+            f"warning: {where} holds weights that are NaN or infinite ({shown(wrong[0])}{others}); "
+            "what the model answers means nothing."
+        )
 
 
 def _file_of(path: Path) -> Path:
@@ -106,9 +121,12 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
             start = opened.read(9)
     except OSError as error:
         raise UserError(f"cannot read '{file}': {error.strerror}; check the path.") from None
+    check_memory(file.stat().st_size, f"the checkpoint '{file}'")
     if start[8:9] == b"{":
         content: Any = _read_safetensors(file)
     elif start.startswith((b"PK", b"\x80")):
+        if start.startswith(b"PK"):
+            _check_unpacked(file)
         content = _read_torch(file)
     else:
         what = "empty" if not start else "not a checkpoint"
@@ -127,6 +145,16 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
             f"'{file}' cannot be read as safetensors ({_first_sentence(error)}): it is "
             "truncated or damaged; fetch it again."
         ) from None
+
+
+def _check_unpacked(file: Path) -> None:
+    """Refuse a zip that unpacks to more than the memory: PyTorch never packs, others may."""
+    try:
+        archive = opened_zip(file)
+    except UserError as error:
+        raise UserError(_damaged(file, error)) from None
+    with archive:
+        check_unpacked(file, archive, "the checkpoint")
 
 
 def _read_torch(file: Path) -> Any:
@@ -181,6 +209,11 @@ def _state_dict(content: Any, file: Path) -> dict[str, Tensor]:
     }
     for name, weight in weights.items():
         is_dense = isinstance(weight, torch.Tensor) and weight.layout is torch.strided
+        if isinstance(weight, torch.Tensor) and weight.is_meta:
+            raise UserError(
+                f"'{file}' holds {shown(name)} without its values (a meta tensor); save it anew "
+                "with torch.save(model.state_dict(), ...)."
+            )
         if not isinstance(name, str) or not is_dense or not weight.is_floating_point():
             kind = weight.dtype if isinstance(weight, torch.Tensor) else type(weight).__name__
             raise UserError(

@@ -7,17 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import UserError, did_you_mean
-
-_LONGEST_SHOWN = 60
-
-
-def shown(value: object) -> str:
-    """Return `value` as a message shows it: its repr, cut where it is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to print an int of thousands of digits
-        return "a number of thousands of digits"
-    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+from ..shown import shown
 
 
 def check_whole_number(field: str, value: Any, low: int, high: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..untrusted.memory import check_memory
 from .block import Block
 from .families.registry import find_family
 from .names import create_spec, is_known
@@ -48,6 +49,9 @@ def create_model(
             f"the model '{spec.name}' has {spec.params} parameters, more than "
             f"{LARGEST_MODEL_PARAMS}; correct its dims."
         )
+    # With a checkpoint its weights are there beside the model's own.
+    copies = 1 if checkpoint is None else 2
+    check_memory(4 * spec.params * copies, f"the model '{spec.name}'")
     if checkpoint is None:
         return module(spec).eval()
     weights = read_checkpoint(checkpoint, spec.family)

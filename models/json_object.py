@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ..errors import UserError
+from ..untrusted.structured import json_object
 from .checks import shown
 
 # A spec of 1024 layers takes about 100 kB.
@@ -26,10 +26,7 @@ def read_json_object(text_or_path: str | os.PathLike[str]) -> tuple[dict[str, An
     else:
         source = f"'{os.fspath(text_or_path)}'"
         text = _read_text(Path(text_or_path), source)
-    try:
-        return _parse_object(text), source
-    except UserError as error:
-        raise UserError(f"{source}: {error}") from None
+    return _parse_object(text, source), source
 
 
 def _read_text(path: Path, source: str) -> str:
@@ -54,34 +51,9 @@ def _read_text(path: Path, source: str) -> str:
         raise UserError(f"{source} is binary, not text; give the path of a JSON file.") from None
 
 
-def _parse_object(text: str) -> dict[str, Any]:
+def _parse_object(text: str, source: str) -> dict[str, Any]:
     if not text.strip():
-        raise UserError("it is empty, but one JSON object is needed; write the file again.")
-    try:
-        value = json.loads(
-            text, object_pairs_hook=_without_repeated_keys, parse_constant=_refuse_constant
-        )
-    except json.JSONDecodeError as error:
         raise UserError(
-            f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}; correct it."
-        ) from None
-    except RecursionError:
-        raise UserError("the JSON is nested too deeply for a description of a model.") from None
-    except ValueError:  # Python refuses to read an int of thousands of digits
-        raise UserError("it holds a number of thousands of digits; correct it.") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{shown(value)} is not a JSON object; begin it with '{{'.")
-    return value
-
-
-def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in record:
-            raise UserError(f"the field {shown(key)} is given twice; remove one.")
-        record[key] = value
-    return record
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise UserError(f"{constant} is no number that JSON has; replace it.")
+            f"{source}: it is empty, but one JSON object is needed; write the file again."
+        )
+    return json_object(text, source)

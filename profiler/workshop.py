@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 import warnings
@@ -24,6 +25,7 @@ from ..models import Block, Spec
 from ..models.families.foreign.spec import ForeignSpec
 from ..notes import warn
 from ..tables import Row
+from ..untrusted.memory import check_memory
 from .expected import ExpectedOutputs
 from .gate import Finding, examined, why_more_threads, why_other_precision
 from .plan import Subject, is_kernels
@@ -162,7 +164,9 @@ class Workshop:
                 return self._kernels(subject)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                self._check_memory(subject, 4 * subject.params if isinstance(subject, Spec) else 0)
                 module, shape = random_module(subject)
+                self._check_memory(subject, 4 * self.batch * math.prod(shape))
                 artifact = self.backend.build(module, (self.batch, *shape), self.options)
                 self._expected.compute(subject, module, (self.batch, *shape))
                 return artifact
@@ -170,6 +174,14 @@ class Workshop:
             raise CannotBuildError(_reason(error)) from error
         finally:
             self.build_s += time.perf_counter() - started
+
+    def _check_memory(self, subject: Subject, wanted: int) -> None:
+        """Raise CannotBuildError where the weights or the input alone need too much memory."""
+        name = subject.name if isinstance(subject, Spec) else str(subject)
+        try:
+            check_memory(wanted, f"{name} at batch {self.batch}")
+        except UserError as error:
+            raise CannotBuildError(str(error)) from None
 
     def _foreign(self, spec: ForeignSpec) -> bytes:
         """Return the artifact of a foreign model: of its graph, or else of its module."""

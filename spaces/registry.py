@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from ..models.ablations import single_variants
 from ..models.checks import check_name, shown
 from ..models.families.registry import families_with, find_of
 from ..models.json_object import read_json_object
+from ..untrusted.files import read_text
+from ..untrusted.structured import toml_table
 from .drawn_slabs import DrawnSlabs
 from .slabs import FamilySlabs, MeasuringSpace
 from .space import SearchSpace
@@ -150,16 +151,4 @@ def _of_supernet(path: Path) -> SearchSpace:
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE_BYTES + 1)
-    except OSError as error:
-        raise UserError(
-            f"the space file '{path}' cannot be read: {error.strerror}; check the path."
-        ) from None
-    if len(data) > LARGEST_FILE_BYTES:
-        raise UserError(f"'{path}' is larger than 1 MB, so it describes no search space.")
-    try:
-        return tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits too
-        raise UserError(f"'{path}' is not valid TOML ({error}); correct it.") from None
+    return toml_table(read_text(path, "a search space", LARGEST_FILE_BYTES), f"'{path}'")

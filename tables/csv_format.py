@@ -22,6 +22,7 @@ from typing import Any, cast
 from ..errors import UserError
 from ..models import AXES, IMPORTED_AXES, Block, Spec, find_op
 from ..models.checks import shown
+from ..untrusted.files import read_bytes
 from .header import TableHeader
 from .references import Reference
 from .row import CONTEXTS, READINGS, VERDICTS, Context, Row, Verdict
@@ -250,18 +251,8 @@ def read_table_file(path: str | Path) -> TableFile:
 
 
 def _read_bytes(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise UserError(f"{path} is a folder; give the path of a table (a .csv file).")
-        if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"{path} is larger than {LARGEST_FILE >> 20} MiB: not a latency table.")
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} does not exist; measure a table into it first (vitprof measure)."
-        ) from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    missing = "measure a table into it first (vitprof measure)"
+    data = read_bytes(path, "a table (a .csv file)", LARGEST_FILE, missing)
     if not data.strip():
         raise UserError(f"{path} is empty; measure it again (vitprof measure).")
     return data

@@ -21,6 +21,8 @@ SPEC = "spec.json"
 WEIGHTS = "model.safetensors"
 # Hugging Face's name and fields for the same, so that either reads the other's.
 PREPROCESSOR = "preprocessor_config.json"
+MOST_OF_A_PIXEL = 255
+LEAST_STD = 1e-6  # images divided by less are no images
 
 
 def write_model(model: nn.Module, folder: Path, norm: Normalisation | None) -> None:
@@ -70,9 +72,12 @@ def read_normalisation(folder: Path) -> Normalisation | None:
             raise UserError(f"{source}: {shown(value)} has to be a list of numbers, one a channel.")
     assert isinstance(mean, list)
     assert isinstance(std, list)
-    if len(mean) != len(std) or not all(s > 0 for s in std):
+    if any(isinstance(v, bool) or not abs(v) <= MOST_OF_A_PIXEL for v in (*mean, *std)):
+        raise UserError(f"{source}: image_mean and image_std are of pixels from 0 to 255.")
+    if len(mean) != len(std) or not all(s >= LEAST_STD for s in std):
         raise UserError(
-            f"{source}: image_std has to be above 0, one number for each of image_mean."
+            f"{source}: image_std has to be above 0 (from {LEAST_STD:g}), one number for each of "
+            "image_mean."
         )
     return Normalisation(tuple(map(float, mean)), tuple(map(float, std)))
 

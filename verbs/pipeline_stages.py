@@ -6,7 +6,6 @@ import importlib
 import inspect
 import re
 import shlex
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,6 +15,8 @@ from ..errors import UserError, did_you_mean
 from ..models.checks import shown
 from ..notes import warn
 from ..training.plan import TrainingPlan
+from ..untrusted.files import read_text
+from ..untrusted.structured import toml_table
 
 LARGEST_FILE_BYTES = 1_000_000
 # The verb of each section.
@@ -89,16 +90,7 @@ def verb_named(name: str) -> Callable[..., Any]:
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return what the file says; raises UserError naming its first mistake."""
-    try:
-        data = path.open("rb").read(LARGEST_FILE_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}; check the path.") from None
-    if len(data) > LARGEST_FILE_BYTES:
-        raise UserError(f"{path} is larger than 1 MB, so it is no pipeline.")
-    try:
-        config = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid TOML ({error}); correct it.") from None
+    config = toml_table(read_text(path, "a pipeline", LARGEST_FILE_BYTES), str(path))
     return _checked(config, str(path))
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from ...errors import DeviceBusyError, UserError
 from ...progress import shown_progress
 from .device_identity import HOST
+from .locking import may_go_unlocked, unlocked
 from .waiting import waiting_now
 
 FOLDER_VARIABLE = "VITPROF_LOCK_DIR"
@@ -52,8 +53,9 @@ def device_lock(
     `what` is this process's work, as others are told it. Where another process has the device, it
     is waited for so many seconds; None: as long as `waiting` says, which is not at all unless set.
     After that it is a DeviceBusyError naming the holder. A file that a dead process left is taken
-    over. Where no lock can be kept (no common folder, a file system that cannot lock) the block
-    runs without. `on_note` is told of all three.
+    over. Where no lock can be kept (no safe folder, a file system that cannot lock) that is a
+    UserError, and only where `locking` allows it does the block run without one, which its results
+    say. `on_note` is told of all three.
     """
     path = lock_folder() / (re.sub(r"[^\w.-]", "_", identity)[:100] + ".lock")
     if path in _held:
@@ -63,8 +65,15 @@ def device_lock(
         limit = waiting_now().limit_s if wait is None else wait
         file = _locked(path, identity, on_note, limit)
     except _CannotLockError as error:
+        if not may_go_unlocked():
+            raise UserError(
+                f"{_words(identity)} cannot be kept from other measurements: {error}; put that "
+                f"right, give a folder of yours in {FOLDER_VARIABLE}, or measure without a lock "
+                "(`no_lock`, or VITPROF_NO_LOCK=1)."
+            ) from None
         on_note(f"measuring {_words(identity)} without a lock: {error}.")
-        yield
+        with unlocked():
+            yield
         return
     _held.add(path)
     try:

@@ -8,6 +8,7 @@ from ...backends import Backend, BackendOptions, cpu_facts
 from ...errors import UserError
 from ...tables import LatencyTable
 from ...tables.difference import first_difference
+from .locking import runs_unlocked
 
 # What makes it another machine to measure on. A new kernel or Python does not.
 _IDENTITY = (
@@ -41,8 +42,12 @@ def fingerprint(target: Measuring) -> dict[str, Any]:
 
 
 def observed() -> dict[str, Any]:
-    """Return what else was seen of the machine: clocks, governor, memory, kernel, system."""
-    return {name: value for name, value in cpu_facts().items() if name not in _IDENTITY}
+    """Return what else was seen of the machine: clocks, governor, memory, kernel, system.
+
+    `lock` is there where others may have used the device meanwhile: it is "none".
+    """
+    found = {name: value for name, value in cpu_facts().items() if name not in _IDENTITY}
+    return found | {"lock": "none"} if runs_unlocked() else found
 
 
 def check_same_machine(table: LatencyTable, target: Measuring) -> None:

@@ -30,7 +30,7 @@ def read(path: Path, tokens: int) -> Entries:
     found = Entries("NeuSight", "ms", repeats=True)
     for line, row in read_csv_rows(path, ("OPName", "Latency", "Device")):
         where = f"{path}, line {line}"
-        taken = latency(row["Latency"], f"{where}: Latency")
+        taken = latency(row["Latency"], f"{where}: Latency", written=True)
         if row["OPName"] not in _OPERATORS:
             found.unknown.append(f"line {line}: {row['OPName'][:80]}")
             continue

@@ -20,6 +20,7 @@ import numpy as np
 
 from ...errors import UserError, did_you_mean
 from ...models.checks import shown
+from ...untrusted.files import read_text
 
 Unit = Literal["us", "ms", "s"]
 UNITS: dict[Unit, float] = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -102,14 +103,7 @@ def read_timings(path: str | os.PathLike[str], unit: str | None = None) -> Timin
 
 
 def _lines(path: Path) -> list[list[str]]:
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"{path} is larger than {LARGEST_FILE >> 20} MiB: no file of timings.")
-        text = path.read_text("utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; give a CSV file of timings.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as text: {error}.") from None
+    text = read_text(path, "a file of timings", LARGEST_FILE)
     try:
         lines = [
             line

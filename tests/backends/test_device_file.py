@@ -30,8 +30,8 @@ def test_a_good_entry_is_read() -> None:
 
 # What is replaced in the good file, by what, and what the error says.
 MISTAKES = {
-    "no TOML": ('title = "My GPU"', "title =", "is not TOML"),
-    "the same device twice": ("[my-gpu]", "[my-gpu]\n[my-gpu]", "is not TOML"),
+    "no TOML": ('title = "My GPU"', "title =", "is not valid TOML"),
+    "the same device twice": ("[my-gpu]", "[my-gpu]\n[my-gpu]", "is not valid TOML"),
     "no table": ("[my-gpu]", "my-gpu = 3\n[x]", "must be a table"),
     "a bad name": ("[my-gpu]", "['My GPU']", "small letters"),
     "a missing key": ('title = "My GPU"', "", "'title' is missing"),

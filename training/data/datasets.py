@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,8 @@ import numpy as np
 
 from ...errors import MissingExtraError, UserError
 from ...progress import OnProgress, no_progress
+from ...untrusted.arrays import read_arrays
+from ...untrusted.limits import CLASSES
 from .held_out import chosen_of_classes
 from .image_folder import images_in_memory
 from .images import Dataset, Images
@@ -174,11 +175,7 @@ def _arrays(path: Path) -> Dataset:
 
 def _parts_of_arrays(path: Path) -> tuple[Images, Images | None]:
     """Read an .npz; no pickles, so nothing in it is executed."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            held = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is no .npz of plain arrays ({error}).") from None
+    held = read_arrays(path)
     missing = [name for name in ("images", "labels") if name not in held]
     if missing:
         raise UserError(
@@ -186,7 +183,7 @@ def _parts_of_arrays(path: Path) -> tuple[Images, Images | None]:
             "x width or channels last) and labels, and may have test_images, test_labels and "
             "classes."
         )
-    classes = _classes(held)
+    classes = _classes(path, held)
 
     def part(images: str, labels: str) -> Images:
         return Images(_channels_first(held[images]), held[labels], classes, f"{path} ({images})")
@@ -206,10 +203,12 @@ def _channels_first(pixels: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _classes(held: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+def _classes(path: Path, held: Mapping[str, np.ndarray]) -> tuple[str, ...]:
     """Return the names of the classes; by default the numbers from 0 to the largest label."""
     if "classes" in held:
         return tuple(map(str, held["classes"]))
     labels = held["labels"]
     whole = labels.dtype.kind in "iu"
+    if whole:
+        CLASSES.check(int(labels.max(initial=0)) + 1, f"{path}: the number of its classes is")
     return tuple(map(str, range(int(labels.max(initial=0)) + 1 if whole else 0)))

@@ -7,7 +7,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 from ...errors import UserError
-from ...models.checks import shown
+from ...shown import one_line, shown
+from ...untrusted.limits import PIXELS
 from .sources.source import MOST_FILE_BYTES
 
 if TYPE_CHECKING:
@@ -29,19 +30,17 @@ def opened_image(path: Path | str, name: str, data: bytes, mode: str | None = No
     if len(data) > MOST_FILE_BYTES:
         raise UserError(f"{path}: {shown(name)} has over {MOST_FILE_BYTES >> 20} MiB.")
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
-            warnings.simplefilter("ignore")
-            if image.width * image.height > MOST_PIXELS:
-                raise UserError(
-                    f"{path}: {shown(name)} is {image.width} x {image.height}, over "
-                    f"{MOST_PIXELS // 10**6} megapixels."
-                )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # before it is opened: that warns too
+            image = Image.open(io.BytesIO(data))
+            pixels = image.width * image.height
+            PIXELS.check(pixels, f"{path}: the number of pixels of {shown(name)} is", MOST_PIXELS)
             return image.copy() if mode is None else image.convert(mode)
-    except UserError:
+    except (UserError, MemoryError):
         raise
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
+    except Exception as error:  # its decoders raise what they like for a damaged file
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = "its format is unknown" if unknown else " ".join(str(error).split())[:120]
+        reason = "its format is unknown" if unknown else one_line(str(error))[:120]
         raise UserError(
             f"{path}: {shown(name)} is no image that can be read ({reason}); take it out."
         ) from None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...models.checks import shown
+from ...untrusted.files import read_text
 
 # Files come from outside: one may not fill the memory. GLUE's largest has 76 MB.
 MOST_FILE_BYTES = 512 * 2**20
@@ -78,18 +79,7 @@ def read_texts(path: Path) -> RawTexts:
 
 
 def _text_of(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_FILE_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; check the path.") from None
-    if len(data) > MOST_FILE_BYTES:
-        raise UserError(f"{path} has over {MOST_FILE_BYTES >> 20} MiB; take a part of it.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}, line {line}: it is not UTF-8; save it as UTF-8.") from None
+    return read_text(path, "a file of texts", MOST_FILE_BYTES)
 
 
 def _columns(path: Path, line: int, names: Sequence[str]) -> tuple[tuple[str, ...], str]:

@@ -17,7 +17,6 @@ Files are looked for beside it. A key that is not known is refused, never left o
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ from typing import Any
 from ...errors import UserError
 from ...models.checks import check_known_fields, shown
 from ...tables.setting import PartialSetting
+from ...untrusted.files import read_text
+from ...untrusted.structured import toml_table
 from .measured import Comparison
 from .predicted import Budget
 
@@ -97,17 +98,7 @@ def read_gate_file(path: Path) -> tuple[list[Budget], list[Comparison]]:
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}; check the path.") from None
-    if len(data) > LARGEST_FILE_BYTES:
-        raise UserError(f"{path} is larger than 100 kB, so it is no gate's file.")
-    try:
-        return tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits too
-        raise UserError(f"{path} is not valid TOML ({error}); correct it.") from None
+    return toml_table(read_text(path, "a gate's file", LARGEST_FILE_BYTES), str(path))
 
 
 def _entries(config: Mapping[str, Any], kind: str, where: str) -> Sequence[Mapping[str, Any]]:

@@ -21,6 +21,8 @@ from vitprof.backends import find_device
 from vitprof.profiler.place import device_lock as device_lock_module
 from vitprof.profiler.place.device_identity import HOST, device_identity
 from vitprof.profiler.place.device_lock import device_lock, lock_folder
+from vitprof.profiler.place.environment import observed
+from vitprof.profiler.place.locking import without_lock
 from vitprof.profiler.place.waiting import waiting
 
 Refused = Callable[..., Any]
@@ -237,8 +239,12 @@ def test_a_dangling_link_makes_no_file_elsewhere(
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "open to all", "missing parent"])
-def test_without_a_safe_folder_the_work_goes_on_and_it_is_said(
-    kind: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_a_safe_folder_it_is_refused_or_said_and_marked(
+    kind: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: Refused,
 ) -> None:
     if kind == "link":
         (tmp_path / "real").mkdir()
@@ -251,21 +257,51 @@ def test_without_a_safe_folder_the_work_goes_on_and_it_is_said(
     else:
         monkeypatch.setenv("VITPROF_LOCK_DIR", str(tmp_path / "no" / "locks"))
     notes: list[str] = []
-    with device_lock(HOST, "this test", notes.append):
-        pass
+    with (
+        refused("this machine cannot be kept", str(lock_folder()), "VITPROF_NO_LOCK"),
+        device_lock(HOST, "this test", notes.append),
+    ):
+        pytest.fail("it was measured without a lock")
+    assert notes == []
+    with without_lock(), device_lock(HOST, "this test", notes.append):
+        assert observed()["lock"] == "none"
+    assert "lock" not in observed()
     (note,) = notes
     assert note.startswith("measuring this machine without a lock: ")
     assert str(lock_folder()) in note
 
 
-def test_a_file_system_that_cannot_lock_is_said_and_measured_on(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def closed_lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A lock file that nobody may open, in a folder for all users."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o1777)
+        lock = folder / "host.lock"
+        lock.write_text("")
+        lock.chmod(0)
+        monkeypatch.setenv("VITPROF_LOCK_DIR", name)
+        yield lock
+
+
+def test_a_lock_file_that_may_not_be_opened_is_refused(
+    closed_lock: Path, ordinary_user: None, refused: Refused
+) -> None:
+    with refused("host.lock", "Permission denied", "`no_lock`"), device_lock(HOST, "this test"):
+        pytest.fail("it was measured without a lock")
+
+
+def test_a_file_system_that_cannot_lock_is_refused_or_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     def no_locks(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(device_lock_module.fcntl, "flock", no_locks)
+    with refused("cannot lock", "VITPROF_LOCK_DIR"), device_lock(HOST, "this test"):
+        pytest.fail("it was measured without a lock")
     notes: list[str] = []
+    monkeypatch.setenv("VITPROF_NO_LOCK", "1")
     with device_lock(HOST, "this test", notes.append):
         pass
     assert len(notes) == 1

@@ -91,7 +91,7 @@ def test_arrays_with_and_without_a_test_part(tmp_path) -> None:
         ({"images": np.zeros((20, 3, 8, 8))}, "uint8"),
         ({"images": np.zeros((20, 8, 8), dtype=np.uint8)}, "images x channels x height x width"),
         ({"labels": np.where(np.arange(20) % 3, 0, 2)}, "class '1' has no image"),
-        ({"labels": np.array([object()] * 20)}, "plain arrays"),
+        ({"labels": np.array([object()] * 20)}, "plain array"),
     ],
 )
 def test_bad_arrays_are_refused(tmp_path, changed, words) -> None:
@@ -102,7 +102,7 @@ def test_bad_arrays_are_refused(tmp_path, changed, words) -> None:
 def test_a_file_that_is_no_npz(tmp_path) -> None:
     path = tmp_path / "x.npz"
     path.write_bytes(b"nonsense")
-    with pytest.raises(UserError, match="plain arrays"):
+    with pytest.raises(UserError, match="no zip that is read"):
         load_dataset(str(path))
 
 

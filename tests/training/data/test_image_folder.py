@@ -113,7 +113,7 @@ def test_a_zip_with_a_damaged_member_is_named(make_folder) -> None:
 
 def test_a_picture_of_too_many_pixels_is_refused_unread(make_folder, monkeypatch) -> None:
     monkeypatch.setattr(image_file, "MOST_PIXELS", 50)
-    with pytest.raises(UserError, match="megapixels"):
+    with pytest.raises(UserError, match="VITPROF_MOST_PIXELS"):
         read_image_folder(make_folder())
 
 

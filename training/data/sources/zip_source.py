@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import UserError
-from ....models.checks import shown
+from ....untrusted.archives import opened_zip, read_entry
 from .labelled_paths import labelled_paths
 from .source import MOST_FILE_BYTES
 
@@ -42,19 +41,7 @@ class ZipSource:
         return self._names[index]
 
     def read(self, index: int) -> bytes:
-        name = self._names[index]
-        try:
-            with self._archive().open(name) as file:
-                return file.read(MOST_FILE_BYTES + 1)
-        except (
-            RuntimeError,
-            NotImplementedError,
-            zipfile.BadZipFile,
-            OSError,
-            EOFError,
-            KeyError,
-        ) as error:
-            raise UserError(f"{self.name}: {shown(name)} cannot be read ({error}).") from None
+        return read_entry(self._path, self._archive(), self._names[index], MOST_FILE_BYTES)
 
     def fingerprint(self) -> bytes:
         sums = [info.CRC for info in self._archive().infolist()]
@@ -63,10 +50,7 @@ class ZipSource:
     def _archive(self) -> zipfile.ZipFile:
         """Return the zip as this process opened it: two must not share a place in a file."""
         if self._open is None or self._open[0] != os.getpid():
-            try:
-                self._open = (os.getpid(), zipfile.ZipFile(self._path))
-            except (zipfile.BadZipFile, OSError) as error:
-                raise UserError(f"{self._path} is no zip that can be read ({error}).") from None
+            self._open = (os.getpid(), opened_zip(self._path))
         return self._open[1]
 
     def __getstate__(self) -> dict[str, Any]:
