@@ -69,6 +69,8 @@ def test_the_navigation_has_a_place_for_what_is_generated() -> None:
 def test_reading_the_site_needs_no_network() -> None:
     assert CONFIG["theme"]["font"] is False
     assert not {"extra_javascript", "extra_css"} & set(CONFIG)
+    scripts = CONFIG["extra"]["polyfills"]
+    assert scripts and all((DOCS / script).is_file() for script in scripts)
 
 
 @pytest.mark.parametrize("file", MARKDOWN)
