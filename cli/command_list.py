@@ -27,8 +27,10 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "measure": Listed(
             "Measure a latency table of this machine, or with --ray of a fleet's machines."
         ),
-        "build": Listed("Compile what measuring a table of a device needs, into one file."),
-        "bench": Listed("Measure whole models on this machine: latency and images a second."),
+        "build": Listed(
+            "Compile everything that measuring a table of a device needs, into one file."
+        ),
+        "bench": Listed("Measure whole models on this machine: latency and images per second."),
         "bench-attention": Listed(
             "Time fused against plain attention: training steps and inference, of a model and a "
             "block."
@@ -41,7 +43,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "transfer": Listed(
             "Make a table for a new device from few measured points and the tables of others."
         ),
-        "predict": Listed("Predict a model's latency from a table, and say where it goes."),
+        "predict": Listed("Predict a model's latency from a table, and show where the time goes."),
         "gate": Listed("Judge models by latency budgets, or by measuring them against a base."),
         "validate": Listed("Measure random models the table never saw, twice, and compare."),
         "calibrate": Listed(
@@ -51,46 +53,42 @@ SECTIONS: dict[str, dict[str, Listed]] = {
             "Compare models by MACs and by latency, and show which pairs MACs get wrong."
         ),
         "variants": Listed(
-            "Rank a model's variants by predicted latency, and say what each choice costs."
+            "Rank a model's variants by predicted latency, and show what each choice costs."
         ),
         "report": Listed(
             "Make one HTML file of tables and runs, with a calculator; it needs no network."
         ),
-        "ceilings": Listed(
-            "Measure what a table's device attains at most: matrix products and memory."
-        ),
-        "table": Listed("Look into tables, export, import and merge them, share them."),
+        "ceilings": Listed("Measure the ceilings of a table's device: matrix products and memory."),
+        "table": Listed("Inspect, export, import, merge and share tables."),
     },
     "Obey a table (shrink, train)": {
         "train": Listed(
-            "Train a model, from the beginning or from a checkpoint, and say how often it is right."
+            "Train a model, from scratch or from a checkpoint, and report its accuracy."
         ),
         "supernet": Listed(
-            "Train a supernet: the largest model of a space, whose weights all its models share."
+            "Train a supernet: one set of weights that all models of a space share."
         ),
         "distill": Listed(
-            "Train a small model on labels and a large one's answers; measure both side by side."
+            "Train a small model on labels and on the outputs of a large one; measure both side "
+            "by side."
         ),
-        "eval": Listed(
-            "Say top-1, top-3 and top-5 accuracy on the images to test on, in fp32.", "eval_"
-        ),
+        "eval": Listed("Report top-1, top-3 and top-5 accuracy on test images, in fp32.", "eval_"),
         "impact": Listed(
             "Remove each module of a trained model in turn: points of accuracy lost per "
             "millisecond saved."
         ),
         "prune": Listed("Make a trained model smaller until it meets a latency."),
         "prune-heads": Listed(
-            "Take attention heads out of a model level by level: those whose weights have the "
-            "least norm."
+            "Remove attention heads level by level: those whose weights have the smallest norm."
         ),
         "quantize": Listed(
-            "Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both."
+            "Quantize a model to int8; measure size, accuracy, latency and memory beside fp32."
         ),
     },
     "Obey a table (search, choose)": {
         "search": Listed("Find the best model of a search space that keeps every limit."),
         "choose": Listed(
-            "Find the best variant under limits, measuring few of them; nothing is trained."
+            "Find the best variant within limits from few measurements, without training."
         ),
         "pipeline": Listed(
             "Run a once-trained model's stages: training, attention timing, heads, students, int8, "
@@ -98,17 +96,23 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         ),
     },
     "Look up": {
-        "devices": Listed("List the known devices: measurable here, or why not and how to."),
+        "devices": Listed(
+            "List the known devices: whether each can be measured here, or why not and what to do."
+        ),
         "doctor": Listed(
-            "Say what is installed, what is missing for what, and what will hurt measuring."
+            "Show what is installed, what is missing for what, and what will disturb measuring."
         ),
         "models": Listed("List the models known by name, with MACs and parameters."),
-        "space": Listed("Tell what a search space holds: a NAME, or a .toml or .json file."),
-        "completion": Listed("Print what makes a shell complete vitprof's commands and options."),
+        "space": Listed("Show what a search space holds: a NAME, or a .toml or .json file."),
+        "completion": Listed(
+            "Print the script with which a shell completes vitprof's commands and options."
+        ),
+        "check-plugin": Listed(
+            "Check whether a family, backend, device or method keeps its promises."
+        ),
         "schema": Listed(
             "Print the JSON Schema of a command's JSON output, or of a table's header and rows."
         ),
-        "check-plugin": Listed("Check what a family, backend, device or method promises."),
     },
 }
 COMMANDS = {name: listed for section in SECTIONS.values() for name, listed in section.items()}

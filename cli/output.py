@@ -29,7 +29,7 @@ def json_option(function: F) -> F:
 
 
 _json = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else."
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else."
 )
 
 
@@ -43,7 +43,7 @@ _wide = click.option(
     is_flag=True,
     expose_value=False,
     callback=_remember_wide,
-    help="Print tables in full lines, however narrow the terminal is.",
+    help="Print each row of a table in one line, even in a narrow terminal.",
 )
 
 

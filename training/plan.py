@@ -38,7 +38,7 @@ class TrainingPlan:
 
     epochs: float = option(10.0, "how often every image is seen")
     batch: int = option(128, "images a step, over all processes")
-    learning_rate: float = option(5e-4, "AdamW's, at its peak; then down a cosine")
+    learning_rate: float = option(5e-4, "peak learning rate of AdamW; then it follows a cosine")
     weight_decay: float = option(0.05, "AdamW's")
     augment: str = option(
         "none",
@@ -46,31 +46,42 @@ class TrainingPlan:
         "RandAugment (timm's)",
     )
     autocast: str = option(
-        "bf16", "numbers that are computed in; auto takes bf16 where the device computes in it"
+        "bf16", "number format of the computation; auto takes bf16 if the device supports it"
     )
     seed: int = option(0, "seed of everything drawn")
     warmup: float = option(0.05, "share of the steps over which the learning rate rises")
     decay: bool = option(True, "whether the learning rate falls after the warm-up")
-    clip: float = option(1.0, "norm that gradients are scaled down to; 0: never")
-    final_learning_rate: float = option(0.0, "where the cosine ends")
-    repeats: int = option(1, "times an image is in a batch, varied anew (repeated augmentation)")
+    clip: float = option(
+        1.0, "largest norm of the gradients; they are scaled down to it. 0: no limit"
+    )
+    final_learning_rate: float = option(0.0, "learning rate at the end of the cosine")
+    repeats: int = option(
+        1,
+        "how often an image is in a batch, each time augmented differently (repeated augmentation)",
+    )
     stochastic_depth: float = option(
-        0.0, "chance of the last block to be left out, falling to 0 at the first"
+        0.0, "probability that the last block is skipped; it falls linearly to 0 at the first"
     )
-    layer_decay: float = option(1.0, "factor of the learning rate from a block to the one before")
-    accumulate: int = option(1, "parts that a batch is computed in, one after the other")
-    ema: float = option(0.0, "decay of the average of the weights, which is the result; 0: none")
-    compile: bool = option(False, "compute by torch.compile")
+    layer_decay: float = option(
+        1.0, "factor of the learning rate from each block to the one before it"
+    )
+    accumulate: int = option(1, "number of parts in which a batch is computed, one after the other")
+    ema: float = option(
+        0.0, "decay of the moving average of the weights, which becomes the result. 0: no average"
+    )
+    compile: bool = option(False, "use torch.compile")
     checkpointing: bool = option(
-        False, "compute activations again on the way back, in place of keeping them"
+        False, "recompute activations in the backward pass instead of keeping them"
     )
-    mixup: float | None = option(None, "mixup's α, in place of what `augment` has; 0: none")
-    cutmix: float | None = option(None, "cutmix's α, in place of what `augment` has; 0: none")
+    mixup: float | None = option(None, "mixup's α, instead of `augment`'s; 0: none")
+    cutmix: float | None = option(None, "cutmix's α, instead of `augment`'s; 0: none")
     erase: float | None = option(None, "share of images with a rectangle erased")
     smoothing: float | None = option(None, "share of a label spread over all classes")
-    rand_augment: str | None = option(None, "RandAugment in timm's words, as rand-m9-mstd0.5-inc1")
+    rand_augment: str | None = option(
+        None, "RandAugment in timm's notation, e.g. rand-m9-mstd0.5-inc1"
+    )
     limit_batches: int | None = option(
-        None, "a dry run: at most so many batches of each phase, testing included"
+        None, "dry run: at most this many batches of each phase, including testing"
     )
 
     def __post_init__(self) -> None:

@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 @setting_options
 @click.option(
     "--protocol",
-    help="As a paper does it: efficientvit (batch 16, one thread), optin (100 + 300 runs), "
-    "efficient-vit (5 + 50), latency (batch 1); what is given beside it counts.",
+    help="Settings of a paper: efficientvit (batch 16, one thread), optin (100 + 300 runs), "
+    "efficient-vit (5 + 50), latency (batch 1). Options that you give override them.",
 )
 @click.option(
     "--sustained",
-    help="Run one model without pause so long (10m, 90s): latency over time, with clock, "
-    "temperature and energy where the system tells, and when throttling begins.",
+    help="Run one model without pause for this time (10m, 90s): latency over time, with clock, "
+    "temperature and energy if the system reports them, and when throttling begins.",
 )
 @click.option(
     "--out",
@@ -70,20 +70,20 @@ if TYPE_CHECKING:
     default=20,
     show_default=True,
     type=click.IntRange(1, 100000),
-    help="Timed runs a session.",
+    help="Timed runs per session.",
 )
 @click.option(
     "--warmup",
     default=3,
     show_default=True,
     type=click.IntRange(0, 100000),
-    help="Untimed runs a session.",
+    help="Untimed runs per session.",
 )
 @click.option(
     "--reference",
     is_flag=True,
-    help="Run a fixed MLP in between, so that vitprof gate --base-result can compare with another "
-    "time on this machine.",
+    help="Run a fixed MLP in between, so that vitprof gate --base-result can compare with a "
+    "later measurement on this machine.",
 )
 @download_option
 @wait_option
@@ -103,10 +103,10 @@ def bench(
     download: bool,
     as_json: bool,
 ) -> int:
-    """Measure whole models on this machine: latency and images a second.
+    """Measure whole models on this machine: latency and images per second.
 
-    Several models are run interleaved, so that their ratio can be trusted. With --sustained one
-    model is run without pause; Ctrl-C ends it early, and what was seen is reported.
+    Several models are run in turns, so that their ratios can be trusted. With --sustained one model
+    runs without pause; Ctrl-C ends it early and reports what was measured.
     """
     from ...verbs.bench import bench as bench_models
 

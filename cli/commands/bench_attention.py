@@ -26,12 +26,12 @@ from ..reports.attention import note_doubtful_cases, print_attention
     shell_complete=complete_model,
     help="A ViT by name, a spec's JSON file or the folder of a model.",
 )
-@click.option("--layers", type=click.IntRange(1), help="Only so many of its layers.")
+@click.option("--layers", type=click.IntRange(1), help="Use only this many of its layers.")
 @click.option(
     "--batches",
     default="16,32,64",
     show_default=True,
-    help="Batches of the whole model; none leaves it out.",
+    help="Batch sizes of the whole model; none leaves it out.",
 )
 @click.option(
     "--tokens",
@@ -86,7 +86,7 @@ def bench_attention(
 ) -> int:
     """Time fused against plain attention: training steps and inference, of a model and a block.
 
-    Both take turns, 5 untimed and 50 timed iterations each, as in the paper on Efficient-ViT.
+    Both take turns, with 5 untimed and 50 timed iterations each, as in the Efficient-ViT paper.
     """
     from ...verbs.bench_attention import bench_attention as time_attention
 

@@ -30,7 +30,9 @@ from ..reports.breakdown import print_breakdown, write_rows
     help="A name (vitprof models), a spec's JSON file, a folder, an ONNX file or another foreign "
     "model (docs/foreign.md); may be repeated.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Only cpu tells nodes' times.")
+@click.option(
+    "--device", default="cpu", show_default=True, help="Only cpu reports the times of nodes."
+)
 @click.option(
     "--backend",
     default="onnxruntime",
@@ -38,14 +40,14 @@ from ..reports.breakdown import print_breakdown, write_rows
     help="onnxruntime, or torch: PyTorch, eager.",
 )
 @click.option(
-    "--batch", default=1, show_default=True, type=click.IntRange(1, 65536), help="Images a run."
+    "--batch", default=1, show_default=True, type=click.IntRange(1, 65536), help="Images per run."
 )
 @click.option(
     "--threads",
     default=1,
     show_default=True,
     type=click.IntRange(1, 1024),
-    help="The runtime's threads; one is the count that can be trusted.",
+    help="Threads of the runtime; timings are most repeatable with one.",
 )
 @click.option("--dtype", default="fp32", show_default=True, help="fp32 or fp16; bf16 with torch.")
 @click.option(
@@ -60,21 +62,21 @@ from ..reports.breakdown import print_breakdown, write_rows
     default=20,
     show_default=True,
     type=click.IntRange(1, 1000),
-    help="Timed runs a session.",
+    help="Timed runs per session.",
 )
 @click.option(
     "--warmup",
     default=3,
     show_default=True,
     type=click.IntRange(0, 1000),
-    help="Untimed runs a session.",
+    help="Untimed runs per session.",
 )
 @click.option(
     "--top",
     default=5,
     show_default=True,
     type=click.IntRange(0, 100000),
-    help="Show so many of each model's heaviest nodes.",
+    help="Show this many of each model's slowest nodes.",
 )
 @click.option(
     "--out",
@@ -124,9 +126,9 @@ def breakdown(
 ) -> int:
     """Divide the run time of whole models by class of operation, and by block and node.
 
-    Matrix multiplications and convolutions compute; reshapes, transposes and copies, element-wise
-    operations, normalisations and softmax wait for memory. The shares are those of a run under the
-    runtime's profiler, which slows it down; they are scaled to the latency without it.
+    Matrix multiplications and convolutions are limited by arithmetic; reshapes, transposes, copies,
+    element-wise operations, normalisations and softmax are limited by memory. Shares come from a
+    run under the runtime's profiler, which slows it down, and are scaled to the latency without it.
     """
     from ...verbs.breakdown import breakdown as break_down
 

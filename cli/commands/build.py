@@ -27,7 +27,7 @@ _MOST_NOTES = 5
 @click.option("--out", default="bundle.zip", show_default=True, type=click.Path(path_type=Path))
 @json_option
 def build(wanted: PartialSetting, make_plan: MakePlan, seed: int, out: Path, as_json: bool) -> int:
-    """Compile what measuring a table of a device needs, into one file.
+    """Compile everything that measuring a table of a device needs, into one file.
 
     It takes the options of vitprof measure, and needs the device's compiler, not the device.
     """

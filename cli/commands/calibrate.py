@@ -14,7 +14,7 @@ from ..output import json_option, note, print_json
 
 @click.command(
     epilog="Example: vitprof calibrate --table lut.csv  |  "
-    "vitprof calibrate --table lut.csv --models 16 --seed 1"
+    "vitprof calibrate --table lut.csv --whole-models 16 --seed 1"
 )
 @table_option
 @click.option(
@@ -23,11 +23,15 @@ from ..output import json_option, note, print_json
     cls=RenamedOption,
     old=["--models"],
     type=click.IntRange(3, 1000),
-    help="Measure so many new whole models on this machine and fit on these; without it, "
-    "fit on those that the table holds.",
+    help="Measure this many new whole models on this machine and fit on these (default: fit on "
+    "those in the table).",
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of the new models.")
-@click.option("--drop", is_flag=True, help="Take the calibration out: predict the sum of blocks.")
+@click.option(
+    "--drop",
+    is_flag=True,
+    help="Remove the calibration, so that predictions are the sum of blocks.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Default: the table itself.")
 @wait_option
 @json_option

@@ -21,10 +21,10 @@ from ..output import json_option, note, print_json, print_table
 @wait_option
 @json_option
 def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
-    """Measure what a table's device attains at most: matrix products and memory.
+    """Measure the ceilings of a table's device: matrix products and memory.
 
-    Large matrix products, and the sum of two arrays that no cache holds, by the table's own
-    runtime, twice; the best of all runs counts. `vitprof report` draws a roofline under them.
+    Runs large matrix products, and the sum of two arrays larger than any cache, with the table's
+    own runtime, twice. The best of all runs counts. `vitprof report` draws a roofline under them.
     """
     from ...verbs.ceilings import ceilings as measure_ceilings
 

@@ -13,9 +13,9 @@ from ..output import json_option, print_json
 @devices_option
 @json_option
 def check_plugin(name: str, as_json: bool) -> int:
-    """Check what a family, backend, device or method promises.
+    """Check whether a family, backend, device or method keeps its promises.
 
-    NAME is what a wheel adds, a device of a file, or one of vitprof's own.
+    NAME is added by a wheel or a device file, or is one of vitprof's own.
     """
     from ...promises import Checked
     from ...verbs.check_plugin import check_plugin as check

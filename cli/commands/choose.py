@@ -49,7 +49,8 @@ from ..output import json_option, print_json
 @click.option(
     "--judge-images",
     type=click.IntRange(1),
-    help="Judge by so many of the test images (default: half); the winner is tested on the others.",
+    help="Judge by this many of the test images (default: half); the winner is tested on the "
+    "others.",
 )
 @choice_limit_options
 @choice_options
@@ -59,14 +60,15 @@ from ..output import json_option, print_json
 @wait_option
 @json_option
 def choose(as_json: bool, of_space: dict[str, Any] | None, **given: Any) -> int:
-    """Find the best variant under limits, measuring few of them; nothing is trained.
+    """Find the best variant within limits from few measurements, without training.
 
-    score = accuracy (%) - 0.1 x seconds for 10,000 images - GB of memory, of those that keep every
-    limit. What was measured is kept: the same command, or one with other limits and the same
-    --facts, goes on from there.
+    Among the variants that keep every limit, the highest score = accuracy (%) - 0.1 x seconds for
+    10,000 images - GB of memory. Measurements are kept: the same command, or one with other limits
+    and the same --facts, continues from them.
 
-    With --runtimes: of all models x tokens x resolutions x number formats x runtimes x threads, the
-    most accurate under the limits; tables and a few measurements predict the rest.
+    With --runtimes: the most accurate combination of model, tokens, resolution, number format,
+    runtime and threads within the limits. A few are measured; the rest is predicted from them and
+    from tables.
     """
     if of_space is not None:
         from ...verbs.choose_deployment import choose_deployment

@@ -35,7 +35,7 @@ R = TypeVar("R", bound="LinesResult")
     show_default="lut.csv",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A table (vitprof measure). Several: the same models on each.",
+    help="A table (vitprof measure); may be repeated, to compare the same models on each.",
 )
 @at_option
 @click.option(
@@ -51,16 +51,17 @@ R = TypeVar("R", bound="LinesResult")
     "--samples",
     default=0,
     type=click.IntRange(0, 10000),
-    help="Add so many random models from the table's range.",
+    help="Add this many random models from the table's range.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of --samples.")
-@click.option("--measure", "measure", is_flag=True, help="Measure the models on this machine too.")
-@click.option("--time", help="With --measure: begin no further session after this time, e.g. 3m.")
-@click.option("--blocks", is_flag=True, help="Compare two tables by the blocks that both hold.")
+@click.option("--measure", "measure", is_flag=True, help="Also measure the models on this machine.")
+@click.option("--time", help="With --measure: start no further session after this time, e.g. 3m.")
+@click.option("--blocks", is_flag=True, help="Compare two tables by the blocks that both have.")
 @click.option(
     "--interpolated",
     is_flag=True,
-    help="The same, and by blocks that one has measured and the other can interpolate.",
+    help="As --blocks, and also by blocks that one table has measured and the other can "
+    "interpolate.",
 )
 @extrapolate_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write the comparison as CSV.")
@@ -91,10 +92,10 @@ def compare(
 ) -> int:
     """Compare models by MACs and by latency, and show which pairs MACs get wrong.
 
-    With several tables, compare the tables: which pairs of models change places from one device
-    to another, and what choosing by the wrong table costs; or with --blocks, and where they cover
-    no models, how far the blocks agree that both hold. With --runtimes, compare the runtimes of
-    this machine: which one to take for each model.
+    With several tables, compare the tables: which pairs of models change their order from one
+    device to another, and what it costs to choose by the wrong table. With --blocks, or if the
+    tables cover no models, compare the blocks that both have. With --runtimes, compare the runtimes
+    of this machine, and say which one to take for each model.
     """
     from ...atomic_write import check_writable
     from ...tables.comparison.comparison import Comparison

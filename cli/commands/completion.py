@@ -18,9 +18,10 @@ INSTALL = {
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> int:
-    """Print what makes a shell complete vitprof's commands and options.
+    """Print the script with which a shell completes vitprof's commands and options.
 
-    Let the shell evaluate it, or write it once to where the shell looks. Models are completed too.
+    Evaluate it in the shell, or write it once to the place where the shell looks for it. Names of
+    models are completed too.
     """
     from click.shell_completion import get_completion_class
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @devices_option
 @json_option
 def devices(as_json: bool) -> int:
-    """List the known devices: measurable here, or why not and how to."""
+    """List the known devices: whether each can be measured here, or why not and what to do."""
     from ...verbs.devices import devices as list_devices
 
     found = list_devices()

@@ -45,24 +45,25 @@ from ..reports.loader import print_loader
 @click.option(
     "--weight",
     type=click.FloatRange(0),
-    help="Of T² KL(teacher || student); the cross entropy with the labels weighs 1. [default: 1]",
+    help="Weight of T² KL(teacher || student); the cross entropy with the labels weighs 1. "
+    "[default: 1]",
 )
 @click.option(
     "--temperature",
     type=click.FloatRange(0, min_open=True),
-    help="T, by which both distributions are softened. [default: 3]",
+    help="Temperature T, which softens both distributions. [default: 3]",
 )
 @click.option(
     "--distill",
     type=click.Choice(("soft", "hard")),
-    help="Learn by AutoViT's losses instead: the teacher's distribution at T, or the class that it "
-    "names, with --alpha in place of --weight.",
+    help="Use AutoViT's losses instead: the teacher's distribution at T (soft), or its top class "
+    "(hard), with --alpha instead of --weight.",
 )
 @click.option(
     "--alpha",
     type=float,
-    help="With --distill: weight of T² KL (soft), or of the cross entropy with the classes that "
-    "the teacher names (hard); the labels weigh 1 - alpha. [default: 0.1 for soft, 0.5 for hard]",
+    help="With --distill: weight of T² KL (soft), or of the cross entropy with the teacher's top "
+    "class (hard). The labels weigh 1 - alpha. [default: 0.1 for soft, 0.5 for hard]",
 )
 @loading_options
 @training_options(epochs=20, learning_rate=1e-3)
@@ -74,10 +75,10 @@ from ..reports.loader import print_loader
 @wait_option
 @json_option
 def distill(as_json: bool, **given: Any) -> int:
-    """Train a small model on labels and a large one's answers; measure both side by side.
+    """Train a small model on labels and on the outputs of a large one; measure both side by side.
 
     The loss is CE(label) + weight · T² · KL(teacher || student), or one of AutoViT's by --distill.
-    An interrupted run goes on when the same command is given again.
+    After an interruption the same command continues.
     """
     from ...verbs.distill import distill as verb
 

@@ -16,12 +16,10 @@ WIDTH = 80
 
 
 @click.command(epilog="Example: vitprof doctor --quick")
-@click.option(
-    "--quick", is_flag=True, help="Leave the probe of the machine's speed away (3 seconds)."
-)
+@click.option("--quick", is_flag=True, help="Skip the test of the machine's speed (3 seconds).")
 @json_option
 def doctor(quick: bool, as_json: bool) -> int:
-    """Say what is installed, what is missing for what, and what will hurt measuring."""
+    """Show what is installed, what is missing for what, and what will disturb measuring."""
     from ...verbs.doctor import doctor as examine
 
     if not quick and not as_json:

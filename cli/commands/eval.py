@@ -38,7 +38,7 @@ from ..output import json_option, note, print_json
 @click.option(
     "--crop-pct",
     type=click.FloatRange(0, 1, min_open=True),
-    help="Share of a scaled image's side that is cut out (default: the model's, or 1).",
+    help="Share of a scaled image's side that is cropped (default: the model's, or 1).",
 )
 @click.option(
     "--interpolation",
@@ -50,8 +50,8 @@ from ..output import json_option, note, print_json
     default="auto",
     show_default=True,
     type=click.Choice(get_args(Part)),
-    help="auto: the test (or val) part where there is one, else all images; test: of images "
-    "without parts the fifth of every class that vitprof train keeps for testing.",
+    help="auto: the test (or val) part if there is one, otherwise all images. test: for images "
+    "without parts, the fifth of every class that vitprof train keeps for testing.",
 )
 @sequence_length_option
 @click.option(
@@ -66,11 +66,10 @@ from ..output import json_option, note, print_json
 @download_option
 @json_option
 def eval_(as_json: bool, **given: Any) -> int:
-    """Say top-1, top-3 and top-5 accuracy on the images to test on, in fp32.
+    """Report top-1, top-3 and top-5 accuracy on test images, in fp32.
 
-    Images are scaled, cut and normalised as the model's configuration says.
-    A BERT is tested on all of a file of texts, or on the dev file of a folder; of two classes F1 is
-    said too.
+    Images are scaled, cropped and normalised as the model's configuration says. A BERT is tested on
+    a whole file of texts, or on the dev file of a folder; for two classes F1 is reported too.
     """
     from ...verbs.evaluate import evaluate
 

@@ -43,7 +43,7 @@ _SAID_BY_CONFIG = {
     "--model",
     "models",
     multiple=True,
-    help="Judge this model by the table; what predict takes; may be repeated.",
+    help="Judge this model (as predict takes it) by the table; may be repeated.",
 )
 @click.option(
     "--table",
@@ -53,42 +53,44 @@ _SAID_BY_CONFIG = {
     type=click.Path(path_type=Path),
     help="The table that predicts (vitprof measure).",
 )
-@click.option("--max-latency", help="The most that a run of the table's batch may take, e.g. 12ms.")
-@click.option("--max-memory", help="The most memory: weights and the largest block, e.g. 64MiB.")
+@click.option(
+    "--max-latency", help="The most that one run of the table's batch may take, e.g. 12ms."
+)
+@click.option("--max-memory", help="The most memory for weights and the largest block, e.g. 64MiB.")
 @click.option("--max-params", help="The most parameters, e.g. 6M.")
 @click.option("--max-macs", help="The most multiply-accumulates, e.g. 1.3G.")
 @at_option
 @extrapolate_option
-@click.option("--require-device", help="Refuse a table of another device.")
+@click.option("--require-device", help="End with an error if the table is of another device.")
 @click.option(
     "--base",
     "base",
     multiple=True,
-    help="Measure --head against this model; what bench takes; may be repeated, one for each.",
+    help="Measure --head against this model (as bench takes it); may be repeated, one for each.",
 )
 @click.option("--head", "head", multiple=True, help="The model that may have become slower.")
 @click.option(
     "--base-result",
     type=click.Path(path_type=Path),
-    help="In place of --base: what vitprof bench --reference --json wrote on this machine.",
+    help="Instead of --base: the output of vitprof bench --reference --json on this machine.",
 )
 @click.option("--max-regression", help="How much slower --head may be, e.g. 5%.")
 @click.option(
     "--allow-other-outputs",
     is_flag=True,
-    help="Judge a --head of other inputs or outputs than --base: it was changed on purpose.",
+    help="Judge --head even if its inputs or outputs differ from those of --base.",
 )
 @click.option(
     "--time",
     default="2m",
     show_default=True,
-    help="Begin no further session of a comparison after this time.",
+    help="Start no further session of a comparison after this time.",
 )
 @click.option(
     "--sessions",
     default=60,
     show_default=True,
-    help="At most so many fresh sessions of each model; it stops as soon as it is decided.",
+    help="At most this many fresh sessions of each model; it stops as soon as the result is clear.",
 )
 @click.option("--seed", type=int, help="Of the random order of base and head (default: any).")
 @setting_options
@@ -135,9 +137,9 @@ def gate(
 ) -> int:
     """Judge models by latency budgets, or by measuring them against a base.
 
-    By a table, with no device: --model with --max-latency. Measured here, in turns: --base, --head
-    and --max-regression. A limit is passed where the whole 95 % interval keeps it, failed where
-    none of it does, and otherwise too noisy to say.
+    From a table, without a device: --model with --max-latency. Measured here, in turns: --base,
+    --head and --max-regression. A limit is passed if the whole 95 % interval is within it, failed
+    if all of the interval is beyond it, and otherwise too noisy to say.
 
     Exit codes: 0 passed; 3 over a limit or regressed; 4 too noisy or too uncertain to say; 2 the
     input; 75 the device is busy; 130 interrupted.

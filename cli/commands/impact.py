@@ -37,15 +37,15 @@ from ..output import json_option, note, print_json
 @click.option(
     "--images",
     type=click.IntRange(1),
-    help="Test on so many images of the test part, drawn at random (default: all).",
+    help="Test on this many random images of the test part (default: all).",
 )
 @click.option(
     "--calibration-images",
     default=512,
     show_default=True,
     type=click.IntRange(0),
-    help="Of a model with batch norms: images of the training part that give them their "
-    "statistics anew once a module is gone; 0 leaves them.",
+    help="For batch norms: training images from which their statistics are computed again after "
+    "a module is removed; 0 keeps them.",
 )
 @resolution_option
 @click.option(
@@ -63,8 +63,8 @@ from ..output import json_option, note, print_json
 def impact(out: Path | None, plot: Path | None, as_json: bool, **given: Any) -> int:
     """Remove each module of a trained model in turn: points of accuracy lost per millisecond saved.
 
-    Accuracy is top-1 on the test part of a dataset, in fp32; latency is the table's answer for the
-    whole model. The most worthwhile to remove comes first.
+    Accuracy is top-1 on the test part of a dataset, in fp32. Latency is the table's prediction for
+    the whole model. The module that is most worth removing comes first.
     """
     from ...tables.picture import save_picture
     from ...verbs.impact import impact as verb

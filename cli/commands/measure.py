@@ -33,8 +33,8 @@ def measure(
 ) -> int:
     """Measure a latency table of this machine, or with --ray of a fleet's machines.
 
-    Interrupted (Ctrl-C, a crash, a full disk), the same command goes on where it stopped. The last
-    line says how far predictions are expected to err.
+    After an interruption (Ctrl-C, a crash, a full disk) the same command continues where it
+    stopped. The last line gives the expected error of predictions.
     """
     from ...verbs.measure import measure as measure_table
 

@@ -11,15 +11,16 @@ from ..output import giga, json_option, print_json, print_table
     epilog="Example: vitprof models  |  vitprof models --search vit_small  |  "
     "vitprof models --model deit-tiny --json"
 )
-@click.option("--model", help="Print this one's spec as JSON: a start for a file of your own.")
+@click.option("--model", help="Print the spec of this model as JSON, to start a file of your own.")
 @click.option(
-    "--search", help="List the names that contain this, timm's too; with a dot, their tags as well."
+    "--search",
+    help="List the names that contain this, including timm's; with a dot, also their tags.",
 )
 @json_option
 def models(model: str | None, search: str | None, as_json: bool) -> int:
     """List the models known by name, with MACs and parameters.
 
-    Of timm's names, which are hundreds, those that --search finds.
+    timm's names, which are hundreds, are listed only with --search.
     """
     from ...models import create_spec, spec_names
     from ...models.matching import Matches, matching_models

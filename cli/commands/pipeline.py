@@ -21,16 +21,16 @@ from ..output import json_option, note, print_json
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder to write: a folder a stage, and report.md.",
+    help="Folder to write, with a folder for each stage and report.md.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the commands of the stages and end.")
+@click.option("--dry-run", is_flag=True, help="Print the commands of the stages and stop.")
 @wait_option
 @json_option
 def pipeline(config: Path, out: Path, dry_run: bool, as_json: bool) -> int:
     """Run a once-trained model's stages: training, attention timing, heads, students, int8, choice.
 
-    Every stage does what the command printed before it does. What is done is not done again: after
-    an interruption the same command goes on with the stage that was running.
+    Each stage runs the command that is printed before it. Finished stages are not repeated: after
+    an interruption the same command continues with the stage that was running.
     """
     from ...verbs.pipeline import pipeline as verb
 

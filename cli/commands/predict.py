@@ -33,41 +33,41 @@ from ..reports.predicted import print_prediction
 )
 @click.option(
     "--max-latency",
-    help="Say whether the model keeps this latency (80ms), and by how much; exit code 1 where it "
-    "does not, or where nobody can tell.",
+    help="Say whether the model is within this latency (80ms), and by how much. Exit code 1 if "
+    "it is not, or if that cannot be told.",
 )
 @shape_option
 @extrapolate_option
 @click.option(
     "--partial",
     is_flag=True,
-    help="Predict the blocks that the table has, and list those it lacks.",
+    help="Predict the blocks that the table has, and list the others.",
 )
 @click.option(
     "--require-device",
     cls=RenamedOption,
     old=["--device"],
-    help="Stop where the table is of another device.",
+    help="End with an error if the table is of another device.",
 )
 @click.option(
     "--require-batch",
     cls=RenamedOption,
     old=["--batch"],
     type=int,
-    help="Stop where the table is of another batch.",
+    help="End with an error if the table is of another batch.",
 )
 @click.option(
     "--require-dtype",
     cls=RenamedOption,
     old=["--dtype"],
-    help="Stop where the table is of another dtype.",
+    help="End with an error if the table is of another dtype.",
 )
 @click.option(
     "--require-threads",
     cls=RenamedOption,
     old=["--threads"],
     type=int,
-    help="Stop where the table is of another thread count.",
+    help="End with an error if the table is of another thread count.",
 )
 @download_option
 @json_option
@@ -86,9 +86,9 @@ def predict(
     download: bool,
     as_json: bool,
 ) -> int:
-    """Predict a model's latency from a table, and say where it goes.
+    """Predict a model's latency from a table, and show where the time goes.
 
-    The table and the model may be given by place: vitprof predict lut.csv deit-small.
+    Table and model may be given without options: vitprof predict lut.csv deit-small.
     """
     from ...verbs.predict import predict as predict_model
 

@@ -67,20 +67,20 @@ from ..output import json_option, print_json
 @click.option(
     "--verify",
     is_flag=True,
-    help="Measure the results on this machine, interleaved with the unpruned model.",
+    help="Measure the results on this machine, in turns with the unpruned model.",
 )
 @click.option(
     "--require-device",
     cls=RenamedOption,
     old=["--device"],
-    help="Stop where the table is of another device.",
+    help="End with an error if the table is of another device.",
 )
 @click.option(
     "--require-batch",
     cls=RenamedOption,
     old=["--latency-batch"],
     type=int,
-    help="Stop where the table is of another batch.",
+    help="End with an error if the table is of another batch.",
 )
 @score_option
 @click.option(
@@ -90,15 +90,19 @@ from ..output import json_option, print_json
     default="latency",
     show_default=True,
     type=click.Choice(("latency", "macs", "params")),
-    help="What a removed group counts as saving: milliseconds by the table, MACs or parameters.",
+    help="What a removed group is credited with: milliseconds by the table, MACs or parameters.",
 )
 @click.option(
     "--groups",
-    help="Units that leave at once, e.g. heads=1,mlp=32 "
+    help="Units that are removed together, e.g. heads=1,mlp=32 "
     "(default: embed=16,heads=2,qk=8,v=8,mlp=16; heads=1 below 6; of a VGG "
     "channels=16).",
 )
-@click.option("--only", multiple=True, help="Shrink only what begins so, e.g. stages.2. of a Swin.")
+@click.option(
+    "--only",
+    multiple=True,
+    help="Prune only structures whose name begins so, e.g. stages.2. of a Swin.",
+)
 @loading_options
 @training_options(epochs=10, learning_rate=5e-4)
 @recipe_options(**method_recipes())
@@ -110,9 +114,9 @@ from ..output import json_option, print_json
 def prune(as_json: bool, **given: Any) -> int:
     """Make a trained model smaller until it meets a latency.
 
-    Heads, widths and hidden neurons of all blocks compete, or a VGG's channels; what goes is what
-    matters least for the milliseconds that it costs, by the table. An interrupted run goes on when
-    the same command is given again.
+    Heads, widths and hidden neurons of all blocks compete, or the channels of a VGG. Those with the
+    least importance for the milliseconds that they cost, by the table, are removed. After an
+    interruption the same command continues.
     """
     from ...compress.methods import RESERVED, TRAINING
     from ...verbs.prune import prune as verb

@@ -37,18 +37,16 @@ from ..reports.loader import print_loader
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder to write: a model a level.",
+    help="Folder to write, with one model per level.",
 )
 @click.option(
     "--levels",
     type=click.IntRange(1, 1000),
     default=4,
     show_default=True,
-    help="How many levels; four fifths of the heads that can go are shared out.",
+    help="Number of levels; together they remove four fifths of the heads that can be removed.",
 )
-@click.option(
-    "--heads", help="Heads that each level takes out, e.g. 12,12,24: in place of --levels."
-)
+@click.option("--heads", help="Heads that each level removes, e.g. 12,12,24, instead of --levels.")
 @click.option(
     "--norm",
     default="relative",
@@ -61,19 +59,19 @@ from ..reports.loader import print_loader
     default=512,
     show_default=True,
     type=click.IntRange(0),
-    help="Training images that each level's last layers are fitted to, without labels; 0 "
-    "leaves them, as in the paper.",
+    help="Training images to which each level's last layers are fitted, without labels; 0: not "
+    "fitted, as in the paper.",
 )
 @side_by_side_options()
-@click.option("--seed", default=0, show_default=True, help="Which images are fitted to.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the choice of these images.")
 @download_option
 @wait_option
 @json_option
 def prune_heads(as_json: bool, **given: Any) -> int:
-    """Take attention heads out of a model level by level: those whose weights have the least norm.
+    """Remove attention heads level by level: those whose weights have the smallest norm.
 
-    Every level is a smaller model, with its spec and weights; all are tested and their latencies
-    measured side by side.
+    Each level is a smaller model, with its spec and weights. All are tested, and their latencies
+    are measured side by side.
     """
     from ...verbs.prune_heads import prune_heads as verb
 

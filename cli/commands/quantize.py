@@ -42,7 +42,7 @@ from ..reports.facts_table import print_deployed
     "--runtime",
     default="onnxruntime",
     show_default=True,
-    help="What runs it: onnxruntime, openvino, torch (by torchao), litert or executorch.",
+    help="The runtime: onnxruntime, openvino, torch (by torchao), litert or executorch.",
 )
 @click.option(
     "--dtype",
@@ -51,7 +51,7 @@ from ..reports.facts_table import print_deployed
     multiple=True,
     default=("int8",),
     show_default=True,
-    help="int8 quantizes what flows at every run; int8-static (all but torch) learns its "
+    help="int8 quantizes activations at every run; int8-static (all but torch) learns their "
     "ranges from images; may be repeated.",
 )
 @click.option(
@@ -73,11 +73,11 @@ from ..reports.facts_table import print_deployed
 @wait_option
 @json_option
 def quantize(as_json: bool, **given: Any) -> int:
-    """Write a model in int8 beside fp32; measure size, accuracy, latency and memory of both.
+    """Quantize a model to int8; measure size, accuracy, latency and memory beside fp32.
 
-    Latencies are measured side by side on this machine's CPU, accuracies with the very files, and
-    memory in a process of its own. Nothing is trained. Of a foreign model no accuracy is measured,
-    but how far the outputs are from fp32's.
+    Latencies are measured side by side on this machine's CPU, accuracies with the written files,
+    and memory in a separate process. Nothing is trained. For a foreign model the error of the
+    outputs against fp32 is measured instead of accuracy.
     """
     from ...verbs.quantize import quantize as verb
 

@@ -38,7 +38,7 @@ _EXISTING = click.Path(path_type=Path)
     "breakdowns",
     multiple=True,
     type=_EXISTING,
-    help="A file of what vitprof breakdown --nodes --json printed; may be repeated.",
+    help="A file with the output of vitprof breakdown --nodes --json; may be repeated.",
 )
 @click.option(
     "--validation",
@@ -50,8 +50,8 @@ _EXISTING = click.Path(path_type=Path)
 @click.option(
     "--ceilings",
     metavar="measure|FILE",
-    help="Draw the roofline under what the device attains at most: measured now, on the table's "
-    "own device, or a file that vitprof ceilings wrote.",
+    help="Draw the roofline under measured ceilings of the device: measured now, on the table's "
+    "own device, or from a file that vitprof ceilings wrote.",
 )
 @at_option
 @click.option(
@@ -75,9 +75,9 @@ def report(
 ) -> int:
     """Make one HTML file of tables and runs, with a calculator; it needs no network.
 
-    It shows the device and how far to trust the table, MACs against latency, where a model's time
-    goes, every block's curve and the roofline. Its calculator has sliders, and answers as predict
-    does.
+    It shows the device, how far to trust the table, MACs against latency, where a model's time
+    goes, the curve of every block, and the roofline. Its calculator has sliders and gives the same
+    answers as predict.
     """
     from ...verbs.report import report as make_report
 

@@ -22,7 +22,8 @@ from ..output import json_option, print_json
 )
 @click.option(
     "--space",
-    help="A search space by name, a .toml or .json file (vitprof space); with --supernet its own.",
+    help="A search space: a name, or a .toml or .json file (vitprof space). With --supernet: "
+    "that of the supernet.",
 )
 @click.option(
     "--table",
@@ -31,13 +32,14 @@ from ..output import json_option, print_json
     show_default=True,
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A table that vitprof measure wrote; several: the model has to be fast enough by each.",
+    help="A table that vitprof measure wrote; may be repeated: the model has to be fast enough "
+    "by each.",
 )
 @click.option(
     "--any-table",
     is_flag=True,
-    help="Several --table are of precisions, runtimes or devices to choose from: one of them is "
-    "enough, with one --max-latency.",
+    help="The tables are alternatives (precisions, runtimes, devices): the model has to be fast "
+    "enough by one of them.",
 )
 @at_option
 @limit_options
@@ -52,9 +54,8 @@ from ..output import json_option, print_json
 def search(as_json: bool, **given: Any) -> int:
     """Find the best model of a search space that keeps every limit.
 
-    The model, its weights out of the supernet, the front of all that were evaluated as CSV and
-    picture, and a log go to --out; an interrupted search goes on when the same command is given
-    again.
+    Writes to --out: the model with its weights from the supernet, the front of all evaluated models
+    as CSV and picture, and a log. After an interruption the same command continues.
     """
     from ...verbs.search_models import search_models
     from ..reports.searched import print_search

@@ -22,11 +22,11 @@ MOST_SAMPLES = 100_000
 @click.option(
     "--sample",
     type=click.IntRange(1, MOST_SAMPLES),
-    help="Write so many different random models as JSON, each spec a file.",
+    help="Write this many different random models, each spec as a JSON file.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the random models.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the random models.")
-@click.option("--table", help="A table that covers the space: says the milliseconds too.")
+@click.option("--table", help="A table that covers the space: also show milliseconds.")
 @at_option
 @json_option
 def space(
@@ -38,10 +38,10 @@ def space(
     at: str | None,
     as_json: bool,
 ) -> int:
-    """Tell what a search space holds: a NAME, or a .toml or .json file.
+    """Show what a search space holds: a NAME, or a .toml or .json file.
 
-    How many models, the choices that make them, and what the smallest and the largest cost.
-    Without a name: the spaces that are known.
+    Shows the number of models, their choices, and the cost of the smallest and the largest. Without
+    a name: lists the known spaces.
     """
     if name is None:
         given = (("--sample", sample), ("--out", out), ("--table", table), ("--at", at))

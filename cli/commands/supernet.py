@@ -30,7 +30,7 @@ from ..output import json_option, print_json
 @click.option(
     "--validation",
     type=click.IntRange(1),
-    help="Training images to hold out, for the search to judge by. [default: a tenth, "
+    help="Training images to hold out, by which the search judges. [default: a tenth, "
     "10 a class at least]",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
@@ -38,13 +38,13 @@ from ..output import json_option, print_json
     "--sandwich",
     type=click.IntRange(0),
     metavar="N",
-    help="Train the largest, the smallest and N random subnets in every step, in place "
-    "of one random subnet.",
+    help="Train the largest, the smallest and N random subnets in every step, instead of one "
+    "random subnet.",
 )
 @click.option(
     "--distill-in-place",
     is_flag=True,
-    help="With --sandwich: all others learn the largest's answers.",
+    help="With --sandwich: the others learn the outputs of the largest.",
 )
 @loading_options
 @training_options(epochs=100, learning_rate=1e-3)
@@ -53,15 +53,15 @@ from ..output import json_option, print_json
 @click.option(
     "--part",
     metavar="K/N",
-    help="Of the space only part K of N, from narrow models to wide ones; parts overlap.",
+    help="Only part K of N of the space, from narrow to wide models; parts overlap.",
 )
 @fresh_option
 @download_option
 @json_option
 def supernet(as_json: bool, **given: Any) -> int:
-    """Train a supernet: the largest model of a space, whose weights all its models share.
+    """Train a supernet: one set of weights that all models of a space share.
 
-    An interrupted run goes on when the same command is given again.
+    After an interruption the same command continues.
     """
     from ...verbs.supernet import supernet as verb
     from ..reports.supernet import print_supernet

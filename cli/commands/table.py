@@ -14,7 +14,7 @@ from ..output import json_option, note, print_json
 
 @click.group(cls=RenamingGroup, epilog="Example: vitprof table info lut.csv")
 def table() -> None:
-    """Look into tables, export, import and merge them, share them."""
+    """Inspect, export, import, merge and share tables."""
 
 
 @table.command(epilog="Example: vitprof table info lut.csv --json")
@@ -23,7 +23,7 @@ def table() -> None:
 @at_option
 @json_option
 def info(path: Path, unstable: bool, at: str | None, as_json: bool) -> int:
-    """Say what a table holds: setting, machine, ops with their ranges, noise, and its verdict."""
+    """Show what a table holds: setting, machine, ops with their ranges, noise, and its verdict."""
     from ...tables.overview import unstable_points
     from ...verbs.given_table import table_of
     from ..reports.table_info import print_table_info, print_unstable
@@ -103,7 +103,7 @@ fresh_option = click.option(
     cls=RenamedOption,
     old=["--force"],
     is_flag=True,
-    help="Write over an existing --out.",
+    help="Overwrite an existing --out.",
 )
 
 
@@ -115,8 +115,8 @@ fresh_option = click.option(
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--from", "kind", required=True, help="nnmeter, ofa, nvit or neusight.")
 @click.option("--out", required=True, type=click.Path(path_type=Path))
-@click.option("--device", help="What it was measured on, where the file does not say.")
-@click.option("--dtype", help="In which dtype; the files do not say.")
+@click.option("--device", help="The device it was measured on, if the file does not say.")
+@click.option("--dtype", help="Its dtype, which the files do not say.")
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 65536))
 @click.option(
     "--tokens",
@@ -127,7 +127,8 @@ fresh_option = click.option(
 )
 @click.option(
     "--unit",
-    help="Of the file's latencies: s, ms, us or ns. Needed for nvit and nnmeter, which state none.",
+    help="Unit of the file's latencies: s, ms, us or ns. Required for nvit and nnmeter, whose "
+    "files do not say.",
 )
 @fresh_option
 @json_option
@@ -143,7 +144,7 @@ def import_(
     fresh: bool,
     as_json: bool,
 ) -> int:
-    """Turn another tool's latency table into one of ours."""
+    """Convert the latency table of another tool into a table of vitprof."""
     from ...atomic_write import check_writable
     from ...tables.importers import import_table
     from ..reports.imported import note_left_out, print_imported
@@ -163,13 +164,11 @@ def import_(
 @table.command(epilog="Example: vitprof table merge a.csv b.csv --out both.csv")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path))
-@click.option("--fresh", is_flag=True, help="Write over an existing --out.")
-@click.option(
-    "--force", is_flag=True, help="Merge also where whole models then err more than before."
-)
+@click.option("--fresh", is_flag=True, help="Overwrite an existing --out.")
+@click.option("--force", is_flag=True, help="Merge even if the error of whole models grows.")
 @json_option
 def merge(paths: tuple[Path, ...], out: Path, fresh: bool, force: bool, as_json: bool) -> int:
-    """Join tables of one machine and one setting, and say how well each predicts whole models."""
+    """Merge tables of one machine and one setting, and show how well each predicts whole models."""
     from ...tables import LatencyTable
     from ...tables.merge import merge_tables
     from ..reports.merged import print_merged
@@ -185,15 +184,17 @@ def merge(paths: tuple[Path, ...], out: Path, fresh: bool, force: bool, as_json:
 @table.command(epilog="Example: vitprof table push lut.csv shared --licence CC-BY-4.0")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.argument("to")
-@click.option("--name", help="What it is called there. Default: made of machine and setting.")
-@click.option("--licence", help="Under which licence others may use it; goes into the table.")
+@click.option("--name", help="Its name there. Default: from machine and setting.")
+@click.option(
+    "--licence", help="The licence under which others may use it; written into the table."
+)
 @click.option(
     "--most-doubtful",
     default="10%",
     show_default=True,
-    help="Refuse a table of which more rows than this share failed or are unstable.",
+    help="Refuse a table if more than this share of its rows failed or are unstable.",
 )
-@click.option("--fresh", is_flag=True, help="Write over another table of that name.")
+@click.option("--fresh", is_flag=True, help="Overwrite another table of that name.")
 @json_option
 def push(
     path: Path,
@@ -204,7 +205,7 @@ def push(
     fresh: bool,
     as_json: bool,
 ) -> int:
-    """Put a table and its card into a folder, or a data set at Hugging Face (hf:ORG/NAME)."""
+    """Copy a table with its card to a folder or to a data set at Hugging Face (hf:ORG/NAME)."""
     from ...verbs.share_tables import push_table
     from ..reports.shared import print_pushed
 
@@ -222,8 +223,10 @@ def push(
 @click.argument("source")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder. Default: list only.")
 @click.option("--device", help="Only those with this text in their device's or machine's name.")
-@click.option("--name", "names", multiple=True, help="Only this one; may be repeated.")
-@click.option("--fresh", is_flag=True, help="Write over other tables of the same names in --out.")
+@click.option(
+    "--name", "names", multiple=True, help="Only the table of this name; may be repeated."
+)
+@click.option("--fresh", is_flag=True, help="Overwrite other tables of the same names in --out.")
 @json_option
 def pull(
     source: str,
@@ -233,7 +236,7 @@ def pull(
     fresh: bool,
     as_json: bool,
 ) -> int:
-    """List or copy the tables of a folder or data set (hf:ORG/NAME), those that are sound."""
+    """List or copy the valid tables of a folder or a data set (hf:ORG/NAME)."""
     from ...verbs.share_tables import pull_tables
     from ..reports.shared import note_refused, print_pulled
 

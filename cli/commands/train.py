@@ -51,9 +51,9 @@ from ..output import json_option, print_json
 @download_option
 @json_option
 def train(as_json: bool, **given: Any) -> int:
-    """Train a model, from the beginning or from a checkpoint, and say how often it is right.
+    """Train a model, from scratch or from a checkpoint, and report its accuracy.
 
-    An interrupted run goes on when the same command is given again.
+    After an interruption the same command continues.
     """
     from ...verbs.train import train as verb
 

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 @click.option(
     "--models",
     type=click.Path(path_type=Path),
-    help="Timings of whole models (CSV), a column a phone: predict the others' on a phone that few "
-    "were timed on; with --from its table of blocks too.",
+    help="Timings of whole models (CSV) with one column per phone. Predicts all models for a "
+    "phone on which few were timed; with --from also its table of blocks.",
 )
-@click.option("--unit", help="What --models is in, where it does not say: us, ms or s.")
+@click.option("--unit", help="Unit of --models, if the file does not say: us, ms or s.")
 @click.option("--target", help="The column of --models to be predicted, e.g. 's10|1large|float'.")
 @setting_options
 @click.option(
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     help="Points measured elsewhere: a table (vitprof measure --bundle); with --models a CSV of "
     "model,latency_ms.",
 )
-@click.option("--family", help="Cover this family: ops that no source has are measured too.")
+@click.option("--family", help="Cover this family: also measure ops that no source has.")
 @click.option("--out", type=click.Path(path_type=Path), help="The new table.")
 @click.option("--time", help="Stop adding sessions after this time, e.g. 20s or 2m.")
 @click.option(
@@ -64,11 +64,13 @@ if TYPE_CHECKING:
     default=3,
     show_default=True,
     type=click.IntRange(1, 99),
-    help="Fresh sessions a probe.",
+    help="Fresh sessions per probe.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the models probes are chosen for.")
 @click.option(
-    "--fresh", is_flag=True, help="Measure the probes anew; write over a measured table at --out."
+    "--fresh",
+    is_flag=True,
+    help="Measure the probes again, and overwrite a measured table at --out.",
 )
 @artifacts_option
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw a picture (.png, .svg, .pdf).")
@@ -95,7 +97,7 @@ def transfer(
     """Make a table for a new device from few measured points and the tables of others.
 
     Every point of the sources gets a row: measured, or predicted with a 95 % interval
-    ("transferred"). The measured points are kept in OUT.probes.csv: the same command goes on from
+    ("transferred"). Measured points are kept in OUT.probes.csv, and the same command continues from
     there.
     """
     from ...verbs.transfer import transfer as transfer_table

@@ -30,12 +30,10 @@ from ..reports.validation import print_validation, write_models
     "models",
     multiple=True,
     shell_complete=complete_model,
-    help="Measure this model, which the table never saw, in place of random ones; may be repeated.",
+    help="Measure this model, which the table never saw, instead of random ones; may be repeated.",
 )
 @shape_option
-@click.option(
-    "--family", help="Family of the random models (default: the one that the table holds)."
-)
+@click.option("--family", help="Family of the random models (default: the table's).")
 @space_option(
     "Take the random models from this search space: a name or a file (default: the one that the "
     "table was measured for)."
@@ -53,7 +51,7 @@ from ..reports.validation import print_validation, write_models
     default=0,
     show_default=True,
     type=click.IntRange(0, 10000),
-    help="Measure so many further models for the learned rivals (operator model, MLP, "
+    help="Measure this many further models to train the learned predictors (operator model, MLP, "
     "random forest); 0 leaves them out.",
 )
 @click.option(
@@ -61,15 +59,17 @@ from ..reports.validation import print_validation, write_models
     default=5,
     show_default=True,
     type=click.IntRange(1, 99),
-    help="Rounds at the most (2 at least); in each, every model gets a fresh session.",
+    help="Most rounds (at least 2); in each round every model gets a fresh session.",
 )
 @click.option(
     "--time",
-    help="Start no further round after this time, e.g. 60s or 3m; where it is too short for two "
+    help="Start no further round after this time, e.g. 60s or 3m. If it is too short for two "
     "rounds, fewer models are measured.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it (png, svg or pdf).")
-@click.option("--out", type=click.Path(path_type=Path), help="Write every model's line as CSV.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write a CSV with a row for each model."
+)
 @artifacts_option
 @download_option
 @wait_option
@@ -95,9 +95,9 @@ def validate(
 ) -> int:
     """Measure random models the table never saw, twice, and compare.
 
-    Beside the table stand its rivals on the same models, and the noise floor: how far a second
-    measurement would differ from this one. Two rounds are an answer, further ones narrow it; Ctrl-C
-    prints what is known by then.
+    The table is compared with simpler predictors on the same models, and with the noise floor: how
+    far a second measurement differs from the first. Two rounds give an answer and further ones
+    narrow it; Ctrl-C prints the answer so far.
     """
     from ...verbs.validate import validate as validate_table
 

@@ -55,13 +55,13 @@ _OF_COMBINATIONS = ("model", "max_latency", "choices", "sort", "top")
 @click.option(
     "--published",
     is_flag=True,
-    help="Instead of all this the rows of the ablation table of the family's paper, beside the "
-    "paper's throughput and accuracy.",
+    help="Instead: the rows of the ablation table in the family's paper, with the paper's "
+    "throughput and accuracy.",
 )
 @click.option(
-    "--measure", is_flag=True, help="With --published: measure the rows too, on this machine."
+    "--measure", is_flag=True, help="With --published: also measure the rows on this machine."
 )
-@click.option("--time", help="With --measure: after this time, e.g. 5m, no further session begins.")
+@click.option("--time", help="With --measure: start no further session after this time, e.g. 5m.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -88,10 +88,10 @@ def variants(
     extrapolate: bool,
     as_json: bool,
 ) -> int:
-    """Rank a model's variants by predicted latency, and say what each choice costs.
+    """Rank a model's variants by predicted latency, and show what each choice costs.
 
-    First every choice by itself, as an ablation table does; then every combination of the choices
-    that the table covers.
+    First each choice alone, as in an ablation table; then every combination of choices that the
+    table covers.
     """
     from ...atomic_write import check_writable
     from ...verbs.variants import variants as rank_variants

@@ -10,5 +10,5 @@ artifacts_option = click.option(
     "--artifacts",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Keep what is compiled in this folder, and take it from there the next time.",
+    help="Keep compiled models in this folder, and reuse them the next time.",
 )

@@ -14,11 +14,11 @@ from .table_and_setting import with_options
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LIMITS = (
-    click.option("--max-latency", help="Of one image, e.g. 3ms."),
+    click.option("--max-latency", help="Largest latency of one image, e.g. 3ms."),
     click.option("--max-memory", help="Peak resident set of the process, e.g. 100MiB."),
     click.option("--max-params", help="Parameters, e.g. 2M."),
     click.option("--max-macs", help="MACs of an image, e.g. 150M."),
-    click.option("--max-cpu", help="Of one core, while it runs, e.g. 120%."),
+    click.option("--max-cpu", help="CPU use while it runs, in per cent of one core, e.g. 120%."),
     click.option("--min-accuracy", help="0.8, 80% or 80."),
 )
 _HOW = (
@@ -27,7 +27,7 @@ _HOW = (
         default="top3",
         show_default=True,
         type=click.Choice(ACCURACIES),
-        help="Which counts.",
+        help="Which accuracy counts.",
     ),
     click.option(
         "--latency-weight",
@@ -53,19 +53,19 @@ _HOW = (
     click.option(
         "--evaluations",
         type=click.IntRange(1),
-        help="Measure so many variants at most (default: 30 % of them).",
+        help="Measure at most this many variants (default: 30 % of them).",
     ),
     click.option(
         "--sessions",
         default=5,
         show_default=True,
         type=click.IntRange(1, 99),
-        help="Fresh sessions that each is measured in.",
+        help="Fresh sessions of each measurement.",
     ),
     click.option(
         "--facts",
         type=click.Path(path_type=Path),
-        help="File that keeps what is measured, for other limits too (default: in --out).",
+        help="File that keeps measurements, also for other limits (default: in --out).",
     ),
     click.option("--seed", default=0, show_default=True, help="Of random search and evolution."),
 )

@@ -27,14 +27,14 @@ resolution_option = click.option(
 sequence_length_option = click.option(
     "--sequence-length",
     type=click.IntRange(1),
-    help="Of a BERT: cut texts to this many tokens, or fill them up (default: the model's, 128 of "
-    "a Hugging Face folder).",
+    help="For BERT: cut or pad texts to this many tokens (default: the model's, 128 for a "
+    "Hugging Face folder).",
 )
 train_device_option = click.option(
     "--train-device",
     default="auto",
     show_default=True,
-    help="Where to compute: cpu, cuda, cuda:1; auto takes a GPU where there is one.",
+    help="Where to compute: cpu, cuda, cuda:1; auto takes a GPU if there is one.",
 )
 
 
@@ -47,20 +47,22 @@ def loading_options(function: F) -> F:
             default="refuse",
             show_default=True,
             type=click.Choice(get_args(OnDamaged)),
-            help="An image that cannot be read: refuse it, or skip and count it (on disk alone).",
+            help="If an image cannot be read: end with an error, or skip and count it (only with "
+            "images on disk).",
         ),
         click.option(
             "--workers",
             type=click.IntRange(0, MOST_WORKERS),
-            help="Processes that read images from disk (default: the cores but one, at most 8).",
+            help="Processes that read images from disk (default: one less than the cores, at "
+            "most 8).",
         ),
         click.option(
             "--keep",
             default="auto",
             show_default=True,
             type=click.Choice(get_args(Keep)),
-            help="Keep images in memory, or read them from disk as they come; auto: in memory "
-            "where they take at most 4 GiB.",
+            help="Keep images in memory, or read them from disk when needed. auto: in memory up "
+            "to 4 GiB.",
         ),
     ):
         decorated = option(decorated)

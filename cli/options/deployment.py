@@ -60,8 +60,8 @@ _OPTIONS = (
     click.option(
         "--runtimes",
         metavar="all|NAME,NAME",
-        help="Choose among all runtimes that are here, or those named, and trained models of any "
-        "family and origin: the most accurate deployment under the limits.",
+        help="Choose among all installed runtimes, or those named, and trained models of any "
+        "family: the most accurate deployment within the limits.",
     ),
     click.option(
         "--environment",
@@ -69,21 +69,21 @@ _OPTIONS = (
         multiple=True,
         callback=environments_of,
         metavar="NAME=PYTHON",
-        help="With --runtimes: the Python that has a runtime, where it is not this one.",
+        help="With --runtimes: the Python in which a runtime is installed, if it is another one.",
     ),
     click.option(
         "--table",
         "tables",
         multiple=True,
         type=click.Path(path_type=Path),
-        help="With --runtimes: a table of this machine; one a runtime, number format, threads and "
-        "batch.",
+        help="With --runtimes: a table of this machine, one for each runtime, number format, "
+        "threads and batch; may be repeated.",
     ),
     click.option(
         "--tokens", default="0", help="With --runtimes: tokens that each layer merges, e.g. 0,2,4."
     ),
     click.option(
-        "--resolutions", default="", help="With --runtimes: pixels of a side, e.g. 24,32."
+        "--resolutions", default="", help="With --runtimes: image side in pixels, e.g. 24,32."
     ),
     click.option("--batches", default="1", help="With --runtimes: images a run, e.g. 1,8."),
     click.option(
@@ -104,12 +104,16 @@ _OPTIONS = (
         type=click.Choice(("median", "p99")),
         help="With --runtimes: what --max-latency limits (default: median).",
     ),
-    click.option("--max-size", help="With --runtimes: files on disk, e.g. 10MiB."),
-    click.option("--max-energy", type=float, help="With --runtimes: of an image, in mJ."),
+    click.option(
+        "--max-size", help="With --runtimes: largest size of the files on disk, e.g. 10MiB."
+    ),
+    click.option(
+        "--max-energy", type=float, help="With --runtimes: largest energy of one image, in mJ."
+    ),
     click.option(
         "--measurements",
         type=click.IntRange(1),
-        help="With --runtimes: try so many deployments at most (default: 5 % of them).",
+        help="With --runtimes: measure at most this many deployments (default: 5 % of them).",
     ),
 )
 

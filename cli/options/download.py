@@ -7,5 +7,5 @@ import click
 download_option = click.option(
     "--download",
     is_flag=True,
-    help="Download a Hugging Face id (google/vit-base-patch16-224) that the local cache lacks.",
+    help="Download a Hugging Face id (google/vit-base-patch16-224) that is not in the local cache.",
 )

@@ -36,13 +36,13 @@ _OPTIONS = (
     click.option(
         "--bundle",
         type=click.Path(path_type=Path),
-        help="Measure what vitprof build compiled, maybe elsewhere: its points under its setting.",
+        help="Measure a bundle that vitprof build compiled, here or elsewhere, under its setting.",
     ),
     click.option(
         "--trust",
         is_flag=True,
-        help="Measure a bundle of TensorRT engines: they are programs, so only what you, or "
-        "someone you trust, built.",
+        help="Measure a bundle of TensorRT engines. They are programs, so use it only for "
+        "bundles from someone you trust.",
     ),
     click.option(
         "--time",
@@ -55,19 +55,19 @@ _OPTIONS = (
         default=3,
         show_default=True,
         type=click.IntRange(1, 99),
-        help="Fresh sessions a point.",
+        help="Fresh sessions per point.",
     ),
     click.option(
         "--expected-error",
-        help="Add sessions until their scatter is expected to move predictions by no more than "
+        help="Add sessions until their scatter is expected to change predictions by at most "
         "this, e.g. 0.3%.  [default: 0.4%, or half as much time again]",
     ),
     click.option(
         "--accept",
-        help="The error of predictions to accept, e.g. 3%: above it the exit code is 1.  "
+        help="The largest expected error to accept, e.g. 3%. Above it the exit code is 1.  "
         "[default: 5%]",
     ),
-    click.option("--fresh", is_flag=True, help="Start over: write over the table at --out."),
+    click.option("--fresh", is_flag=True, help="Start again and overwrite the table at --out."),
     click.option(
         "--ray",
         metavar="ADDRESS",

@@ -47,21 +47,22 @@ _OPTIONS = (
     click.option(
         "--merging",
         is_flag=True,
-        help="Cover models that merge tokens too (prune --method optin --merge-tokens).",
+        help="Also cover models that merge tokens (prune --method optin --merge-tokens).",
     ),
     click.option("--grid", help='Levels of axes, e.g. "embed=192,384;attention.heads=1,3,6".'),
     click.option(
         "--points",
         type=click.IntRange(1),
-        help="Measure at most so many blocks: fewer levels than the default grid, or more where "
-        "interpolation errs most.",
+        help="Measure at most this many blocks: fewer than the default grid, or more of them "
+        "where interpolation errs most.",
     ),
     click.option(
         "--whole-models",
         cls=RenamedOption,
         old=["--models"],
         type=click.IntRange(0, 1000),
-        help="Measure so many whole models too, and fit the line from blocks to models on them.  "
+        help="Also measure this many whole models, and fit the line from blocks to models on "
+        "them.  "
         "[default: 8; 24 for efficientvit and autovit, whose models are small, and with --merging]",
     ),
     click.option(
@@ -78,21 +79,21 @@ _OPTIONS = (
         "--ablations",
         cls=RenamedOption,
         old=["--variants"],
-        help="Cover the variants of this model too: what vitprof variants compares.",
+        help="Also cover the variants of this model that vitprof variants compares.",
     ),
     click.option(
         "--for",
         "for_models",
         multiple=True,
         metavar="MODEL",
-        help="Cover what this model needs: of a known one its blocks and everything narrower, of "
-        "an ONNX file or a module its kernels; may be repeated.",
+        help="Cover this model: the blocks of a known one and everything narrower, or the "
+        "kernels of an ONNX file or module; may be repeated.",
     ),
     click.option(
         "--kernels",
         is_flag=True,
-        help="Measure the runtime's fused nodes and no blocks: those of --for, of known models "
-        "too, or a default choice.",
+        help="Measure kernels (the runtime's fused nodes) instead of blocks: those of the models "
+        "of --for, or a default choice.",
     ),
     shape_option,
     download_option,

@@ -27,7 +27,8 @@ def target_options(function: F) -> F:
             "--target",
             cls=RenamedOption,
             old=["--target-latency"],
-            help="What to come down to: 0.54x of the model's, 12ms; or several.",
+            help="The latency to reach: 12ms, or 0.54x of the model's own; several are separated "
+            "by commas.",
         ),
     ):
         decorated = option(decorated)
@@ -40,7 +41,9 @@ def score_option(function: F) -> F:
     every = dict.fromkeys(score for method in methods for score in method.scores)
     usual = ", ".join(f"{m.scores[0]} for {m.name}" for m in methods if m.scores)
     return click.option(
-        "--score", type=click.Choice(tuple(every)), help=f"What importance is (default: {usual})."
+        "--score",
+        type=click.Choice(tuple(every)),
+        help=f"Measure of importance (default: {usual}).",
     )(function)
 
 

@@ -42,8 +42,8 @@ def runtime_options(function: F) -> F:
     @click.option(
         "--runtimes",
         metavar="all|NAME,NAME",
-        help="Instead of a table: run the models by every runtime that is here, in turns, or by "
-        "those named (onnxruntime,torch:compile), and tell which to take.",
+        help="Instead of a table: run the models with every installed runtime, or with those "
+        "named (onnxruntime,torch:compile), in turns, and say which to take.",
     )
     @click.option(
         "--dtype",
@@ -51,8 +51,8 @@ def runtime_options(function: F) -> F:
         multiple=True,
         help="With --runtimes: fp32 (default), int8, …; may be repeated.",
     )
-    @click.option("--batch", default=1, help="With --runtimes: images a run (default: 1).")
-    @click.option("--threads", default=1, help="With --runtimes: each one's threads (default: 1).")
+    @click.option("--batch", default=1, help="With --runtimes: images per run (default: 1).")
+    @click.option("--threads", default=1, help="With --runtimes: threads of each (default: 1).")
     @click.option("--sessions", default=5, help="With --runtimes: fresh sessions (default: 5).")
     @click.option(
         "--environment",
@@ -60,14 +60,14 @@ def runtime_options(function: F) -> F:
         multiple=True,
         callback=environments_of,
         metavar="NAME=PYTHON",
-        help="With --runtimes: the Python that has a runtime, where it is not this one.",
+        help="With --runtimes: the Python in which a runtime is installed, if it is another one.",
     )
     @artifacts_option
     @click.option(
         "--facts",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="With --runtimes: keep what is measured in this file, model after model; the same "
-        "command goes on from there.",
+        help="With --runtimes: keep measurements in this file; the same command continues from "
+        "there.",
     )
     @functools.wraps(function)
     def with_runtimes(*args: Any, runtimes: str | None, **given: Any) -> Any:

@@ -19,12 +19,12 @@ _LIMITS = (
     click.option(
         "--max-latency",
         multiple=True,
-        help="Milliseconds by the table: 10ms; with several --table one for each.",
+        help="Largest latency by the table: 10ms; with several --table one for each.",
     ),
     click.option("--max-params", help="Parameters: 1.8M."),
     click.option("--max-macs", help="Multiply-accumulates of an image: 300M."),
     click.option(
-        "--max-memory", help="Weights and what one block needs beside them, in fp32: 64MiB."
+        "--max-memory", help="Largest memory for weights and the largest block, in fp32: 64MiB."
     ),
 )
 _ALGORITHM = (
@@ -33,15 +33,16 @@ _ALGORITHM = (
         default="coarse-to-fine",
         show_default=True,
         type=click.Choice(tuple(ALGORITHMS)),
-        help="coarse-to-fine: the table's best of many, then evolution on accuracy "
-        "(Kong et al. 2025); nsga2 spreads over the whole front.",
+        help="coarse-to-fine: many random models by the table, then evolution by accuracy (Kong "
+        "et al. 2025). nsga2 looks for the whole front.",
     ),
     click.option(
         "--objective",
         default="accuracy",
         show_default=True,
         type=click.Choice(OBJECTIVES),
-        help="The most accurate; the least latency + weight x cost; or accuracy against size.",
+        help="The highest accuracy; the smallest latency + weight x cost; or accuracy against "
+        "size.",
     ),
     click.option(
         "--cost",
@@ -70,7 +71,7 @@ _ALGORITHM = (
         default=0,
         show_default=True,
         type=click.IntRange(0),
-        help="Seed of everything drawn.",
+        help="Seed of all random choices.",
     ),
     click.option(
         "--candidates",
@@ -84,8 +85,8 @@ _ALGORITHM = (
         default="auto",
         show_default=True,
         type=click.Choice(("auto", *RANKS)),
-        help="By what the coarse stage ranks those that keep the limits; auto: by the "
-        "proxy, or how much of their tightest limit they use.",
+        help="How the coarse stage ranks models within the limits. auto: by the proxy, or by how "
+        "much of their tightest limit they use.",
     ),
     click.option(
         "--population",
@@ -106,34 +107,34 @@ _ALGORITHM = (
         default=10,
         show_default=True,
         type=click.IntRange(1),
-        help="The best so many have children.",
+        help="Number of best models that have children.",
     ),
     click.option(
         "--depth-mutation",
         default=0.2,
         show_default=True,
         type=click.FloatRange(0, 1),
-        help="Chance that depths change (P_d).",
+        help="Probability that depths change (P_d).",
     ),
     click.option(
         "--mutation",
         default=0.4,
         show_default=True,
         type=click.FloatRange(0, 1),
-        help="Chance of each block to change (P_m).",
+        help="Probability that a block changes (P_m).",
     ),
 )
 _JUDGE = (
     click.option(
         "--supernet",
         type=click.Path(path_type=Path),
-        help="Folder that vitprof supernet wrote: accuracies are its subnets'.",
+        help="A folder that vitprof supernet wrote; models are judged with its weights.",
     ),
     click.option("--data", help="The images that the supernet was trained on."),
     click.option(
         "--images",
         type=click.IntRange(1),
-        help="Judge by so many of the held-out images (default: all).",
+        help="Judge by this many of the held-out images (default: all).",
     ),
     click.option(
         "--proxy",
@@ -147,7 +148,7 @@ _RUN = (
         default=1,
         show_default=True,
         type=click.IntRange(1, 1024),
-        help="Evaluate so many subnets at once, by Ray on this machine.",
+        help="Evaluate this many subnets at a time, with Ray on this machine.",
     ),
     click.option("--ray", help="Evaluate on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT."),
     click.option("--verify", is_flag=True, help="Measure the winners on this machine."),

@@ -21,5 +21,5 @@ shape_option = click.option(
     multiple=True,
     callback=_shapes,
     metavar="NAME=1,3,224,224",
-    help="The sizes of a foreign model's input, batch included, where it leaves them open.",
+    help="Sizes of a foreign model's input, including the batch, if the model leaves them open.",
 )

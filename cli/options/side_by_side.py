@@ -21,12 +21,12 @@ def side_by_side_options(batch_option: str = "--batch") -> Callable[[F], F]:
                 default=5,
                 show_default=True,
                 type=click.IntRange(1, 99),
-                help="Fresh sessions that each is measured in.",
+                help="Fresh sessions of each measurement.",
             ),
             click.option(
                 "--test-images",
                 type=click.IntRange(1),
-                help="Test on so many of the test images (default: all).",
+                help="Test on this many of the test images (default: all).",
             ),
             click.option(
                 "--threads",
@@ -40,7 +40,7 @@ def side_by_side_options(batch_option: str = "--batch") -> Callable[[F], F]:
                 default=1,
                 show_default=True,
                 type=click.IntRange(1, 4096),
-                help="Images a run that is measured.",
+                help="Images per measured run.",
             ),
         ):
             decorated = option(decorated)

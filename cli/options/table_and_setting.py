@@ -33,11 +33,13 @@ table_option = click.option(
 at_option = click.option(
     "--at",
     metavar="undisturbed|typical|p90",
-    help="State latencies at this speed of the table's machine: undisturbed; as it typically was "
-    "while it was measured; or at its 90th percentile (default: the table's own, undisturbed).",
+    help="State latencies at this speed of the table's machine: undisturbed, typical (median "
+    "while the table was measured), or 90th percentile (default: the table's own, undisturbed).",
 )
 extrapolate_option = click.option(
-    "--extrapolate", is_flag=True, help="Answer outside the measured range too, and mark it."
+    "--extrapolate",
+    is_flag=True,
+    help="Also answer outside the measured range, and mark the answer.",
 )
 
 
@@ -116,7 +118,8 @@ devices_option = click.option(
     expose_value=False,
     callback=_use_device_files,
     type=click.Path(path_type=Path),
-    help="A file of further devices, as ~/.config/vitprof/devices.toml may hold; may be repeated.",
+    help="A file with further devices, in the format of ~/.config/vitprof/devices.toml; may be "
+    "repeated.",
 )
 
 
@@ -136,7 +139,7 @@ def setting_options(function: F) -> F:
             "--graph",
             default="none",
             show_default=True,
-            help="cuda_graph replays a recorded graph on NVIDIA GPUs: no launch overhead.",
+            help="cuda_graph replays a recorded graph on NVIDIA GPUs, without launch overhead.",
         ),
         click.option(
             "--cache",
@@ -173,14 +176,14 @@ def setting_options(function: F) -> F:
             default=1,
             show_default=True,
             type=click.IntRange(1, 1024),
-            help="The runtime's threads; one is the count that can be trusted.",
+            help="Threads of the runtime; timings are most repeatable with one.",
         ),
         click.option(
             "--batch",
             default=1,
             show_default=True,
             type=click.IntRange(1, 65536),
-            help="Images a run.",
+            help="Images per run.",
         ),
         click.option("--device", default="cpu", show_default=True, help="See vitprof devices."),
         devices_option,

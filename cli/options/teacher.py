@@ -18,8 +18,8 @@ def teacher_options(function: F) -> F:
         click.option(
             "--teacher-cache",
             type=click.Path(path_type=Path, file_okay=False),
-            help="With --teacher and --augment none: a folder to keep its answers in, so that it "
-            "is asked about an image once.",
+            help="With --teacher and --augment none: a folder that keeps its outputs, so that it "
+            "runs once for each image.",
         ),
         click.option(
             "--tau", type=float, help="With --distill soft: the temperature. [default: 3]"
@@ -27,20 +27,21 @@ def teacher_options(function: F) -> F:
         click.option(
             "--alpha",
             type=float,
-            help="With --teacher: the weight of the cross entropy with the classes that it names "
-            "(hard), or of tau² KL(teacher || model) (soft); the labels weigh 1 - alpha. "
+            help="With --teacher: weight of the cross entropy with its top class (hard), or of "
+            "tau² KL(teacher || model) (soft). The labels weigh 1 - alpha. "
             "[default: 0.5 for hard, 0.1 for soft]",
         ),
         click.option(
             "--distill",
             type=click.Choice(("soft", "hard")),
-            help="With --teacher: learn its distribution or the class that it names. "
+            help="With --teacher: learn its distribution (soft) or its top class (hard). "
             "[default: hard]",
         ),
         click.option(
             "--teacher",
             metavar="MODEL",
-            help="A model whose answers count beside the labels: a folder, an id of Hugging Face, "
+            help="A model whose outputs are learned in addition to the labels: a folder, an id "
+            "of Hugging Face, "
             "an .onnx file, timm:NAME@FILE or torchvision:NAME@FILE.",
         ),
     ):

@@ -18,12 +18,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 fused_attention_option = click.option(
     "--fused-attention",
     is_flag=True,
-    help="Train with PyTorch's fused attention (flash where it has it); vitprof bench-attention "
-    "says whether it pays.",
+    help="Train with PyTorch's fused attention (flash, if available); vitprof bench-attention "
+    "measures whether it is faster.",
 )
 
 fresh_option = click.option(
-    "--fresh", is_flag=True, help="Begin anew where --out holds a run, in place of going on."
+    "--fresh", is_flag=True, help="Start again if --out holds a run, instead of continuing it."
 )
 
 
@@ -63,7 +63,7 @@ def recipe_options(**more: str) -> Callable[[F], F]:
         return click.option(
             "--recipe",
             type=click.Choice((*more, *RECIPE_NAMES)),
-            help="Options as a paper has them, where they are not given: "
+            help="Defaults of a paper for options that are not given: "
             + "".join(f"{text}, " for text in more.values())
             + "deit (Touvron et al. 2021), nvit-finetune (NViT's finetuning), small (few epochs on "
             "small images).",

@@ -35,8 +35,8 @@ _wait_option = click.option(
     metavar="TIME",
     expose_value=False,
     callback=_wait,
-    help="Where another vitprof measures on this device: wait for it, so long at most (10m), "
-    "instead of ending with exit code 75.",
+    help="If another vitprof measures on this device, wait up to this time (10m) instead of "
+    "ending with exit code 75.",
 )
 
 _no_lock_option = click.option(

@@ -28,13 +28,13 @@ class HeadsOptions:
         "relative", "relative: over the mean of the head's layer"
     )
     reconstruct: int = option(
-        512, "images that last layers are fitted to; 0: they are not", at_least=0
+        512, "images to which last layers are fitted; 0: not fitted", at_least=0
     )
 
 
 class LeastNormHeads(Method[HeadsOptions]):
     name = "heads"
-    help = "attention heads of least norm, nothing is trained (Fang et al. 2023)"
+    help = "attention heads with the smallest norm, without training (Fang et al. 2023)"
     Options = HeadsOptions
     kinds = ("heads",)
     weighs_cost = False

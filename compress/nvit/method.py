@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class NViT(Method[NViTOptions]):
     name = "nvit"
-    help = "while it is trained, then finetuned (Yang et al. 2023)"
+    help = "during training, then finetuned (Yang et al. 2023)"
     Options = NViTOptions
     scores = ("hessian", "taylor", "magnitude", "random")
     kinds = ("embed", "heads", "qk", "v", "mlp")

@@ -13,43 +13,43 @@ from ..methods import option
 class NViTOptions:
     """How a model shrinks while it is trained, and what training minimises."""
 
-    prune_epochs: float = option(1.0, "how long it shrinks, before finetuning", above=0)
+    prune_epochs: float = option(1.0, "epochs of pruning, before finetuning", above=0)
     prune_every: int = option(10, "training steps between two removals", at_least=1)
-    prune_learning_rate: float = option(2e-4, "while it shrinks", above=0)
+    prune_learning_rate: float = option(2e-4, "learning rate during pruning", above=0)
     prune_warmup: float = option(
-        0.05, "share of the steps while it shrinks over which the learning rate rises", at_least=0
+        0.05, "share of the pruning steps over which the learning rate rises", at_least=0
     )
     alpha: float | Literal["auto"] = option(
         "auto",
         "weight of L_full, the divergence from the unpruned model's logits at the temperature "
         "`tau` (Yang et al. 2023, eq. 9, without a factor tau²); L_CNN weighs 1; 0: none; "
-        "auto: tau², with which its gradients keep their size whatever tau is",
+        "auto: tau², so that its gradients have the same size for every tau",
         at_least=0,
     )
     tau: float = option(3.0, "temperature of L_full", above=0)
     teacher: Path | None = option(  # noqa: RUF009
         None,
-        "a model that names classes, so that L_CNN is the labels' cross entropy plus that with its "
-        "classes (eq. 8): a folder, an id of Hugging Face, an .onnx file, timm:NAME@FILE or "
+        "a teacher. L_CNN is then the cross entropy with the labels plus that with the teacher's "
+        "top class (eq. 8): a folder, an id of Hugging Face, an .onnx file, timm:NAME@FILE or "
         "torchvision:NAME@FILE",
     )
     teacher_cache: Path | None = option(  # noqa: RUF009
         None,
-        "with `augment` none: a folder to keep the teacher's answers in, so that it is asked about "
-        "an image once",
+        "with `augment` none: a folder that keeps the teacher's outputs, so that it runs once "
+        "for each image",
     )
     eta: float | Literal["auto"] = option(
         "auto",
-        "what a share of latency is worth in shares of importance; 0: nothing; auto: the least "
-        "that lets a group go",
+        "η of eq. 7, the weight of saved latency against importance. 0: latency has no "
+        "influence. auto: the smallest value at which a group is removed",
         at_least=0,
     )
     allocation: Literal["global", "uniform"] = option(
-        "global", "all structures compete, or all shrink alike"
+        "global", "all structures compete, or all shrink by the same factor"
     )
-    no_head_alignment: bool = option(False, "take QK and V dims from each head by itself")
+    no_head_alignment: bool = option(False, "prune QK and V dims in each head separately")
     sparsity: Literal["dense", "2:4"] = option(
-        "dense", "2:4 sets 2 of 4 weights to 0 after pruning, and keeps them so"
+        "dense", "2:4 sets 2 of every 4 weights to 0 after pruning, and keeps them 0"
     )
 
     @property

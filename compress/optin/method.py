@@ -33,7 +33,7 @@ _OF_TRANSFORMERS = {
 
 class Optin(Method[OptinOptions]):
     name = "optin"
-    help = "in one shot, nothing is trained (Khaki et al. 2024)"
+    help = "in one shot, without training (Khaki et al. 2024)"
     Options = OptinOptions
     scores = ("trajectory", "taylor", "magnitude", "random")
     kinds = ("heads", "mlp", "channels")

@@ -22,18 +22,18 @@ class ScoreOptions:
     score_images: int | None = option(32, "training images that units are scored on", at_least=1)
     scoring: Literal["fast", "full"] = option(
         "fast",
-        "fast: hidden neurons' scores are predicted from a few gradients, and how far that is off "
-        "is said; full: what follows is run without each of them",
+        "fast predicts the scores of hidden neurons from a few gradients and reports the error "
+        "of that. full runs the following layers without each of them",
     )
     logits_weight: float | None = option(
         None,
-        "share of the logits' error beside the layers'",
+        "λ, the weight of the logits' error against that of the layers",
         at_least=0,
         spelling="lambda",
         shown="0.1; 1 for a VGG",
     )
-    temperature: float = option(4.0, "of the logits' error", above=0)
-    aggregation: Literal["sum", "mean"] = option("sum", "of the layers' errors")
+    temperature: float = option(4.0, "temperature of the logits' error", above=0)
+    aggregation: Literal["sum", "mean"] = option("sum", "how the errors of layers are combined")
     trajectory_depth: int | None = option(
         None, "how many later layers count", at_least=0, shown="all"
     )
@@ -82,24 +82,25 @@ class OptinOptions(ScoreOptions):
     score_images: int = option(32, "training images that units are scored on", at_least=1)
     order: Literal["best", "heads", "neurons", "both"] = option(
         "best",
-        "best: units that score most in all; the others go by score alone, whatever a unit costs, "
-        "as the paper does, and try every number of heads, of neurons, or both",
+        "best: the units with the highest total score within the target. heads, neurons, both: "
+        "the paper's search, which ranks by score alone and tries every number of heads, of "
+        "neurons, or both",
     )
     reconstruct: int = option(
-        512, "images that last layers are fitted to; 0: they are not", at_least=0
+        512, "images to which last layers are fitted; 0: not fitted", at_least=0
     )
     merge_tokens: bool = option(
-        False, "merge tokens too (ToMe), under the same target", old=("tokens",)
+        False, "also merge tokens (ToMe), under the same target", old=("tokens",)
     )
     merge_only: bool = option(
-        False, "merge tokens, and leave heads and neurons", old=("tokens_only",)
+        False, "merge tokens only; keep heads and neurons", old=("tokens_only",)
     )
     schedule: str = option(
         "trajectory",
         "how many tokens a layer merges: trajectory (by patches' scores), constant, decreasing; "
         "or, with `merge_only`, 8 or 8,8,6,4,2,0",
     )
-    random_merging: bool = option(False, "tell the accuracy with tokens merged at random beside it")
+    random_merging: bool = option(False, "also report the accuracy with tokens merged at random")
 
     @property
     def parts(self) -> Literal["units", "tokens", "both"]:

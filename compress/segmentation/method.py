@@ -20,7 +20,7 @@ SCORED, FITTED = 32, 64
 
 class SegmentationOptin(Method[SegmentationOptions]):
     name = "optin"
-    help = "in one shot, nothing is trained (Khaki et al. 2024)"
+    help = "in one shot, without training (Khaki et al. 2024)"
     Options = SegmentationOptions
     scores = ("trajectory", "magnitude", "random")
     kinds = ("mlp",)

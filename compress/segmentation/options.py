@@ -17,7 +17,7 @@ class SegmentationOptions(ScoreOptions):
     )
     reconstruct: int | None = option(
         None,
-        "images that last layers are fitted to; 0: they are not",
+        "images to which last layers are fitted; 0: not fitted",
         at_least=0,
         shown="up to 64",
     )

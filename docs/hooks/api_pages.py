@@ -68,6 +68,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
             "create_spec",
             "create_model",
             "Result",
+            "schema",
         ),
     ),
     "Errors": (
