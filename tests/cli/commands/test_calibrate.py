@@ -37,7 +37,7 @@ def test_the_line_can_be_dropped_and_fitted_again(run, measured) -> None:
     answer = run("calibrate", "--table", path)
     assert answer.code == 0
     assert "fitted on 3 models" in answer.out
-    assert "held out" in answer.out
+    assert "held-out error" in answer.out
     assert LatencyTable.read_csv(path).calibration is not None
     assert rows_of(path) == rows
 
