@@ -12,7 +12,7 @@ Speed = Literal["undisturbed", "typical", "p90"]
 SPEEDS: tuple[Speed, ...] = get_args(Speed)
 IN_WORDS: dict[Speed, str] = {
     "undisturbed": "on the undisturbed machine",
-    "typical": "as the machine typically was",
+    "typical": "at the machine's typical speed",
     "p90": "at the machine's 90th percentile",
 }
 

@@ -77,7 +77,7 @@ def test_compare_says_its_speed_in_a_line(run, restless_lut) -> None:
     other = restless_lut.with_name("other.csv")
     other.write_bytes(restless_lut.read_bytes())
     both = ("--table", restless_lut, "--table", other, *models, "--at", "typical")
-    assert "as the machine typically was" in run("compare", *both).out
+    assert "at the machine's typical speed" in run("compare", *both).out
     assert run("compare", *both, "--json").json["tables"]["other"]["at"] == "typical"
 
 

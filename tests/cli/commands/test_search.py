@@ -504,7 +504,7 @@ def test_another_speed_does_not_go_on_with_a_search(
     asked = ("search", "--space", space_file, "--table", make_restless(table), "--proxy", "macs")
     asked += (*SHORT, "--max-latency", "0.2ms", "--out", tmp_path / "found")
     shown = run(*asked, "--at", "typical")
-    assert "Latencies are as the machine typically was (--at typical)." in shown.out
+    assert "Latencies are at the machine's typical speed (--at typical)." in shown.out
     (tmp_path / "found" / "report.json").unlink()  # as if it had been stopped
     answer = run(*asked)
     assert answer.code == 2
