@@ -62,6 +62,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
             "LatencyTable",
             "push_table",
             "pull_tables",
+            "schema",
             "Spec",
             "ViTSpec",
             "Block",
