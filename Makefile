@@ -16,7 +16,7 @@ EXTRA_executorch := executorch
 RETRIES := --retries 8 --timeout 60
 
 .DEFAULT_GOAL := help
-.PHONY: help measure test test-fast test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format docs wheel release-check clean
+.PHONY: help measure test test-fast test-ray test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format docs wheel release-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,11 +26,14 @@ measure: $(STAMP) ## A latency table of this CPU, and what DeiT-Ti, -S and -B co
 	$(BIN)/vitprof compare --table lut.csv --model deit-tiny --model deit-small \
 	    --model deit-base --measure --out compare.csv --plot compare.png
 
-test: $(TEST_STAMP) ## All tests
-	$(BIN)/python -m pytest tests -n 2 --dist loadfile
+test: $(TEST_STAMP) ## All tests but those of Ray clusters, LiteRT, ExecuTorch and timm
+	$(BIN)/python -m pytest tests -m "not cluster" -n 2 --dist loadfile
+
+test-ray: $(TEST_STAMP) ## Fleets and searches on real Ray clusters of several nodes: some minutes
+	$(BIN)/python -m pytest tests -m cluster
 
 test-fast: $(TEST_STAMP) ## The tests that take no time: under two minutes
-	$(BIN)/python -m pytest tests -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests -m "not slow and not cluster" -n 2 --dist loadfile
 
 test-timm: $(TIMM_STAMP) ## What timm itself says, in an environment of its own: several GB
 	$(TIMM)/bin/python -m pytest tests/timm_env -o python_files='check_*.py'

@@ -39,6 +39,13 @@ _NUMBERS = itertools.count()
 TOY_WHEEL = Path(__file__).parent / "models" / "families" / "toy_wheel"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a Ray cluster: nodes and workers take seconds each, and mostly wait."""
+    for item in items:
+        if "new_ray_cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker("cluster")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def locks_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep device locks, those of child processes too, apart from a real vitprof's here."""

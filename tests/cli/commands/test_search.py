@@ -202,6 +202,7 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_end(
     assert "finished run" in finished.err
 
 
+@pytest.mark.cluster
 @pytest.mark.timeout(600)
 def test_two_workers_find_what_one_finds(run, asked, tmp_path) -> None:
     alone = run(*asked, "--out", tmp_path / "one", "--json")
