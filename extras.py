@@ -36,6 +36,8 @@ EXTRAS = {
     "timm": "recipes",
     "openvino": "openvino",
     "nncf": "openvino",
+    "mlflow": "mlflow",
+    "wandb": "wandb",
 }
 
 

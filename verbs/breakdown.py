@@ -92,6 +92,23 @@ class BreakdownResult(Result):
 
         write_atomically(os.fspath(path), json.dumps(self.trace(), allow_nan=False))
 
+    def save_model_explorer(self, path: Path) -> None:
+        """Write the ms of each node of one ONNX model as node data of Google's Model Explorer.
+
+        Raises UserError for several models, where nodes were not traced, for a backend that runs no
+        ONNX file, and where the file cannot be written.
+        """
+        import json
+
+        from ..atomic_write import write_atomically
+        from ..profiler.breakdown.model_explorer import node_data
+
+        self._check_traced()
+        if len(self.models) != 1:
+            raise UserError("Model Explorer's node data are of one model; give one `model`.")
+        data = node_data(self.models[0], self.setting)
+        write_atomically(os.fspath(path), json.dumps(data, allow_nan=False))
+
     def figure(self) -> Figure:
         """Return a bar a model, divided by class; of one model whose nodes were traced, a block."""
         from ..profiler.breakdown.plot import draw_blocks, draw_breakdown

@@ -11,6 +11,7 @@ import click
 from ...errors import UserError
 from ..options.completed import complete_model
 from ..options.download import download_option
+from ..options.log import log_option, log_result
 from ..options.shapes import shape_option
 from ..options.table_and_setting import given_options, given_settings, setting_options
 from ..options.waiting import wait_option
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
 )
 @download_option
 @wait_option
+@log_option
 @json_option
 def bench(
     wanted: PartialSetting,
@@ -116,9 +118,10 @@ def bench(
     given |= {"download": download, "shapes": shapes}
     if sustained is not None:
         check_places(out, plot)
-        return show_sustained(
-            bench_models(models, sustained=sustained, **given), out, plot, as_json
-        )
+        found = bench_models(models, sustained=sustained, **given)
+        code = show_sustained(found, out, plot, as_json)
+        log_result(found)
+        return code
     if plot:
         raise UserError("`plot` draws latency over time: give `sustained` with it, or leave it.")
     if out:
@@ -133,4 +136,5 @@ def bench(
     for row, spec in zip(result.rows, result.specs, strict=True):
         if row.verdict != "stable":
             note(f"{row.verdict}: {spec.name}: {row.error}")
+    log_result(result)
     return int(any(row.verdict != "stable" for row in result.rows))

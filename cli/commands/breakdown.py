@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ...errors import UserError
 from ..options.completed import complete_model
 from ..options.download import download_option
 from ..options.renamed import RenamedOption
@@ -15,6 +17,9 @@ from ..options.table_and_setting import check_picture, check_writable
 from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 from ..reports.breakdown import print_breakdown, write_rows
+
+if TYPE_CHECKING:
+    from ...verbs.breakdown import BreakdownResult
 
 
 @click.command(
@@ -97,6 +102,12 @@ from ..reports.breakdown import print_breakdown, write_rows
     help="Write one run, block by block, as a JSON file that Perfetto opens.",
 )
 @click.option(
+    "--model-explorer",
+    "model_explorer",
+    type=click.Path(path_type=Path),
+    help="Write each node's ms as node data of Google's Model Explorer, for one ONNX model.",
+)
+@click.option(
     "--plot",
     type=click.Path(path_type=Path),
     help="Draw it (png, svg or pdf); with --nodes and one model, its blocks.",
@@ -119,6 +130,7 @@ def breakdown(
     csv_path: Path | None,
     nodes: bool,
     trace: Path | None,
+    model_explorer: Path | None,
     plot: Path | None,
     shapes: Mapping[str, tuple[int, ...]] | None,
     download: bool,
@@ -132,10 +144,15 @@ def breakdown(
     """
     from ...verbs.breakdown import breakdown as break_down
 
-    for path in filter(None, (csv_path, trace, plot)):
+    for path in filter(None, (csv_path, trace, model_explorer, plot)):
         check_writable(path)
     if plot:
         check_picture(plot)
+    if model_explorer and (len(models) > 1 or backend == "torch"):
+        raise UserError(
+            "`model_explorer` is of one ONNX model; give one `model`, and a `backend` that runs "
+            "ONNX files (onnxruntime, openvino)."
+        )
     result = break_down(
         models,
         device=device,
@@ -148,7 +165,7 @@ def breakdown(
         warmup=warmup,
         top=top,
         download=download,
-        nodes=nodes or trace is not None,
+        nodes=nodes or trace is not None or model_explorer is not None,
         shapes=shapes,
         progress=not as_json,
     )
@@ -156,14 +173,21 @@ def breakdown(
         write_rows(result, csv_path, "node" if nodes else "class")
     if trace:
         result.save_trace(trace)
+    if model_explorer:
+        result.save_model_explorer(model_explorer)
     if plot:
         result.plot(plot)
     if as_json:
         print_json(result.report())
     else:
         print_breakdown(result, nodes)
-        for path in filter(None, (csv_path, trace, plot)):
+        for path in filter(None, (csv_path, trace, model_explorer, plot)):
             note(f"written: {path}")
+    _note_what_to_doubt(result)
+    return int(any(one.verdict != "stable" for one in result.models))
+
+
+def _note_what_to_doubt(result: BreakdownResult) -> None:
     for one in result.models:
         if one.unattributed_share:
             note(
@@ -174,4 +198,3 @@ def breakdown(
             note(f"warning: {one.model} has operations of no class: {', '.join(one.other_ops)}")
         if one.verdict != "stable":
             note(f"{one.verdict}: {one.model}: {one.error}")
-    return int(any(one.verdict != "stable" for one in result.models))

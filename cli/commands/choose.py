@@ -11,6 +11,7 @@ from ...search.deployments.choices import DTYPES
 from ..options.choice import choice_limit_options, choice_options
 from ..options.data import data_option, resolution_option
 from ..options.deployment import deployment_options
+from ..options.log import log_option, log_result
 from ..options.renamed import RenamedOption
 from ..options.train import fresh_option
 from ..options.waiting import wait_option
@@ -58,6 +59,7 @@ from ..output import json_option, print_json
 @deployment_options
 @fresh_option
 @wait_option
+@log_option
 @json_option
 def choose(as_json: bool, of_space: dict[str, Any] | None, **given: Any) -> int:
     """Find the best variant within limits from few measurements, without training.
@@ -79,6 +81,7 @@ def choose(as_json: bool, of_space: dict[str, Any] | None, **given: Any) -> int:
             print_json(chosen.report())
         else:
             print_deployment(chosen)
+        log_result(chosen)
         return int(chosen.is_doubtful)
     from ...verbs.choose import choose as verb
     from ..reports.chosen import print_choice
@@ -88,4 +91,5 @@ def choose(as_json: bool, of_space: dict[str, Any] | None, **given: Any) -> int:
         print_json(found.report())
     else:
         print_choice(found)
+    log_result(found)
     return int(found.is_doubtful)

@@ -10,6 +10,7 @@ import click
 
 from ..options.completed import complete_model
 from ..options.download import download_option
+from ..options.log import log_option, log_result
 from ..options.runtimes import runtime_options
 from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, check_picture, extrapolate_option
@@ -69,6 +70,7 @@ R = TypeVar("R", bound="LinesResult")
 @runtime_options
 @download_option
 @wait_option
+@log_option
 @json_option
 def compare(
     paths: tuple[Path, ...],
@@ -122,6 +124,7 @@ def compare(
             progress=not as_json,
         )
         _show(by_runtime, print_runtimes, out, plot, as_json)
+        log_result(by_runtime)
         return int(by_runtime.is_doubtful)
     found = compare_models(
         models,
@@ -144,6 +147,7 @@ def compare(
         _show(found, print_shared_blocks, out, plot, as_json)
     else:
         _show(found, print_across, out, plot, as_json)
+    log_result(found)
     return int(found.is_doubtful)
 
 

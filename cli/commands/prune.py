@@ -18,6 +18,7 @@ from ..options.data import (
     train_device_option,
 )
 from ..options.download import download_option
+from ..options.log import log_option, log_result
 from ..options.prune import (
     given_method_options,
     method_options,
@@ -110,6 +111,7 @@ from ..output import json_option, print_json
 @method_options
 @download_option
 @wait_option
+@log_option
 @json_option
 def prune(as_json: bool, **given: Any) -> int:
     """Make a trained model smaller until it meets a latency.
@@ -130,4 +132,5 @@ def prune(as_json: bool, **given: Any) -> int:
         print_json(found.report())
     else:
         print_pruned(found.report())
+    log_result(found)
     return 0 if found.stable else 1

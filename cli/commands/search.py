@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..options.data import train_device_option
+from ..options.log import log_option, log_result
 from ..options.search import algorithm_options, judge_options, limit_options, run_options
 from ..options.table_and_setting import at_option
 from ..options.train import fresh_option
@@ -50,6 +51,7 @@ from ..output import json_option, print_json
 @train_device_option
 @fresh_option
 @wait_option
+@log_option
 @json_option
 def search(as_json: bool, **given: Any) -> int:
     """Find the best model of a search space that keeps every limit.
@@ -65,4 +67,5 @@ def search(as_json: bool, **given: Any) -> int:
         print_json(found.report())
     else:
         print_search(found)
+    log_result(found)
     return 0 if found.is_fine else 1

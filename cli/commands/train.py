@@ -15,6 +15,7 @@ from ..options.data import (
     train_device_option,
 )
 from ..options.download import download_option
+from ..options.log import log_option, log_result
 from ..options.teacher import teacher_options
 from ..options.train import (
     FIELDS,
@@ -49,6 +50,7 @@ from ..output import json_option, print_json
 @teacher_options
 @fresh_option
 @download_option
+@log_option
 @json_option
 def train(as_json: bool, **given: Any) -> int:
     """Train a model, from scratch or from a checkpoint, and report its accuracy.
@@ -67,4 +69,5 @@ def train(as_json: bool, **given: Any) -> int:
     else:
         tested = found.accuracy
         click.echo(f"{tested.in_words()} of {tested.images} test images; written: {found.path}")
+    log_result(found)
     return 0

@@ -12,6 +12,7 @@ from ..options.artifacts import artifacts_option
 from ..options.completed import complete_model
 from ..options.download import download_option
 from ..options.family import family_and_space, space_option
+from ..options.log import log_option, log_result
 from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, check_picture, check_writable, table_option
 from ..options.waiting import wait_option
@@ -73,6 +74,7 @@ from ..reports.validation import print_validation, write_models
 @artifacts_option
 @download_option
 @wait_option
+@log_option
 @json_option
 def validate(
     table_path: Path,
@@ -132,6 +134,7 @@ def validate(
         print_validation(result)
         for path in filter(None, (out, plot)):
             note(f"written: {path}")
+    log_result(result)
     if result.stopped == "interrupted":
         note("interrupted; this is the answer so far.")
         return INTERRUPTED

@@ -139,6 +139,29 @@ def test_a_foreign_file_is_broken_down_with_the_shape_it_leaves_open(run, tmp_pa
     assert sum(node["ms"] for node in one["nodes"]) == pytest.approx(one["latency_ms"], rel=0.01)
 
 
+def test_model_explorer_finds_every_node_in_the_file(run, tmp_path: Path) -> None:
+    file = open_file(tmp_path / "mine.onnx")
+    out = tmp_path / "explorer.json"
+    how = ("--shape", "x=8,64", "--batch", "8", "--sessions", "1", "--runs", "3", "--warmup", "1")
+    answer = run("breakdown", "--model", file, *how, "--model-explorer", out, "--json")
+    assert answer.code in (0, 1), answer.err
+    (model,) = answer.json["models"]
+    results = json.loads(out.read_text())["results"]
+    assert set(results) <= {"y", "out"}
+    assert sum(one["value"] for one in results.values()) == pytest.approx(
+        model["latency_ms"], rel=1e-5
+    )
+
+
+def test_model_explorer_is_of_one_onnx_model(run, tmp_path: Path) -> None:
+    out = tmp_path / "explorer.json"
+    for wrong in (("--model", "deit-tiny"), ("--backend", "torch")):
+        answer = run("breakdown", "--model", "vit-micro-8", *wrong, "--model-explorer", out)
+        assert answer.code == 2
+        assert answer.is_one_sentence
+        assert "--model-explorer is of one ONNX model" in answer.err
+
+
 def test_pytorch_is_labelled_as_such(run) -> None:
     answer = run(*QUICK, "--backend", "torch", "--top", "0")
     assert answer.code in (0, 1), answer.err
