@@ -41,7 +41,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let links to files outside docs/ lead to their pages."""
+    """Let links to files outside docs/ lead to their pages, and searches to the guides first."""
+    if page.file.src_uri.startswith(("results/", "repository/")):
+        page.meta.setdefault("search", {"boost": 0.2})
     if page.file.generated_by is not None:
         return markdown
     return with_site_links(markdown, f"docs/{page.file.src_uri}", page.file.src_uri)
