@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +45,36 @@ def shown_progress(progress: ProgressOption) -> Iterator[OnProgress]:
                 yield update
     else:
         yield progress
+
+
+# Whether waits that no bar covers show a spinner: the command line says so, a notebook does not.
+waits_are_shown: ContextVar[bool] = ContextVar("waits_are_shown", default=False)
+
+
+@contextmanager
+def shown_wait(text: str) -> Iterator[None]:
+    """Show a spinner with the time while the block runs, on a terminal and where it is wanted.
+
+    It is for a library's call that says nothing of how far it is; it leaves no line behind.
+    """
+    if not waits_are_shown.get():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as spinner:
+        spinner.add_task("".join(c for c in text if c.isprintable()), total=None)
+        yield
 
 
 @contextmanager

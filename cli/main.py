@@ -17,6 +17,7 @@ from .. import __version__
 from ..errors import DeviceBusyError, UserError
 from ..extras import missing_extra
 from ..notes import LOGGER
+from ..progress import waits_are_shown
 from .command_list import COMMANDS, SECTIONS
 from .examples import with_example_lines
 from .exit_codes import DEVICE_BUSY, INTERRUPTED, USER_ERROR
@@ -85,6 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    waits_are_shown.set("--json" not in arguments)
     try:
         with _notes_on_stderr(arguments):
             code = vitprof.main(arguments, prog_name="vitprof", standalone_mode=False)

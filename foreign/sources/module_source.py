@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...backends.onnx.export import OPSET
 from ...errors import UserError
 from ...models.modules.trained_like import fill_as_trained
+from ...progress import shown_wait
 from ..graph import Graph
 from ..onnx_file import onnx_from_bytes
 from ..shapes import graph_of
@@ -65,11 +66,12 @@ class ModuleSource:
     @cached_property
     def _onnx(self) -> bytes:
         why = ""
-        for dynamo in (False, True):
-            try:
-                return self._exported(dynamo)
-            except Exception as error:  # whatever torch raises: the model cannot be exported
-                why = why or _in_words(error)
+        with shown_wait(f"exporting {self.name} to ONNX"):
+            for dynamo in (False, True):
+                try:
+                    return self._exported(dynamo)
+                except Exception as error:  # whatever torch raises: the model cannot be exported
+                    why = why or _in_words(error)
         raise UserError(f"{self.name} cannot be exported to ONNX: {why}.")
 
     def _exported(self, dynamo: bool) -> bytes:
