@@ -25,6 +25,7 @@ PARSED_ONLY = (
     (r"\bhf:|--download|google/|facebook/", "the network"),
     (r"imagenet|nvit/0|--recipe", "ImageNet"),
     (r"timm:|torchvision:", "the library timm, whose environment make test-timm has"),
+    (r"--log (mlflow:http|wandb)", "a server; tests/verbs/tracking logs to files"),
     (r"mask2former", "a Mask2Former of 200 MB"),
 )
 # The same command with small settings, and the options of the line, in a test of its own.
@@ -82,7 +83,7 @@ REPLACED: dict[str, dict[str, str | None]] = {
         **dict.fromkeys(("--points", "--whole-models", "--sessions", "--merging", "--resolution")),
     },
     "bench": {"--model": MICRO, "--sustained": "1s", "--protocol": DROP},
-    "breakdown": {"--model": MICRO, "--batch": "2", "--plot": "breakdown.png", "--top": "0"},
+    "breakdown": {"--model": MICRO, "--batch": "2", "--plot": "breakdown.png", "--top": DROP},
     "train": {"--model": MICRO, "--out": "digits", "--epochs": "1"},
     "eval": {"--data": "digits"},
     "compare --measure": {"--table": "measured.csv", "--model": "tiny.json"},
