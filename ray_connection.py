@@ -28,6 +28,7 @@ SECONDS_TO_ANSWER = 60.0
 # again, the server starts another.
 _TRANSIENT = "Starting Ray client server failed"
 _TRIES = 3
+_CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _ADDRESS = re.compile(
     r"(?P<client>ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})"
 )
@@ -70,23 +71,48 @@ def ray_connection(address: str) -> Iterator[Any]:
 def local_ray(workers: int) -> Iterator[Any]:
     """Return the module `ray` with so many workers on this machine, ended with the block.
 
-    A process that is connected to a cluster already uses and keeps its connection.
+    Nothing of it listens beyond the loopback interface. A process that is connected to a cluster
+    already uses and keeps its connection.
     """
     ray = _import_ray()
     if ray.is_initialized():
         yield ray
         return
-    ray.init(
-        num_cpus=workers,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.CRITICAL,
-    )
+    with _on_loopback():
+        ray.init(
+            num_cpus=workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
+        try:
+            yield ray
+        finally:
+            with contextlib.suppress(Exception):
+                ray.shutdown()
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Have what Ray starts inside the block listen on the loopback interface alone.
+
+    Its own switch for this is meant for systems whose firewalls ask: without clusters a node has
+    the loopback's address, and each of its servers binds to that one. Given as an option, the same
+    address is replaced by the machine's.
+    """
+    from ray._private import ray_constants
+
+    before, said = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(_CLUSTERS)
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    os.environ[_CLUSTERS] = "0"  # for the processes that it starts
     try:
-        yield ray
+        yield
     finally:
-        with contextlib.suppress(Exception):
-            ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        if said is None:
+            del os.environ[_CLUSTERS]
+        else:
+            os.environ[_CLUSTERS] = said
 
 
 def _import_ray() -> Any:

@@ -8,6 +8,11 @@ what it is: signs.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What spreadsheets take for the beginning of a formula, and the sign that makes it a text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,6 +54,16 @@ def csv_cell(text: str) -> str:
     """Return a cell that no spreadsheet computes: before what may be a formula stands a `'`."""
     begins = text.startswith(_FORMULA) and len(text) > 1 and not _NUMBER.fullmatch(text)
     return _AS_TEXT + text if begins else text
+
+
+def csv_line(values: Iterable[object]) -> list[object]:
+    """Return a line for a CSV file, its texts as `csv_cell` has them."""
+    return [csv_cell(value) if isinstance(value, str) else value for value in values]
+
+
+def csv_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table for a CSV file, its texts as `csv_cell` has them."""
+    return frame.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
 
 
 def _escaped(character: str) -> str:

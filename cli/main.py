@@ -5,7 +5,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
+import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +21,7 @@ from ..errors import DeviceBusyError, UserError
 from ..extras import missing_extra
 from ..notes import LOGGER
 from ..progress import waits_are_shown
+from ..shown import lines, one_line
 from .command_list import COMMANDS, SECTIONS
 from .examples import with_example_lines
 from .exit_codes import DEVICE_BUSY, INTERRUPTED, USER_ERROR
@@ -63,6 +67,29 @@ class LazyGroup(RenamingGroup):
                 formatter.write_dl([(name, listed.summary) for name, listed in commands.items()])
 
 
+def _limit_memory(context: click.Context, _: click.Parameter, limit: str | None) -> None:
+    """Set the variable that says it, for processes of this command too, until it ends."""
+    if limit is None:
+        return
+    from ..untrusted.memory import VARIABLE, memory_limit
+
+    before = os.environ.get(VARIABLE)
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(VARIABLE, None)
+        else:
+            os.environ[VARIABLE] = before
+
+    context.call_on_close(restore)
+    os.environ[VARIABLE] = limit
+    try:
+        memory_limit()
+    except UserError as error:
+        restore()
+        raise UserError(str(error).replace(VARIABLE, "--memory-limit", 1)) from None
+
+
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -71,6 +98,13 @@ class LazyGroup(RenamingGroup):
 )
 @click.version_option(__version__, prog_name="vitprof")
 @devices_option
+@click.option(
+    "--memory-limit",
+    metavar="SIZE",
+    expose_value=False,
+    callback=_limit_memory,
+    help="Refuse what needs more memory at once, e.g. 16GiB (default: 80 % of what is free).",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def vitprof(debug: bool) -> None:
     """What each block of a Vision Transformer costs on your device.
@@ -88,13 +122,13 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     waits_are_shown.set("--json" not in arguments)
     try:
-        with _notes_on_stderr(arguments):
+        with _notes_on_stderr(arguments), _ending_by_signals():
             code = vitprof.main(arguments, prog_name="vitprof", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = 0
     except UserError as error:
-        _complain(error.worded(lambda name: _as_option(name, arguments)), debug)
+        _complain(one_line(error.worded(lambda name: _as_option(name, arguments))), debug)
         code = DEVICE_BUSY if isinstance(error, DeviceBusyError) else USER_ERROR
     except ModuleNotFoundError as error:
         missing = missing_extra(error)
@@ -130,7 +164,31 @@ class _NotesHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         said = UserError(record.getMessage())
-        click.echo(said.worded(lambda name: _as_option(name, self._arguments)), err=True)
+        words = said.worded(lambda name: _as_option(name, self._arguments))
+        click.echo(one_line(words), err=True)
+
+
+@contextmanager
+def _ending_by_signals() -> Iterator[None]:
+    """Take SIGTERM and SIGHUP for Ctrl-C: what is done is kept, and nothing is left behind.
+
+    A second one ends the process at once. Outside the main thread Python sets no handlers.
+    """
+
+    def interrupt(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    before = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+                    before[number] = signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -166,7 +224,7 @@ def _as_option(parameter: str, arguments: Sequence[str]) -> str:
 def _complain(sentence: str, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    click.echo(f"vitprof: {sentence}", err=True)
+    click.echo(f"vitprof: {lines(sentence)}", err=True)
 
 
 def _usage_hint(error: click.ClickException) -> str:

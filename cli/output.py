@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +12,7 @@ import click
 
 from ..notes import note
 from ..results import plain
+from ..shown import lines, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,7 +51,24 @@ _wide = click.option(
 
 def print_json(values: dict[str, Any]) -> None:
     """Print one object; a NaN, which JSON lacks, becomes null."""
-    click.echo(json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False)
+    # The letters of all languages as they are, and nothing that moves a cursor: JSON's own escapes.
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+def say(text: str) -> None:
+    """Print one line; what a name or a value from outside holds besides letters is escaped."""
+    click.echo(one_line(text))
+
+
+def say_lines(text: str) -> None:
+    """Print lines that vitprof itself laid out, each of them as `say` does."""
+    click.echo(lines(text))
+
+
+def print_text(text: str) -> None:
+    """Print the content of a file: as it is into a pipe or a file, escaped on a terminal."""
+    click.echo(lines(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def note_failed(failed: Sequence[Row], most: int = 5) -> None:
@@ -79,8 +98,8 @@ def print_table(
     context = click.get_current_context(silent=True)
     wide = context is not None and context.find_root().meta.get(_WIDE, False)
     width = console.width if console.is_terminal and not wide else None
-    cells = [[_printable(cell) for cell in row] for row in rows]
-    for part in lay_out([_printable(column) for column in columns], cells, width):
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    for part in lay_out([lines(column) for column in columns], cells, width):
         console.width = max(console.width, part.width)
         console.print(_drawn(part, title, text))
         title = ""
@@ -97,19 +116,14 @@ def _drawn(part: Part, title: str, text: Collection[str]) -> Table:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    lines = max(column.count("\n") for column in part.columns)
+    deepest = max(column.count("\n") for column in part.columns)
     for place, column in enumerate(part.columns):
         left = place == 0 or place in part.folded or " ".join(column.split()) in text
-        low = "\n" * (lines - column.count("\n")) + column  # headings stand on the ruler
+        low = "\n" * (deepest - column.count("\n")) + column  # headings stand on the ruler
         table.add_column(Text(low), justify="left" if left else "right", no_wrap=True)
     for row in part.rows:
         table.add_row(*map(Text, row))  # as text: a name may hold what rich takes for markup
     return table
-
-
-def _printable(text: str) -> str:
-    """Return the text without control characters: names come from files of others."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def milliseconds(value: float) -> str:

@@ -57,6 +57,7 @@ class Journal(MemoryJournal):
         super().__init__()
         self.path = path
         self.header = header
+        self._begun = False  # the file, by this run
         self.went_on = False  # with what an interrupted run left
         self._axes: tuple[str, ...] = ()
         self._columns = columns_for(())
@@ -93,6 +94,7 @@ class Journal(MemoryJournal):
             raise UserError(f"{path} cannot be read: {error.strerror}.") from None
         if not empty:
             _refuse_while_another_measures(path)
+        journal._begun = empty
         if empty or fresh:
             journal._write([], {})
         else:
@@ -171,6 +173,11 @@ class Journal(MemoryJournal):
     def append_point(self, row: Row) -> None:
         self._append(row)
         super().append_point(as_written(row))
+
+    def forget_beginning(self) -> None:
+        """Remove the file where it was begun by this run and has no row yet: nothing was done."""
+        if self._begun and not self.partial and not self.done:
+            self.path.unlink(missing_ok=True)
 
     def _append(self, row: Row) -> None:
         assert self._file is not None, "a journal is written inside its with block"

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..backends import HasTiles
+from ..errors import UserError
 from ..models import Spec
 from ..progress import OnProgress, no_progress
 from ..tables import LatencyTable, Row, Setting
@@ -72,7 +73,11 @@ def measure_table(
     )
     started = time.perf_counter()
     with journal, Workshop(target, artifacts) as workshop:
-        passes.run(plan.points, journal, workshop)
+        try:
+            passes.run(plan.points, journal, workshop)
+        except UserError:
+            journal.forget_beginning()
+            raise
         seconds = {
             "total": time.perf_counter() - started,
             "build": workshop.build_s,

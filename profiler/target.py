@@ -21,6 +21,7 @@ from ..backends.registry import backend_kind
 from ..errors import UserError
 from ..notes import warn
 from ..tables.setting import PartialSetting, Setting
+from ..untrusted.limits import THREADS
 from .kept_artifacts import KeptArtifacts
 from .place.device_identity import device_identity
 from .place.device_lock import device_lock
@@ -145,6 +146,7 @@ def builder_of(setting: PartialSetting) -> Target:
 
 def _target(setting: PartialSetting, create: Callable[[Device, str], Backend]) -> Target:
     described = completed(setting)
+    THREADS.check(described.threads, "the number of threads is")
     backend = create(find_device(described.device), described.backend)
     provider = described.provider or backend.default_provider
     target = Target(backend, replace(described, backend=backend.name, provider=provider))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from ..models import Block, Spec
 from ..models.families.foreign.spec import ForeignSpec
 from ..notes import warn
 from ..tables import Row
+from ..temporary_folder import TemporaryFolder
 from ..untrusted.memory import check_memory
 from .expected import ExpectedOutputs
 from .gate import Finding, examined, why_more_threads, why_other_precision
@@ -87,7 +87,7 @@ class Workshop:
         self.batch = target.setting.batch
         self.build_s = 0.0
         self.load_s = 0.0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: TemporaryFolder | None = None
         self._kept: dict[Subject, Path] = {}
         self._prepared: set[Subject] = set()
         self._from_elsewhere = artifacts
@@ -102,7 +102,7 @@ class Workshop:
         self._warned: set[str] = set()
 
     def __enter__(self) -> Workshop:
-        self._folder = tempfile.TemporaryDirectory(prefix="vitprof-")
+        self._folder = TemporaryFolder()
         return self
 
     def __exit__(
@@ -112,7 +112,7 @@ class Workshop:
         trace: TracebackType | None,
     ) -> None:
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
             self._folder = None
 
     def fresh_session(self, subject: Subject) -> Executable:
@@ -237,7 +237,7 @@ class Workshop:
 
     def _keep(self, subject: Subject, artifact: bytes) -> None:
         assert self._folder is not None, "a workshop builds inside its with block"
-        path = self._kept.setdefault(subject, Path(self._folder.name) / str(len(self._kept)))
+        path = self._kept.setdefault(subject, self._folder.path / str(len(self._kept)))
         path.write_bytes(artifact)
 
     def _plain(self, subject: Subject) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import UserError
+from ..untrusted.limits import RUNS
 from .choices import RANKS, check_choice
 
 
@@ -33,6 +34,11 @@ class SearchPlan:
         for name in ("candidates", "population", "generations", "parents"):
             if getattr(self, name) < 1:
                 raise UserError(f"`{name}` is {getattr(self, name)}; it has to be 1 or more.")
+        for asked, what in (
+            (self.candidates, "`candidates` is"),
+            (self.evaluations, "`population` x `generations` is"),
+        ):
+            RUNS.check(asked, what)
         for name in ("depth_mutation", "mutation", "crossover"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"`{name}` is {getattr(self, name)}; it has to be from 0 to 1.")

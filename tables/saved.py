@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from ..atomic_write import made_folder, write_atomically
 from ..results import Result, plain
+from ..shown import csv_cell
 
 
 class LinesResult(Result):
@@ -48,4 +49,4 @@ def csv_text(columns: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 def _cell(value: object) -> object:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
-    return value
+    return csv_cell(value) if isinstance(value, str) else value

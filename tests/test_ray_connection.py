@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -68,3 +70,56 @@ def test_any_other_reason_is_said_at_once(children: list[str]) -> None:
     ):
         pytest.fail("there is no connection")
     assert children == ["not asked"]
+
+
+LISTENING = """
+import os
+from pathlib import Path
+
+def family(ours):
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                after = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(after[1])
+    found = {ours}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+def addresses(pids):
+    inodes = set()
+    for pid in pids:
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                inodes.add(os.readlink(fd))
+            except OSError:
+                pass
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+                yield fields[1].partition(":")[0]
+
+from vitprof.ray_connection import local_ray
+with local_ray(1) as ray:
+    ray.get(ray.remote(lambda: 3).remote())
+    print("listening", *sorted(addresses(family(os.getpid()))))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="Linux lists who listens")
+def test_workers_of_this_machine_listen_on_the_loopback_alone() -> None:
+    pytest.importorskip("ray")
+    answer = subprocess.run(
+        [sys.executable, "-c", LISTENING], capture_output=True, text=True, timeout=200, check=True
+    )
+    (said,) = [line for line in answer.stdout.splitlines() if line.startswith("listening")]
+    found = set(said.split()[1:])
+    assert found, "Ray listens somewhere"
+    # 127.0.0.1, as the kernel writes it: of IPv4, and of IPv4 within IPv6.
+    assert found <= {"0100007F", "0000000000000000FFFF00000100007F", "0" * 24 + "01000000"}, found

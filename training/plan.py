@@ -18,6 +18,9 @@ RECIPE_NAMES = ("small", "deit", "nvit-finetune")
 OVERRIDES = ("mixup", "cutmix", "erase", "smoothing", "rand_augment")
 
 
+MOST_EPOCHS = 1_000_000
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     """How long and how fast a model is trained.
@@ -86,7 +89,7 @@ class TrainingPlan:
 
     def __post_init__(self) -> None:
         for name, fits, range_ in (
-            ("epochs", self.epochs >= 0, "0 or more"),
+            ("epochs", 0 <= self.epochs <= MOST_EPOCHS, f"from 0 to {MOST_EPOCHS}"),
             ("batch", 1 <= self.batch <= 65536, "from 1 to 65536"),
             ("learning_rate", self.learning_rate > 0, "above 0"),
             ("weight_decay", self.weight_decay >= 0, "0 or more"),

@@ -42,7 +42,7 @@ def check_memory(wanted: int, what: str) -> None:
         how = "VITPROF_MEMORY_LIMIT" if os.environ.get(VARIABLE) else "80 % of what is free"
         raise UserError(
             f"{what} needs {in_bytes(wanted)} of memory, more than {in_bytes(most)} ({how}); "
-            "`memory_limit` or VITPROF_MEMORY_LIMIT lifts the limit."
+            "VITPROF_MEMORY_LIMIT (vitprof --memory-limit) lifts the limit."
         )
 
 

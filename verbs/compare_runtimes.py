@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError, did_you_mean
 from ..progress import ProgressOption, shown_progress
+from ..temporary_folder import TemporaryFolder
 from .inputs import Path, Shapes, fetched, specs_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def compare_runtimes(
     kept = None if artifacts is None else str(KeptArtifacts.at(artifacts).folder.absolute())
     setting = PartialSetting(batch=batch, threads=threads)
     with (
-        tempfile.TemporaryDirectory(prefix="vitprof-") as place,
+        TemporaryFolder() as place,
         builders([sys.executable, *pythons.values()]) as builder_of,
         shown_progress(progress) as on_progress,
     ):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+
+from ..temporary_folder import TemporaryFolder
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def trained_folder(model: str | Path, checkpoint: str | Path | None) -> Iterator
     from ..models import create_model
     from ..training.model_folder import write_model
 
-    with TemporaryDirectory(prefix="vitprof-") as folder:
+    with TemporaryFolder() as folder:
         place = Path(folder) / "model"
         write_model(create_model(model, checkpoint=checkpoint), place, None)
         yield place

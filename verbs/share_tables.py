@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError
 from ..quantities import Quantity, share
 from ..results import Result
+from ..temporary_folder import TemporaryFolder
 from .given_table import table_of
 from .inputs import Path
 
@@ -306,7 +306,7 @@ def _place(given: Path, made: bool) -> Iterator[tuple[FilePath, HubRepository | 
         yield FilePath(text), None
         return
     repository = HubRepository(text.removeprefix(PREFIX))
-    with tempfile.TemporaryDirectory(prefix="vitprof-") as passing:
+    with TemporaryFolder() as passing:
         repository.fetch(FilePath(passing), cards=made)
         yield FilePath(passing), repository
 

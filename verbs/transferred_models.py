@@ -12,6 +12,7 @@ import numpy as np
 
 from ..atomic_write import write_atomically
 from ..results import Result
+from ..shown import csv_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,5 +92,5 @@ class TransferredModels(Result):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the models (CSV): what `vitprof transfer --models` reads again."""
-        text = self.to_frame().to_csv(index=False, float_format="%.6g")
+        text = csv_frame(self.to_frame()).to_csv(index=False, float_format="%.6g")
         write_atomically(Path(path), text)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...temporary_folder import TemporaryFolder
 from ..no_logging import no_logging
 from ..protocol import BackendError
 from ..random_input import input_dtype, seeded_input
@@ -33,7 +33,7 @@ def coreml_from_module(
 
     Raises BackendError, with coremltools' own words, if it cannot convert the module.
     """
-    with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
+    with TemporaryFolder() as folder:
         package = Path(folder) / "model.mlpackage"
         said: list[str] = []
         try:

@@ -13,13 +13,13 @@ import json
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import UserError
+from ...temporary_folder import TemporaryFolder
 from .package import WEIGHTS
 from .quiet import quiet_coremltools
 
@@ -103,7 +103,7 @@ def find_connected(machine: str) -> AppleDevice:
 
 
 def _listed() -> list[AppleDevice]:
-    with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
+    with TemporaryFolder() as folder:
         listing = Path(folder) / "devices.json"
         try:
             subprocess.run(  # noqa: S603 - a constant command
@@ -146,7 +146,7 @@ class DeviceLink:
         self.device = device
         self.prepared: Any = None
         self._loop = asyncio.new_event_loop()
-        self._folder = tempfile.TemporaryDirectory(prefix="vitprof-")
+        self._folder = TemporaryFolder()
         try:
             self.prepared = self._prepare(team)
         except Exception as error:
@@ -170,7 +170,7 @@ class DeviceLink:
         return self.wait_for(
             found.prepare_for_model_debugging(
                 credentials=AppSigningCredentials(development_team=team or ""),
-                working_directory=Path(self._folder.name),
+                working_directory=self._folder.path,
             )
         )
 
@@ -191,7 +191,7 @@ class DeviceLink:
         if self.prepared is not None and self.prepared.session is not None:
             self.prepared.session.stop()
         self._loop.close()
-        self._folder.cleanup()
+        self._folder.close()
 
 
 class ModelOnDevice:

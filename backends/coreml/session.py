@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...closing import Closing
+from ...temporary_folder import TemporaryFolder
 from ..protocol import BackendError
 from ..random_input import seeded_input
 from .package import MODEL, unpack
@@ -89,9 +89,9 @@ class CoreMlExecutable(Closing):
     def __init__(self, artifact: bytes, provider: str, open_session: OpenSession) -> None:
         self._session: CoreMlSession | None = None
         self._outputs: dict[str, np.ndarray] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="vitprof-")
+        self._folder = TemporaryFolder()
         try:
-            package = unpack(artifact, Path(self._folder.name))
+            package = unpack(artifact, self._folder.path)
             self._io = program_io((package / MODEL).read_bytes())
             self._inputs = {self._io.input_name: seeded_input(self._io.input_shape, self._io.dtype)}
             self._open(package, provider, open_session)
@@ -154,4 +154,4 @@ class CoreMlExecutable(Closing):
             # A device that went away meanwhile has given it back already.
             with contextlib.suppress(Exception):
                 session.close()
-        self._folder.cleanup()
+        self._folder.close()

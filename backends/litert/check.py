@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from ...temporary_folder import TemporaryFolder
 from ..protocol import BackendError
 
 _IDENTIFIER = b"TFL3"
@@ -68,7 +68,7 @@ def check_runs_alone(model: bytes) -> None:
     """
     check_header(model)
     libraries = [entry for entry in sys.path if entry]  # where this process has them from
-    with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
+    with TemporaryFolder() as folder:
         file = Path(folder) / "model.tflite"
         file.write_bytes(model)
         try:

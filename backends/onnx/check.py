@@ -9,10 +9,14 @@ from ..protocol import BackendError
 
 # ONNX's own operators. Others' can do anything, such as open a file that a node names.
 _DOMAINS = ("", "ai.onnx")
+_LOOPS = ("Loop", "Scan", "SequenceMap")
 
 
 def check_self_contained(model: bytes) -> None:
-    """Raise BackendError unless all weights are in the model, and all its operators are ONNX's."""
+    """Raise BackendError unless all weights are in the model, and all its operators are ONNX's.
+
+    A model that has a loop is refused too: nothing bounds how long it runs.
+    """
     import onnx
 
     parsed = _parsed(model)
@@ -21,6 +25,10 @@ def check_self_contained(model: bytes) -> None:
         if not isinstance(message, onnx.NodeProto | onnx.FunctionProto):
             continue
         kind = message.op_type if isinstance(message, onnx.NodeProto) else message.name
+        if kind in _LOOPS:
+            raise BackendError(
+                f"its operator {kind!r} runs a part of the graph in a loop, which may never end"
+            )
         if message.domain not in _DOMAINS:
             raise BackendError(
                 f"its operator {kind[:80]!r} is of the domain {message.domain[:80]!r} and not one "

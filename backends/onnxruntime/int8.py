@@ -7,12 +7,12 @@ Static: convolutions too, and the ranges of what flows are learned once, from ca
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...temporary_folder import TemporaryFolder
 from ..machine.cpu_info import has_int8_products
 from ..protocol import BackendError
 
@@ -117,7 +117,7 @@ def static_int8(
 
 def _quantized(model: bytes, quantize: Any) -> bytes:
     """Return what `quantize(source, target)` makes of the model; both are paths."""
-    with tempfile.TemporaryDirectory(prefix="vitprof-int8-") as folder:
+    with TemporaryFolder() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(model)
         try:

@@ -8,10 +8,10 @@ off: the same nodes run by the same kernels.
 from __future__ import annotations
 
 import secrets
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from ...temporary_folder import TemporaryFolder
 from ..protocol import BackendOptions
 from .session_options import CPU_PROVIDER, session_options
 
@@ -64,7 +64,7 @@ def optimised_graph(model: bytes, options: BackendOptions) -> bytes:
     """Return the graph that a session of the model would run, as ONNX Runtime writes it."""
     import onnxruntime
 
-    with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
+    with TemporaryFolder() as folder:
         path = Path(folder) / "optimised.onnx"
         session = session_options(options)
         session.optimized_model_filepath = str(path)

@@ -7,12 +7,12 @@ weights, the graph as OpenVINO's XML, the weights as OpenVINO's .bin
 from __future__ import annotations
 
 import struct
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from ...temporary_folder import TemporaryFolder
 from ..protocol import BackendError
 
 _MAGIC = b"vitprof-openvino-ir-1\n"
@@ -56,7 +56,7 @@ def ir_of_model(model: Any, half: bool = False) -> IR:
     """Return the IR of an `openvino.Model`; half: with its weights stored as fp16."""
     import openvino
 
-    with tempfile.TemporaryDirectory(prefix="vitprof-openvino-") as folder:
+    with TemporaryFolder() as folder:
         path = Path(folder) / f"model{GRAPH_SUFFIX}"
         openvino.save_model(model, str(path), compress_to_fp16=half)
         return IR(path.read_bytes(), path.with_suffix(WEIGHTS_SUFFIX).read_bytes())

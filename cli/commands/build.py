@@ -9,7 +9,7 @@ import click
 
 from ..options.plan import MakePlan, plan_options
 from ..options.table_and_setting import setting_options
-from ..output import json_option, note, print_json
+from ..output import json_option, note, print_json, say
 
 if TYPE_CHECKING:
     from ...tables.setting import PartialSetting
@@ -37,9 +37,9 @@ def build(wanted: PartialSetting, make_plan: MakePlan, seed: int, out: Path, as_
     if as_json:
         print_json(built.report())
     else:
-        click.echo(built.title)
+        say(built.title)
         trust = " --trust" if built.is_programs else ""
-        click.echo(f"On that machine: vitprof measure --bundle {out.name}{trust} --out lut.csv")
+        say(f"On that machine: vitprof measure --bundle {out.name}{trust} --out lut.csv")
     for name, reason in list(built.failed.items())[:_MOST_NOTES]:
         note(f"failed: {name}: {reason}")
     if len(built.failed) > _MOST_NOTES:

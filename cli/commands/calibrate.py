@@ -9,7 +9,7 @@ import click
 from ..options.renamed import RenamedOption
 from ..options.table_and_setting import table_option
 from ..options.waiting import wait_option
-from ..output import json_option, note, print_json
+from ..output import json_option, note, print_json, say
 
 
 @click.command(
@@ -51,7 +51,7 @@ def calibrate(
         print_json({"table": str(place), "calibration": header_of_calibrations(lines)})
         return 0
     for family, line in lines.items():
-        click.echo(
+        say(
             f"{place}: a whole {family} model is {in_words(line)}, fitted on {line.models} "
             f"models; held-out error {line.held_out_mape:.2%}."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..options.table_and_setting import devices_option
-from ..output import json_option, print_json
+from ..output import json_option, print_json, say
 
 
 @click.command(epilog="Example: vitprof check-plugin my-backend")
@@ -21,12 +21,12 @@ def check_plugin(name: str, as_json: bool) -> int:
     from ...verbs.check_plugin import check_plugin as check
 
     def show(one: Checked) -> None:
-        click.echo(f"{one.answer}: {one.promise}" + (f": {one.why}" if one.why else ""))
+        say(f"{one.answer}: {one.promise}" + (f": {one.why}" if one.why else ""))
 
     found = check(name) if as_json else check(name, on_checked=show)
     if as_json:
         print_json({"checked": [one.report() for one in found]})
     else:
         for one in found:
-            click.echo(one.title)
+            say(one.title)
     return int(any(one.broken for one in found))

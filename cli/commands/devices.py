@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..options.table_and_setting import devices_option
-from ..output import json_option, print_json, print_table
+from ..output import json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from ...verbs.devices import Devices, KnownDevice
@@ -50,7 +50,7 @@ def _print(found: Devices) -> None:
     columns = ("device", "is", "backend", "dtypes", "build", "measure here")
     print_table(columns, rows, text=columns)
     for why, names in reasons.items():
-        click.echo(f"{', '.join(names)}: not measured here: {why}.")
+        say(f"{', '.join(names)}: not measured here: {why}.")
 
 
 def _build_column(one: KnownDevice) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..output import json_option, note, print_json
+from ..output import json_option, note, print_json, say_lines
 
 if TYPE_CHECKING:
     from ...verbs.doctor import Diagnosis
@@ -28,7 +28,7 @@ def doctor(quick: bool, as_json: bool) -> int:
     if as_json:
         print_json(found.report())
     else:
-        click.echo("\n".join(lines(found)))
+        say_lines("\n".join(lines(found)))
     return int(found.is_doubtful)
 
 

@@ -18,7 +18,7 @@ from ..options.data import (
     train_device_option,
 )
 from ..options.download import download_option
-from ..output import json_option, note, print_json
+from ..output import json_option, note, print_json, say
 
 
 @click.command(
@@ -77,7 +77,7 @@ def eval_(as_json: bool, **given: Any) -> int:
     if as_json:
         print_json(found.report())
         return 0
-    click.echo(found.title)
+    say(found.title)
     if found.norm is not None:
         note(f"normalised by mean {found.norm.mean}, std {found.norm.std}.")
     if found.view is not None and (found.view.crop_pct, found.view.mode) != (1, "crop"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..output import giga, json_option, print_json, print_table
+from ..output import giga, json_option, print_json, print_table, say
 
 
 @click.command(
@@ -26,7 +26,7 @@ def models(model: str | None, search: str | None, as_json: bool) -> int:
     from ...models.matching import Matches, matching_models
 
     if model:
-        click.echo(create_spec(model).to_json())
+        say(create_spec(model).to_json())
         return 0
     found = matching_models(search) if search else Matches(spec_names(), {})
     specs = [create_spec(name) for name in found.names]
@@ -41,5 +41,5 @@ def models(model: str | None, search: str | None, as_json: bool) -> int:
             [(s.name, giga(s.macs), f"{s.params / 1e6:.3g}", str(len(s.blocks()))) for s in specs],
         )
     for name, lacks in found.lacking.items():
-        click.echo(f"not as blocks: {name} {lacks}")
+        say(f"not as blocks: {name} {lacks}")
     return 0

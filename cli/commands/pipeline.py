@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..options.waiting import wait_option
-from ..output import json_option, note, print_json
+from ..output import json_option, note, print_json, say, say_lines
 
 
 @click.command(epilog="Example: vitprof pipeline --config once.toml --out once")
@@ -37,12 +37,12 @@ def pipeline(config: Path, out: Path, dry_run: bool, as_json: bool) -> int:
     run = verb(config, out=out, dry_run=dry_run, progress=not as_json)
     if run.page is None:
         for command in run.commands:
-            click.echo(command)
+            say(command)
         return 0
     if as_json:
         print_json(run.report())
     else:
-        click.echo(run.page.read_text(encoding="utf-8"))
+        say_lines(run.page.read_text(encoding="utf-8"))
         note(f"written: {run.page}")
     for name in run.doubtful:
         note(f"doubtful: the stage {name} says that some of its measurements are unstable.")

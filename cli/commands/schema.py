@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ..output import print_table
+from ..output import print_table, say
 
 
 @click.command(
@@ -23,7 +23,7 @@ def schema(name: tuple[str, ...]) -> int:
     from ...verbs.schema import schema_names
 
     if name:
-        click.echo(json.dumps(verb("-".join(name)), indent=2, ensure_ascii=False))
+        say(json.dumps(verb("-".join(name)), indent=2, ensure_ascii=False))
         return 0
     names = schema_names()
     print_table(

@@ -9,7 +9,7 @@ import click
 from ...errors import UserError
 from ..options.renamed import RenamedOption, RenamingGroup
 from ..options.table_and_setting import at_option
-from ..output import json_option, note, print_json
+from ..output import json_option, note, print_json, print_text
 
 
 @click.group(cls=RenamingGroup, epilog="Example: vitprof table info lut.csv")
@@ -73,7 +73,7 @@ def export(
 
     text = _exported(path, file_format, speed_up, at)
     if out is None:
-        click.echo(text, nl=False)
+        print_text(text)
         return 0
     if out.exists() and path.exists() and out.samefile(path):
         raise UserError(f"--out {out} is the table itself; give another path.")

@@ -25,7 +25,7 @@ from ..options.train import (
     recipe_options,
     training_options,
 )
-from ..output import json_option, print_json
+from ..output import json_option, print_json, say
 
 
 @click.command(
@@ -68,6 +68,6 @@ def train(as_json: bool, **given: Any) -> int:
         print_json(found.report())
     else:
         tested = found.accuracy
-        click.echo(f"{tested.in_words()} of {tested.images} test images; written: {found.path}")
+        say(f"{tested.in_words()} of {tested.images} test images; written: {found.path}")
     log_result(found)
     return 0

@@ -52,7 +52,7 @@ _OPTIONS = (
     click.option("--grid", help='Levels of axes, e.g. "embed=192,384;attention.heads=1,3,6".'),
     click.option(
         "--points",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 1_000_000),
         help="Measure at most this many blocks: fewer than the default grid, or more of them "
         "where interpolation errs most.",
     ),

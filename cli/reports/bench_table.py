@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ...atomic_write import write_atomically
 from ...errors import UserError
+from ...shown import csv_line
 from ...tables.references import PRIOR_SESSION_SD
 from ...tables.told_by_runtime import ToldByRuntime
 from ..options.table_and_setting import check_writable
-from ..output import giga, mebibytes, milliseconds, print_table
+from ..output import giga, mebibytes, milliseconds, print_table, say
 
 if TYPE_CHECKING:
     from ...verbs.bench import BenchResult
@@ -64,7 +63,7 @@ def write_table(path: Path, results: Sequence[dict[str, Any]], device: str) -> N
 def _csv(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([header, *lines])
+    writer.writerows(map(csv_line, [header, *lines]))
     return text.getvalue()
 
 
@@ -109,9 +108,9 @@ def print_bench(result: BenchResult) -> None:
         ],
     )
     for sentence in ToldByRuntime.of(result.rows, result.setting).sentences():
-        click.echo(sentence.replace("`threads`", "--threads"))
+        say(sentence.replace("`threads`", "--threads"))
     if any(one["interval_assumed"] for one in result.models):
-        click.echo(
+        say(
             "With one session the interval is not measured: sessions are assumed to differ by "
             f"{100 * PRIOR_SESSION_SD:.1f} % (standard deviation); give --sessions 3 to see it."
         )

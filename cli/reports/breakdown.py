@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import milliseconds, print_table
+from ...shown import csv_frame
+from ..output import milliseconds, print_table, say
 
 if TYPE_CHECKING:
     from ...profiler.breakdown.breakdown import BlockTime, Breakdown, NodeTime, PartTime
@@ -34,7 +33,9 @@ def write_rows(result: BreakdownResult, out: Path, level: Level) -> None:
     """Write a line for each model and class, or node, as CSV."""
     from ...atomic_write import write_atomically
 
-    write_atomically(out, result.to_frame(level).to_csv(index=False, float_format="%.6g"))
+    write_atomically(
+        out, csv_frame(result.to_frame(level)).to_csv(index=False, float_format="%.6g")
+    )
 
 
 def print_breakdown(result: BreakdownResult, nodes: bool = False) -> None:
@@ -61,7 +62,7 @@ def print_breakdown(result: BreakdownResult, nodes: bool = False) -> None:
         f"{setting.threads} thread{'s' if setting.threads > 1 else ''}",
     )
     for one in found:
-        click.echo(_how(one, PROFILERS[setting.backend]))
+        say(_how(one, PROFILERS[setting.backend]))
     if setting.backend == "onnxruntime":
         _print_work(found)
     for one in found if nodes else ():

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import milliseconds, note, print_table
+from ..output import milliseconds, note, print_table, say
 
 if TYPE_CHECKING:
     from ...verbs.chosen import ChoiceResult
@@ -54,10 +52,10 @@ def print_choice(result: ChoiceResult) -> None:
             f"unstable: {len(disturbed)} of {len(rows)} ({names}): the machine did other things "
             "whenever they were measured."
         )
-    click.echo(f"{result.title}.")
+    say(f"{result.title}.")
     tested = result.tested
     if tested is not None:
-        click.echo(
+        say(
             f"on {tested.images} test images that did not choose it: top-1 "
             f"{_share(tested.top(1))}, top-3 {_share(tested.top(3))}."
         )

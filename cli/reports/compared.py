@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import giga, milliseconds, print_table
+from ..output import giga, milliseconds, print_table, say
 from .speed import print_speed
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ def print_comparison(comparison: Comparison) -> None:
         rows.append(("", "most", f"{fast.gmacs_per_s:.3g}", str(fast.block)))
     print_table(("op", "", "GMAC/s", "at"), rows, text=("", "at"))
     if len(comparison.models) > 1:
-        click.echo(f"Kendall tau of MACs and latency: {comparison.kendall_tau:.3f}")
+        say(f"Kendall tau of MACs and latency: {comparison.kendall_tau:.3f}")
     _print_inversions(comparison)
 
 
@@ -66,18 +64,18 @@ def _print_inversions(comparison: Comparison) -> None:
     if not every:
         return
     certain = [inversion for inversion in every if inversion.certain]
-    click.echo(
+    say(
         f"{_pairs(len(every))} ordered wrongly by MACs, {len(certain)} of them for certain "
         "(95 % intervals apart)."
     )
     shown = (certain or every)[:MOST_INVERSIONS]
     for i in shown:
-        click.echo(
+        say(
             f"  {'' if i.certain else 'perhaps: '}{i.slower} has {1 - i.macs_ratio:.1%} fewer MACs "
             f"than {i.faster} and takes {i.latency_ratio - 1:.1%} longer."
         )
     if len(every) > len(shown):
-        click.echo(f"  ... and {len(every) - len(shown)} more.")
+        say(f"  ... and {len(every) - len(shown)} more.")
 
 
 def _pairs(count: int) -> str:

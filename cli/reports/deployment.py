@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from ..output import milliseconds, note, print_table
+from ..output import milliseconds, note, print_table, say
 
 if TYPE_CHECKING:
     from ...verbs.deployments.choice import DeploymentChoice
@@ -24,25 +22,25 @@ def print_deployment(result: DeploymentChoice) -> None:
     )
     if len(front) > MOST_SHOWN:
         note(f"the last {MOST_SHOWN} of {len(front)} on the front; deployments.csv has all.")
-    click.echo(f"{result.title}.")
+    say(f"{result.title}.")
     winner = result.winner
     off = 100 * (winner.latency_ms / result.predicted_ms - 1)
-    click.echo(
+    say(
         f"verified side by side: {milliseconds(winner.latency_ms)} ms "
         f"({milliseconds(winner.low_ms)} to {milliseconds(winner.high_ms)}), {off:+.1f} % from "
         f"what all others predict ({milliseconds(result.predicted_ms)} ms)."
     )
     if winner.accuracy is not None:
-        click.echo(
+        say(
             f"on {winner.images} test images that did not choose it: top-{result.top} "
             f"{100 * winner.accuracy:.2f} %."
         )
     for name, why in result.others:
-        click.echo(f"not {name}: {why}.")
+        say(f"not {name}: {why}.")
     for relaxed in result.relaxed:
-        click.echo(f"with {relaxed.sentence()}.")
+        say(f"with {relaxed.sentence()}.")
     if result.limits.latency_ms is not None and not result.relaxed:
-        click.echo("twice as much of each limit would buy nothing.")
+        say("twice as much of each limit would buy nothing.")
     for reason in dict.fromkeys(row["reason"] for row in result.deployments if row["reason"]):
         count = sum(row["reason"] == reason for row in result.deployments)
         note(f"{count} out: {reason}.")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from ...notes import warn
 from ...tables.sharing.plain_text import printable
-from ..output import print_table
+from ..output import print_table, say
 
 if TYPE_CHECKING:
     from ...verbs.gates.check import Check
@@ -36,12 +34,12 @@ def print_gate(found: GateResult) -> None:
     )
     for check in found.checks:
         if check.details.get("sessions"):
-            click.echo(_measured(check))
+            say(_measured(check))
         if check.remedy_needed:
-            click.echo(f"{check.name}: {check.verdict}: {check.remedy}.")
+            say(f"{check.name}: {check.verdict}: {check.remedy}.")
         for warning in check.warnings:
             warn(f"warning: {check.model}: {warning}.")
-    click.echo(f"{found.title}.")
+    say(f"{found.title}.")
 
 
 def _measured(check: Check) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import milliseconds, note, print_table
+from ..output import milliseconds, note, print_table, say
 from .speed import print_speed
 
 if TYPE_CHECKING:
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 def print_impact(found: ImpactResult) -> None:
     """Print a row a module."""
-    click.echo(found.title)
+    say(found.title)
     print_speed([found.table.stated_at])
     print_table(
         ("without", "ms", "ms saved", "top-1", "points lost", "points per ms"),

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import note
+from ..output import note, say
 
 if TYPE_CHECKING:
     from ...tables.importers import Imported
@@ -32,7 +30,7 @@ def print_imported(found: Imported, out: Path) -> None:
     setting = found.table.setting
     unit = found.table.header.imported[0]["unit"]
     ops = ", ".join(f"{count} {op}" for op, count in found.ops.items())
-    click.echo(
+    say(
         f"{out}: {len(found.table.rows)} rows of device {setting.device}, "
         f"imported from {setting.provider} in {unit}: {ops}"
     )

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from ..output import say, say_lines
+
 
 def print_loader(loader: str | None, folder: str | Path) -> None:
     """Print the lines of load.py and where it is; nothing for a model that has none."""
     if loader is None:
         return
-    click.echo(f"\n{Path(folder) / 'load.py'} needs torch alone:")
-    click.echo("".join(f"    {line}".rstrip() + "\n" for line in loader.splitlines()), nl=False)
+    click.echo()
+    say(f"{Path(folder) / 'load.py'} needs torch alone:")
+    say_lines("\n".join(f"    {line}".rstrip() for line in loader.splitlines()))

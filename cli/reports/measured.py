@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import milliseconds, note_failed, print_json, print_table
+from ..output import milliseconds, note_failed, print_json, print_table, say
 from .assessment import spread_in_words, unrest_in_words, verdict_in_words
 
 if TYPE_CHECKING:
@@ -62,14 +60,14 @@ def _print_summary(table: LatencyTable, out: Path, assessment: Assessment) -> No
         )
     print_table(("op", "points", "ms", "GMAC/s"), rows)
     seconds = table.header.seconds or {}
-    click.echo(
+    say(
         f"{out}: {len(table.block_rows)} blocks and {len(table.model_rows)} whole models in "
         f"{seconds['total']:.0f} s "
         f"({seconds['warmup'] + seconds['timed']:.0f} s in warm-up and timed runs); "
         f"{spread_in_words(assessment)}."
     )
     if assessment.unrest is not None:
-        click.echo(unrest_in_words(assessment.unrest, seconds["total"]))
+        say(unrest_in_words(assessment.unrest, seconds["total"]))
     for family, line in table.calibrations.items():
-        click.echo(f"A whole {family} model: {in_words(line)}, fitted on {line.models} models.")
-    click.echo(verdict_in_words(assessment, "the same command"))
+        say(f"A whole {family} model: {in_words(line)}, fitted on {line.models} models.")
+    say(verdict_in_words(assessment, "the same command"))

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import print_json
+from ..output import print_json, say
 
 if TYPE_CHECKING:
     from ...tables import LatencyTable
@@ -31,8 +29,8 @@ def print_merged(
         )
         return
     for part in parts:
-        click.echo(f"{part.source}: {len(part.rows)} rows; {_in_words(fits(part))}")
-    click.echo(f"{out}: {len(merged.rows)} rows; {_in_words(fits(merged))}")
+        say(f"{part.source}: {len(part.rows)} rows; {_in_words(fits(part))}")
+    say(f"{out}: {len(merged.rows)} rows; {_in_words(fits(merged))}")
 
 
 def _in_words(errors: dict[str, float]) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import click
-
 from ...models.ops.kernel_words import kernel_in_words
-from ..output import milliseconds, note, print_table
+from ..output import milliseconds, note, print_table, say
 
 if TYPE_CHECKING:
     from ...tables import Prediction
@@ -27,18 +25,18 @@ QUIET = 1.01
 def print_prediction(answer: Prediction) -> None:
     """Print the latency with its interval, and tables of ops and of blocks."""
     if answer.max_latency_ms is not None:
-        click.echo(_verdict(answer))
+        say(_verdict(answer))
     setting = answer.setting
     assert setting is not None, "a table's answer has its setting"
-    click.echo(
+    say(
         f"{answer.model} on {setting.device} ({setting.backend}, {setting.dtype}, batch "
         f"{setting.batch}, {setting.threads} thread{'s' if setting.threads > 1 else ''}): "
         f"{milliseconds(answer.ms)} ms  {_interval(answer)}"
     )
     speeds = _other_speeds(answer)
     if speeds:
-        click.echo(f"  {speeds}.")
-    click.echo(f"  {answer.how}.")
+        say(f"  {speeds}.")
+    say(f"  {answer.how}.")
     rows = [(op, milliseconds(ms), f"{ms / answer.ms:.1%}") for op, ms in answer.by_op.items()]
     if answer.offset_ms:
         rows.append(
@@ -47,16 +45,16 @@ def print_prediction(answer: Prediction) -> None:
     print_table(("op", "ms", "share"), rows)
     print_table(("block", "ms each", "ms", "share"), _blocks(answer))
     if answer.priced:
-        click.echo(f"Priced by {_priced(answer)}.")
+        say(f"Priced by {_priced(answer)}.")
     if answer.offset_ms:
-        click.echo(_OF_THE_CONSTANT)
+        say(_OF_THE_CONSTANT)
     if answer.unstable_share:
-        click.echo(
+        say(
             f"{answer.unstable_share:.0%} of it is read from unstable points (vitprof table info "
             "--unstable lists them)."
         )
     if answer.transferred_share:
-        click.echo(
+        say(
             f"{answer.transferred_share:.0%} of it is transferred: predicted from the "
             "tables of other devices or settings, not measured."
         )

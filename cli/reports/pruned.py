@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import click
-
 from ...notes import note
-from ..output import giga, milliseconds, print_table
+from ..output import giga, milliseconds, print_table, say
 from .loader import print_loader
 from .speed import print_speed
 
@@ -29,7 +27,7 @@ def print_pruned(report: dict[str, Any]) -> None:
     part = f"{base['part']} " if segmented else ""
     found = "miou" if segmented else "top1"
     its = "" if base[found] is None else f", {(SEGMENTED | FIGURES)[found]} {_percent(base[found])}"
-    click.echo(
+    say(
         f"{base['model']}: {part}{milliseconds(base['latency_ms'])} ms, {giga(base['macs'])} "
         f"GMACs, {base['params'] / 1e6:.3g} M parameters{its}"
     )
@@ -74,7 +72,7 @@ def _print_measured(base: dict[str, Any], models: list[dict[str, Any]]) -> None:
     for each in models:
         ratio = each["measured_ratio"]
         if ratio is not None and math.isfinite(ratio):
-            click.echo(
+            say(
                 f"{each['target']}: measured {milliseconds(each['measured_ms'])} ms, {ratio:.3f}x "
                 f"of the unpruned model's {milliseconds(base['measured_ms'])} ms (predicted "
                 f"{each['predicted_ratio']:.3f}x)"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import giga, milliseconds, note, print_table
+from ..output import giga, milliseconds, note, print_table, say
 from .speed import print_speed
 
 if TYPE_CHECKING:
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 def print_published(found: PublishedVariants) -> None:
     """Print every row, what is not covered and what the paper leaves open."""
-    click.echo(f"{found.title}: x is the speed over the first row's.")
+    say(f"{found.title}: x is the speed over the first row's.")
     measured = any(not math.isnan(line.measured_ms) for line in found.lines)
     columns = ["ablation", "depths", "GMACs", "M params", "predicted ms"]
     columns += ["measured ms"] if measured else []
@@ -32,7 +30,7 @@ def print_published(found: PublishedVariants) -> None:
         lines.append((*cells, f"{row.top1:.1f}"))
     print_table(columns, lines)
     print_speed([found.at])
-    click.echo(
+    say(
         f"Kendall's tau of the speeds here and in the paper ({found.published.runtime}): "
         f"{found.kendall_tau:.2f}"
     )

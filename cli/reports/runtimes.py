@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import click
-
 from ...tables.told_by_runtime import MOST_CORES_PER_THREAD
-from ..output import mebibytes, milliseconds, note, print_table
+from ..output import mebibytes, milliseconds, note, print_table, say
 
 if TYPE_CHECKING:
     from ...profiler.runtimes.facts import RuntimeFacts
@@ -25,7 +23,7 @@ def print_runtimes(found: RuntimeComparison) -> None:
                 note(f"failed: {one.model} by {one.name}: {one.error}")
     _note_cores(found)
     for sentence in found.advice:
-        click.echo(f"Take {sentence}")
+        say(f"Take {sentence}")
     taus = found.kendall_taus
     if taus:
         print_table(

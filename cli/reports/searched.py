@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import milliseconds, note, print_table
+from ..output import milliseconds, note, print_table, say
 from .speed import print_speed
 
 if TYPE_CHECKING:
@@ -31,18 +29,18 @@ def print_search(result: SearchResult) -> None:
         from ...tables.picture import setting_in_words
 
         table = result.tables[result.chosen]
-        click.echo(f"best: fastest by {table.source} ({setting_in_words(table.setting)}).")
+        say(f"best: fastest by {table.source} ({setting_in_words(table.setting)}).")
     print_speed(table.stated_at for table in result.tables)
     if len(shown) < len(result.front):
         note(f"{len(shown)} of the front's {len(result.front)} models; front.csv has all.")
     if result.weights is not None:
         tested = result.weights.tested
-        click.echo(
+        say(
             f"best: top-1 {tested.top(1):.2%} of the {tested.images} test images "
             "(not used by the search)."
         )
     if result.proxy:
-        click.echo("The figure is a proxy: no accuracy was measured.")
+        say("The figure is a proxy: no accuracy was measured.")
     note(f"written: {result.report()['out']}")
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import note, print_table
+from ..output import note, print_table, say
 
 if TYPE_CHECKING:
     from ...verbs.share_tables import PulledTables, PushedTable
@@ -16,13 +14,13 @@ _COLUMNS = ("name", "machine", "backend", "dtype", "batch", "threads", "rows", "
 
 def print_pushed(pushed: PushedTable) -> None:
     """Print where the table is, and which files were written."""
-    click.echo(f"{pushed.name}: {pushed.rows} rows, {pushed.trust}")
+    say(f"{pushed.name}: {pushed.rows} rows, {pushed.trust}")
     if not pushed.files:
-        click.echo(f"{pushed.to} has this very table already; nothing was written.")
+        say(f"{pushed.to} has this very table already; nothing was written.")
     for file in pushed.files:
-        click.echo(f"written: {pushed.to}/{file}")
+        say(f"written: {pushed.to}/{file}")
     if pushed.address:
-        click.echo(f"commit: {pushed.address}")
+        say(f"commit: {pushed.address}")
 
 
 def note_refused(pulled: PulledTables) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import milliseconds, print_table
+from ..output import milliseconds, print_table, say
 from .speed import print_speed
 
 if TYPE_CHECKING:
@@ -21,14 +19,14 @@ def print_shared_blocks(shared: SharedBlocks) -> None:
     a, b = shared.a, shared.b
     both = len(shared.blocks) - shared.interpolated
     sizes = ", ".join(f"{label} has {len(t.block_rows)}" for label, t in shared.tables.items())
-    click.echo(f"{a} and {b} have {both} blocks in common ({sizes}).")
+    say(f"{a} and {b} have {both} blocks in common ({sizes}).")
     if shared.interpolated:
-        click.echo(f"Of {shared.interpolated} more one is measured, the other interpolated.")
+        say(f"Of {shared.interpolated} more one is measured, the other interpolated.")
     every = {**shared.by_op, "all": shared.agreement} if len(shared.by_op) > 1 else shared.by_op
     columns = ("op", "blocks", "Kendall tau", "Spearman rho", f"{b} / {a}", "95 %", "spread")
     print_table(columns, [(op, *_line(agreement)) for op, agreement in every.items()])
     print_speed(table.stated_at for table in shared.tables.values())
-    click.echo(f"The blocks farthest from {shared.agreement.scale:.3g} x:")
+    say(f"The blocks farthest from {shared.agreement.scale:.3g} x:")
     lines = []
     for each in shared.parted[:MOST_LISTED]:
         how = "" if each.how == "measured" else " (interpolated)"

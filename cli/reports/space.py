@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import milliseconds, note, print_table
+from ..output import milliseconds, note, print_table, say
 
 if TYPE_CHECKING:
     from ...search.described_space import DescribedSpace
@@ -27,15 +25,15 @@ def print_spaces(spaces: Sequence[SearchSpace]) -> None:
 def print_space(found: DescribedSpace) -> None:
     """Print one space: its choices, its rules, and what its ends cost."""
     space = found.space
-    click.echo(found.title)
+    say(found.title)
     print_table(
         ("choice", "of"),
         [(name, ", ".join(f"{v:g}" for v in values)) for name, values in _together(space.genes)],
     )
     if space.never_shrink:
-        click.echo(f"Widths never shrink along {', '.join(space.never_shrink)}.")
+        say(f"Widths never shrink along {', '.join(space.never_shrink)}.")
     for width, by in space.shared_out:
-        click.echo(f"{by} divides {width}.")
+        say(f"{by} divides {width}.")
     lines = []
     for end, of in found.ends.items():
         ms = (milliseconds(float(of.latency_ms[0, 0])),) if of.latency_ms.size else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import click
+from ..output import say
 
 if TYPE_CHECKING:
     from ...tables.speed import Speed
@@ -17,4 +17,4 @@ def print_speed(speeds: Iterable[Speed | None]) -> None:
 
     for speed in dict.fromkeys(speeds):
         if speed not in (None, "undisturbed"):
-            click.echo(f"Latencies are {IN_WORDS[speed]} (--at {speed}).")
+            say(f"Latencies are {IN_WORDS[speed]} (--at {speed}).")

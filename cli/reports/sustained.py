@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from ...errors import UserError
 from ..exit_codes import INTERRUPTED
 from ..options.table_and_setting import check_picture, check_writable
-from ..output import mebibytes, milliseconds, note, print_json
+from ..output import mebibytes, milliseconds, note, print_json, say
 from .bench_table import TABLE_ENDINGS
 
 if TYPE_CHECKING:
@@ -58,9 +56,9 @@ def show_sustained(
 
 def print_sustained(result: SustainedResult) -> None:
     """Print a line for each thing that was seen."""
-    click.echo(result.title)
+    say(result.title)
     for name, words in _lines(result):
-        click.echo(f"  {name:<13}{words}")
+        say(f"  {name:<13}{words}")
 
 
 def _lines(result: SustainedResult) -> list[tuple[str, str]]:

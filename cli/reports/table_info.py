@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from ...tables.told_by_runtime import ToldByRuntime
-from ..output import milliseconds, note, note_failed, print_table
+from ..output import milliseconds, note, note_failed, print_table, say
 from .assessment import spread_in_words, unrest_in_words, verdict_in_words
 
 if TYPE_CHECKING:
@@ -25,21 +23,21 @@ def print_table_info(table: LatencyTable) -> None:
 
     setting = table.setting
     machine = table.environment.get("machine", {})
-    click.echo(
+    say(
         f"{table.source}: {len(table.rows)} rows of device {setting.device} "
         f"({machine.get('cpu') or '-'}), {setting.backend} {setting.provider}, {setting.dtype}, "
         f"batch {setting.batch}, threads {setting.threads}"
     )
     counts = verdicts(table).items()
-    click.echo("verdicts: " + ", ".join(f"{count} {name}" for name, count in counts))
+    say("verdicts: " + ", ".join(f"{count} {name}" for name, count in counts))
     assessment = table.assessment
     if not table.header.imported:
-        click.echo(f"{spread_in_words(assessment)}")
+        say(f"{spread_in_words(assessment)}")
     if assessment.unrest is not None:
         total = (table.header.seconds or {}).get("total")
-        click.echo(unrest_in_words(assessment.unrest, total))
+        say(unrest_in_words(assessment.unrest, total))
     for sentence in ToldByRuntime.of(table.rows, setting).sentences():
-        click.echo(sentence.replace("`threads`", "--threads"))
+        say(sentence.replace("`threads`", "--threads"))
     if table.unfinished:
         note("warning: unfinished: its measuring was interrupted; the same command goes on.")
     print_table(
@@ -55,7 +53,7 @@ def print_table_info(table: LatencyTable) -> None:
     )
     note_failed([row for row in table.rows if row.verdict == "failed"])
     if not table.unfinished:
-        click.echo(verdict_in_words(assessment, "measure it again"))
+        say(verdict_in_words(assessment, "measure it again"))
 
 
 def _levels(values: Sequence[int]) -> str:
@@ -83,5 +81,5 @@ def print_unstable(table: LatencyTable) -> None:
         ],
     )
     for point in points:
-        click.echo(f"{point['point']}: {point['cause']}")
-    click.echo(f"{len(points)} of {len(table.rows)} points are unstable.")
+        say(f"{point['point']}: {point['cause']}")
+    say(f"{len(points)} of {len(table.rows)} points are unstable.")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import milliseconds, print_table
+from ..output import milliseconds, print_table, say
 from .assessment import verdict_in_words
 
 if TYPE_CHECKING:
@@ -30,19 +28,19 @@ def print_transfer(found: Transfer) -> None:
             for probe in found.probes
         ],
     )
-    click.echo(
+    say(
         f"Predicted without themselves, probes err by {found.held_out_error:.1%}, and "
         f"{found.held_out_covered:.0%} lie in their 95 % interval."
     )
     if len(found.weights) > 1:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in found.weights.items())
-        click.echo(f"The sources' shares: {shares}.")
+        say(f"The sources' shares: {shares}.")
     measured = len(found.table.rows) - found.transferred
-    click.echo(
+    say(
         f"{found.table.source}: {len(found.table.rows)} rows, {measured} measured and "
         f"{found.transferred} transferred."
     )
-    click.echo(verdict_in_words(found.table.assessment, "measure it (vitprof measure)"))
+    say(verdict_in_words(found.table.assessment, "measure it (vitprof measure)"))
 
 
 def print_models(found: TransferredModels, out: Path | None) -> None:
@@ -60,13 +58,13 @@ def print_models(found: TransferredModels, out: Path | None) -> None:
                 for one in found.models
             ],
         )
-        click.echo(
+        say(
             f"{found.title}; {found.held_out_covered:.0%} of them lie in their 95 % interval. "
             f"Transferred ones are expected to err by {found.expected_error:.1%}."
         )
     if found.to_time:
-        click.echo(f"Most worth timing on {found.phone}: {', '.join(found.to_time)}.")
+        say(f"Most worth timing on {found.phone}: {', '.join(found.to_time)}.")
     if found.blocks is not None:
         print_transfer(found.blocks)
     elif out is not None and found.models:
-        click.echo(f"{out}: {len(found.models)} models.")
+        say(f"{out}: {len(found.models)} models.")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import print_table
+from ...shown import csv_frame
+from ..output import print_table, say
 
 if TYPE_CHECKING:
     from ...profiler.validation.result import ValidationResult
@@ -62,16 +61,16 @@ def print_validation(result: ValidationResult) -> None:
         ],
     )
     low, high = result.interval
-    click.echo(
+    say(
         f"MAPE {result.errors.mape:.2%} (95 % interval {low:.2%} to {high:.2%}) after "
         f"{result.rounds} rounds in {result.seconds:.0f} s: {WHY[result.stopped]}."
     )
-    click.echo(
+    say(
         f"{result.coverage:.0%} of the {len(result.models)} measurements lie in the table's 95 % "
         "interval."
     )
     if result.transferred_share:
-        click.echo(
+        say(
             f"{result.transferred_share:.0%} of the predictions is transferred: predicted "
             "from the tables of other devices or settings, not measured."
         )
@@ -81,4 +80,4 @@ def write_models(result: ValidationResult, out: Path) -> None:
     """Write a line a model as CSV."""
     from ...atomic_write import write_atomically
 
-    write_atomically(out, result.to_frame().to_csv(index=False, float_format="%.6g"))
+    write_atomically(out, csv_frame(result.to_frame()).to_csv(index=False, float_format="%.6g"))

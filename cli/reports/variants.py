@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from ..output import giga, milliseconds, note, print_table
+from ..output import giga, milliseconds, note, print_table, say
 from .speed import print_speed
 
 if TYPE_CHECKING:
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 def print_variants(found: Variants, top: int, max_latency: str | None, sort: str) -> None:
     """Print what each choice costs, what is not covered, and the first combinations."""
     base = found.base
-    click.echo(
+    say(
         f"{base.spec.name}: {milliseconds(base.ms)} ms, {giga(base.spec.macs)} GMACs, "
         f"{base.spec.params / 1e6:.1f} M parameters. What one other choice costs:"
     )
@@ -44,7 +42,7 @@ def print_variants(found: Variants, top: int, max_latency: str | None, sort: str
         )
     within = "" if max_latency is None else f" within {max_latency}"
     first = "the fastest first" if sort == "latency" else f"most {sort} first"
-    click.echo(f"{len(found.ranked)} combinations{within}, {first}:")
+    say(f"{len(found.ranked)} combinations{within}, {first}:")
     print_table(
         ("variant", "ms", "GMACs", "M params"),
         [

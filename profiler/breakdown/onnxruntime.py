@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from ...backends import BackendOptions
 from ...backends.onnxruntime.backend import OnnxRuntimeExecutable
 from ...errors import UserError
+from ...temporary_folder import TemporaryFolder
 from .classes import ONNX_VIEWS, classes_of_onnx
 from .profile import Node, Profile, merged
 from .work import Tensor, work_of
@@ -27,7 +27,7 @@ def profile_onnxruntime(
     The session is otherwise the one that is measured. Raises BackendError like loading and running,
     UserError for a profile that cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
+    with TemporaryFolder() as folder:
         prefix = str(Path(folder) / "profile")
         with OnnxRuntimeExecutable(artifact, options, profile_to=prefix) as executable:
             for _ in range(warmup + runs):

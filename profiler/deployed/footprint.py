@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from ...backends.devices import given_device_files
 from ...tables import Setting
 from ...tables.setting import PartialSetting
+from ...temporary_folder import TemporaryFolder
 from .process_memory import ProcessMemory, answer_of_process
 
 PROBE = "vitprof.profiler.deployed.footprint_probe"
@@ -35,7 +35,7 @@ def footprint_of(artifact: bytes, setting: Setting) -> Footprint:
     Building it is not in the time, nor is importing the runtime. On a GPU the memory is the host's.
     Raises BackendError with the process's last words where it fails.
     """
-    with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
+    with TemporaryFolder() as folder:
         path = Path(folder) / "artifact"
         path.write_bytes(artifact)
         return footprint_of_file(path, setting)

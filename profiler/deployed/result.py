@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...atomic_write import made_folder, write_atomically
 from ...results import Result
+from ...shown import csv_frame
 from ...tables import Setting
 from .facts import Facts
 
@@ -81,7 +82,7 @@ class DeployedModels(Result):
         place = Path(folder)
         made_folder(place)
         write_atomically(
-            place / "facts.csv", self.to_frame().to_csv(index=False, lineterminator="\n")
+            place / "facts.csv", csv_frame(self.to_frame()).to_csv(index=False, lineterminator="\n")
         )
         plot_facts(self.facts, self.setting, place / "facts.png")
         write_atomically(place / "report.json", json.dumps(self.report(), indent=2) + "\n")

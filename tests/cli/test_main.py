@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -159,3 +161,44 @@ def test_a_fault_of_the_disk_that_no_command_expects_is_one_sentence(
     assert answer.err.startswith("vitprof: /there/log: No space left on device;")
     assert "Traceback" not in answer.err
     assert "Traceback" in run("--debug", "devices").err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_is_an_interruption(
+    number: signal.Signals, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vitprof.verbs import devices
+
+    left = []
+
+    def waits(*_: object, **__: object) -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            left.append("clean")
+
+    monkeypatch.setattr(devices, "devices", waits)
+    # nohup, say, has one of them ignored; that is left so.
+    outside = signal.signal(number, signal.SIG_DFL)
+    try:
+        answer = run("devices")
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, outside)
+    assert (answer.code, answer.err.strip()) == (130, "vitprof: interrupted.")
+    assert left == ["clean"]
+
+
+def test_a_limit_of_memory_holds_for_the_command_alone(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VITPROF_MEMORY_LIMIT", raising=False)
+    asked = ("bench", "--model", "deit-small", "--sessions", "1", "--runs", "1")
+    answer = run("--memory-limit", "1MB", *asked)
+    assert answer.code in (1, 2)
+    assert "of memory, more than" in answer.err and "VITPROF_MEMORY_LIMIT" in answer.err
+    assert "VITPROF_MEMORY_LIMIT" not in os.environ
+    answer = run("--memory-limit", "much", "devices")
+    assert answer.code == 2
+    assert answer.err.startswith("vitprof: --memory-limit: 'much'")
+    assert "VITPROF_MEMORY_LIMIT" not in os.environ

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from ....errors import UserError
+from ....temporary_folder import TemporaryFolder
 from ...protocol import BackendError
 from .adb import Adb, connected_phone
 
@@ -65,7 +66,7 @@ class PhoneLink:
 
     def get(self, path: str) -> bytes:
         """Return the bytes of a file on the phone, and remove it there."""
-        with tempfile.TemporaryDirectory(prefix="vitprof-") as folder:
+        with TemporaryFolder() as folder:
             here = Path(folder) / "pulled"
             self.adb.pull(path, here)
             data = here.read_bytes()

@@ -128,6 +128,16 @@ def test_an_operator_that_is_not_onnxs_is_refused_wherever_it_is(data: bytes) ->
         check_self_contained(data)
 
 
+@pytest.mark.parametrize("kind", ["Loop", "Scan", "SequenceMap"])
+def test_a_loop_is_refused_wherever_it_is(kind: str) -> None:
+    """One of 2^60 turns would never end."""
+    body = helper.make_graph([RELU], "body", [value("x")], [value("y")])
+    loop = helper.make_node(kind, ["x"], ["y"], body=body)
+    for data in (model(loop), model(in_a_branch(loop)), with_function(loop)):
+        with pytest.raises(BackendError, match=f"'{kind}' runs a part of the graph in a loop"):
+            check_self_contained(data)
+
+
 def test_onnx_runtimes_own_operators_are_refused_too() -> None:
     """EPContext names a file that the runtime opens."""
     node = helper.make_node(

@@ -1,0 +1,78 @@
+"""Folders for what is needed for a while, that are gone afterwards however the process ends.
+
+`tempfile` removes a folder when its block ends. A process that is killed leaves it, so each of ours
+holds a lock file, which the kernel unlocks when its owner ends: the next process that makes one
+removes those that nobody holds. No process id is asked whether it lives, for another container's
+would not be known here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+from .closing import Closing
+
+PREFIX = "vitprof-"
+_LOCK, _FILES = "lock", "files"
+# A folder this young may be about to be locked.
+_YOUNG_S = 60.0
+
+
+class TemporaryFolder(Closing):
+    """An empty folder at `path` that is removed with all it holds by `close`, or `with`."""
+
+    _swept = False
+
+    def __init__(self) -> None:
+        """Make it; raises OSError where the system's temporary folder cannot be written."""
+        if not TemporaryFolder._swept:
+            TemporaryFolder._swept = True
+            sweep(Path(tempfile.gettempdir()))
+        self._outer = Path(tempfile.mkdtemp(prefix=PREFIX))
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._lock: int | None = os.open(self._outer / _LOCK, flags, 0o600)
+        with contextlib.suppress(OSError):  # a file system that cannot lock: then none is swept
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.path = self._outer / _FILES
+        self.path.mkdir()
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def close(self) -> None:
+        if self._lock is None:
+            return
+        lock, self._lock = self._lock, None
+        shutil.rmtree(self._outer, ignore_errors=True)
+        os.close(lock)
+
+
+def sweep(place: Path) -> None:
+    """Remove the folders of ours in `place` whose owners are gone."""
+    now = time.time()
+    with contextlib.suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX):
+                with contextlib.suppress(OSError):
+                    _remove_unless_held(Path(entry.path), now)
+
+
+def _remove_unless_held(folder: Path, now: float) -> None:
+    """Remove one folder where it is ours, has a lock file, and nobody holds that."""
+    status = folder.lstat()
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    if not ours or now - status.st_mtime < _YOUNG_S:
+        return
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)

@@ -1,0 +1,88 @@
+"""Temporary folders go with their process, and what a killed one left goes with the next."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from vitprof.temporary_folder import TemporaryFolder, sweep
+
+HOLD = """
+import sys
+from vitprof.temporary_folder import TemporaryFolder
+with TemporaryFolder() as folder:
+    (folder.path / "artifact").write_bytes(b"x")
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    yield tmp_path
+    tempfile.tempdir = None
+
+
+def aged(place: Path) -> list[str]:
+    """Make all in it old, and return the names."""
+    long_ago = time.time() - 3600
+    for path in place.iterdir():
+        os.utime(path, (long_ago, long_ago), follow_symlinks=False)
+    return sorted(path.name for path in place.iterdir())
+
+
+def test_it_is_empty_and_gone_afterwards(place: Path) -> None:
+    with TemporaryFolder() as folder:
+        assert list(folder.path.iterdir()) == []
+        assert Path(folder) == folder.path
+        (folder.path / "a").mkdir()
+        assert len(list(place.iterdir())) == 1
+    assert list(place.iterdir()) == []
+    folder.close()
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_held_stays(place: Path) -> None:
+    def held() -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        return child
+
+    killed, living = held(), held()
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    sweep(place)
+    assert len(list(place.iterdir())) == 2, "they are young"
+    assert len(aged(place)) == 2
+    sweep(place)
+    (left,) = place.iterdir()
+    assert (left / "files" / "artifact").exists()
+    living.communicate()
+    assert list(place.iterdir()) == []
+
+
+def test_what_is_not_ours_stays(place: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "lock").write_text("")
+    (place / "vitprof-link").symlink_to(other)
+    (place / "vitprof-without").mkdir()
+    (place / "vitprof-file").write_text("")
+    trap = place / "vitprof-trap"
+    trap.mkdir()
+    (trap / "lock").symlink_to(other / "lock")
+    before = aged(place)
+    sweep(place)
+    assert sorted(path.name for path in place.iterdir()) == before
+    assert (other / "lock").exists()
+    sweep(place / "none")
