@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 from ..errors import UserError
 from ..shown import one_line, shown
@@ -36,7 +36,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         }
 
 
-def _announced(file: BinaryIO, entry: zipfile.ZipInfo, path: Path) -> int:
+def _announced(file: IO[bytes], entry: zipfile.ZipInfo, path: Path) -> int:
     """Return the bytes of the array that the header announces; they must be in the entry."""
     from numpy.lib import format as npy
 

@@ -16,7 +16,7 @@ def test_every_name_has_its_augmentation() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"epochs": -0.5}, "`epochs` is -0.5; it has to be 0 or more"),
+        ({"epochs": -0.5}, "`epochs` is -0.5; it has to be from 0 to 1000000"),
         ({"epochs": float("nan")}, "`epochs` is nan"),
         ({"batch": 70000}, "`batch` is 70000; it has to be from 1 to 65536"),
         ({"learning_rate": 0}, "`learning_rate` is 0; it has to be above 0"),
