@@ -87,7 +87,7 @@ def test_a_table_of_another_machine_is_no_target(tmp_path: Path) -> None:
 def test_more_threads_than_any_machine_has_are_refused_and_hazards_are_warned_of(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match="threads is 1,000,000, more than .* VITPROF_MOST_THREADS"):
+    with pytest.raises(UserError, match=r"threads is 1,000,000, more than .* VITPROF_MOST_THREADS"):
         target_of(PartialSetting(threads=1_000_000))
     monkeypatch.setenv("VITPROF_MOST_THREADS", "1000")
     with (

@@ -92,7 +92,7 @@ def test_the_same_seed_samples_the_same_models(run, file, tmp_path) -> None:
     ("arguments", "words"),
     [
         (("autovit-xss",), "did you mean 'autovit-xs'"),
-        (("gone.toml",), "cannot be read"),
+        (("gone.toml",), "does not exist"),
         (("--sample", "3"), "name it"),
         (("--table", "lut.csv"), "name it"),
         (("autovit-xs", "--sample", "3"), "go together"),
