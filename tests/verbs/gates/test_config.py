@@ -101,8 +101,8 @@ def test_a_mistake_is_a_sentence_with_its_place(tmp_path: Path, text: str, words
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
-        with pytest.raises(UserError, match="does not exist|is a folder"):
+        with pytest.raises(UserError, match=r"does not exist|is a folder"):
             read_gate_file(path)
     (tmp_path / "gate.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="not valid TOML"):
+    with pytest.raises(UserError, match="not UTF-8 text"):
         read_gate_file(tmp_path / "gate.toml")
