@@ -41,6 +41,8 @@ _OF_THE_RUN_BY_SECTION = {
 }
 # Keys that had another name.
 _RENAMED = {"precision": "autocast", "to": "dtype", "precisions": "dtypes"}
+# (verb, parameter) -> its option, where that is called otherwise.
+_OPTIONS = {("choose", "models"): "model", ("choose", "dtypes"): "dtype"}
 # Parameters that a command takes as an option a value, not as one option with commas.
 _AN_OPTION_A_VALUE = ("dtype", "models")
 # The values of a file that a parameter takes, by the words of its annotation.
@@ -71,7 +73,8 @@ class Stage:
         """Return the command line that does the same."""
         words = ["vitprof", self.verb.replace("_", "-")]
         for name, value in {**self.arguments, "out": out / self.name}.items():
-            option = f"--{name.replace('_', '-')}"
+            spelled = _OPTIONS.get((self.verb, name), name)
+            option = f"--{spelled.replace('_', '-')}"
             if isinstance(value, list) and name in _AN_OPTION_A_VALUE:
                 words += [word for one in value for word in (option, str(one))]
             elif isinstance(value, bool):

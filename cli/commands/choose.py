@@ -19,15 +19,16 @@ from ..output import json_option, print_json
 
 
 @click.command(
-    epilog="Example: vitprof choose --models levels --models small --data digits --max-latency "
-    "2ms --out chosen  |  vitprof choose --models levels --models small --data photos.zip "
-    "--max-params 5.3M --algorithm random --out chosen  |  vitprof choose --models deit --models "
+    epilog="Example: vitprof choose --model levels --model small --data digits --max-latency "
+    "2ms --out chosen  |  vitprof choose --model levels --model small --data photos.zip "
+    "--max-params 5.3M --algorithm random --out chosen  |  vitprof choose --model deit --model "
     "swin --data photos.zip --runtimes all --tokens 0,4 --max-latency 2ms --out chosen"
 )
 @click.option(
-    "--models",
+    "--model",
+    "models",
     cls=RenamedOption,
-    old=["--variants"],
+    old=["--models", "--variants"],
     required=True,
     multiple=True,
     type=click.Path(path_type=Path),
@@ -35,9 +36,10 @@ from ..output import json_option, print_json
     "supernet, or a folder of models; may be repeated.",
 )
 @click.option(
-    "--dtypes",
+    "--dtype",
+    "dtypes",
     cls=RenamedOption,
-    old=["--precisions"],
+    old=["--dtypes", "--precisions"],
     default=",".join(DTYPES),
     show_default=True,
     help="Number formats to choose from.",

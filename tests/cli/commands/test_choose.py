@@ -46,14 +46,12 @@ def levels(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def choose(run, levels: Path, out: Path, *options: object):
-    return run("choose", "--models", levels, *DATA, *options, "--out", out)
+    return run("choose", "--model", levels, *DATA, *options, "--out", out)
 
 
 def test_an_exhaustive_search_measures_all_and_hands_the_best_out(run, levels, tmp_path) -> None:
     out = tmp_path / "out"
-    answer = choose(
-        run, levels, out, "--algorithm", "exhaustive", "--dtypes", "fp32,int8", "--json"
-    )
+    answer = choose(run, levels, out, "--algorithm", "exhaustive", "--dtype", "fp32,int8", "--json")
     assert answer.code in (0, 1), answer.err
     report = answer.json
     assert report["evaluated"] == report["variants"] == 6
@@ -78,7 +76,7 @@ def test_of_equals_the_fastest_is_chosen(run, levels, tmp_path) -> None:
         tmp_path / "out",
         "--algorithm",
         "exhaustive",
-        "--dtypes",
+        "--dtype",
         "fp32",
         "--threads",
         "1,2",
@@ -111,7 +109,7 @@ def test_a_file_is_written_once_whatever_it_is_measured_beside(
         tmp_path / "out",
         "--algorithm",
         "exhaustive",
-        "--dtypes",
+        "--dtype",
         "fp32",
         "--threads",
         "1,2",
@@ -128,7 +126,7 @@ def test_what_cannot_be_run_is_one_sentence(run, levels, tmp_path, monkeypatch) 
         raise BackendError("the runtime has no such operator")
 
     monkeypatch.setattr(measured_deployments, "facts_of", refused)
-    answer = choose(run, levels, tmp_path / "out", "--dtypes", "fp32")
+    answer = choose(run, levels, tmp_path / "out", "--dtype", "fp32")
     assert answer.code == 2
     assert "whole, fp32 cannot be run here: the runtime has no such operator" in answer.err
 
@@ -143,7 +141,7 @@ def test_limits_are_kept_and_what_was_measured_serves_others(run, levels, tmp_pa
         "exhaustive",
         "--facts",
         facts,
-        "--dtypes",
+        "--dtype",
         "fp32",
         "--json",
     ).json
@@ -158,7 +156,7 @@ def test_limits_are_kept_and_what_was_measured_serves_others(run, levels, tmp_pa
         "exhaustive",
         "--facts",
         facts,
-        "--dtypes",
+        "--dtype",
         "fp32",
         "--max-latency",
         between,
@@ -178,7 +176,7 @@ def test_a_limit_that_nothing_keeps_names_the_nearest(run, levels, tmp_path) -> 
         tmp_path / "out",
         "--facts",
         facts,
-        "--dtypes",
+        "--dtype",
         "fp32",
         "--algorithm",
         "exhaustive",
@@ -212,7 +210,7 @@ def test_an_interrupted_search_goes_on(run, levels, tmp_path, monkeypatch) -> No
             raise KeyboardInterrupt
         return measure(self, variant)
 
-    options = ("--algorithm", "exhaustive", "--dtypes", "fp32", "--json")
+    options = ("--algorithm", "exhaustive", "--dtype", "fp32", "--json")
     with monkeypatch.context() as patch:
         patch.setattr(MeasuredDeployments, "facts", twice)
         assert choose(run, levels, tmp_path / "out", *options).code == 130
@@ -228,11 +226,11 @@ def test_an_interrupted_search_goes_on(run, levels, tmp_path, monkeypatch) -> No
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--dtypes", "int4"), "unknown --dtypes 'int4'"),
+        (("--dtype", "int4"), "unknown --dtype 'int4'"),
         (("--threads", "0"), "such as 1,2"),
         (("--max-latency", "fast"), "write it as 5ms"),
         (("--max-cpu", "-3"), "write it as 100%"),
-        (("--models", "nowhere"), "neither a folder of vitprof prune-heads"),
+        (("--model", "nowhere"), "neither a folder of vitprof prune-heads"),
     ],
 )
 def test_bad_input_is_one_sentence(run, levels, tmp_path, options, words) -> None:
@@ -245,7 +243,7 @@ def test_bad_input_is_one_sentence(run, levels, tmp_path, options, words) -> Non
 
 def test_a_record_of_other_images_is_refused(run, levels, tmp_path) -> None:
     facts = tmp_path / "facts.jsonl"
-    options = ("--facts", facts, "--dtypes", "fp32", "--algorithm", "random", "--evaluations", 1)
+    options = ("--facts", facts, "--dtype", "fp32", "--algorithm", "random", "--evaluations", 1)
     assert choose(run, levels, tmp_path / "first", *options).code in (0, 1)
     answer = choose(run, levels, tmp_path / "second", *options, "--judge-images", 61)
     assert answer.code == 2
@@ -259,8 +257,8 @@ def test_a_record_of_other_images_is_refused(run, levels, tmp_path) -> None:
 
 def test_a_record_serves_fewer_models_too_but_no_other_ones(run, levels, trained, tmp_path) -> None:
     facts = tmp_path / "facts.jsonl"
-    options = ("--facts", facts, "--dtypes", "fp32", "--algorithm", "exhaustive", "--json")
-    both = choose(run, levels, tmp_path / "both", "--models", trained, *options)
+    options = ("--facts", facts, "--dtype", "fp32", "--algorithm", "exhaustive", "--json")
+    both = choose(run, levels, tmp_path / "both", "--model", trained, *options)
     assert both.code in (0, 1), both.err
     assert both.json["evaluated"] == 4
     kept = facts.read_text()

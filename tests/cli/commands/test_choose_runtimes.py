@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-HOW = ("--data", "digits", "--sessions", 1, "--judge-images", 60, "--dtypes", "fp32")
+HOW = ("--data", "digits", "--sessions", 1, "--judge-images", 60, "--dtype", "fp32")
 
 
 @pytest.mark.slow
@@ -14,7 +14,7 @@ def test_it_says_what_to_deploy_and_why(run, trained: Path, tmp_path) -> None:
     out = tmp_path / "out"
     answer = run(
         "choose",
-        "--models",
+        "--model",
         trained,
         *HOW,
         "--runtimes",
@@ -34,7 +34,7 @@ def test_it_says_what_to_deploy_and_why(run, trained: Path, tmp_path) -> None:
     assert (out / "deployments.csv").read_text().count("\n") == 3
     again = run(
         "choose",
-        "--models",
+        "--model",
         trained,
         *HOW,
         "--runtimes",
@@ -60,6 +60,6 @@ def test_it_says_what_to_deploy_and_why(run, trained: Path, tmp_path) -> None:
     ],
 )
 def test_options_of_the_other_kind_are_refused(run, tmp_path, options, words) -> None:
-    answer = run("choose", "--models", tmp_path, *HOW, *options, "--out", tmp_path / "out")
+    answer = run("choose", "--model", tmp_path, *HOW, *options, "--out", tmp_path / "out")
     assert answer.code == 2
     assert words in " ".join(answer.err.split())

@@ -67,8 +67,8 @@ def test_stages_are_the_commands_in_their_order(config, trained) -> None:
         .startswith(f"vitprof prune-heads --model {trained} --data digits --levels 1 --sessions 1 ")
     )
     chosen = by_name["choose-all"].command(out)
-    assert chosen.startswith(f"vitprof choose --models {heads} --models {small} --data digits ")
-    assert "--dtypes fp32,int8" in chosen
+    assert chosen.startswith(f"vitprof choose --model {heads} --model {small} --data digits ")
+    assert "--dtype fp32,int8" in chosen
 
 
 @pytest.mark.timeout(280)
