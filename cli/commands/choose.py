@@ -58,10 +58,10 @@ from ..output import json_option, print_json
 @choice_limit_options
 @choice_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@log_option
 @deployment_options
 @fresh_option
 @wait_option
-@log_option
 @json_option
 def choose(as_json: bool, of_space: dict[str, Any] | None, **given: Any) -> int:
     """Find the best variant within limits from few measurements, without training.
