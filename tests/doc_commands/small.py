@@ -30,6 +30,7 @@ PARSED_ONLY = (
 )
 # The same command with small settings, and the options of the line, in a test of its own.
 ELSEWHERE = (
+    (r"^--memory-limit", "tests/cli/test_main.py"),
     (r"^compare .*--runtimes", "tests/cli/commands/test_compare_runtimes.py"),
     (r"^choose .*--runtimes", "tests/cli/commands/test_choose_runtimes.py"),
     (r"^choose", "tests/cli/commands/test_choose.py"),
