@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .verbs.transfer_models import transfer_models
     from .verbs.validate import validate
     from .verbs.variants import variants
-    from .verbs.waiting import waiting
+    from .verbs.waiting import waiting, without_lock
 
 # Where each public name lives; imported when it is first asked for.
 _HOMES = {
@@ -105,6 +105,7 @@ _HOMES = {
     "validate": ".verbs.validate",
     "variants": ".verbs.variants",
     "waiting": ".verbs.waiting",
+    "without_lock": ".verbs.waiting",
 }
 
 __all__ = [
@@ -158,6 +159,7 @@ __all__ = [
     "validate",
     "variants",
     "waiting",
+    "without_lock",
 ]
 
 

@@ -1,4 +1,4 @@
-"""`vitprof.waiting`: wait for a device that another process is measuring."""
+"""`vitprof.waiting` and `without_lock`: devices that other processes may be measuring."""
 
 from __future__ import annotations
 
@@ -30,4 +30,20 @@ def waiting(time: Quantity, *, progress: bool = False) -> Iterator[None]:
     except UserError as error:
         raise UserError(f"`time`: {error}") from None
     with within(limit_s, shown=progress):
+        yield
+
+
+@contextmanager
+def without_lock() -> Iterator[None]:
+    """Measure inside the block even where the device cannot be kept from other measurements.
+
+        with vitprof.without_lock():
+            vitprof.bench("deit-tiny")
+
+    A lock that cannot be made is an error otherwise: two measurements at once spoil each other. A
+    table that is measured so says it.
+    """
+    from ..profiler.place.locking import without_lock as unlocked
+
+    with unlocked():
         yield

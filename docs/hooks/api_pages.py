@@ -20,6 +20,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
             "breakdown",
             "ceilings",
             "waiting",
+            "without_lock",
         ),
     ),
     "Ask a table": (

@@ -96,6 +96,7 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, images,
     assert 0 < found["miou"] < 1
     assert 0 < found["base"]["miou"] < 1
     assert {path.name for path in out.iterdir()} == {
+        "base.json",
         "config.json",
         "model.safetensors",
         "model.onnx",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from dataclasses import dataclass
@@ -63,16 +64,20 @@ def parse(arguments: list[str]) -> click.Context:
     Raises click.UsageError. Nothing runs, and no file need exist.
     """
     command: click.Command = vitprof
-    context = command.make_context("vitprof", list(arguments))
-    while isinstance(command, click.Group):
-        rest = [*getattr(context, "_protected_args", ()), *context.args]  # none from click 9 on
-        if not rest:
-            return context
-        name, found, rest = command.resolve_command(context, rest)
-        assert found is not None
-        command = found
-        context = command.make_context(name, rest, parent=context)
-    return context
+    # Options such as --memory-limit and --wait hold until their context is closed.
+    with contextlib.ExitStack() as opened:
+        context = command.make_context("vitprof", list(arguments))
+        opened.callback(context.close)
+        while isinstance(command, click.Group):
+            rest = [*getattr(context, "_protected_args", ()), *context.args]  # none from click 9 on
+            if not rest:
+                return context
+            name, found, rest = command.resolve_command(context, rest)
+            assert found is not None
+            command = found
+            context = command.make_context(name, rest, parent=context)
+            opened.callback(context.close)
+        return context
 
 
 def unknown_words(text: str) -> list[str]:

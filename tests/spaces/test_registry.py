@@ -222,9 +222,9 @@ def test_a_folder_without_a_supernet_says_what_is_missing(refused, tmp_path) -> 
     ("name", "content", "words"),
     [
         ("a.toml", "embed = [16", "not valid TOML"),
-        ("a.toml", b"\xff\xfe", "not valid TOML"),
+        ("a.toml", b"\xff\xfe", "not UTF-8"),
         ("a.toml", "embed = " + "9" * 5000, "not valid TOML"),
-        ("a.toml", "x = " + "[" * 5000, "not valid TOML"),
+        ("a.toml", "x = " + "[" * 5000, "nested too deeply"),
         ("a.toml", "embed = 1\nembed = 2", "not valid TOML"),
         ("a.toml", "", "family=None"),
         ("a.toml", "#" * (LARGEST_FILE_BYTES + 1), "is larger than"),

@@ -62,6 +62,9 @@ OF_PRINTING = {
     "old_space",
     "wide",
     "wait",  # in Python `with vitprof.waiting(...)`
+    "no_lock",  # in Python `with vitprof.without_lock()`
+    "log",  # results in a tracker
+    "model_explorer",  # save_model_explorer() of the result
     "places",  # the table and the model, by place
     "junit",
     "summary",

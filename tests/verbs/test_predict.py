@@ -76,7 +76,7 @@ def test_outside_the_table_is_refused_or_marked(table, refused) -> None:
 
 def test_a_table_that_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch, refused) -> None:
     monkeypatch.chdir(tmp_path)
-    with refused("lut.csv does not exist", "vitprof measure"):
+    with refused("'lut.csv' does not exist", "vitprof measure"):
         vitprof.predict(MODEL)
 
 

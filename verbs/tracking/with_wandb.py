@@ -53,7 +53,7 @@ class WandbTracker:
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             name=record.name,
             dir=str(self._folder),
-            mode=self._mode,  # type: ignore[arg-type]
+            mode=self._mode,
             config=dict(record.parameters),
             settings=settings,
         )

@@ -309,7 +309,7 @@ def with_manifest(data: bytes, change: Callable[[dict[str, Any]], None]) -> byte
         ("sparsity", "1:8", ["sparsity '1:8'"]),
         ("sparsity", "2:4", ["no sparsity '2:4'"]),
         ("graph", "cuda_graph", ["no graph 'cuda_graph'"]),
-        ("threads", 5000, ["threads=5000"]),
+        ("threads", 5000, ["the number of threads is 5,000, more than 64"]),
     ],
 )
 def test_a_setting_this_machine_lacks_is_one_sentence(

@@ -50,4 +50,4 @@ def test_measuring_takes_it(run, file: Path) -> None:
 def test_a_wrong_file_is_one_sentence(run, tmp_path: Path) -> None:
     answer = run("devices", "--devices", tmp_path / "none.toml")
     assert (answer.code, answer.is_one_sentence) == (2, True)
-    assert "none.toml cannot be read" in answer.err
+    assert "none.toml' does not exist" in answer.err
