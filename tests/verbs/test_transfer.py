@@ -12,6 +12,8 @@ from vitprof.spaces.vit import ViTSlabs
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.calibration.calibrate import calibrated
 
+# Four blocks.
+ONE_LAYER = "embed=32;attention.heads=2;attention.qk=16;attention.v=16;mlp.mlp=64"
 SPACE = ViTSlabs()
 MODELS = SPACE.calibration_models(8, seed=0)
 
@@ -131,7 +133,7 @@ def test_probes_are_measured_here_and_kept(table, tmp_path: Path, refused) -> No
     assert {probe.key for probe in found.probes} < {probe.key for probe in more.probes}
     # Measuring it takes the transferred rows out.
     measured = vitprof.measure(
-        vitprof.plan(model="vit-micro-8", points=24, whole_models=3),
+        vitprof.plan(model="vit-micro-8", whole_models=0, grid=ONE_LAYER),
         out=out,
         fresh=True,
         sessions=1,
