@@ -15,11 +15,11 @@ import vitprof
 SPACE = Path(__file__).with_name("micro.toml")
 
 
-def main(folder: Path) -> None:
-    trained = vitprof.train("vit-micro-8", "digits", epochs=15, out=folder / "my-vit")
+def main(folder: Path, epochs: int = 15, points: int = 44, whole_models: int = 6) -> None:
+    trained = vitprof.train("vit-micro-8", "digits", epochs=epochs, out=folder / "my-vit")
     print(trained)
 
-    plan = vitprof.plan(space=str(SPACE), points=44, whole_models=6)
+    plan = vitprof.plan(space=str(SPACE), points=points, whole_models=whole_models)
     table = vitprof.measure(plan, device="cpu", sessions=1, out=folder / "lut.csv")
     print(table)
     print(table.predict("vit-micro-8"))

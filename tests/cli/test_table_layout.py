@@ -12,7 +12,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitprof.cli.output import print_table
 from vitprof.cli.table_layout import lay_out
@@ -32,6 +32,7 @@ def tables(draw):
     return columns, rows, text
 
 
+@settings(max_examples=40)
 @given(tables(), st.integers(20, 130))
 def test_every_number_stands_whole_and_every_text_can_be_read(table, width) -> None:
     columns, rows, text = table
@@ -53,6 +54,7 @@ def test_every_number_stands_whole_and_every_text_can_be_read(table, width) -> N
     assert ["".join(name.split()) for name in headings] == ["".join(n.split()) for n in columns]
 
 
+@settings(max_examples=40)
 @given(tables(), st.integers(60, 130))
 def test_a_table_is_as_narrow_as_it_is_to_be(table, width) -> None:
     columns, rows, _ = table

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.slow
 
 QUICK = ("--points", "24", "--sessions", "1")
+# Ten blocks of the tiny ViT: two widths and two hidden ones.
+FEW = "embed=16,32;attention.heads=2;attention.qk=8;attention.v=8;mlp.mlp=32,64"
 
 
 @pytest.mark.slow
@@ -18,7 +22,10 @@ def test_a_table_of_pytorch_is_measured_asked_and_validated(run, tiny_vit_file, 
         "torch",
         "--model",
         tiny_vit_file,
-        *QUICK,
+        "--grid",
+        FEW,
+        "--sessions",
+        "1",
         "--whole-models",
         "3",
         "--out",
@@ -28,7 +35,11 @@ def test_a_table_of_pytorch_is_measured_asked_and_validated(run, tiny_vit_file, 
     assert answer.code in (0, 1), answer.err
     assert answer.json["failed"] == []
     assert "torch,eager,1,fp32,1" in out.read_text()
-    predicted = run("predict", "--table", out, "--model", tiny_vit_file, "--json")
+    model = tmp_path / "model.json"
+    model.write_text(
+        json.dumps({**json.loads(tiny_vit_file.read_text()), "heads": 2, "qk": 8, "v": 8})
+    )
+    predicted = run("predict", "--table", out, "--model", model, "--json")
     assert predicted.code == 0, predicted.err
     assert predicted.json["latency_ms"] > 0
     validated = run("validate", "--table", out, "--samples", "3", "--sessions", "1", "--json")

@@ -81,14 +81,14 @@ def test_it_is_measured_predicted_validated_and_searched(vitprof: Callable[..., 
         "--sessions",
         1,
         "--whole-models",
-        4,
-        "--points",
-        40,
+        3,
+        "--time",
+        "2s",
         "--out",
         "lut.csv",
     )
     assert measured["failed"] == []
-    assert measured["models"] == 4
+    assert measured["models"] == 3
     predicted = vitprof("predict", "--table", "lut.csv", "--model", "model.json")
     assert predicted["latency_ms"] > 0
     assert set(predicted["by_op"]) == {"overlapping_embed", "poolformer_block", "poolformer_head"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitprof.errors import UserError
 from vitprof.models import Block, ViTSpec
@@ -28,6 +28,7 @@ def as_written(row: Row) -> str:
     return repr(replace(row, error=" ".join(text.split())))
 
 
+@settings(max_examples=40)
 @given(data=st.data())
 def test_written_rows_setting_and_header_are_read_back(
     data: st.DataObject,
@@ -62,6 +63,7 @@ def test_written_rows_setting_and_header_are_read_back(
     assert read.to_text() == table.to_text()
 
 
+@settings(max_examples=40)
 @given(data=st.data())
 def test_pandas_reads_the_same_rows_and_numbers(
     data: st.DataObject,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitprof.models import Block, ViTLayer, ViTSpec
 from vitprof.tables import LatencyTable, Row, Setting
@@ -38,6 +38,7 @@ SPECS = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(spec=SPECS)
 def test_a_model_costs_the_sum_of_its_blocks(spec: ViTSpec, vit_table: LatencyTable) -> None:
     prediction = vit_table.predict(spec)
@@ -52,6 +53,7 @@ def test_a_model_costs_the_sum_of_its_blocks(spec: ViTSpec, vit_table: LatencyTa
     assert prediction.model == spec.name
 
 
+@settings(max_examples=40)
 @given(specs=st.lists(SPECS, max_size=5))
 def test_many_at_once_equal_one_by_one(specs: list[ViTSpec], vit_table: LatencyTable) -> None:
     many = vit_table.predict_many(specs)
@@ -360,6 +362,7 @@ def with_models(vit_table: LatencyTable, small_vit: SmallVit, row_of: RowOf) -> 
     return vit_table.with_rows([*vit_table.rows, *rows])
 
 
+@settings(max_examples=40)
 @given(specs=st.lists(SPECS, max_size=5))
 def test_many_at_once_equal_one_by_one_when_calibrated(
     specs: list[ViTSpec], with_models: LatencyTable

@@ -26,9 +26,9 @@ def test_a_protocol_sets_what_is_not_given(run) -> None:
 
 
 @pytest.mark.parametrize("ending", ["csv", "md"])
-def test_a_table_has_a_line_a_model(run, tmp_path: Path, ending: str) -> None:
+def test_a_table_has_a_line_a_model(run, tiny_vit_file: Path, tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"t.{ending}"
-    models = ("--model", "vit-micro-8", "--model", "vit-tiny-32")
+    models = ("--model", "vit-micro-8", "--model", tiny_vit_file)
     answer = run("bench", *models, *FEW, "--batch", "2", "--out", out, "--json")
     assert answer.code in DONE, answer.err
     if ending == "csv":

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 from vitprof.models import ViTSpec
@@ -67,6 +67,7 @@ def test_a_table_against_itself_carries_everything_over(vit_table: LatencyTable)
             assert (choice.over_budget, choice.macs_lost) == (0, 0)
 
 
+@settings(max_examples=40)
 @given(factor=st.floats(1e-3, 1e3))
 def test_a_device_that_is_slower_throughout_changes_only_the_scale(
     factor: float, other, vit_table: LatencyTable
@@ -80,6 +81,7 @@ def test_a_device_that_is_slower_throughout_changes_only_the_scale(
     assert all(choice.by_a == choice.by_b for choice in there.choices)
 
 
+@settings(max_examples=40)
 @given(attention=st.floats(0.05, 20), mlp=st.floats(0.05, 20))
 def test_swaps_and_tau_are_those_of_brute_force(
     attention: float, mlp: float, other, vit_table: LatencyTable
@@ -107,6 +109,7 @@ def test_swaps_and_tau_are_those_of_brute_force(
     assert pair.scale == pytest.approx(np.exp(np.log(ratios).mean()))
 
 
+@settings(max_examples=40)
 @given(order=st.permutations(range(len(SPECS))))
 def test_the_order_in_which_models_are_given_does_not_matter(order, other, vit_table) -> None:
     tables = {"a": vit_table, "b": other(attention=5.0)}
@@ -127,6 +130,7 @@ def test_what_does_not_carry_over_is_explained_by_its_op(other, vit_table) -> No
     assert heavy.share_a != heavy.share_b
 
 
+@settings(max_examples=40)
 @given(attention=st.floats(0.05, 20), mlp=st.floats(0.05, 20))
 def test_choices_are_those_of_brute_force(attention, mlp, other, vit_table) -> None:
     across = compare_tables({"a": vit_table, "b": other(attention=attention, mlp=mlp)}, SPECS)

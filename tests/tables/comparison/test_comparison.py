@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 from vitprof.models import ViTSpec
@@ -40,6 +40,7 @@ def specs(small_vit: Callable[..., ViTSpec]) -> list[ViTSpec]:
     return [small_vit(*shape, name=f"m{i}") for i, shape in enumerate(shapes)]
 
 
+@settings(max_examples=40)
 @given(measured=st.lists(st.sampled_from([1.0, 2.0, 2.5, 7.0]), min_size=5, max_size=5))
 def test_the_inversions_are_all_pairs_that_macs_get_wrong(
     measured: list[float], specs: list[ViTSpec], vit_table: LatencyTable

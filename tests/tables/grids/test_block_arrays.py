@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitprof.models import ViTLayer, ViTSpec
 from vitprof.spaces.registry import families_with_spaces, slabs_class
@@ -17,6 +17,7 @@ from vitprof.tables.grids.block_arrays import BlockArrays
 N, LAYERS = 6, 4
 
 
+@settings(max_examples=40)
 @given(data=st.data())
 def test_widths_as_arrays_cost_the_same_as_specs(
     data: st.DataObject, vit_table: LatencyTable, small_vit: Callable[..., ViTSpec]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 from vitprof.errors import UserError
@@ -69,6 +69,7 @@ def test_a_measured_point_answers_exactly_itself(
     assert list(ms) == [row.latency_ms for row in rows]
 
 
+@settings(max_examples=40)
 @given(data=st.data(), op=st.sampled_from(["mlp", "attention"]))
 def test_a_sum_of_products_of_single_dims_is_reproduced_beyond_the_grid_too(
     data: st.DataObject, op: str, grid_rows: GridRows

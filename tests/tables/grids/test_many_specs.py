@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitprof.errors import UserError
 from vitprof.models import Block, Spec, ViTLayer, ViTSpec
@@ -37,6 +37,7 @@ def table(request: pytest.FixtureRequest, with_models: LatencyTable) -> LatencyT
     return calibrated(with_models) if request.param == "calibrated" else with_models
 
 
+@settings(max_examples=40)
 @given(specs=st.lists(VITS, max_size=6))
 def test_plain_vits_at_once_are_each_by_itself(table: LatencyTable, specs: list[ViTSpec]) -> None:
     expected = [table.predict(spec).ms for spec in specs]
