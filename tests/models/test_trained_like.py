@@ -46,9 +46,12 @@ def efficientvit(name: str, **changed: Any) -> EfficientViTSpec:
     return replace(spec, **changed)
 
 
-def twice_as_deep() -> EfficientViTSpec:
+def twice_as_deep(narrower: int = 1) -> EfficientViTSpec:
     spec = efficientvit("efficientvit-m5")
-    stages = tuple(replace(stage, depth=2 * stage.depth) for stage in spec.stages)
+    stages = tuple(
+        replace(stage, depth=2 * stage.depth, embed=stage.embed // narrower)
+        for stage in spec.stages
+    )
     return replace(spec, stages=stages, name="m5-twice-as-deep")
 
 
@@ -69,7 +72,7 @@ DEEP: dict[str, Callable[[], Spec]] = {
     "vgg": lambda: create_spec("vgg19-bn-cifar"),
     "autovit": lambda: create_spec("autovit-xxs"),
     "efficientvit": lambda: efficientvit("efficientvit-m0"),
-    "efficientvit-deep": twice_as_deep,
+    "efficientvit-deep": lambda: twice_as_deep(narrower=4),
     "efficientvit-layer-norm": lambda: efficientvit(
         "efficientvit-m0", norm="layer", activation="gelu", **PLAIN
     ),
