@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-# What spreadsheets take for the beginning of a formula, and the sign that makes it a text.
+# What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection"), and the sign that
+# makes it a text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?%?")
 _AS_TEXT = "'"

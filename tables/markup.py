@@ -6,10 +6,10 @@ import csv
 import io
 from collections.abc import Sequence
 
+from ..shown import csv_cell
+
 # What a cell says where nothing is known; CSV leaves it empty.
 UNKNOWN = "-"
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKDOWN = "\\`*_[]<>|~"
 # What TeX would read as more than a character. "*" and "[" are so after the "\\" of a row before.
 _TEX = {
@@ -61,17 +61,7 @@ def as_latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _csv_cell(text: str) -> str:
-    if text == UNKNOWN:
-        return ""
-    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return "" if text == UNKNOWN else csv_cell(text)
 
 
 def _markdown(text: str) -> str:

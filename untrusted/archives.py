@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from .memory import check_memory
 
 @contextmanager
 def unzipping(path: Path | str, name: str = "") -> Iterator[None]:
-    """Turn whatever a damaged zip raises inside the block into a UserError naming file and entry.
+    """Turn what a damaged zip raises inside the block into a UserError naming file and entry.
 
     zipfile, zlib and lzma raise a dozen kinds: BadZipFile, zlib.error, LZMAError,
     NotImplementedError for another version, RuntimeError for a password, UnicodeDecodeError.
@@ -51,7 +52,7 @@ def check_unpacked(path: Path, archive: zipfile.ZipFile, what: str) -> None:
 
 
 def read_entry(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """Return an entry's content, at most `most` + 1 bytes of it, whatever it announces."""
+    """Return an entry's content, at most `most` + 1 bytes of it, even where it announces more."""
     with unzipping(path, name), archive.open(name) as file:
         return file.read(most + 1)
 
@@ -59,7 +60,6 @@ def read_entry(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> by
 def _check_names(path: Path, archive: zipfile.ZipFile) -> None:
     names = archive.namelist()
     ITEMS.check(len(names), f"'{path}': the number of its entries is")
-    if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise UserError(f"'{path}' holds {shown(twice)} twice; make it again.")
+    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        raise UserError(f"'{path}' holds {shown(name)} twice; make it again.")

@@ -82,4 +82,3 @@ CLASSES = Limit("VITPROF_MOST_CLASSES", 262_144)
 THREADS = Limit("VITPROF_MOST_THREADS", max(64, 4 * (os.cpu_count() or 1)))
 # Models, points or samples of one command.
 RUNS = Limit("VITPROF_MOST_RUNS", 10_000_000)
-FOREIGN_SECONDS = Limit("VITPROF_FOREIGN_SECONDS", 300)

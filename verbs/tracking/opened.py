@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import UserError
-from ...models.checks import shown
+from ...shown import shown
 from .record import Tracker
 
 KINDS = ("mlflow", "wandb")

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ... import __version__
 from ...errors import UserError
 from ...results import Result, plain
+from ...shown import csv_frame
 
 MOST_METRICS, LONGEST_NAME, LONGEST_VALUE = 1000, 200, 500
 # What an entry of a list is called by, and what of a result is no number of it.
@@ -34,7 +35,7 @@ class Record:
         """Write the result as report.json, table.csv and, where it has one, picture.png."""
         report = json.dumps(plain(self.result.report()), indent=2, ensure_ascii=False)
         (folder / "report.json").write_text(report + "\n", encoding="utf-8")
-        self.result.to_frame().to_csv(folder / "table.csv", index=False)
+        csv_frame(self.result.to_frame()).to_csv(folder / "table.csv", index=False)
         with contextlib.suppress(UserError):  # this result has no picture
             self.result.plot(folder / "picture.png")
         return sorted(folder.iterdir())

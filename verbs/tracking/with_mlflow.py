@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...errors import UserError
-from ...models.checks import shown
+from ...shown import shown
+from ...temporary_folder import TemporaryFolder
 from .record import Record
 
 EXPERIMENT = "vitprof"
+# MLflow takes no more parameters in one request.
+MOST_AT_ONCE = 100
 _SQLITE = "sqlite:///"
 # A server that does not answer is given up after seconds, not after MLflow's own minutes.
 _PATIENCE = {
@@ -55,10 +57,11 @@ class MLflowTracker:
                 tags=[RunTag("command", record.name)],
             )
             parameters = [Param(name, value) for name, value in record.parameters.items()]
-            self._client.log_batch(key, params=parameters[:100])
-            with tempfile.TemporaryDirectory() as folder:
-                record.write_files(Path(folder))
-                self._client.log_artifacts(key, folder)
+            for start in range(0, len(parameters), MOST_AT_ONCE):
+                self._client.log_batch(key, params=parameters[start : start + MOST_AT_ONCE])
+            with TemporaryFolder() as folder:
+                record.write_files(folder.path)
+                self._client.log_artifacts(key, str(folder.path))
         except BaseException:
             self._client.set_terminated(key, "FAILED")
             raise

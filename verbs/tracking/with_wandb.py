@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ...errors import UserError
-from ...models.checks import shown
+from ...shown import shown
 from .record import Record
 
 PROJECT = "vitprof"

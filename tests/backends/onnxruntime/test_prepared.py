@@ -12,15 +12,12 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper
+from small_models import small_autovit, small_swin
 from vitprof.backends import BackendError, BackendOptions, OnnxRuntimeBackend, PreparesArtifacts
 from vitprof.backends.onnxruntime.backend import OnnxRuntimeExecutable
 from vitprof.backends.onnxruntime.prepared import is_prepared, prepared_model
 from vitprof.models import (
-    AutoViTSpec,
-    MBConvStage,
     Spec,
-    SwinSpec,
-    TransformerStage,
     create_model,
     create_spec,
 )
@@ -31,20 +28,9 @@ EVERY_FAMILY = {
     "vit": create_spec("vit-micro-8"),
     "bert": create_spec("bert-tiny"),
     "vgg": create_spec("vgg11-bn-cifar"),
-    "swin": SwinSpec.uniform(32, (2, 2), (2, 4), window=4, resolution=64, classes=10),
+    "swin": small_swin(),
     "efficientvit": create_spec("efficientvit-m0"),
-    "autovit": AutoViTSpec(
-        mbconvs=(MBConvStage(8, 2, 1, 1), MBConvStage(16, 3, 2, 2)),
-        transformers=(
-            TransformerStage(16, 16, 3, 2, 8, 8, 32, 1),
-            TransformerStage(16, 24, 2, 2, 8, 8, 32, 2),
-        ),
-        pool_width=24,
-        pool_expansion=2,
-        stem_width=8,
-        resolution=64,
-        classes=10,
-    ),
+    "autovit": small_autovit(),
 }
 DISABLED = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
 

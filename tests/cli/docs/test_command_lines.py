@@ -141,6 +141,6 @@ def test_a_wrong_line_is_found(tmp_path: Path) -> None:
     hidden = Fence("p.md", "text", 1, ("  vitprof predict lut.csv deit-small",))
     assert list(left_over(hidden)) == ["p.md:1:   vitprof predict lut.csv deit-small"]
     assert unknown_words("vitprof predict --no-such") == ["--no-such"]
-    assert unknown_words("vitprof foretell") == ["foretell"]
+    assert unknown_words("vitprof forecast") == ["forecast"]
     assert not of_another_program(CommandLine("p.md", 1, "make no-such-target"))
     assert not of_another_program(CommandLine("p.md", 1, "pip install '.[no-such]'"))

@@ -13,20 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from small_models import small_autovit, small_swin
 from vitprof.backends import OnnxRuntimeBackend
 from vitprof.backends.openvino.backend import OpenVinoBackend
 from vitprof.backends.pytorch.backend import TorchBackend
 from vitprof.foreign.open_model import open_model
 from vitprof.models import (
-    AutoViTSpec,
     EfficientViTSpec,
     EfficientViTStage,
-    MBConvStage,
     Spec,
-    TransformerStage,
     create_spec,
 )
-from vitprof.models.families.swin.spec import SwinSpec
 from vitprof.profiler.breakdown.breakdown import Breakdown
 from vitprof.profiler.breakdown.onnxruntime import profile_onnxruntime
 from vitprof.profiler.breakdown.openvino import profile_openvino
@@ -49,41 +46,11 @@ TORCH = Target(TorchBackend(), Setting("cpu", "torch", "eager"))
 FAMILIES = ["vit-micro-8", "bert-tiny", "vgg11-bn-cifar"]
 
 
-def small_swin() -> Spec:
-    record = {
-        "name": "swin-small-test",
-        "embed": 32,
-        "depths": [2, 2],
-        "heads": [2, 4],
-        "window": 4,
-        "resolution": 64,
-        "classes": 10,
-    }
-    return SwinSpec.from_fields(record)
-
-
 def small_efficientvit() -> Spec:
     """Both ends of a stage's blocks, several heads and layers, and a merging of patches."""
     stages = (EfficientViTStage(16, 1, 2), EfficientViTStage(32, 2, 2))
     return EfficientViTSpec(
         stages=stages, resolution=128, classes=10, kernels=(5, 3), qk=8, name="efficientvit-small"
-    )
-
-
-def small_autovit() -> Spec:
-    """Every kind of AutoViT's stages: the stem, MBConvs, transformers and the pooling."""
-    return AutoViTSpec(
-        mbconvs=(MBConvStage(8, 2, 1, 1), MBConvStage(16, 3, 2, 2)),
-        transformers=(
-            TransformerStage(16, 16, 3, 2, 8, 8, 32, 1),
-            TransformerStage(16, 24, 2, 2, 8, 8, 32, 2),
-        ),
-        pool_width=24,
-        pool_expansion=2,
-        stem_width=8,
-        resolution=64,
-        classes=10,
-        name="autovit-small",
     )
 
 
