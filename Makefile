@@ -24,7 +24,7 @@ help: ## List the targets
 measure: $(STAMP) ## A latency table of this CPU, and what DeiT-Ti, -S and -B cost by it and for real
 	$(BIN)/vitprof measure --device cpu --family vit --out lut.csv
 	$(BIN)/vitprof compare --table lut.csv --model deit-tiny --model deit-small \
-	    --model deit-base --measure --out compare.csv --plot compare.png
+	    --model deit-base --verify --out compare.csv --plot compare.png
 
 test: $(TEST_STAMP) ## All tests but those of Ray clusters, LiteRT, ExecuTorch and timm
 	$(BIN)/python -m pytest tests -m "not cluster" -n 2 --dist loadfile

@@ -99,7 +99,7 @@ class JsonLog:
         except OSError as error:
             raise UserError(
                 f"{self.path} cannot be written any more: {error.strerror}; what it holds is kept, "
-                "and the same command goes on from there."
+                "and the same command continues from there."
             ) from None
 
     def differing(self, asked: Mapping[str, Any]) -> str | None:

@@ -46,7 +46,7 @@ class DeviceBusyError(UserError):
 
 
 class UnfinishedError(Exception):
-    """Long work cannot go on now; what is done is kept, and the same call goes on from there.
+    """Long work cannot go on now; what is done is kept, and the same call continues from there.
 
     `done` and `missing` are numbers of its parts.
     """

@@ -124,8 +124,7 @@ def find_device(name: str) -> Device:
     entry = device_plugins().find(name)
     if entry is None:
         raise UserError(
-            f"device '{name}' is not known{did_you_mean(name, devices())}; "
-            "'cpu' is the machine at hand."
+            f"device '{name}' is not known{did_you_mean(name, devices())}; 'cpu' is this machine."
         )
     return entry.device()
 

@@ -6,7 +6,7 @@
 The hybrid is an AutoViT for images of 32 x 32: convolutions, then attention on 8 x 8. The ViT has
 the size of the one that docs/results were measured with before: patch 4, width 192, 6 blocks,
 3 heads. It learns from the labels and from the hybrid's distribution. Both take many hours on two
-cores; the same command goes on where it was stopped.
+cores; the same command continues where it was stopped.
 """
 
 from __future__ import annotations

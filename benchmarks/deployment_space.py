@@ -8,7 +8,7 @@ r"""The pick of a deployment space beside exhaustive measuring of a random part,
         --data cifar10 --table vit_ort.csv --work work --out docs/results/deploy.md
     python benchmarks/deployment_space.py --quick --work quick
 
-Everything that is measured is kept in the work folder; the same command goes on from there.
+Everything that is measured is kept in the work folder; the same command continues from there.
 """
 
 from __future__ import annotations

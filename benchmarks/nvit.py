@@ -4,8 +4,8 @@
 
 Five methods and three seeds, each a training of --prune-epochs and --epochs: hours on two cores
 (--jobs 2 trains two models side by side on one thread each, which is quicker than one on two).
-The folder keeps what is done, run by run and minute by minute: the same call goes on from there. At
-the end all models are measured side by side in one run.
+The folder keeps what is done, run by run and minute by minute: the same call continues from there.
+At the end all models are measured side by side in one run.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python benchmarks/once_trained.py [--folder once-run] [--out once_trained.md]
 
 Run it beside a folder `vit_cifar10` (a trained ViT in Hugging Face's format) and `cifar10_jpeg`
-(its images). The folder keeps what is done; the same call goes on from there. Most of the time is
+(its images). The folder keeps what is done; the same call continues from there. Most of the time is
 the student's training: about an hour on two cores.
 """
 

@@ -8,8 +8,8 @@
 Parts: `compare` runs named models by all runtimes, in turns (with `--earlier compare.json` it says
 whether the winners are those of another day); `loops` sets a plain loop of each runtime beside
 `vitprof bench`, alternating; `tables` measures a table of each family by each runtime and validates
-it on models it never saw. The folder keeps what is measured: a second call goes on from there. All
-parts take about two hours on two cores.
+it on models it never saw. The folder keeps what is measured: a second call continues from there.
+All parts take about two hours on two cores.
 """
 
 from __future__ import annotations

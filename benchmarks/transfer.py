@@ -10,7 +10,7 @@ about two minutes. `tables` takes tables that were measured before (DIR/NAME.csv
 that `validate` measured of each (DIR/NAME.models.csv), and transfers each from all others, its own
 rows being the probes. `settings` measures a table of vit by each setting of this machine, transfers
 each from all others with ten probes in 20 s, and validates it on 50 unseen models: about nine
-minutes a setting. The folder keeps what is measured: a second call goes on from there.
+minutes a setting. The folder keeps what is measured: a second call continues from there.
 """
 
 from __future__ import annotations

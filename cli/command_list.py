@@ -45,7 +45,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         ),
         "predict": Listed("Predict a model's latency from a table, and show where the time goes."),
         "gate": Listed("Judge models by latency budgets, or by measuring them against a base."),
-        "validate": Listed("Measure random models the table never saw, twice, and compare."),
+        "validate": Listed("Measure random models that are not in the table, and compare."),
         "calibrate": Listed(
             "Fit the line from the sum of blocks to whole models, and store it in the table."
         ),
@@ -99,9 +99,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "devices": Listed(
             "List the known devices: whether each can be measured here, or why not and what to do."
         ),
-        "doctor": Listed(
-            "Show what is installed, what is missing for what, and what will disturb measuring."
-        ),
+        "doctor": Listed("Show what is installed, what is missing, and what disturbs measuring."),
         "models": Listed("List the models known by name, with MACs and parameters."),
         "space": Listed("Show what a search space holds: a NAME, or a .toml or .json file."),
         "completion": Listed(

@@ -169,7 +169,7 @@ def _read_torch(file: Path) -> Any:
             raise UserError(_damaged(file, error)) from None
         raise UserError(
             f"'{file}' holds more than weights and would run code to be read, which is refused; "
-            "save it anew with torch.save(model.state_dict(), ...)."
+            "save it again with torch.save(model.state_dict(), ...)."
         ) from None
     except Exception as error:  # a damaged pickle may raise anything
         if "TorchScript" in str(error):
@@ -211,7 +211,7 @@ def _state_dict(content: Any, file: Path) -> dict[str, Tensor]:
         is_dense = isinstance(weight, torch.Tensor) and weight.layout is torch.strided
         if isinstance(weight, torch.Tensor) and weight.is_meta:
             raise UserError(
-                f"'{file}' holds {shown(name)} without its values (a meta tensor); save it anew "
+                f"'{file}' holds {shown(name)} without its values (a meta tensor); save it again "
                 "with torch.save(model.state_dict(), ...)."
             )
         if not isinstance(name, str) or not is_dense or not weight.is_floating_point():

@@ -86,7 +86,7 @@ def why_more_threads(cores: float | None, threads: int, backend: str) -> str | N
         return None
     return (
         f"{cores:.2f} cores were busy where `threads` is {threads}: {backend} runs threads of its "
-        "own that do not obey it, and the column cores says how many. Compare such rows with "
+        "own that ignore it, and the column cores says how many. Compare such rows with "
         f"tables of {round(cores + 0.4)} threads, or keep the process on {threads} of the cores "
         f"(taskset -c {_cores(threads)})."
     )

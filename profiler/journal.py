@@ -103,7 +103,7 @@ class Journal(MemoryJournal):
 
     def _resume(self) -> None:
         file = read_table_file(self.path)
-        remedy = "; give another `out`, or `fresh` to measure it anew"
+        remedy = "; give another `out`, or `fresh` to measure it again"
         before, now = file.header, self.header
         difference = before.setting.difference(now.setting)
         if difference:
@@ -188,8 +188,8 @@ class Journal(MemoryJournal):
         except OSError as error:
             raise UserError(
                 f"{self.path} cannot be written any more: {error.strerror}; the "
-                f"{len(self.done)} points done so far are kept, and the same command goes on from "
-                "there."
+                f"{len(self.done)} points done so far are kept, and the same command continues "
+                "from there."
             ) from None
 
 

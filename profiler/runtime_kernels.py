@@ -53,7 +53,7 @@ def kernel_artifact(backend: Backend, options: BackendOptions, kernels: Sequence
 def plan_for_runtime(plan: Plan, backend: Backend, options: BackendOptions) -> Plan:
     """Return the plan with kernels that this runtime has, for one made with ONNX Runtime's.
 
-    The foreign models are fused anew by its rules. Without any the plan's kernels are kept that it
+    The foreign models are fused again by its rules. Without any the plan's kernels are kept that it
     can run, without what only ONNX Runtime fuses; a note says how many are left out.
     """
     if not any(point.is_kernel for point in plan.points):

@@ -45,7 +45,7 @@ class SearchSpace(Candidates):
     `build` a spec of values. All else follows: a space of those choices or of a file's, counted,
     sampled, changed and searched; what is to be measured for it; and random models to validate it.
     A gene "depth" is a field of a file, "stage-1.depth" a field of its table "stage-1", and drawn
-    anew together with the others of "stage-1". What a family knows better, it overrides.
+    again together with the others of "stage-1". What a family knows better, it overrides.
 
     frame: fields of the spec that are the same for all models.
     """

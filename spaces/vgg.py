@@ -131,7 +131,7 @@ class VggSlabs(StagedSlabs):
         return stages
 
     def _drawn_hidden(self, rng: random.Random) -> tuple[int, ...]:
-        """Return the widths of up to two dense layers; a number that does not fit is drawn anew."""
+        """Return the widths of up to two dense layers; one that does not fit is drawn again."""
         if not self.find("dense_relu"):
             return ()
         low, high = self.span("dense_relu", "out_channels")

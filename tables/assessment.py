@@ -41,7 +41,7 @@ Cause = Literal["sessions", "fit"]
 class Remedy:
     """What `measure` is to be given for a better table, and about how long that takes.
 
-    `fresh`: everything has to be measured anew, for a finished point gets no further sessions.
+    `fresh`: everything has to be measured again, for a finished point gets no further sessions.
     """
 
     parameter: Literal["sessions", "time", "points", "whole_models"]

@@ -212,7 +212,7 @@ class LatencyTable(Result):
         """Return the same table with latencies at a speed of the machine.
 
         "undisturbed", "typical" (the median of the run) or "p90" (slower only one moment in ten).
-        Each row moves by its own exponent, and lines through whole models are fitted anew. Raises
+        Each row moves by its own exponent, and lines through whole models are fitted again. Raises
         UserError where the table does not know the speed.
         """
         wanted = speed_of(speed)
@@ -261,7 +261,7 @@ class LatencyTable(Result):
         else:
             why = f"an older vitprof measured it: it knows {' and '.join(known)}"
         return (
-            f"{self.source} cannot be stated at `at` {speed}: {why}; measure it anew, or leave "
+            f"{self.source} cannot be stated at `at` {speed}: {why}; measure it again, or leave "
             "`at` away."
         )
 
@@ -332,7 +332,7 @@ class LatencyTable(Result):
             lacking = ", ".join(f"'{op}'" for op in dict.fromkeys(ops))
             raise UserError(
                 f"{self.source} is unfinished: its measuring was interrupted before any {lacking} "
-                "was measured; go on with the command that began it (vitprof measure), which "
+                "was measured; continue with the command that began it (vitprof measure), which "
                 "measures only what is left."
             )
 

@@ -1,7 +1,7 @@
 """One training loop, for training a model, for pruning it and for finetuning what is left.
 
 What a run does follows from its seed alone: the order of the images, their augmentations and what
-a model draws are drawn anew for every step from (seed, epoch, step). So a run that was killed and
+a model draws are drawn again for every step from (seed, epoch, step). So a run that was killed and
 is resumed goes through what it would have gone through, and so does one on several processes
 (torchrun).
 """

@@ -29,7 +29,7 @@ class TrainingPlan:
     down a cosine to `final_learning_rate` unless `decay` is False; gradients above the norm `clip`
     are scaled down to it (0: never). `augment` names one of `AUGMENTATIONS`; `mixup`, `cutmix`,
     `erase`, `smoothing` and `rand_augment` say otherwise for one of its parts (None: as it has it).
-    `repeats`: every image is so many times in a batch, varied anew (repeated augmentation).
+    `repeats`: every image is so many times in a batch, varied again (repeated augmentation).
     `stochastic_depth`: chance of the last block's branches to be left out, falling to 0 at the
     first. `layer_decay`: factor of the learning rate from each block to the one before.
     `accumulate`: a batch is computed in so many parts. `ema`: decay of the average of the weights

@@ -34,7 +34,7 @@ class SavedRun:
     """A folder with the run's options, its latest state, and the models that it has so far.
 
     `asked` are the options: JSON values, dataclasses and paths, nested as they like. `fresh` begins
-    anew where the folder holds a run. Raises UserError where it holds a run of other options
+    again where the folder holds a run. Raises UserError where it holds a run of other options
     (naming each as "epochs 40 -> 8"), a finished one, or other files.
     """
 

@@ -83,7 +83,7 @@ def choose(
         sessions: fresh sessions that each is measured in.
         facts: file that keeps what is measured, for other limits too; None: in `out`.
         seed: of random search and evolution.
-        fresh: begin anew where `out` holds a run.
+        fresh: start again where `out` holds a run.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:

@@ -112,7 +112,7 @@ def compare(
         return compare_models(table, specs, extrapolate=extrapolate)
     from ..profiler.remeasure import verified_ms
 
-    purpose = f"vitprof compare --table {table.source} --measure"
+    purpose = f"vitprof compare --table {table.source} --verify"
     with shown_progress(progress) as on_progress:
         measured, stable = verified_ms(table, specs, purpose, on_progress, wait=None, time_s=time_s)
     return compare_models(table, specs, measured, extrapolate, stable)

@@ -260,7 +260,7 @@ def _check_preset(preset: str | None, teacher: Any) -> None:
     if (embed, layers) != (known.embed, known.layers):
         raise UserError(
             f"`preset` {preset} is of a teacher that is {known.title}, and {teacher.name} is not; "
-            f"give `student` {known.student} in its place to have it all the same."
+            f"give `student` {known.student} to use it anyway."
         )
 
 

@@ -33,7 +33,7 @@ _WHOLE = ("top1", "latency_ms")
 class ImpactResult(Result):
     """What each removable module of a model is worth, the most worthwhile to remove first.
 
-    images: what accuracies are of; calibration: what gave batch norms their statistics anew, if
+    images: what accuracies are of; calibration: what gave batch norms their statistics again, if
     anything did.
     """
 
@@ -149,7 +149,7 @@ def impact(
         checkpoint: the model's weights; None: those in its folder.
         images: test on so many images of the test part, drawn at random; None: all.
         calibration_images: of a model with batch norms: images of the training part that give them
-            their statistics anew once a module is gone; 0 leaves them.
+            their statistics again once a module is gone; 0 leaves them.
         resolution: scale images to so many pixels a side; None: the model's.
         batch: images at a time.
         train_device: where to compute: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is.

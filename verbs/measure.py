@@ -149,7 +149,7 @@ def measure(
                 _note_refined,
             )
     except KeyboardInterrupt:
-        note(f"stopped; what is done is kept in {out}, and the same command goes on from there.")
+        note(f"stopped; what is done is kept in {out}, and the same command continues from there.")
         raise
     measured = LatencyTable.of(table)
     measured.accept = accepted

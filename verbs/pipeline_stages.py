@@ -42,7 +42,11 @@ _OF_THE_RUN_BY_SECTION = {
 # Keys that had another name.
 _RENAMED = {"precision": "autocast", "to": "dtype", "precisions": "dtypes"}
 # (verb, parameter) -> its option, where that is called otherwise.
-_OPTIONS = {("choose", "models"): "model", ("choose", "dtypes"): "dtype"}
+_OPTIONS = {
+    ("choose", "models"): "model",
+    ("choose", "dtypes"): "dtype",
+    ("bench_attention", "dtypes"): "dtype",
+}
 # Parameters that a command takes as an option a value, not as one option with commas.
 _AN_OPTION_A_VALUE = ("dtype", "models")
 # The values of a file that a parameter takes, by the words of its annotation.
@@ -61,7 +65,7 @@ _TAKEN_BY: dict[str, tuple[type, ...]] = {
 class Stage:
     """A call of a verb: its folder's name in the run, and its arguments without `out`.
 
-    resumes: the same call goes on by itself where it was interrupted; others begin anew.
+    resumes: the same call goes on by itself where it was interrupted; others start again.
     """
 
     name: str

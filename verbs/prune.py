@@ -94,7 +94,7 @@ def prune(
             with its four targets and the groups; "deit", "nvit-finetune" and "small" are of the
             training alone, as for `vitprof.train`.
         keep, workers, on_damaged: how images are read, as for `vitprof.train`.
-        fresh: begin anew where `out` holds a run.
+        fresh: start again where `out` holds a run.
         download: fetch an id of Hugging Face that the local cache lacks.
         progress: True shows a bar; a function is called with stage, done, total, figures.
         options: those of the method (`vitprof.compress.methods.find_method(name).Options`), and of

@@ -114,7 +114,7 @@ def search_models(
             this address.
         train_device: where subnets are evaluated: "cpu", "cuda", "cuda:1"; "auto".
         verify: measure the best, and `winners` models of the front, on this machine.
-        fresh: begin anew where `out` holds a run.
+        fresh: start again where `out` holds a run.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:

@@ -191,7 +191,7 @@ def pull_tables(
     """Read the tables that others share, and copy those that validate.
 
     Every table is read whole, by the same strict reader as any; links, other special files, large
-    files and names that lead elsewhere are refused. Cards are made anew from the headers.
+    files and names that lead elsewhere are refused. Cards are made again from the headers.
 
     Args:
         source: A folder of shared tables, or hf:ORG/NAME.
@@ -278,8 +278,8 @@ def _listed(found: SharedFolder) -> str:
 def _check_worth_sharing(table: LatencyTable, most: float) -> None:
     if table.unfinished:
         raise UserError(
-            f"{table.source} is unfinished: its measuring was interrupted; go on with the command "
-            "that began it, and share the whole table."
+            f"{table.source} is unfinished: its measuring was interrupted; continue with the "
+            "command that began it, and share the whole table."
         )
     doubtful = sum(row.verdict in ("failed", "unstable") for row in table.rows)
     if not table.rows:
@@ -289,7 +289,7 @@ def _check_worth_sharing(table: LatencyTable, most: float) -> None:
         raise UserError(
             f"{doubtful} of {len(table.rows)} rows of {table.source} are doubtful ({failed} "
             f"failed, {doubtful - failed} unstable), more than {most:.0%}; measure it again on a "
-            "quieter machine, or share it all the same with a larger `most_doubtful`: its card "
+            "quieter machine, or share it anyway with a larger `most_doubtful`: its card "
             "says so."
         )
 

@@ -136,7 +136,7 @@ def supernet(
         part: "1/3": of the space only the first of three parts, from narrow models to wide ones,
             each of which overlaps with the next (there, section 5.2).
         keep, workers, on_damaged: how images are read, as for `vitprof.train`.
-        fresh: begin anew where `out` holds a run.
+        fresh: start again where `out` holds a run.
         download: fetch a teacher that is an id of Hugging Face and not in the local cache.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 

@@ -166,7 +166,7 @@ def train(
         tau: τ, the temperature of "soft"; None: 3.
         teacher_cache: folder to keep its answers in, so that it is asked about an image once; with
             `augment` "none".
-        fresh: begin anew where `out` holds a run.
+        fresh: start again where `out` holds a run.
         download: fetch an id of Hugging Face that the local cache lacks.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 

@@ -81,7 +81,7 @@ def transfer(
         sessions: Fresh sessions a probe.
         time: Stop adding sessions after so many seconds, or "20s", "2m".
         seed: Of the random models that probes are chosen for.
-        fresh: Measure the probes anew, and write over a measured table at `out`.
+        fresh: Measure the probes again, and write over a measured table at `out`.
         artifacts: Keep what is compiled in this folder, and take it from there the next time.
         also_predicted: Take transferred rows of `probes` for probes too, as sure as their intervals
             say.
@@ -317,7 +317,7 @@ def _measured(
                     on_progress=on_progress,
                 )
         except KeyboardInterrupt:
-            note(f"stopped; the probes done are kept in {file}, and the same command goes on.")
+            note(f"stopped; the probes done are kept in {file}, and the same command continues.")
             raise
     failed = [row for row in measured.rows if row.verdict == "failed"]
     for row in failed:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..protocol import BackendError
 
-# Sessions keep the pool that they were loaded with: it must not be made anew below them.
+# Sessions keep the pool that they were loaded with: it must not be made again below them.
 _living: weakref.WeakSet[Any] = weakref.WeakSet()
 
 

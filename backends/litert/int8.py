@@ -1,6 +1,6 @@
 """A `.tflite` model in 8-bit integers, by LiteRT's own quantizer (ai-edge-quantizer).
 
-Dynamic: weights become int8, a scale a channel; what flows in is quantized anew at every run.
+Dynamic: weights become int8, a scale a channel; what flows in is quantized again at every run.
 Static: what flows is int8 throughout, input and output too, with ranges learned from inputs.
 """
 

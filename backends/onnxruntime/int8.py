@@ -1,6 +1,6 @@
 """An ONNX model in 8-bit integers, by ONNX Runtime's own quantizer.
 
-Dynamic: weights of matrix products become int8, what flows in is quantized anew at every run.
+Dynamic: weights of matrix products become int8, what flows in is quantized again at every run.
 Static: convolutions too, and the ranges of what flows are learned once, from calibration inputs.
 """
 

@@ -154,8 +154,8 @@ class TensorRtBackend:
         if library.targets is not None or (reason := self._why_no_gpu()) is None:
             return None
         return (
-            f"{library.title} builds for the GPU at hand only (the provider tensorrt_rtx builds "
-            f"without one): {reason}"
+            f"{library.title} builds for the GPU of this machine only (the provider "
+            f"tensorrt_rtx builds without one): {reason}"
         )
 
     def _why_no_gpu(self) -> str | None:

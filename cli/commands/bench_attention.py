@@ -8,6 +8,7 @@ import click
 
 from ..options.completed import complete_model
 from ..options.data import train_device_option
+from ..options.renamed import RenamedOption
 from ..options.waiting import wait_option
 from ..output import json_option, note, print_json
 from ..reports.attention import note_doubtful_cases, print_attention
@@ -16,7 +17,7 @@ from ..reports.attention import note_doubtful_cases, print_attention
 @click.command(
     "bench-attention",
     epilog="Example: vitprof bench-attention --model vit-micro-8 --batches 1,8 --tokens 64,256 "
-    "--out attention  |  vitprof bench-attention --model deit-base --batches 16,32,64 --dtypes "
+    "--out attention  |  vitprof bench-attention --model deit-base --batches 16,32,64 --dtype "
     "fp32,fp16 --train-device cuda --out attention",
 )
 @click.option(
@@ -47,9 +48,20 @@ from ..reports.attention import note_doubtful_cases, print_attention
     help="Sequences in a batch of the block.",
 )
 @click.option(
-    "--dtypes", default="fp32,bf16", show_default=True, help="fp32, and fp16 or bf16 by autocast."
+    "--dtype",
+    "dtypes",
+    cls=RenamedOption,
+    old=["--dtypes"],
+    default="fp32,bf16",
+    show_default=True,
+    help="fp32, and fp16 or bf16 by autocast.",
 )
-@click.option("--modes", default="training,inference", show_default=True)
+@click.option(
+    "--modes",
+    default="training,inference",
+    show_default=True,
+    help="What is timed: training steps, inference, or both.",
+)
 @click.option("--warmup", default=5, show_default=True, type=click.IntRange(0, 10000))
 @click.option(
     "--runs",

@@ -11,6 +11,7 @@ import click
 from ..options.completed import complete_model
 from ..options.download import download_option
 from ..options.log import log_option, log_result
+from ..options.renamed import RenamedOption
 from ..options.runtimes import runtime_options
 from ..options.shapes import shape_option
 from ..options.table_and_setting import at_option, check_picture, extrapolate_option
@@ -25,7 +26,7 @@ R = TypeVar("R", bound="LinesResult")
 
 @click.command(
     epilog="Example: vitprof compare --table lut.csv --model deit-tiny --model deit-small "
-    "--measure --out compare.csv --plot compare.png  |  "
+    "--verify --out compare.csv --plot compare.png  |  "
     "vitprof compare pixel6.csv s10.csv --blocks  |  "
     "vitprof compare --runtimes all --model deit-tiny --dtype fp32 --dtype int8"
 )
@@ -55,8 +56,15 @@ R = TypeVar("R", bound="LinesResult")
     help="Add this many random models from the table's range.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of --samples.")
-@click.option("--measure", "measure", is_flag=True, help="Also measure the models on this machine.")
-@click.option("--time", help="With --measure: start no further session after this time, e.g. 3m.")
+@click.option(
+    "--verify",
+    "measure",
+    cls=RenamedOption,
+    old=["--measure"],
+    is_flag=True,
+    help="Also measure the models on this machine.",
+)
+@click.option("--time", help="With --verify: start no further session after this time, e.g. 3m.")
 @click.option("--blocks", is_flag=True, help="Compare two tables by the blocks that both have.")
 @click.option(
     "--interpolated",

@@ -19,7 +19,7 @@ WIDTH = 80
 @click.option("--quick", is_flag=True, help="Skip the test of the machine's speed (3 seconds).")
 @json_option
 def doctor(quick: bool, as_json: bool) -> int:
-    """Show what is installed, what is missing for what, and what will disturb measuring."""
+    """Show what is installed, what is missing, and what disturbs measuring."""
     from ...verbs.doctor import doctor as examine
 
     if not quick and not as_json:

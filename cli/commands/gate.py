@@ -92,7 +92,7 @@ _SAID_BY_CONFIG = {
     show_default=True,
     help="At most this many fresh sessions of each model; it stops as soon as the result is clear.",
 )
-@click.option("--seed", type=int, help="Of the random order of base and head (default: any).")
+@click.option("--seed", type=int, help="Seed of the random order of base and head (default: any).")
 @setting_options
 @shape_option
 @click.option(

@@ -91,7 +91,7 @@ from ..output import json_option, print_json
     default="latency",
     show_default=True,
     type=click.Choice(("latency", "macs", "params")),
-    help="What a removed group is credited with: milliseconds by the table, MACs or parameters.",
+    help="What a removed group saves: milliseconds by the table, MACs or parameters.",
 )
 @click.option(
     "--groups",
@@ -102,7 +102,7 @@ from ..output import json_option, print_json
 @click.option(
     "--only",
     multiple=True,
-    help="Prune only structures whose name begins so, e.g. stages.2. of a Swin.",
+    help="Prune only structures whose name begins with this, e.g. stages.2. of a Swin.",
 )
 @loading_options
 @training_options(epochs=10, learning_rate=5e-4)

@@ -17,7 +17,7 @@ from ..output import print_table, say
 def schema(name: tuple[str, ...]) -> int:
     """Print the JSON Schema of a command's JSON output, or of a table's header and rows.
 
-    Without a name it lists those there are.
+    Without a name, list all schemas.
     """
     from ...verbs.schema import schema as verb
     from ...verbs.schema import schema_names

@@ -56,8 +56,8 @@ from ..output import json_option, print_json
 def search(as_json: bool, **given: Any) -> int:
     """Find the best model of a search space that keeps every limit.
 
-    Writes to --out: the model with its weights from the supernet, the front of all evaluated models
-    as CSV and picture, and a log. After an interruption the same command continues.
+    Writes to --out: the model with its weights from the supernet, the Pareto front of all evaluated
+    models as CSV and picture, and a log. After an interruption the same command continues.
     """
     from ...verbs.search_models import search_models
     from ..reports.searched import print_search

@@ -66,7 +66,12 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 99),
     help="Fresh sessions per probe.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the models probes are chosen for.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the random models for which probes are chosen.",
+)
 @click.option(
     "--fresh",
     is_flag=True,

@@ -31,7 +31,7 @@ from ..reports.validation import print_validation, write_models
     "models",
     multiple=True,
     shell_complete=complete_model,
-    help="Measure this model, which the table never saw, instead of random ones; may be repeated.",
+    help="Measure this model instead of random ones; it must not be in the table; may be repeated.",
 )
 @shape_option
 @click.option("--family", help="Family of the random models (default: the table's).")
@@ -95,7 +95,7 @@ def validate(
     download: bool,
     as_json: bool,
 ) -> int:
-    """Measure random models the table never saw, twice, and compare.
+    """Measure random models that are not in the table, and compare.
 
     The table is compared with simpler predictors on the same models, and with the noise floor: how
     far a second measurement differs from the first. Two rounds give an answer and further ones

@@ -10,6 +10,7 @@ import click
 
 from ...errors import UserError
 from ..options.completed import complete_model
+from ..options.renamed import RenamedOption
 from ..options.table_and_setting import (
     at_option,
     check_picture,
@@ -59,9 +60,14 @@ _OF_COMBINATIONS = ("model", "max_latency", "choices", "sort", "top")
     "throughput and accuracy.",
 )
 @click.option(
-    "--measure", is_flag=True, help="With --published: also measure the rows on this machine."
+    "--verify",
+    "measure",
+    cls=RenamedOption,
+    old=["--measure"],
+    is_flag=True,
+    help="With --published: also measure the rows on this machine.",
 )
-@click.option("--time", help="With --measure: start no further session after this time, e.g. 5m.")
+@click.option("--time", help="With --verify: start no further session after this time, e.g. 5m.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -67,7 +67,9 @@ _HOW = (
         type=click.Path(path_type=Path),
         help="File that keeps measurements, also for other limits (default: in --out).",
     ),
-    click.option("--seed", default=0, show_default=True, help="Of random search and evolution."),
+    click.option(
+        "--seed", default=0, show_default=True, help="Seed of random search and evolution."
+    ),
 )
 
 

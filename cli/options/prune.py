@@ -27,7 +27,7 @@ def target_options(function: F) -> F:
             "--target",
             cls=RenamedOption,
             old=["--target-latency"],
-            help="The latency to reach: 12ms, or 0.54x of the model's own; several are separated "
+            help="The target latency: 12ms, or 0.54x of the model's own; several are separated "
             "by commas.",
         ),
     ):

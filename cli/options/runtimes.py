@@ -73,7 +73,7 @@ def runtime_options(function: F) -> F:
     def with_runtimes(*args: Any, runtimes: str | None, **given: Any) -> Any:
         wrong = given_options(set(OF_TABLES if runtimes else OF_RUNTIMES))
         if wrong:
-            names = " and ".join(f"`{name}`" for name in sorted(wrong))
+            names = " and ".join(sorted(wrong))
             raise UserError(
                 f"{names} cannot be given beside `runtimes`, which needs no table; take one away."
                 if runtimes

@@ -34,7 +34,7 @@ _ALGORITHM = (
         show_default=True,
         type=click.Choice(tuple(ALGORITHMS)),
         help="coarse-to-fine: many random models by the table, then evolution by accuracy (Kong "
-        "et al. 2025). nsga2 looks for the whole front.",
+        "et al. 2025). nsga2 looks for the whole Pareto front.",
     ),
     click.option(
         "--objective",
@@ -157,7 +157,7 @@ _RUN = (
         default=5,
         show_default=True,
         type=click.IntRange(1, 1000),
-        help="How many models of the front --verify measures.",
+        help="How many models of the Pareto front --verify measures.",
     ),
 )
 

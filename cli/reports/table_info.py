@@ -39,7 +39,7 @@ def print_table_info(table: LatencyTable) -> None:
     for sentence in ToldByRuntime.of(table.rows, setting).sentences():
         say(sentence.replace("`threads`", "--threads"))
     if table.unfinished:
-        note("warning: unfinished: its measuring was interrupted; the same command goes on.")
+        note("warning: unfinished: its measuring was interrupted; the same command continues.")
     print_table(
         ("op", "points", "axes"),
         [

@@ -42,7 +42,7 @@ class LeastNormHeads(Method[HeadsOptions]):
     def for_data(self, options: HeadsOptions, data: AnyData) -> HeadsOptions:
         if options.reconstruct > len(data.train):
             raise UserError(
-                f"{options.reconstruct} images are to be looked at, and there are "
+                f"{options.reconstruct} images are needed, and there are "
                 f"{len(data.train)}; take fewer."
             )
         return options

@@ -1,6 +1,6 @@
 """New last layers for what has lost units, so that the sequence stays what it was.
 
-After units are gone, the linear layer that ends a step is solved for anew: least squares over
+After units are gone, the linear layer that ends a step is solved for again: least squares over
 calibration images, towards the sequence of the unpruned model (as Kwon et al. 2022, section 4.4, do
 for the mask alone). No gradient, no label.
 """

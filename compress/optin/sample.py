@@ -64,5 +64,5 @@ def check_enough(data: AnyData, count: int) -> None:
         train: Any = data.train
         what = "texts" if isinstance(train, Texts) else "images"
         raise UserError(
-            f"{count} {what} are to be looked at, and {train.name} has {len(train)}; take fewer."
+            f"{count} {what} are needed, and {train.name} has {len(train)}; take fewer."
         )

@@ -15,7 +15,7 @@ from .predicted_errors import DRAWS, SHARES, added_up, shares_of_errors
 from .trajectory_score import Scoring, trajectory_errors
 from .walk import LinearSource, Walk
 
-# Units of one structure that are one piece: a worker runs the unpruned model anew for each piece.
+# Units of one structure that are one piece: a worker runs the unpruned model again for each piece.
 MOST_UNITS = 64
 
 

@@ -45,7 +45,7 @@ class SegmentationOptin(Method[SegmentationOptions]):
         wanted = max(options.score_images or 0, options.reconstruct or 0)
         if wanted > len(images):
             raise UserError(
-                f"{wanted} images are to be looked at, and '{images.folder}' has {len(images)} "
+                f"{wanted} images are needed, and '{images.folder}' has {len(images)} "
                 "beside those kept for testing; take fewer."
             )
         return options

@@ -73,7 +73,7 @@ class BackendCase:
         return [*here, *buildable, *its][0]
 
     def fresh(self) -> Backend:
-        """Return the backend, made anew."""
+        """Return the backend, made again."""
         return self.kind.create(self.device)
 
     @cached_property

@@ -114,7 +114,7 @@ class Fleet:
         if missing:
             raise UnfinishedError(
                 f"no node of the fleet is left: {missing} of {len(plan.points)} points are not "
-                f"measured; what is done is kept in {out}, and the same command goes on from "
+                f"measured; what is done is kept in {out}, and the same command continues from "
                 "there.",
                 done=len(plan.points) - missing,
                 missing=missing,
@@ -172,7 +172,7 @@ class Fleet:
             self._next_look = math.inf
             self.on_note(
                 "the head of the Ray cluster does not answer; if it stays away, Ray ends this "
-                "command within about a minute, and the same command goes on from what is kept."
+                "command within about a minute, and the same command continues from what is kept."
             )
 
 

@@ -117,7 +117,7 @@ class KnownMachines:
         return JsonLog(self.path, "vitprof-machines", {}, what="machines' speeds", remedy=_REMEDY)
 
 
-_REMEDY = "remove it to begin anew"
+_REMEDY = "remove it to start again"
 
 
 def state_folder() -> Path:

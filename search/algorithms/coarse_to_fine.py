@@ -12,7 +12,7 @@ from ..plan import SearchPlan
 from ..problem import Part, SearchProblem
 from .coarse_stage import coarse_stage
 
-# Children that exceed a limit or are known already are made anew, so often at most.
+# Children that exceed a limit or are known already are made again, so often at most.
 MOST_TRIES = 100
 
 

@@ -19,7 +19,7 @@ from ..supernet.recalibration import recalibrate
 if TYPE_CHECKING:
     from ..supernet.supernet import Supernet
 
-# Training images that batch-norm statistics are made anew on.
+# Training images that batch-norm statistics are made again on.
 CALIBRATION_IMAGES = 512
 CALIBRATION_BATCH = 128
 
@@ -27,8 +27,8 @@ CALIBRATION_BATCH = 128
 class SubnetEvaluator:
     """Judges candidates by the top-1 accuracy of the subnets they name.
 
-    Each is taken out of the supernet; its batch-norm statistics, where it has any, are made anew on
-    `calibration` images (of the training part) before it sees `images`. One thread, so that a
+    Each is taken out of the supernet; its batch-norm statistics, where it has any, are made again
+    on `calibration` images (of the training part) before it sees `images`. One thread, so that a
     figure does not depend on where it was found: several workers are the way to use several cores.
     """
 
@@ -54,7 +54,7 @@ class SubnetEvaluator:
         self.measures = f"top-1 on {len(images)} {images_are}"
 
     def model(self, spec: Spec) -> torch.nn.Module:
-        """Return the subnet by itself, its statistics made anew."""
+        """Return the subnet by itself, its statistics made again."""
         model = self.supernet.extract(spec).to(next(self.supernet.parameters()).device)
         recalibrate(model, self.calibration, self.norm, CALIBRATION_BATCH)
         return model.eval()

@@ -82,7 +82,7 @@ def module_impacts(
 
     First those that cost no accuracy, by the time they save: of them equation 7 would rank one
     that saves little before one that saves much. Then those that cost some, by equation 7; those
-    that save no time come last. With `calibration_images` batch norms get their statistics anew
+    that save no time come last. With `calibration_images` batch norms get their statistics again
     once a module is gone; the model itself stays as it was trained.
 
     Raises UserError for a model in which nothing can be removed, and a table that does not cover

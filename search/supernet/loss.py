@@ -1,4 +1,4 @@
-"""What training a supernet minimises: the loss of subnets that are drawn anew for every step."""
+"""What training a supernet minimises: the loss of subnets that are drawn again for every step."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def judged(
 ) -> list[SubnetAccuracy]:
     """Return the accuracy of `subnets_to_report` on the held-out images.
 
-    Each by itself, its batch-norm statistics, if any, made anew on the `calibration` images.
+    Each by itself, its batch-norm statistics, if any, made again on the `calibration` images.
     """
     result = []
     specs = subnets_to_report(space, seed)

@@ -132,7 +132,7 @@ class Calibration:
         """Read a header's calibration; None where there is none. Raises UserError when damaged."""
         if values is None:
             return None
-        remedy = "; fit it anew with vitprof calibrate."
+        remedy = "; fit it again with vitprof calibrate."
         if not isinstance(values, Mapping):
             raise UserError(f"{where}: the calibration is not an object{remedy}")
 

@@ -65,7 +65,7 @@ def test_one_table_is_compared_as_ever(run, two) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--measure",), ["--measure works with one --table"]),
+        (("--verify",), ["--verify works with one --table"]),
         (("--model", "deit-huge"), ["deit-huge"]),
     ],
 )

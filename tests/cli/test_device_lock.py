@@ -37,7 +37,7 @@ def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         QUICK_BENCH,
         ("validate", "--table", "small.csv"),
         ("calibrate", "--table", "small.csv", "--models", "3"),
-        ("compare", "--table", "small.csv", "--model", "vit-micro-8", "--measure"),
+        ("compare", "--table", "small.csv", "--model", "vit-micro-8", "--verify"),
     ],
     ids=lambda arguments: arguments[0],
 )

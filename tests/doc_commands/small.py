@@ -61,7 +61,7 @@ ELSEWHERE = (
     (r"^train .*--teacher", "tests/cli/commands/test_train.py"),
     (r"^impact", "tests/cli/commands/test_impact.py"),
     (r"^report .*(--run|--breakdown)", "tests/cli/commands/test_report.py"),
-    (r"^variants .*--measure", "tests/cli/commands/test_variants.py"),
+    (r"^variants .*--verify", "tests/cli/commands/test_variants.py"),
     (r"^calibrate", "tests/cli/commands/test_calibrate.py"),
     (r"^check-plugin", "tests/cli/commands/test_check_plugin.py"),
 )
@@ -87,11 +87,11 @@ REPLACED: dict[str, dict[str, str | None]] = {
     "breakdown": {"--model": MICRO, "--batch": "2", "--plot": "breakdown.png", "--top": DROP},
     "train": {"--model": MICRO, "--out": "digits", "--epochs": "1"},
     "eval": {"--data": "digits"},
-    "compare --measure": {"--table": "measured.csv", "--model": "tiny.json"},
+    "compare --verify": {"--table": "measured.csv", "--model": "tiny.json"},
 }
 ADDED = {
     "measure": ("--space", "tiny.toml", "--sessions", "1", "--whole-models", "3", "--time", "2s"),
-    "compare --measure": ("--time", "1s"),
+    "compare --verify": ("--time", "1s"),
     "doctor": ("--quick",),
     "search": ("--candidates", "500", "--population", "12", "--generations", "2"),
     "variants": ("--choices", "depth,qk"),  # all combinations take minutes
@@ -122,7 +122,7 @@ def account_of(arguments: list[str], text: str) -> Account | None:
 def small(arguments: list[str]) -> list[str]:
     """Return the arguments with small models, data and times; each replaced option stands once."""
     name = arguments[0] if arguments else ""
-    key = "compare --measure" if name == "compare" and "--measure" in arguments else name
+    key = "compare --verify" if name == "compare" and "--verify" in arguments else name
     replaced, made, seen = REPLACED.get(key, {}), [name] if name else [], set()
     rest = iter(arguments[1:])
     for word in rest:

@@ -2,7 +2,7 @@
 
     python tests/json_schemas/page.py
 
-writes it anew into the page, after a schema has changed.
+writes it again into the page, after a schema has changed.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def artifact() -> bytes:
 
 
 def changed(artifact: bytes, change) -> bytes:
-    """Return the model with something else in it, written anew as LiteRT writes it."""
+    """Return the model with something else in it, written again as LiteRT writes it."""
     model = schema.ModelT.InitFromPackedBuf(artifact, 0)
     change(model)
     builder = Builder(len(artifact))

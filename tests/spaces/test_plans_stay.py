@@ -1,6 +1,6 @@
 """Plans, random models and samples are those of every earlier version.
 
-Tables, figures and fidelity stand on them: where one changes, docs/results/ are measured anew. The
+Tables, figures and fidelity stand on them: where one changes, docs/results/ are measured again. The
 digests are of the version before there was a room `spaces/`; this file, run as a script, prints
 those of now.
 """

@@ -1,4 +1,4 @@
-"""`vitprof.calibrate` fits, drops and measures anew."""
+"""`vitprof.calibrate` fits, drops and measures again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A teacher that takes the student's images: normalised anew, scaled, its classes in order."""
+"""A teacher that takes the student's images: normalised again, scaled, its classes in order."""
 
 from __future__ import annotations
 

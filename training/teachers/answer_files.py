@@ -19,7 +19,7 @@ class AnswerFiles:
     """The answers of one teacher: a folder of files that are only ever added.
 
     Each is written whole, under a name of its own: several processes may write at once, and see
-    each other's when they are opened anew. Answers in files are not held in memory, their keys are
+    each other's when they are opened again. Answers in files are not held in memory, their keys are
     (about 170 bytes each). Raises UserError for a file that is none of these.
     """
 

@@ -42,7 +42,7 @@ class WandbTracker:
                     "`wandb login`, or set WANDB_MODE=offline."
                 ) from error
             if not known:
-                raise UserError("nobody is logged in to Weights & Biases; run `wandb login`.")
+                raise UserError("there is no login for Weights & Biases; run `wandb login`.")
 
     def log(self, record: Record) -> str:
         """Keep a run: parameters as its config, metrics as its summary, and the files."""

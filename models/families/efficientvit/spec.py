@@ -166,7 +166,7 @@ class EfficientViTSpec(Spec):
             if kernels > LARGEST_DIM:
                 raise UserError(
                     f"kernels={shown(self.kernels)} differ in too many heads (a block names six); "
-                    "give fewer, and the last one goes on for the heads that are left."
+                    "give fewer, and the last one is used for the other heads."
                 )
             for kernel in kernels_of(kernels, stage.heads):
                 check_kernel("kernels", kernel, min(side, self.window))

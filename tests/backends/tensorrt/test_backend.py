@@ -195,7 +195,10 @@ def standard(monkeypatch) -> None:
 
 @needs_no_gpu
 def test_tensorrt_itself_builds_on_the_device_only_and_says_so(t4, standard, refused) -> None:
-    words = ("TensorRT 10.13.0 builds for the GPU at hand only", "tensorrt_rtx builds without one")
+    words = (
+        "TensorRT 10.13.0 builds for the GPU of this machine only",
+        "tensorrt_rtx builds without one",
+    )
     with refused(*words, "no NVIDIA driver answers"):
         build(SMALL, t4, options_of(provider="tensorrt"))
     jetson = find_device("jetson-orin").runtime()

@@ -47,7 +47,7 @@ def test_either_part_may_be_left_out(run, tmp_path) -> None:
         *QUICK,
         "--tokens",
         "none",
-        "--dtypes",
+        "--dtype",
         "fp32",
         "--modes",
         "inference",
@@ -61,7 +61,7 @@ def test_either_part_may_be_left_out(run, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--dtypes", "bf61"), "did you mean 'bf16'"),
+        (("--dtype", "bf61"), "did you mean 'bf16'"),
         (("--modes", "train"), "'train' is not known (did you mean 'training'?)"),
         (("--batches", "0"), "--batches 0 is no list"),
         (("--batches", "none", "--tokens", "none"), "nothing is to be timed"),

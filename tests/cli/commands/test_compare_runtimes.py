@@ -48,7 +48,7 @@ def test_for_people_it_says_what_to_take(run, tmp_path) -> None:
 
 def test_options_of_tables_and_of_runtimes_do_not_mix(run) -> None:
     for given in (
-        ("--runtimes", "all", "--measure"),
+        ("--runtimes", "all", "--verify"),
         ("--threads", "2"),
         ("--runtimes", "torch", "--environment", "torch"),
         ("--artifacts", "kept"),

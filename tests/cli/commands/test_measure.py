@@ -223,13 +223,13 @@ def test_bench_measures_whole_models(run) -> None:
 
 def test_compare_measures_on_the_tables_machine(run, measured, tmp_path) -> None:
     path, _ = measured
-    answer = run("compare", "--table", path, "--model", "vit-micro-8", "--measure", "--json")
+    answer = run("compare", "--table", path, "--model", "vit-micro-8", "--verify", "--json")
     assert answer.code in (0, 1)
     model = answer.json["models"][0]
     assert model["measured_ms"] > 0
     other = tmp_path / "other.csv"
     cpu = LatencyTable.read_csv(path).environment["machine"]["cpu"]
     other.write_text(path.read_text().replace(cpu, "Some Other CPU"))
-    answer = run("compare", "--table", other, "--model", "vit-micro-8", "--measure")
+    answer = run("compare", "--table", other, "--model", "vit-micro-8", "--verify")
     assert answer.code == 2
     assert "another machine" in answer.err

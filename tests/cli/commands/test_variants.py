@@ -88,8 +88,8 @@ def test_the_papers_table_with_what_is_not_covered(run, table: Path, tmp_path: P
         (("--model", "efficientvit-m5"), "outside the table"),
         (("--plot", "v.txt"), "no picture"),
         (("--published", "--top", "3"), "--top ranks combinations"),
-        (("--measure",), "--measure goes with --published"),
-        (("--published", "--time", "5m"), "--time limits measuring; add --measure"),
+        (("--verify",), "--verify goes with --published"),
+        (("--published", "--time", "5m"), "--time limits measuring; add --verify"),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(run, table: Path, arguments, words: str) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import click
+import pytest
 from click.testing import CliRunner
+from vitprof.cli.main import vitprof
 from vitprof.cli.options.renamed import RenamedOption, note_renamed
 from vitprof.notes import LOGGER
 
@@ -32,3 +34,23 @@ def test_the_old_one_is_noted(caplog) -> None:
     caplog.clear()
     note_renamed(["--family", "vit"], command)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("bench-attention", "--dtypes", "--dtype"),
+        ("compare", "--measure", "--verify"),
+        ("variants", "--measure", "--verify"),
+        ("choose", "--dtypes", "--dtype"),
+    ],
+)
+def test_commands_take_the_old_spelling_and_show_the_new_one(name: str, old: str, new: str) -> None:
+    context = click.Context(vitprof)
+    found = vitprof.get_command(context, name)
+    assert found is not None
+    options = {spelling: option for option in found.params for spelling in option.opts}
+    assert options[old] is options[new]
+    shown = options[new].get_help_record(context)
+    assert shown is not None
+    assert shown[0].split()[0] == new

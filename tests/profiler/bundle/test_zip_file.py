@@ -376,7 +376,7 @@ def test_whatever_artifacts_hold_comes_back(
 def test_a_stream_that_a_stranger_changed_is_damage_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Sealed anew, so that only the stream itself can tell."""
+    """Sealed again, so that only the stream itself can tell."""
     path = tmp_path_factory.getbasetemp() / "stream.zip"
     content = random.Random(1).randbytes(300) * 20
     with new_zip(path) as add:

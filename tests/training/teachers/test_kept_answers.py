@@ -1,4 +1,4 @@
-"""Answers that are kept: the same as asked anew, of the same teacher alone."""
+"""Answers that are kept: the same as asked again, of the same teacher alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every choice EfficientViT's spec has: attention written down anew, chains, folding, ONNX. 6 s."""
+"""Every choice EfficientViT's spec has: attention written twice, chains, folding, ONNX. 6 s."""
 
 from __future__ import annotations
 
