@@ -1,0 +1,1 @@
+"""The parts of the hardening campaign: `benchmarks/hardening.py`."""

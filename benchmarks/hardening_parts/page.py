@@ -1,0 +1,78 @@
+"""docs/results/hardening.md: one table for each part that has been run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from report import heading, table
+
+from .outcomes import Outcome, read_rows
+
+# Of each part: its title, and how a call is judged.
+ABOUT = {
+    "inputs": (
+        "Hostile and broken input",
+        "Each call gets one mutated file. It is done, or refused with exit code 2 and one sentence "
+        "that names the file. A fault is anything else: a traceback, another exit code, a process "
+        "that dies, more than 20 s of processor time, more than 2 GiB of memory beyond what the "
+        "libraries take, code of the file that ran, a file written outside the working folder, a "
+        "temporary file left behind, control characters in the output.",
+    ),
+    "kills": (
+        "Kills",
+        "Each run is killed (SIGKILL) at random moments and started again until it is done. Its "
+        "result is compared with that of a run that was never killed.",
+    ),
+    "writes": (
+        "Writes that fail",
+        "The first, the second, … operation on a file fails (disk full, an I/O error, a read-only "
+        "file system). The command has to say so with exit code 2 and leave no torn file.",
+    ),
+    "many": ("Many processes at once", "Two and twenty processes share one file or one device."),
+    "signals": ("Signals and clocks", "Ctrl-C and SIGTERM at random stages; a clock that jumps."),
+    "soak": ("Soak", "Commands in a loop; memory, handles, temporary files and threads stay flat."),
+    "fleets": ("Fleets", "Nodes that are killed and networks that are cut."),
+}
+COLUMNS = ("input or fault", "target", "calls", "done", "refused", "faults", "first seed")
+
+
+def write_page(folder: Path, place: Path | None) -> int:
+    """Write the page, or print it where there is no place; 1 where no part has been run."""
+    found = {part: read_rows(folder, part) for part in ABOUT}
+    found = {part: rows for part, rows in found.items() if rows}
+    if not found:
+        print(f"no part of the campaign has left a result in {folder}")
+        return 1
+    text = page(found)
+    if place is None:
+        print(text)
+    else:
+        place.write_text(text)
+    return 0
+
+
+def page(found: dict[str, Sequence[Outcome]]) -> str:
+    parts = [heading("The hardening campaign")]
+    parts.append(
+        "A row is one target. Results are counts: each call is repeated by `--only TARGET --seed "
+        "SEED`. What each format may do: [SECURITY.md](../../SECURITY.md); the limits: "
+        "[limits](../limits.md).\n"
+    )
+    for part, rows in found.items():
+        title, about = ABOUT[part]
+        lines = [_line(row.what, row.target, row) for row in rows]
+        lines.append(_line("**all**", "", _sum(rows)))
+        parts.append(f"## {title}\n\n{about}\n\n{table(COLUMNS, lines)}")
+    return "\n".join(parts)
+
+
+def _line(what: str, target: str, row: Outcome) -> list[str]:
+    counts = (row.calls, row.done, row.refused, row.faults)
+    seed = "" if row.first_seed is None else str(row.first_seed)
+    return [what, target, *(f"{count:,}" for count in counts), seed]
+
+
+def _sum(rows: Sequence[Outcome]) -> Outcome:
+    names = ("calls", "done", "refused", "faults")
+    return Outcome("", "", *(sum(getattr(row, name) for row in rows) for name in names))
