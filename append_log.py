@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,20 @@ def write_line(file: FileIO, line: bytes) -> None:
         with contextlib.suppress(OSError):
             os.truncate(file.fileno(), size)
         raise
+
+
+@contextlib.contextmanager
+def locked(file: FileIO) -> Iterator[None]:
+    """Keep other processes that lock it too from an open file, for the moment of a line."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:  # a file system that cannot lock
+        yield
+        return
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def whole_lines(path: Path) -> list[bytes]:
@@ -82,25 +97,46 @@ class JsonLog:
         beginning = json.dumps({kind: version})[:-1].encode()
         check_regular(path)
         try:
-            if path.exists() and not only_begun(path, beginning):
-                self._read(kind, beginning)
-                return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"")
+            with self._held():
+                if path.exists() and not only_begun(path, beginning):
+                    self._read(kind, beginning)
+                    return
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}; {remedy}.") from None
-        self.append({kind: version, **header})
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileIO(path, "ab") as file, locked(file):
+                # Another process may have begun it since.
+                if only_begun(path, beginning):
+                    file.truncate(0)
+                    write_line(file, json.dumps({kind: version, **header}).encode() + b"\n")
+                    return
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be written: {error.strerror}; put that right, and give the command "
+                "again."
+            ) from None
+        with self._held():
+            self._read(kind, beginning)
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a record; raises UserError, the file being as before, where that cannot be done."""
         try:
-            with FileIO(self.path, "ab") as file:
+            with FileIO(self.path, "ab") as file, locked(file):
                 write_line(file, json.dumps(record).encode() + b"\n")
         except OSError as error:
             raise UserError(
                 f"{self.path} cannot be written any more: {error.strerror}; what it holds is kept, "
                 "and the same command continues from there."
             ) from None
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keep others from appending while the file is read: a line half written is no torn one."""
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # not there yet, or it cannot be read: said later
+                stack.enter_context(locked(stack.enter_context(FileIO(self.path, "r"))))
+            yield
 
     def differing(self, asked: Mapping[str, Any]) -> str | None:
         """Return the first key that the first line of the file has otherwise, if any."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
 import secrets
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -17,6 +20,9 @@ from .errors import UserError
 # /dev/stdout may lead to a file that the shell opened, which must not be replaced under it.
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _PART = ".vitprof-{}.part"
+_IS_PART = re.compile(r"\.vitprof-[0-9a-f]{16}\.part")
+# Folders in which this process has removed what killed ones left.
+_swept: set[tuple[int, int]] = set()
 _ANOTHER = "give the path of a file (- prints on stdout)"
 
 
@@ -53,11 +59,11 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
 def _part(folder: int, mode: int | None) -> Iterator[tuple[str, BinaryIO]]:
     """Yield a new file of the folder and its name, which is removed where it still stands.
 
-    Nobody can know the name and put a link there before.
+    Nobody can know the name and put a link there before. The file is locked until it is closed, so
+    that one which nobody holds is a killed process's.
     """
-    name = _PART.format(secrets.token_hex(8))
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    made = os.open(name, flags, 0o666, dir_fd=folder)
+    _sweep(folder)
+    name, made = _locked_part(folder)
     try:
         with os.fdopen(made, "w+b") as file:
             if mode is not None:
@@ -67,6 +73,42 @@ def _part(folder: int, mode: int | None) -> Iterator[tuple[str, BinaryIO]]:
     finally:
         with contextlib.suppress(OSError):  # it has taken its place
             os.unlink(name, dir_fd=folder)
+
+
+def _locked_part(folder: int) -> tuple[str, int]:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        name = _PART.format(secrets.token_hex(8))
+        made = os.open(name, flags, 0o666, dir_fd=folder)
+        with contextlib.suppress(OSError):  # a file system that cannot lock: then none is swept
+            fcntl.flock(made, fcntl.LOCK_EX)
+        if os.fstat(made).st_nlink:
+            return name, made
+        os.close(made)  # swept by another process before it was locked
+
+
+def _sweep(folder: int) -> None:
+    """Remove the part files of killed processes, once for each folder."""
+    with contextlib.suppress(OSError):
+        status = os.fstat(folder)
+        place = (status.st_dev, status.st_ino)
+        if place in _swept:
+            return
+        _swept.add(place)
+        for name in filter(_IS_PART.fullmatch, os.listdir(folder)):
+            with contextlib.suppress(OSError):
+                _remove_unless_held(name, folder)
+
+
+def _remove_unless_held(name: str, folder: int) -> None:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    part = os.open(name, flags, dir_fd=folder)
+    try:
+        if stat.S_ISREG(os.fstat(part).st_mode):
+            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(part)
 
 
 def write_atomically(path: str | Path, data: str | bytes) -> None:
@@ -124,6 +166,18 @@ def made_folder(path: str | os.PathLike[str]) -> Path:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"the folder {place} cannot be made: {reason}.") from None
     return place
+
+
+def holds_something(folder: str | Path) -> bool:
+    """Whether a folder is there and holds more than parts of files, which killed processes left."""
+    place = Path(folder)
+    return place.is_dir() and any(not _IS_PART.fullmatch(one.name) for one in place.iterdir())
+
+
+def copy_file(source: Path, to: Path) -> None:
+    """Copy a file whole or not at all; raises UserError when the place cannot be written."""
+    with source.open("rb") as read, replacing(to) as file:
+        shutil.copyfileobj(read, file)
 
 
 def check_folder(path: str | Path) -> None:

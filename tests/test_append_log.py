@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vitprof import UserError
+from vitprof import UserError, append_log
 from vitprof.append_log import JsonLog, write_line
 from vitprof.profiler.deployed.facts import Facts
 from vitprof.profiler.deployed.facts_log import FactsLog
@@ -168,3 +169,28 @@ def test_a_pipe_or_a_device_is_no_log_and_is_not_waited_for(tmp_path: Path) -> N
         opened(tmp_path / "log.jsonl")
     with pytest.raises(UserError, match="/dev/null' is a character device"):
         opened(Path(os.devnull))
+
+
+def test_a_log_that_another_process_has_begun_meanwhile_is_read_and_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.jsonl"
+    real, asked = append_log.only_begun, []
+
+    def only_begun(place: Path, beginning: bytes) -> bool:
+        """Let another process begin the log between the first look and the second."""
+        answer = real(place, beginning)
+        if not asked:
+            asked.append(1)
+            monkeypatch.setattr(append_log, "only_begun", real)
+            opened(path).append({"number": 7})
+        return answer
+
+    path.write_bytes(b"")
+    monkeypatch.setattr(append_log, "only_begun", only_begun)
+    with pytest.MonkeyPatch.context() as unlocked:
+        # One process cannot wait for itself.
+        unlocked.setattr(append_log, "locked", lambda _: contextlib.nullcontext())
+        log = opened(path)
+    assert [record for _, record in log.records] == [{"number": 7}]
+    assert path.read_bytes().count(b"\n") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
@@ -243,3 +244,14 @@ def test_file_and_folder_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "fsync", fsync)
     write_atomically(tmp_path / "table.csv", "new")
     assert synced == [stat.S_IFREG, stat.S_IFDIR]
+
+
+def test_parts_that_killed_processes_left_are_removed_and_held_ones_stay(tmp_path: Path) -> None:
+    left, held, other = (tmp_path / f".vitprof-{c * 16}.part" for c in ("0", "1", "x"))
+    for path in (left, held, other):
+        path.write_text("half")
+    with held.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        write_atomically(tmp_path / "table.csv", "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", held.name, other.name}
+    assert (tmp_path / "table.csv").read_text() == "new"

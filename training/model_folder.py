@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..atomic_write import holds_something
 from ..errors import UserError
 from ..models import Spec, create_spec
 from ..models.checks import shown
@@ -119,5 +120,5 @@ def weights_or_refuse(
 
 def check_empty(out: Path) -> None:
     """Raise UserError for a folder that holds something."""
-    if out.is_dir() and any(out.iterdir()):
+    if holds_something(out):
         raise UserError(f"{out} is not empty; give another `out`.")

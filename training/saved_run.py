@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ..atomic_write import made_folder, write_atomically
+from ..atomic_write import holds_something, made_folder, write_atomically
 from ..errors import UserError
 from ..models import create_model
 from ..notes import note
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ASKED, STATE, REPORT = "run.json", "state.pt", "report.json"
 SECONDS_BETWEEN = 60.0
+# Models that only a run that is not finished needs: `nvit.leftovers`.
+_BETWEEN = ("pruned-*", "finetuned-*")
 
 
 class SavedRun:
@@ -49,7 +51,7 @@ class SavedRun:
             self._begin_anew()
         if holds_run and not fresh:
             self._check_same(asked)
-        elif not holds_run and folder.is_dir() and any(folder.iterdir()):
+        elif not holds_run and holds_something(folder):
             raise UserError(
                 f"{folder} is not empty and holds no run that could go on; give another `out`."
             )
@@ -59,6 +61,9 @@ class SavedRun:
 
     def _check_same(self, asked: Mapping[str, Any]) -> None:
         if (self.folder / REPORT).exists():
+            if self.writes:  # one that was killed just before it removed these
+                between = (path.name for one in _BETWEEN for path in self.folder.glob(one))
+                self._remove(STATE, *between)
             raise UserError(f"{self.folder} holds a finished run; give another `out`.")
         try:
             before = json.loads((self.folder / ASKED).read_text(encoding="utf-8"))
@@ -119,7 +124,10 @@ class SavedRun:
         if not self.writes:
             return
         write_atomically(self.folder / REPORT, json.dumps(report, indent=2) + "\n")
-        for name in (STATE, *leftovers):
+        self._remove(STATE, *leftovers)
+
+    def _remove(self, *names: str) -> None:
+        for name in names:
             path = self.folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..atomic_write import holds_something
 from ..errors import UserError, did_you_mean
 from ..progress import OnProgress, ProgressOption, shown_progress
 from ..results import Result, plain
@@ -158,7 +159,7 @@ def bench_attention(
     device = find_torch_device(train_device)
     short = spec if layers is None else spec.with_layers(layers)
     cases = list(_cases(spec, batches, tokens, block_batch, dtypes, modes))
-    if out is not None and Path(out).is_dir() and any(Path(out).iterdir()):
+    if out is not None and holds_something(out):
         raise UserError(f"{out} is not empty; give another `out`.")
     on_cpu = device.type == "cpu"
     kept = kept_device(PartialSetting(threads=threads), "vitprof bench-attention")

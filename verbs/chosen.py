@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,7 +105,7 @@ class ChoiceResult(Result):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write best/ (the model and its file), variants.csv, variants.png and report.json."""
-        from ..atomic_write import made_folder, write_atomically
+        from ..atomic_write import copy_file, made_folder, write_atomically
         from ..search.deployments.plot import in_words
         from ..tables.picture import save_picture
 
@@ -115,8 +114,8 @@ class ChoiceResult(Result):
         made_folder(best)
         for path in self.source.iterdir():
             if path.is_file() and path.suffix in (".json", ".safetensors"):
-                shutil.copy2(path, best / path.name)
-        shutil.copy2(self.deployed, best / self.deployed.name)
+                copy_file(path, best / path.name)
+        copy_file(self.deployed, best / self.deployed.name)
         write_atomically(place / "variants.csv", self._csv())
         save_picture(self.figure(), in_words(self.measured), place / "variants.png")
         write_atomically(place / "report.json", json.dumps(self.report(), indent=2) + "\n")

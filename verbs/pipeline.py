@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic_write import made_folder, write_atomically
+from ..atomic_write import holds_something, made_folder, write_atomically
 from ..errors import DeviceBusyError, UserError
 from ..notes import note
 from ..progress import ProgressOption
@@ -140,7 +140,7 @@ def _check_same(config: Path, out: Path) -> None:
                 f"{out} holds a run of another configuration ({kept}); give another `out`, or that "
                 "one again to go on."
             )
-    elif out.is_dir() and any(out.iterdir()):
+    elif holds_something(out):
         raise UserError(f"{out} is not empty and holds no pipeline; give another `out`.")
     else:
         made_folder(out)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic_write import write_atomically
+from ..atomic_write import holds_something, write_atomically
 from ..errors import UserError
 from ..notes import note
 from ..results import Result
@@ -182,7 +182,7 @@ class PruneResult(Result):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Copy what the run wrote into another folder; UserError where that holds something."""
-        if Path(folder).is_dir() and any(Path(folder).iterdir()):
+        if holds_something(folder):
             raise UserError(f"{folder} is not empty; give another folder.")
         shutil.copytree(self.out, folder, dirs_exist_ok=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...atomic_write import holds_something
 from ...errors import UserError
 from ..exit_codes import INTERRUPTED
 from ..options.table_and_setting import check_picture, check_writable
@@ -20,7 +21,7 @@ def check_places(out: Path | None, plot: Path | None) -> None:
     if out is not None:
         if out.suffix.lower() in TABLE_ENDINGS or (out.exists() and not out.is_dir()):
             raise UserError(f"{out} is a file; with `sustained`, `out` is a folder.")
-        if out.is_dir() and any(out.iterdir()):
+        if holds_something(out):
             raise UserError(f"{out} is not empty; give another `out`.")
         check_writable(out / "report.json" if out.is_dir() else out)
     if plot is not None:

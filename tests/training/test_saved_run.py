@@ -83,3 +83,21 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path) -> None:
     for fresh in (False, True):
         with pytest.raises(UserError, match="holds no run that could go on"):
             SavedRun(tmp_path, ASKED_FOR, fresh=fresh)
+
+
+def test_a_run_killed_between_its_report_and_its_end_leaves_nothing_behind(tmp_path) -> None:
+    begun(tmp_path)
+    for model in ("pruned-0.5x", "best"):
+        (tmp_path / model).mkdir()
+        (tmp_path / model / "spec.json").write_text("{}")
+    (tmp_path / "state.pt").write_bytes(b"state")
+    (tmp_path / REPORT).write_text("{}")
+    with pytest.raises(UserError, match="finished run"):
+        begun(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {ASKED, REPORT, "best"}
+
+
+def test_a_folder_in_which_a_first_write_was_killed_is_begun_anew(tmp_path) -> None:
+    (tmp_path / ".vitprof-0123456789abcdef.part").write_text("{")
+    begun(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [ASKED]

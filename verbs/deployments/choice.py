@@ -156,14 +156,16 @@ class DeploymentChoice(Result):
 
     def save_best(self, model: Path, file: Deployed) -> None:
         """Write best/: the model's folder and the files that are deployed."""
+        from ...atomic_write import copy_file, made_folder
+
         best = self.path / "best"
         shutil.rmtree(best, ignore_errors=True)
-        best.mkdir(parents=True)
+        made_folder(best)
         for path in model.iterdir():
             if path.is_file() and path.suffix in (".json", ".safetensors"):
-                shutil.copy2(path, best / path.name)
+                copy_file(path, best / path.name)
         for path in file.by.parts(file.path):
-            shutil.copy2(path, best / path.name)
+            copy_file(path, best / path.name)
         self._file_name[:] = [file.path.name]
 
     def save(self, folder: str | os.PathLike[str]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...atomic_write import made_folder, replacing
 from ...closing import Closing
 from ...profiler.deployed.deployed import Deployed
 from ...profiler.deployed.worker import fields_of
@@ -101,8 +102,9 @@ class DeploymentFiles:
         path = (self.folder / f"ranges-{resolution}-{_digest(norm)}.npy").absolute()
         if not path.is_file():
             images = self.data_at(resolution or None).train
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, calibration_inputs(images, norm, CALIBRATION_IMAGES))
+            made_folder(path.parent)
+            with replacing(path) as file:
+                np.save(file, calibration_inputs(images, norm, CALIBRATION_IMAGES))
         return path
 
     def tested(self, file: Deployed, images: Images, norm: Normalisation) -> dict[int, float]:
@@ -123,7 +125,7 @@ class DeploymentFiles:
         name = f"images-{digest(images)[:16]}-{_digest(norm)}.npz"
         path = (self.folder / name).absolute()
         if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            made_folder(path.parent)
             fields: dict[str, Any] = {
                 "pixels": images.array(),
                 "labels": images.labels,
@@ -131,7 +133,8 @@ class DeploymentFiles:
                 "mean": np.array(norm.mean),
                 "std": np.array(norm.std),
             }
-            np.savez(path, **fields)
+            with replacing(path) as file:
+                np.savez(file, **fields)
         return path
 
     def reference(self) -> Deployed:
