@@ -1,0 +1,133 @@
+"""Every call that changes a file fails in turn: disk full, an I/O error, a read-only file system.
+
+A command whose call fails ends with exit code 2 and a sentence that names a file, or does without
+what could not be written and its result is the whole one. Nothing is left beside the results, no
+file is torn, what stood there before still stands, and the same command afterwards, on a disk that
+works, gives the result of a run that met no fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import random
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from .commands import Ended, Place
+from .comparing import differences, kept_lines, lost_lines
+from .faults import FAIL_ON, FAIL_ONCE, Fault
+from .outcomes import Outcome, write_rows
+from .scenes import Scene, resumable
+from .single import single
+from .stage import Stage, Tally, add_only, chosen, swept
+
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS)
+# Of a command that makes more calls, so many are drawn: a training writes its state in hundreds.
+MOST = 60
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_only(parser)
+
+
+def run(options: argparse.Namespace) -> list[Outcome]:
+    stage = Stage.ready(options.out)
+    rows = []
+    scenes = (*single(stage.material), *resumable(stage.material))
+    for scene in chosen(scenes, options.only):
+        tally = each_call_failing(stage, scene, options.count or MOST, options.seed)
+        rows.append(tally.outcome)
+        write_rows(options.out, "writes", rows)
+        print(tally.outcome, flush=True)
+    return rows
+
+
+def each_call_failing(stage: Stage, scene: Scene, most: int, seed: int) -> Tally:
+    """Let each call of the command fail in a run of its own; the seed of a run is its call."""
+    tally = Tally("failing writes", scene.name)
+    reference = stage.place(scene, "reference")
+    ended = stage.run(scene, reference)
+    if ended.code not in scene.codes:
+        tally.fault(seed, f"without a fault it ended with {ended.code}: {ended.err[-600:]}")
+        return tally
+    for nth in calls_to_fail(ended.calls, most, seed):
+        tally.calls += 1
+        before = tally.faults
+        number = ERRORS[nth % len(ERRORS)]
+        mode = FAIL_ON if nth % 2 else FAIL_ONCE
+        place = stage.place(scene, f"call-{nth}")
+        failing(stage, scene, place, reference, Fault(nth, mode, number), tally)
+        if tally.faults == before:
+            shutil.rmtree(place.folder)
+    return tally
+
+
+def calls_to_fail(calls: int, most: int, seed: int) -> Sequence[int]:
+    """Return the numbers of the calls: all, or as many as asked for, the first ten among them."""
+    every = range(1, calls + 1)
+    if calls <= most:
+        return every
+    drawn = random.Random(seed).sample(every[10:], most - 10)
+    return sorted([*every[:10], *drawn])
+
+
+def failing(
+    stage: Stage, scene: Scene, place: Place, reference: Place, fault: Fault, tally: Tally
+) -> None:
+    """Run with the fault and once more without it, and judge both."""
+    ended = stage.run(scene, place, fault)
+    name = errno.errorcode[fault.number]
+    what = f"{name} at {_short(ended.struck, place)}"
+    told = judged(scene, place, reference, ended)
+    if ended.code == 2 and not told:
+        tally.refused += 1
+    elif not told:
+        tally.done += 1
+    kept = {log: kept_lines(place.work / log) for log in scene.logs}
+    given = {name for name in scene.given if (place.work / name).is_file()}
+    told += [f"{name}, which was given, is gone" for name in set(scene.given) - given]
+    again = stage.run(scene, place) if ended.code == 2 else ended
+    if again.code not in scene.codes:
+        told.append(f"afterwards it ended with {again.code}: {again.err[-300:]}")
+    else:
+        told += differences(reference.work, place.work, scene.volatile)
+        for log in scene.logs:
+            if ended.code == 2 and scene.exact is False:
+                lost = lost_lines(kept[log], kept_lines(place.work / log))
+                told += [f"{log} lost a line"] if lost and log.endswith("jsonl") else []
+    told += [f"{left} is left behind" for left in swept(place)]
+    if told:
+        tally.fault(fault.nth, f"{what}: {'; '.join(told)[:700]}")
+
+
+def judged(scene: Scene, place: Place, reference: Place, ended: Ended) -> list[str]:
+    """Return what is wrong with how a command met its fault."""
+    told = [f"a process lives on: {command}" for command in ended.orphans]
+    told += [f"{name} is left behind" for name in place.left_behind()]
+    if "Traceback" in ended.err:
+        return [*told, f"a traceback: {ended.err[-400:]}"]
+    if ended.code == 2:
+        if not ended.sentence:
+            return [*told, f"no sentence: {ended.err[-300:]}"]
+        if not names_the_place(ended.sentence, ended.struck, place):
+            told.append(f"no file is named: {ended.sentence}")
+        return told
+    if ended.code not in scene.codes:
+        return [*told, f"it ended with {ended.code}: {ended.err[-300:]}"]
+    return told + differences(reference.work, place.work, scene.volatile)
+
+
+def names_the_place(sentence: str, struck: str, place: Place) -> bool:
+    """Whether the sentence holds the name of the file that failed, or of a folder it is in."""
+    path = Path(struck.partition(" ")[2])
+    inside = path.relative_to(place.folder) if path.is_relative_to(place.folder) else path
+    names = [one for one in inside.parts if not one.startswith(".vitprof-")]
+    return (
+        any(name in sentence for name in names if name != "work") or str(place.folder) in sentence
+    )
+
+
+def _short(struck: str, place: Place) -> str:
+    return struck.replace(str(place.folder) + "/", "")
