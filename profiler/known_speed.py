@@ -42,7 +42,7 @@ def compared(
     environment: Mapping[str, Any],
     setting: Setting,
 ) -> Speeds:
-    """Return what references showed beside what earlier runs saw, say it, and put it on file.
+    """Return what references showed beside what earlier runs saw, and say it.
 
     Where earlier runs saw it as fast or faster, that is the known speed: so two tables of a machine
     are stated at one speed. A file that cannot be used is said once.
@@ -60,12 +60,33 @@ def compared(
                     f"this machine's undisturbed speed on file ({machines.path}) is of another "
                     "version of the runtime, and is not used."
                 )
-            machines.add(reference, seen_ms, showed.histogram.undisturbed_share)
         except UserError as error:
             note(f"speeds of earlier runs are not compared: {error}")
             return Speeds(_judged_alone(found))
         found[reference] = _beside(known, showed, seen_ms)
     return Speeds(found)
+
+
+def put_on_file(
+    readings: Mapping[Reference | None, Readings],
+    environment: Mapping[str, Any],
+    setting: Setting,
+) -> None:
+    """Add a finished table's run to those on file, so that a killed one never meets itself."""
+    machines = KnownMachines(environment, setting)
+    for reference, showed in readings.items():
+        if reference is None or not showed.histogram:
+            continue
+        try:
+            machines.known(reference)
+        except UserError:
+            return  # `compared` has said it
+        histogram = showed.histogram
+        try:
+            machines.add(reference, histogram.undisturbed_ms, histogram.undisturbed_share)
+        except UserError as error:
+            note(f"this run's speed is not kept for later ones: {error}")
+            return
 
 
 def _beside(known: KnownSpeed | None, showed: Readings, seen_ms: float) -> Readings:

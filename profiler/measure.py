@@ -19,7 +19,7 @@ from ..tables.header import TableHeader
 from ..tables.references import Drift, Readings, Reference, References
 from ..tables.speed import Speed
 from .journal import Journal, MemoryJournal
-from .known_speed import compared
+from .known_speed import compared, put_on_file
 from .place.environment import fingerprint, observed
 from .plan import Plan, Point
 from .runtime_kernels import rules_of
@@ -85,12 +85,14 @@ def measure_table(
             "warmup": passes.spent.warmup_s,
             "timed": passes.spent.timed_s,
         }
-    # What was measured before is on file already.
-    measured = bool(passes.spent.timed_s)
+    # What an earlier run finished is on file already; one that was killed may have measured all.
+    measured = bool(passes.spent.timed_s) or journal.went_on
     table = finished_table(
         plan, protocol, journal, seconds, on_file=measured, unchanged=not measured
     )
     table.to_csv(out)
+    if measured:
+        put_on_file(table.header.readings, table.header.environment, table.header.setting)
     return table
 
 
@@ -251,7 +253,7 @@ def finished_table(
     """Order the rows by the plan, sharpen their intervals, fit the line through whole models.
 
     Every point of the plan is done. `seconds` are this run's, and `fleet` is what each node did.
-    `on_file` compares the machine's speed with that of its earlier runs, and adds it to them.
+    `on_file` compares the machine's speed with that of its earlier runs.
     `unchanged` says that nothing was measured: rows stay at the speed that the header states.
     """
     header, told = journal.header, journal.references

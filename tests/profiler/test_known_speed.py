@@ -207,6 +207,39 @@ def test_a_table_measured_already_is_not_on_file_twice(
     assert len(entries(state_of_this_test)) == 1
 
 
+def test_a_run_killed_before_its_last_write_ends_as_one_that_was_not(
+    tmp_path: Path,
+    new_backend: Any,
+    widths: Any,
+    quick: Any,
+    toy_setting: Setting,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def measured(name: str) -> LatencyTable:
+        backend = new_backend()
+        target, out = Target(backend, toy_setting), tmp_path / f"{name}.csv"
+        protocol = quick(correct_drift=True)
+        return measure_table(widths(8, 48), target, out, protocol=protocol, clock=backend.clock)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    tables = []
+    for name in ("whole", "killed"):
+        monkeypatch.setenv("VITPROF_STATE", str(tmp_path / name))
+        if name == "killed":
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(LatencyTable, "to_csv", killed)
+                measured(name)
+        tables.append(measured(name))
+        assert len(entries(tmp_path / name)) == 1
+    whole, resumed = tables
+    assert resumed.header.resumed and not whole.header.resumed
+    assert resumed.header.readings == whole.header.readings
+    for row, other in zip(whole.rows, resumed.rows, strict=True):
+        assert (other.latency_ms, other.low_ms) == (row.latency_ms, row.low_ms)
+
+
 def test_the_known_speed_is_the_fast_mode_of_the_latest_runs() -> None:
     seen = [(1.0, "2025-01-01")] + [(ms, "2026-01-01") for ms in [2.0, 2.02, 2.04, 2.5] * 5]
     known = KnownSpeed.of(seen)
