@@ -10,11 +10,13 @@ class Listed:
     """A command in the list of `vitprof --help`.
 
     `summary` is the first paragraph of its own help. `module`, in `commands`, is called as the
-    command is, and holds a click command of the same name, or `attribute`.
+    command is, and holds a click command of the same name, or `attribute`. `resumes`: after an
+    interruption the same command continues.
     """
 
     summary: str
     attribute: str = ""
+    resumes: bool = False
 
     def home(self, name: str) -> tuple[str, str]:
         """Return the command's module and its attribute there."""
@@ -25,7 +27,8 @@ class Listed:
 SECTIONS: dict[str, dict[str, Listed]] = {
     "Measure": {
         "measure": Listed(
-            "Measure a latency table of this machine, or with --ray of a fleet's machines."
+            "Measure a latency table of this machine, or with --ray of a fleet's machines.",
+            resumes=True,
         ),
         "build": Listed(
             "Compile everything that measuring a table of a device needs, into one file."
@@ -63,36 +66,43 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     },
     "Obey a table (shrink, train)": {
         "train": Listed(
-            "Train a model, from scratch or from a checkpoint, and report its accuracy."
+            "Train a model, from scratch or from a checkpoint, and report its accuracy.",
+            resumes=True,
         ),
         "supernet": Listed(
-            "Train a supernet: one set of weights that all models of a space share."
+            "Train a supernet: one set of weights that all models of a space share.", resumes=True
         ),
         "distill": Listed(
             "Train a small model on labels and on the outputs of a large one; measure both side "
-            "by side."
+            "by side.",
+            resumes=True,
         ),
         "eval": Listed("Report top-1, top-3 and top-5 accuracy on test images, in fp32.", "eval_"),
         "impact": Listed(
             "Remove each module of a trained model in turn: points of accuracy lost per "
             "millisecond saved."
         ),
-        "prune": Listed("Make a trained model smaller until it meets a latency."),
+        "prune": Listed("Make a trained model smaller until it meets a latency.", resumes=True),
         "prune-heads": Listed(
-            "Remove attention heads level by level: those whose weights have the smallest norm."
+            "Remove attention heads level by level: those whose weights have the smallest norm.",
+            resumes=True,
         ),
         "quantize": Listed(
-            "Quantize a model to int8; measure size, accuracy, latency and memory beside fp32."
+            "Quantize a model to int8; measure size, accuracy, latency and memory beside fp32.",
         ),
     },
     "Obey a table (search, choose)": {
-        "search": Listed("Find the best model of a search space that keeps every limit."),
+        "search": Listed(
+            "Find the best model of a search space that keeps every limit.", resumes=True
+        ),
         "choose": Listed(
-            "Find the best variant within limits from few measurements, without training."
+            "Find the best variant within limits from few measurements, without training.",
+            resumes=True,
         ),
         "pipeline": Listed(
             "Run a once-trained model's stages: training, attention timing, heads, students, int8, "
-            "choice."
+            "choice.",
+            resumes=True,
         ),
     },
     "Look up": {

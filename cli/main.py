@@ -136,8 +136,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _complain(str(missing), debug)
         code = USER_ERROR
-    except click.exceptions.Abort:
-        _complain("interrupted.", debug)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _complain(_interrupted(arguments), debug)
         code = INTERRUPTED
     except click.ClickException as error:
         _complain(error.format_message() + _usage_hint(error), debug)
@@ -204,6 +204,14 @@ def _notes_on_stderr(arguments: Sequence[str]) -> Iterator[None]:
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(level)
         LOGGER.propagate = propagate
+
+
+def _interrupted(arguments: Sequence[str]) -> str:
+    """Return what to say of an interrupted command line, and how to go on."""
+    listed = next((COMMANDS[word] for word in arguments if word in COMMANDS), None)
+    if listed is None or not listed.resumes:
+        return "interrupted."
+    return "interrupted; the same command goes on."
 
 
 def _as_option(parameter: str, arguments: Sequence[str]) -> str:

@@ -131,7 +131,7 @@ def prune_heads(
     from ..training.data.held_out import some_of
     from ..training.data.loading import images_for_trained
     from ..training.inputs import model_inputs
-    from ..training.model_folder import check_empty
+    from ..training.saved_run import SavedRun
 
     comparison = Comparison(batch, threads, test_images, sessions)
     options = taken_options(HeadsOptions, {"norm": norm, "reconstruct": reconstruct})
@@ -146,7 +146,18 @@ def prune_heads(
         base: Any = create_model(weights, checkpoint=weights)
         counts = even_counts(base, levels) if given is None else given
         check_counts(base, counts)
-        check_empty(folder)
+        asked = {
+            "command": "prune-heads",
+            "model": model,
+            "checkpoint": checkpoint or "",
+            "data": data,
+            "resolution": resolution,
+            "heads": counts,
+            **vars(options),
+            "comparison": comparison,
+            "seed": seed,
+        }
+        SavedRun(folder, asked)  # one that was interrupted begins anew in its folder
         on_progress("pruning", 0, len(counts), "")
         repair = None
         if options.reconstruct:

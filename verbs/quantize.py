@@ -119,10 +119,24 @@ def quantize(
         raise UserError("a trained model is tested on `data`; give the images it was trained for.")
     if shapes:
         raise UserError("`shapes` is for foreign models; take it away.")
+    from ..training.saved_run import SavedRun
+
     comparison.check_free()
     with trained_folder(model, checkpoint) as trained, shown_progress(progress) as on_progress:
         weights, images, norm = images_for_trained(trained, str(data), resolution, on_progress)
-        check_empty(folder)
+        asked = {
+            "command": "quantize",
+            "model": model,
+            "checkpoint": checkpoint or "",
+            "data": data,
+            "dtypes": dtypes,
+            "runtime": runtime,
+            "calibration": calibration,
+            "calibration_images": calibration_images,
+            "resolution": resolution,
+            "comparison": comparison,
+        }
+        SavedRun(folder, asked)  # one that was interrupted begins anew in its folder
         static = "int8-static" in dtypes
         ranges = calibration_inputs(images.train, norm, calibration_images) if static else ()
         files = {}

@@ -31,9 +31,14 @@ IMPORTED = (
     "onnxruntime",
     "safetensors.torch",
     "scipy.interpolate",
-    "vitprof.cli.main",
-    "vitprof.training",
-    "vitprof.search",
+    "sklearn.datasets",
+    "torch.onnx",
+    "torch.utils.data",
+)
+# Packages of vitprof whose modules commands import when they need them.
+WITH_ALL_MODULES = (
+    *("cli", "verbs", "training", "search", "compress", "profiler", "tables", "spaces", "models"),
+    *("backends.onnxruntime", "backends.onnx", "untrusted"),
 )
 
 
@@ -47,9 +52,23 @@ def import_all() -> None:
     for name in IMPORTED:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
+    for package in WITH_ALL_MODULES:
+        _import_modules(f"vitprof.{package}")
     import torch
 
     torch.set_num_threads(1)
+
+
+def _import_modules(package: str) -> None:
+    """Import a package and all modules in it that can be imported here."""
+    import importlib
+    import pkgutil
+
+    found = importlib.import_module(package)
+    for module in pkgutil.walk_packages(found.__path__, f"{package}.", onerror=lambda _: None):
+        with contextlib.suppress(Exception):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -78,11 +79,8 @@ def kept_lines(path: Path) -> list[str]:
 
 
 def lost_lines(before: list[str], after: list[str]) -> list[str]:
-    """Return those of `before` that are not in `after`, and those that are there twice."""
-    there = set(after)
-    gone = [line for line in before if line not in there]
-    doubled = [line for line in there if after.count(line) > 1]
-    return gone + [f"twice: {line}" for line in doubled]
+    """Return the lines of `before` that are not in `after`, as often as they were."""
+    return list((Counter(before) - Counter(after)).elements())
 
 
 def doubled_points(path: Path) -> list[str]:

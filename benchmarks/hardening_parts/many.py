@@ -39,10 +39,10 @@ def run(options: argparse.Namespace) -> list[Outcome]:
             tally = Tally(f"{crowd} processes", name)
             for seed in range(options.seed, options.seed + (options.count or ROUNDS[crowd])):
                 tally.calls += crowd
-                before = tally.faults
+                before, refused = tally.faults, tally.refused
                 judge(stage, crowd, seed, tally)
                 if tally.faults == before:
-                    tally.done += 1
+                    tally.done += crowd - (tally.refused - refused)
             rows.append(tally.outcome)
             write_rows(options.out, "many", rows)
             print(tally.outcome, flush=True)
@@ -148,7 +148,7 @@ def one_facts_file(stage: Stage, crowd: int, seed: int, tally: Tally) -> None:
         tally.fault(seed, f"exit codes {codes}; {len(seen)} of {len(wanted)} records are there")
 
 
-def one_training(stage: Stage, crowd: int, seed: int, tally: Tally) -> None:
+def one_replaced_file(stage: Stage, crowd: int, seed: int, tally: Tally) -> None:
     """Replace one file: whoever is last, the file is a whole one of somebody's."""
     place = stage.place(Scene("many-file", ()), f"together-{crowd}-{seed}")
     path = place.work / "table.csv"
@@ -170,7 +170,7 @@ JUDGES: dict[str, Callable[[Stage, int, int, Tally], None]] = {
     "measure on one device, waiting": one_device,
     "the file of machines' speeds": one_journal_of_speeds,
     "one file of facts": one_facts_file,
-    "one file that all replace": one_training,
+    "one file that all replace": one_replaced_file,
 }
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from vitprof.cli.command_list import COMMANDS
@@ -187,6 +188,21 @@ def test_a_signal_to_end_is_an_interruption(
         signal.signal(number, outside)
     assert (answer.code, answer.err.strip()) == (130, "vitprof: interrupted.")
     assert left == ["clean"]
+
+
+def test_an_interrupted_command_that_can_continue_says_so(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vitprof.verbs import pipeline
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "pipeline", interrupted)
+    (tmp_path / "once.toml").write_text("")
+    answer = run("pipeline", "--config", tmp_path / "once.toml", "--out", tmp_path / "out")
+    assert answer.code == 130
+    assert answer.err.strip() == "vitprof: interrupted; the same command goes on."
 
 
 def test_a_limit_of_memory_holds_for_the_command_alone(
