@@ -97,7 +97,7 @@ $(TIMM_STAMP): pyproject.toml constraints-timm.txt
 	    timm torch torchvision hypothesis pytest pytest-timeout -e '.[measure]'
 	touch $@
 
-# Kept from run to run: made anew only when what is pinned or asked for has changed.
+# Kept from run to run: made again only when what is pinned or asked for has changed.
 $(RUNTIMES:%=.venv-%/.installed): .venv-%/.installed: pyproject.toml constraints-%.txt
 	$(PYTHON) -m venv .venv-$* || python3 -m venv .venv-$*
 	@echo "installing $* with its own torch (2 to 3 GB)"

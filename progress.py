@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -49,15 +50,21 @@ def shown_progress(progress: ProgressOption) -> Iterator[OnProgress]:
 
 # Whether waits that no bar covers show a spinner: the command line says so, a notebook does not.
 waits_are_shown: ContextVar[bool] = ContextVar("waits_are_shown", default=False)
+# Whether a spinner is there already: a wait inside another one needs none of its own.
+_waiting: ContextVar[bool] = ContextVar("_waiting", default=False)
+# A wait that ends within this many seconds shows nothing, so that short answers do not flicker.
+SECONDS_BEFORE_SPINNER = 1.0
 
 
 @contextmanager
-def shown_wait(text: str) -> Iterator[None]:
+def shown_wait(text: str, after_s: float = SECONDS_BEFORE_SPINNER) -> Iterator[None]:
     """Show a spinner with the time while the block runs, on a terminal and where it is wanted.
 
-    It is for a library's call that says nothing of how far it is; it leaves no line behind.
+    It is for work that cannot say how far it is: a library's call, the reading of a large file. It
+    appears `after_s` seconds after the beginning and leaves no line behind. Lines on stdout belong
+    outside the block.
     """
-    if not waits_are_shown.get():
+    if not waits_are_shown.get() or _waiting.get():
         yield
         return
     from rich.console import Console
@@ -72,9 +79,24 @@ def shown_wait(text: str) -> Iterator[None]:
         TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as spinner:
-        spinner.add_task("".join(c for c in text if c.isprintable()), total=None)
+    spinner = Progress(*columns, console=console, transient=True)
+    spinner.add_task("".join(c for c in text if c.isprintable()), total=None)
+    begin = threading.Timer(after_s, spinner.start)
+    begin.daemon = True
+    before = _waiting.set(True)
+    if after_s > 0:
+        begin.start()
+    else:
+        spinner.start()
+    try:
         yield
+    finally:
+        _waiting.reset(before)
+        begin.cancel()
+        if after_s > 0:
+            begin.join()
+        if spinner.live.is_started:
+            spinner.stop()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -94,7 +95,8 @@ def print_table(
 
     from .table_layout import lay_out
 
-    console = Console(highlight=False)
+    # Without colours headings are not bold either: a log or a diff then holds the text alone.
+    console = Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
     context = click.get_current_context(silent=True)
     wide = context is not None and context.find_root().meta.get(_WIDE, False)
     width = console.width if console.is_terminal and not wide else None

@@ -29,7 +29,7 @@ from .calibration.calibration import (
 from .csv_format import encode_table, read_table_file
 from .grids.alike_specs import alike_specs
 from .grids.block_arrays import BlockArrays, OpColumns
-from .grids.grid import OpGrid, dims_array
+from .grids.grid import dims_array
 from .grids.listed_blocks import ListedBlocks
 from .grids.op_grids import OpGrids
 from .header import TableHeader
@@ -37,6 +37,7 @@ from .prediction import BlockPrediction, Prediction
 from .references import Reference, References
 from .row import NORMAL_95, Context, Row
 from .setting import Setting
+from .single_blocks import in_place, predict_on, shares_transferred
 from .speed import SPEEDS, Speed, speed_of
 from .whole_layers import as_whole_layers
 
@@ -394,7 +395,7 @@ class LatencyTable(Result):
         offset = 0.0
         if line is not None:
             lone = LoneBlocks.of((part.block, part.ms) for part in parts)
-            parts = [_in_place(part, line) for part in parts]
+            parts = [in_place(part, line) for part in parts]
             offset = line.offset_ms
             total = line.latency(lone)
             known = 0.0 if math.isnan(half_width) else half_width
@@ -525,7 +526,7 @@ class LatencyTable(Result):
             dims = dims_array([blocks[i] for i in of_op])
             for grid, where in self.grids(op).split(dims, extrapolate):
                 positions = [of_op[n] for n in where]
-                found, leaning = _predict_on(
+                found, leaning = predict_on(
                     grid, [blocks[i] for i in positions], dims[where], extrapolate
                 )
                 variance += leaning
@@ -534,79 +535,16 @@ class LatencyTable(Result):
         return [part for part in parts if part is not None], math.sqrt(variance)
 
 
-def _predict_on(
-    grid: OpGrid, blocks: Sequence[Block], dims: np.ndarray, extrapolate: bool
-) -> tuple[list[BlockPrediction], float]:
-    """Return the predictions of blocks on one grid, and the variance of their sum."""
-    corners = grid.corners(dims)
-    exact = grid.exact_rows(dims)
-    if not extrapolate:
-        grid.check_inside(dims, corners, exact)
-    grid.check_measured(corners, exact)
-    ms = grid.weighted(corners)
-    # A failed row of weight 0 must not turn the sum into NaN; an unknown interval must.
-    half = np.array([_half_width(row) for row in grid.rows])
-    weights = corners.weights * corners.scale[:, None]
-    used = np.where(weights == 0, 0.0, half[corners.indices])
-    halves = np.sqrt(((weights * used) ** 2).sum(axis=1))
-    unstable = np.array([row.verdict == "unstable" for row in grid.rows])
-    taken = np.abs(np.where(weights == 0, 0.0, weights * grid.values[corners.indices]))
-    whole = np.maximum(taken.sum(axis=1), 1e-300)
-    shares = (taken * unstable[corners.indices]).sum(axis=1) / whole
-    transferred = np.array([row.verdict == "transferred" for row in grid.rows])
-    told = (taken * transferred[corners.indices]).sum(axis=1) / whole
-    leaning = np.zeros(len(grid.rows))
-    leaning_on_extra: dict[tuple[object, str], float] = {}
-    parts = []
-    for n, block in enumerate(blocks):
-        outside = tuple(axis for axis in grid.axes if corners.outside[axis][n])
-        value, width, share = float(ms[n]), float(halves[n]), float(shares[n])
-        by_others = float(told[n])
-        row = exact.get(n)
-        if row is not None:
-            value, width, outside = row.latency_ms, _half_width(row), ()
-            share = float(row.verdict == "unstable")
-            by_others = float(row.verdict == "transferred")
-            leaning_on_extra[row.key] = leaning_on_extra.get(row.key, 0.0) + width
-        else:
-            np.add.at(leaning, corners.indices[n], weights[n])
-        low, high = value - width, value + width
-        parts.append(BlockPrediction(block, value, low, high, outside, share, by_others))
-    variance = float(np.sum((leaning * np.where(leaning == 0, 0.0, half)) ** 2))
-    return parts, variance + sum(width**2 for width in leaning_on_extra.values())
-
-
 def _only_context(block: Block) -> Context | None:
     """Return the one context of a block that cannot follow itself, None of others."""
     return "alone" if block.input_shape != block.output_shape else None
-
-
-def shares_transferred(parts: Sequence[BlockPrediction]) -> float:
-    """Return how much of the blocks' latency comes from transferred points, a fraction."""
-    whole = sum(part.ms for part in parts)
-    return sum(part.ms * part.transferred_share for part in parts) / whole if whole > 0 else 0.0
 
 
 _HOW_KNOWN = ("measured", "measured or transferred", "transferred")
 _IN_WORDS = {"alone": "alone", "in_network": "inside a network", "in_model": "in its model"}
 
 
-def _in_place(part: BlockPrediction, line: Calibration) -> BlockPrediction:
-    """Return a lone block's prediction as its share of a whole model."""
-    return replace(
-        part,
-        ms=line.in_place(part.block, part.ms),
-        low_ms=line.in_place(part.block, part.low_ms),
-        high_ms=line.in_place(part.block, part.high_ms),
-    )
-
-
 def _op_and_function(block: Block) -> str:
     """Return an op, and of a kernel of several functions which one."""
     dims = block.as_dict()
     return f"{block.op} {function_name(block.op, dims)}" if "function" in dims else block.op
-
-
-def _half_width(row: Row) -> float:
-    """Return half the row's 95 % interval; NaN where none is known, as of an imported row."""
-    return (row.high_ms - row.low_ms) / 2

@@ -19,7 +19,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wait_is_shown_where_it_is_wanted(terminal, capsys, wanted: bool) -> None:
     before = waits_are_shown.set(wanted)
     try:
-        with shown_wait("exporting [red]net\x1b[2J to ONNX"):
+        with shown_wait("exporting [red]net\x1b[2J to ONNX", after_s=0):
             pass
     finally:
         waits_are_shown.reset(before)
@@ -28,12 +28,37 @@ def test_a_wait_is_shown_where_it_is_wanted(terminal, capsys, wanted: bool) -> N
     assert ("exporting [red]net[2J to ONNX" in captured.err) == wanted
 
 
+def test_a_short_wait_shows_nothing(terminal, capsys) -> None:
+    before = waits_are_shown.set(True)
+    try:
+        with shown_wait("reading", after_s=1000):
+            pass
+    finally:
+        waits_are_shown.reset(before)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_wait_inside_another_has_no_spinner_of_its_own(terminal, capsys) -> None:
+    before = waits_are_shown.set(True)
+    try:
+        with shown_wait("predicting", after_s=0), shown_wait("exporting", after_s=0):
+            pass
+        with shown_wait("writing", after_s=0):
+            pass
+    finally:
+        waits_are_shown.reset(before)
+    shown = capsys.readouterr().err
+    assert "predicting" in shown
+    assert "exporting" not in shown
+    assert "writing" in shown
+
+
 def test_a_log_gets_no_spinner(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     before = waits_are_shown.set(True)
     try:
-        with shown_wait("exporting"):
+        with shown_wait("exporting", after_s=0):
             pass
     finally:
         waits_are_shown.reset(before)

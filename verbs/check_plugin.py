@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError, did_you_mean
+from ..progress import shown_wait
 from ..promises import Checked
 from ..results import Result
 
@@ -86,8 +87,9 @@ def check_plugin(
     for noun, known, load, check in _kinds():
         if name not in known:
             continue
-        answers = []
-        for one in _answers(name, load, check):
+        answers: list[Checked] = []
+        left = _answers(name, load, check)
+        while (one := _next(left, name)) is not None:
             on_checked(one)
             answers.append(one)
         found.append(PluginCheck(name, noun, answers))
@@ -98,6 +100,12 @@ def check_plugin(
             f"{did_you_mean(name, known_names)}."
         )
     return found
+
+
+def _next(left: Iterator[Checked], name: str) -> Checked | None:
+    """Return the next promise when it has been checked, which may take a minute; None: no more."""
+    with shown_wait(f"checking {name}"):
+        return next(left, None)
 
 
 def _answers(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..notes import note
-from ..progress import ProgressOption, shown_progress
+from ..progress import ProgressOption, shown_progress, shown_wait
 from ..quantities import Quantity, seconds
 from .given_table import table_of
 from .inputs import Path, Shapes, fetched, priced_specs
@@ -91,7 +91,8 @@ def compare(
     fetched(models, download)
     read = [table_of(table, at) for table in several]
     first = read[0]
-    named = priced_specs(models, first, shapes)
+    with shown_wait("reading the models"):
+        named = _different(priced_specs(models, first, shapes))
     if len(several) > 1:
         if measure:
             raise UserError(
@@ -121,6 +122,15 @@ def compare(
 def _several(models: Path | Spec | Sequence[Path | Spec]) -> bool:
     """Whether any model is given."""
     return not isinstance(models, Sequence) or len(models) > 0
+
+
+def _different(specs: Sequence[Spec]) -> list[Spec]:
+    """Return each model once, in the order given."""
+    kept: list[Spec] = []
+    for spec in specs:
+        if spec not in kept:
+            kept.append(spec)
+    return kept
 
 
 def _by_blocks(tables: Mapping[str, LatencyTable], of_models: bool, more: bool) -> SharedBlocks:

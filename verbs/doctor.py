@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..progress import shown_wait
 from ..results import Result
 
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ def doctor(*, quick: bool = False) -> Diagnosis:
         from ..profiler.sampling.clock import SystemClock
         from ..profiler.speed_probe import probe_speed
 
-        speed = probe_speed(SystemClock())  # first, while nothing is imported
+        with shown_wait("testing the machine's speed"):
+            speed = probe_speed(SystemClock())  # first, while nothing is imported
     hazards = [*measuring_hazards(1), *standing_hazards(os.environ)]
     if speed is not None:
         hazards += speed.hazards()

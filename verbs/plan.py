@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..progress import shown_wait
 from .inputs import Shapes, fetched, spec_of, specs_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Grid = Mapping[str, Sequence[int]] | str
 
 
+@shown_wait("planning what to measure")
 def plan(
     family: str | None = None,
     *,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..notes import warn
+from ..progress import shown_wait
 from ..quantities import Quantity, latency_ms
 from .given_table import table_of
 from .inputs import Path, Shapes, fetched, priced_spec
@@ -72,7 +73,8 @@ def predict(
         device=require_device, batch=require_batch, dtype=require_dtype, threads=require_threads
     )
     fetched(model, download)
-    spec, unknown = priced_spec(model, lut, shapes, partial)
+    with shown_wait("reading the model"):
+        spec, unknown = priced_spec(model, lut, shapes, partial)
     answer = lut.predict(spec, extrapolate=extrapolate, partial=partial)
     at_each: dict[str, float] = {
         speed: lut.at(speed).predict(spec, extrapolate=extrapolate, partial=partial).ms

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError
 from ..models.checks import shown
 from ..notes import warn
-from ..progress import ProgressOption
+from ..progress import ProgressOption, shown_wait
 from ..results import Result
 from .given_table import table_of
 from .inputs import Path
@@ -126,19 +126,21 @@ def report(
     from .report_page.table_record import table_record
     from .report_page.validations import validation_record
 
-    read = _tables(tables, at)
+    with shown_wait("reading the tables"):
+        read = _tables(tables, at)
     known = _ceilings(ceilings, read, progress)
-    record = {
-        "vitprof": __version__,
-        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": "Its numbers: vitprof predict, compare and table info.",
-        "tables": [table_record(table) for table in read],
-        "ceilings": known,
-        "runs": [run_record(FilePath(run), read) for run in runs],
-        "breakdowns": [one for path in breakdowns for one in breakdown_records(FilePath(path))],
-        "validations": [validation_record(FilePath(path)) for path in validations],
-    }
-    made = ReportPage(page(record), record)
+    with shown_wait("making the page"):
+        record = {
+            "vitprof": __version__,
+            "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "command": "Its numbers: vitprof predict, compare and table info.",
+            "tables": [table_record(table) for table in read],
+            "ceilings": known,
+            "runs": [run_record(FilePath(run), read) for run in runs],
+            "breakdowns": [one for path in breakdowns for one in breakdown_records(FilePath(path))],
+            "validations": [validation_record(FilePath(path)) for path in validations],
+        }
+        made = ReportPage(page(record), record)
     if made.size_bytes > LARGEST_PAGE:
         warn(
             f"warning: the page has {made.size_bytes / 1e6:.1f} MB and opens slowly; give fewer "

@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from ..progress import shown_wait
 from ..quantities import Quantity, share
 from ..results import Result
 from ..temporary_folder import TemporaryFolder
@@ -169,7 +170,8 @@ def push_table(
         taken = taken.with_licence(licence)
     chosen = name or name_of(taken)
     check_table_name(chosen)
-    with _place(to, made=True) as (folder, repository):
+    waiting = shown_wait(f"pushing {chosen} to {os.fspath(to)}")
+    with waiting, _place(to, made=True) as (folder, repository):
         found = read_folder(folder, os.fspath(to))
         files = written_to(found, SharedTable(chosen, taken), fresh)
         address = ""
@@ -212,7 +214,8 @@ def pull_tables(
     """
     from ..tables.sharing.folder import read_folder
 
-    with _place(source, made=False) as (folder, _):
+    waiting = shown_wait(f"reading the tables of {os.fspath(source)}")
+    with waiting, _place(source, made=False) as (folder, _):
         found = read_folder(folder, os.fspath(source))
     chosen = _chosen(found, os.fspath(source), device, names)
     refused = {name: why for name, why in found.refused.items() if not names or name in names}

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..notes import warn
+from ..progress import shown_wait
 
 if TYPE_CHECKING:
     from ..models import Spec
@@ -98,7 +99,8 @@ def transfer_models(
         own = read_timings(probes, unit)
         timed, phone = _among(own, timings), own.settings[0]
         others = timings
-    found, learned = predict_models(others, timed)
+    with shown_wait("fitting the phones' timings"):
+        found, learned = predict_models(others, timed)
     names = [one.model for one in found if not one.transferred]
     left = sum(one.transferred for one in found)
     blocks = None

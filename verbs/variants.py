@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import UserError, did_you_mean
+from ..progress import shown_wait
 from ..quantities import Quantity, latency_ms
 from .given_table import table_of
 from .inputs import Path, spec_of
@@ -76,7 +77,8 @@ def variants(
         raise UserError(f"`sort`: '{sort}' is no order{did_you_mean(sort, SORTS)}.")
     wanted = None if choices is None else _names(choices, [c.name for c in choices_of(spec)])
     limit = None if max_latency is None else _limit(max_latency)
-    return rank_variants(table_of(table, at), spec, wanted, limit, sort, extrapolate)
+    with shown_wait("predicting every combination of the choices"):
+        return rank_variants(table_of(table, at), spec, wanted, limit, sort, extrapolate)
 
 
 def _limit(max_latency: Quantity) -> float:

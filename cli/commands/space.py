@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ...errors import UserError
+from ...progress import shown_wait
 from ..options.table_and_setting import at_option
 from ..output import json_option, print_json
 
@@ -58,9 +59,11 @@ def space(
     from ...verbs.inputs import space_of
     from ..reports.space import print_space
 
-    found = described(space_of(name), [table_of(table, at)] if table else [])
+    with shown_wait(f"counting the models of {name}"):
+        found = described(space_of(name), [table_of(table, at)] if table else [])
     if sample and out:
-        found = replace(found, files=write_sample(found.space, sample, seed, out))
+        with shown_wait(f"drawing {sample} models"):
+            found = replace(found, files=write_sample(found.space, sample, seed, out))
     if as_json:
         print_json(found.report())
     else:

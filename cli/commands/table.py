@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ...errors import UserError
+from ...progress import shown_wait
 from ..options.renamed import RenamedOption, RenamingGroup
 from ..options.table_and_setting import at_option
 from ..output import json_option, note, print_json, print_text
@@ -151,8 +152,9 @@ def import_(
 
     _check_new(out, fresh)
     check_writable(out)
-    found = import_table(kind, path, device, dtype, batch, tokens, unit)
-    found.table.to_csv(out)
+    with shown_wait(f"importing {path.name}"):
+        found = import_table(kind, path, device, dtype, batch, tokens, unit)
+        found.table.to_csv(out)
     note_left_out(found)
     if as_json:
         print_json({"table": str(out), **found.report()})

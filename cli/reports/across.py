@@ -30,7 +30,7 @@ def print_across(across: Across) -> None:
     print_table(tuple(columns), rows)
     print_speed(each.table.stated_at for each in across.on)
     for label, tau in across.macs_tau.items():
-        say(f"Kendall tau of MACs and {label}: {tau:.3f}")
+        say(f"Kendall tau of MACs and {label}: {tau:.3f} (1: the same order)")
     for pair in across.pairs:
         _print_pair(pair, across)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ..output import giga, milliseconds, print_table, say
@@ -53,8 +54,8 @@ def print_comparison(comparison: Comparison) -> None:
         rows.append((op, "least", f"{slow.gmacs_per_s:.3g}", str(slow.block)))
         rows.append(("", "most", f"{fast.gmacs_per_s:.3g}", str(fast.block)))
     print_table(("op", "", "GMAC/s", "at"), rows, text=("", "at"))
-    if len(comparison.models) > 1:
-        say(f"Kendall tau of MACs and latency: {comparison.kendall_tau:.3f}")
+    if not math.isnan(comparison.kendall_tau):
+        say(f"Kendall tau of MACs and latency: {comparison.kendall_tau:.3f} (1: the same order)")
     _print_inversions(comparison)
 
 

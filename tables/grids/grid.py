@@ -135,6 +135,7 @@ class OpGrid:
         scale = np.ones(n)
         outside: dict[str, np.ndarray] = {}
         linear = find_op(self.op).linear
+        left: list[int] = []
         for position, (axis, levels) in enumerate(zip(self.axes, self.levels, strict=True)):
             values = dims[:, position]
             outside[axis] = values < levels[0]
@@ -143,28 +144,35 @@ class OpGrid:
             stride = int(np.prod(self.shape[position + 1 :], dtype=np.int64))
             if len(levels) == 1:
                 if outside[axis].any():
-                    scale = scale * self._macs_ratio(dims, position, int(levels[0]))
+                    left.append(position)
                 continue
             cell = np.clip(np.searchsorted(levels, values, side="right") - 1, 0, len(levels) - 2)
-            left, right = levels[cell], levels[cell + 1]
-            fraction = ((values - left) / (right - left))[:, None]
+            below, above = levels[cell], levels[cell + 1]
+            fraction = ((values - below) / (above - below))[:, None]
             indices = np.hstack(
                 [indices + cell[:, None] * stride, indices + (cell[:, None] + 1) * stride]
             )
             weights = np.hstack([weights * (1 - fraction), weights * fraction])
+        if left:
+            scale = scale * self._macs_ratio(dims, left)
         if self.steps is not None:
             scale = scale * self.steps.factor(self, dims)
         return Corners(indices, weights, scale, outside)
 
-    def _macs_ratio(self, dims: np.ndarray, position: int, level: int) -> np.ndarray:
+    def _macs_ratio(self, dims: np.ndarray, left: Sequence[int]) -> np.ndarray:
+        """Return the MACs of n blocks over those with the axes `left` at their one level.
+
+        All axes at once: a kernel of 16 on an image of 8 pixels, the one without the other, has no
+        MACs.
+        """
         op = find_op(self.op)
+        measured = {self.axes[position]: int(self.levels[position][0]) for position in left}
         ratios = np.ones(len(dims))
         if not op.counted:
             return ratios
         for i, values in enumerate(dims):
             wanted = dict(zip(self.axes, (int(v) for v in values), strict=True))
-            measured = wanted | {self.axes[position]: level}
-            ratios[i] = op.macs(wanted) / max(op.macs(measured), 1)
+            ratios[i] = op.macs(wanted) / max(op.macs(wanted | measured), 1)
         return ratios
 
     def weighted(self, corners: Corners) -> np.ndarray:

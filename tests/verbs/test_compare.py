@@ -75,3 +75,8 @@ def test_what_cannot_be_compared_is_one_sentence(table, slow, refused) -> None:
         vitprof.compare((), [table.source, table.source])
     with refused("outside the table"):
         vitprof.compare("vit-large", table)
+
+
+def test_a_model_that_is_given_twice_is_compared_once(table) -> None:
+    found = vitprof.compare(["vit-micro-8", "vit-micro-8"], table, extrapolate=True)
+    assert [model.model for model in found.models] == ["vit-micro-8"]

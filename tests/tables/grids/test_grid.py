@@ -147,6 +147,17 @@ def test_a_single_level_axis_is_scaled_by_the_macs(grid_rows: GridRows) -> None:
     assert asked.macs > 2 * measured.macs  # not merely in proportion to the tokens
 
 
+def test_several_single_level_axes_are_scaled_together(grid_rows: GridRows) -> None:
+    levels = {"embed": [16], "in_channels": [1], "resolution": [8], "kernel": [2], "prefix": [1]}
+    rows = grid_rows("patch_embed", lambda **_: 0.5, **levels)
+    measured = Block.of("patch_embed", **{axis: level for axis, (level,) in levels.items()})
+    sizes = {"in_channels": 3, "resolution": 224, "kernel": 16}
+    asked = Block.of("patch_embed", **{**measured.as_dict(), **sizes})
+    # A kernel of 16 on an image of 8 pixels, the one axis without the other, would have no MACs.
+    ms = OpGrid("patch_embed", rows).interpolate(dims_array([asked, measured]), extrapolate=True)
+    assert ms == pytest.approx([0.5 * asked.macs / measured.macs, 0.5])
+
+
 def test_a_failed_corner_is_an_error_naming_the_point(
     grid_rows: GridRows, failed_row: Callable[..., Row], refused: Callable[..., object]
 ) -> None:
