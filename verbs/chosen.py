@@ -29,7 +29,7 @@ class ChoiceResult(Result):
     """The best deployment under limits: `best`, its `facts`, its `file`, and its `score` in points.
 
     `measured`: the facts and the score of each that was measured, the best first; the score is None
-    where a limit is not kept. `tested`: accuracy on the test images that did not choose it.
+    where a limit is not kept. `tested`: accuracy on the other test images.
     """
 
     best: Deployment

@@ -49,14 +49,14 @@ def print_choice(result: ChoiceResult) -> None:
     if disturbed:
         names = "; ".join(disturbed[:3]) + (" and others" if len(disturbed) > 3 else "")
         note(
-            f"unstable: {len(disturbed)} of {len(rows)} ({names}): the machine did other things "
+            f"unstable: {len(disturbed)} of {len(rows)} ({names}): other programs ran "
             "whenever they were measured."
         )
     say(f"{result.title}.")
     tested = result.tested
     if tested is not None:
         say(
-            f"on {tested.images} test images that did not choose it: top-1 "
+            f"on {tested.images} test images that were not used to choose it: top-1 "
             f"{_share(tested.top(1))}, top-3 {_share(tested.top(3))}."
         )
     note(f"written: {result.file}")

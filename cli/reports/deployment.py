@@ -17,11 +17,11 @@ def print_deployment(result: DeploymentChoice) -> None:
     """Print the front, the winner, the next two, and what relaxed limits would buy."""
     front = result.front
     print_table(
-        ("on the front", "", "ms", f"top-{result.top}", "MiB process", "MiB file"),
+        ("on the Pareto front", "", "ms", f"top-{result.top}", "MiB process", "MiB file"),
         [_cells(row) for row in front[-MOST_SHOWN:]],
     )
     if len(front) > MOST_SHOWN:
-        note(f"the last {MOST_SHOWN} of {len(front)} on the front; deployments.csv has all.")
+        note(f"the last {MOST_SHOWN} of {len(front)} on the Pareto front; deployments.csv has all.")
     say(f"{result.title}.")
     winner = result.winner
     off = 100 * (winner.latency_ms / result.predicted_ms - 1)
@@ -32,7 +32,7 @@ def print_deployment(result: DeploymentChoice) -> None:
     )
     if winner.accuracy is not None:
         say(
-            f"on {winner.images} test images that did not choose it: top-{result.top} "
+            f"on {winner.images} test images that were not used to choose it: top-{result.top} "
             f"{100 * winner.accuracy:.2f} %."
         )
     for name, why in result.others:
@@ -40,7 +40,7 @@ def print_deployment(result: DeploymentChoice) -> None:
     for relaxed in result.relaxed:
         say(f"with {relaxed.sentence()}.")
     if result.limits.latency_ms is not None and not result.relaxed:
-        say("twice as much of each limit would buy nothing.")
+        say("limits twice as large would not give a better choice.")
     for reason in dict.fromkeys(row["reason"] for row in result.deployments if row["reason"]):
         count = sum(row["reason"] == reason for row in result.deployments)
         note(f"{count} out: {reason}.")

@@ -52,7 +52,7 @@ def print_facts(facts: Sequence[Facts], title: str = "model") -> None:
     )
     for one in facts:
         if one.disturbed:
-            note(f"unstable: {one.name}: the machine did other things whenever it was measured.")
+            note(f"unstable: {one.name}: other programs ran whenever it was measured.")
 
 
 def print_deployed(

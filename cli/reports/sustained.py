@@ -50,7 +50,7 @@ def show_sustained(
             "run this on a quiet machine."
         )
     if trace.interrupted:
-        note(f"stopped after {trace.seconds:.1f} of {result.asked_s:g} s; this is what was seen.")
+        note(f"stopped after {trace.seconds:.1f} of {result.asked_s:g} s; the result so far.")
         return INTERRUPTED
     return int(result.is_doubtful)
 
@@ -77,7 +77,7 @@ def _lines(result: SustainedResult) -> list[tuple[str, str]]:
         ("throttling", result.throttling_in_words),
     ]
     if trace.throttled is not None:
-        lines.append(("", f"the CPU counted {trace.throttled} times that it held itself back"))
+        lines.append(("", f"the CPU slowed itself down {trace.throttled} times"))
     if trace.held_back is not None:
         lines.append(("", f"after {trace.held_back[0]:.1f} s {trace.held_back[1]}"))
     every = trace.intervals

@@ -63,7 +63,7 @@ def print_models(found: TransferredModels, out: Path | None) -> None:
             f"Transferred ones are expected to err by {found.expected_error:.1%}."
         )
     if found.to_time:
-        say(f"Most worth timing on {found.phone}: {', '.join(found.to_time)}.")
+        say(f"Time these next on {found.phone}: {', '.join(found.to_time)}.")
     if found.blocks is not None:
         print_transfer(found.blocks)
     elif out is not None and found.models:

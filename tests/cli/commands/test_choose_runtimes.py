@@ -30,7 +30,7 @@ def test_it_says_what_to_deploy_and_why(run, trained: Path, tmp_path) -> None:
     words = " ".join(answer.out.split())
     assert "of 2 deployments (" in words
     assert "verified side by side" in words
-    assert "test images that did not choose it" in words
+    assert "test images that were not used to choose it" in words
     assert (out / "deployments.csv").read_text().count("\n") == 3
     again = run(
         "choose",

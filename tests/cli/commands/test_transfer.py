@@ -91,7 +91,7 @@ def test_models_on_a_phone(run, timings, tmp_path) -> None:
     assert found.json["models"][6]["provenance"] == "transferred"
     first = run("transfer", "--models", timings, "--unit", "us", "--probe", "4")
     assert first.code == 0
-    assert "Most worth timing on the new phone: " in first.out
+    assert "Time these next on the new phone: " in first.out
 
 
 @pytest.mark.parametrize(
