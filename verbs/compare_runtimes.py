@@ -38,7 +38,7 @@ def compare_runtimes(
     download: bool = False,
     progress: ProgressOption = False,
 ) -> RuntimeComparison:
-    """Run models by every runtime of this machine's CPU, and tell which one to take.
+    """Run models by every runtime of this machine's CPU, and say which one to take.
 
     Each runtime is in a process of its own, and they run in turns: a model by all of them, then the
     next. Outputs are compared with the torch module's before a time is shown.

@@ -157,15 +157,15 @@ def cause_and_remedy(sentence: str) -> tuple[str, str]:
 
 
 def doctor(*, quick: bool = False) -> Diagnosis:
-    """Say what is installed, what is missing for what, and what will hurt measuring here.
+    """Say what is installed, what is missing, and what disturbs measuring on this machine.
 
     Args:
-        quick: Leave the probe of the machine's speed away, which takes three seconds.
+        quick: Skip the test of the machine's speed, which takes three seconds.
 
     Returns:
         Every backend with its version and whether it measures and builds here, the libraries that
         are missing with the extra that brings them, the devices that can be measured here, and what
-        will hurt measuring, each with its remedy. `is_doubtful` where something will.
+        will disturb measuring, each with its remedy. `is_doubtful` where something will.
 
     Raises:
         UserError: A device file of the user is damaged.

@@ -82,7 +82,7 @@ def evaluate(
     download: bool = False,
     progress: ProgressOption = False,
 ) -> EvaluationResult:
-    """Test a model on the images to test on, in fp32 and without augmentation.
+    """Test a model on test images, in fp32 and without augmentation.
 
     A folder with a test or val part is tested on all of that part, and the rest is not read; a
     folder without parts on all of it. Images are scaled and cut as the model's configuration says

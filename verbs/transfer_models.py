@@ -43,7 +43,7 @@ def transfer_models(
     batch: int | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> TransferredModels:
-    """Tell whole models' latencies on a phone from a few timed there and all of them on others.
+    """Predict latencies of whole models on a phone from a few timings there and those of others.
 
     Without timings of the phone (neither `target` nor `probes`) it says which `probe` models to
     time there. With `sources`, tables of blocks of any device, the phone also gets a table of
@@ -71,7 +71,7 @@ def transfer_models(
         timed models err when predicted without themselves.
 
     Raises:
-        UserError: A damaged file, a unit that nobody states, fewer timed models than unknowns, or
+        UserError: A damaged file, an unknown unit, fewer timed models than unknowns, or
             none that the other phones have.
 
     Example:

@@ -37,7 +37,7 @@ def validate(
     download: bool = False,
     progress: ProgressOption = False,
 ) -> ValidationResult:
-    """Measure random models that the table never saw, twice, and compare.
+    """Measure random models that are not in the table, twice, and compare.
 
     Beside the table stand its rivals on the same models, and the noise floor: how far a second
     measurement would differ from this one. Models are measured in rounds, each of one fresh session
