@@ -53,7 +53,7 @@ class SavedRun:
             self._check_same(asked)
         elif not holds_run and holds_something(folder):
             raise UserError(
-                f"{folder} is not empty and holds no run that could go on; give another `out`."
+                f"{folder} is not empty and holds no run to continue; give another `out`."
             )
         elif writes:
             made_folder(folder)
@@ -64,7 +64,10 @@ class SavedRun:
             if self.writes:  # one that was killed just before it removed these
                 between = (path.name for one in _BETWEEN for path in self.folder.glob(one))
                 self._remove(STATE, *between)
-            raise UserError(f"{self.folder} holds a finished run; give another `out`.")
+            raise UserError(
+                f"{self.folder} holds a finished run; give another `out`, or `fresh` to start "
+                "again."
+            )
         try:
             before = json.loads((self.folder / ASKED).read_text(encoding="utf-8"))
             if not isinstance(before, dict):

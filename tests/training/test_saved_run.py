@@ -70,7 +70,7 @@ def test_an_option_with_another_name_is_the_same_one(tmp_path) -> None:
 def test_a_finished_run_is_only_begun_anew_where_asked(tmp_path) -> None:
     begun(tmp_path).finish({"top1": 1.0})
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="finished run"):
+    with pytest.raises(UserError, match="finished run; give another `out`, or `fresh`"):
         begun(tmp_path)
     SavedRun(tmp_path, {"command": "other"}, fresh=True)
     assert not (tmp_path / REPORT).exists()
@@ -81,7 +81,7 @@ def test_a_finished_run_is_only_begun_anew_where_asked(tmp_path) -> None:
 def test_a_folder_of_something_else_is_left_alone(tmp_path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     for fresh in (False, True):
-        with pytest.raises(UserError, match="holds no run that could go on"):
+        with pytest.raises(UserError, match="holds no run to continue"):
             SavedRun(tmp_path, ASKED_FOR, fresh=fresh)
 
 
