@@ -27,7 +27,6 @@ PARTS = {
     "many": "two and twenty processes at once on one file, device or log",
     "signals": "Ctrl-C and SIGTERM at random stages, and a clock that jumps",
     "soak": "measure and search in a loop: memory, handles, files and threads",
-    "fleets": "nodes killed and networks cut in a fleet on this machine",
 }
 
 

@@ -57,7 +57,8 @@ class Preloaded:
         self._library.faults_struck.restype = ctypes.c_char_p
 
     def arm(self, folder: Path, fault: Fault) -> None:
-        self._arm(os.fsencode(folder), fault.nth, fault.mode, fault.number)
+        # With its slash: the log beside it has a name that begins so too.
+        self._arm(os.fsencode(f"{folder}/"), fault.nth, fault.mode, fault.number)
 
     def disarm(self) -> tuple[int, str]:
         """Return how many calls there were, and which one was struck."""

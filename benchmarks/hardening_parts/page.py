@@ -21,18 +21,35 @@ ABOUT = {
     ),
     "kills": (
         "Kills",
-        "Each run is killed (SIGKILL) at random moments and started again until it is done. Its "
-        "result is compared with that of a run that was never killed.",
+        "Each run is killed (SIGKILL) at random moments and at calls that change a file, and "
+        "started again until it is done; calls are kills. Its result is compared with that of a "
+        "run that was never killed: all of it where the clock is a fixed one or nothing is "
+        "measured, otherwise all but the measured figures.",
     ),
     "writes": (
         "Writes that fail",
-        "The first, the second, … operation on a file fails (disk full, an I/O error, a read-only "
-        "file system). The command has to say so with exit code 2 and leave no torn file.",
+        "The first, the second, … call that changes a file fails (disk full, an I/O error, a "
+        "read-only file system), once or from then on. The command says so with exit code 2 and "
+        "names a file, or does without it and is done. No file is torn, nothing is left beside the "
+        "results, and the same command afterwards gives the result of a run without a fault.",
     ),
-    "many": ("Many processes at once", "Two and twenty processes share one file or one device."),
-    "signals": ("Signals and clocks", "Ctrl-C and SIGTERM at random stages; a clock that jumps."),
-    "soak": ("Soak", "Commands in a loop; memory, handles, temporary files and threads stay flat."),
-    "fleets": ("Fleets", "Nodes that are killed and networks that are cut."),
+    "many": (
+        "Many processes at once",
+        "Two and twenty processes share one file or one device. No row or record is lost or "
+        "doubled, and every process ends: its work is done, or it is refused because another one "
+        "is at it.",
+    ),
+    "signals": (
+        "Signals and clocks",
+        "A run gets SIGINT or SIGTERM at a random moment. It ends with exit code 130, leaves no "
+        "temporary file and no process, and the same command afterwards gives the result of a run "
+        "that was not interrupted. Under a time of day that jumps by hours the result is the same.",
+    ),
+    "soak": (
+        "Soak",
+        "One process measures a table and searches with another, again and again. Open files, "
+        "threads, processes and temporary files may not grow, memory by 2 % and 8 MiB at most.",
+    ),
 }
 COLUMNS = ("input or fault", "target", "calls", "done", "refused", "faults", "first seed")
 

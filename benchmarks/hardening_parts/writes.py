@@ -111,7 +111,8 @@ def judged(scene: Scene, place: Place, reference: Place, ended: Ended) -> list[s
     if ended.code == 2:
         if not ended.sentence:
             return [*told, f"no sentence: {ended.err[-300:]}"]
-        if not names_the_place(ended.sentence, ended.struck, place):
+        results = [path.name for path in reference.work.rglob("*")]
+        if not names_the_place(ended.sentence, ended.struck, place, results):
             told.append(f"no file is named: {ended.sentence}")
         return told
     if ended.code not in scene.codes:
@@ -119,11 +120,16 @@ def judged(scene: Scene, place: Place, reference: Place, ended: Ended) -> list[s
     return told + differences(reference.work, place.work, scene.volatile)
 
 
-def names_the_place(sentence: str, struck: str, place: Place) -> bool:
-    """Whether the sentence holds the name of the file that failed, or of a folder it is in."""
+def names_the_place(sentence: str, struck: str, place: Place, results: Sequence[str] = ()) -> bool:
+    """Whether the sentence holds the name of the file that failed, or of a folder it is in.
+
+    The part of a file has a name of its own; then it is that of one of the `results`.
+    """
     path = Path(struck.partition(" ")[2])
     inside = path.relative_to(place.folder) if path.is_relative_to(place.folder) else path
     names = [one for one in inside.parts if not one.startswith(".vitprof-")]
+    if inside.suffix == ".part":
+        names += results
     return (
         any(name in sentence for name in names if name != "work") or str(place.folder) in sentence
     )

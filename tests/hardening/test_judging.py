@@ -76,6 +76,8 @@ def test_a_sentence_names_the_file_or_its_folder(tmp_path: Path) -> None:
     place = Place(tmp_path)
     struck = f"write {place.work}/out/.vitprof-12.part"
     assert names_the_place("vitprof: out/lut.csv cannot be written.", struck, place)
+    part = f"write {place.work}/.vitprof-12.part"
+    assert names_the_place("vitprof: lut.csv cannot be written.", part, place, ["lut.csv"])
     assert not names_the_place("vitprof: a file cannot be written.", struck, place)
 
 
