@@ -174,6 +174,19 @@ def holds_something(folder: str | Path) -> bool:
     return place.is_dir() and any(not _IS_PART.fullmatch(one.name) for one in place.iterdir())
 
 
+def remove_left_parts(folder: Path) -> None:
+    """Remove the parts of files that killed processes left in a folder to which nothing is written.
+
+    Every write into a folder does so by itself.
+    """
+    with contextlib.suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _sweep(opened)
+        finally:
+            os.close(opened)
+
+
 def copy_file(source: Path, to: Path) -> None:
     """Copy a file whole or not at all; raises UserError when the place cannot be written."""
     with source.open("rb") as read, replacing(to) as file:

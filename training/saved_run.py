@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ..atomic_write import holds_something, made_folder, write_atomically
+from ..atomic_write import holds_something, made_folder, remove_left_parts, write_atomically
 from ..errors import UserError
 from ..models import create_model
 from ..notes import note
@@ -36,13 +36,19 @@ class SavedRun:
     """A folder with the run's options, its latest state, and the models that it has so far.
 
     `asked` are the options: JSON values, dataclasses and paths, nested as they like. `fresh` begins
-    again where the folder holds a run. Raises UserError where it holds a run of other options
-    (naming each as "epochs 40 -> 8"), a finished one, or other files.
+    again where the folder holds a run; None: the caller has no such option. Raises UserError where
+    it holds a run of other options (naming each as "epochs 40 -> 8"), a finished one, or other
+    files.
     """
 
     def __init__(
-        self, folder: Path, asked: Mapping[str, Any], writes: bool = True, fresh: bool = False
+        self,
+        folder: Path,
+        asked: Mapping[str, Any],
+        writes: bool = True,
+        fresh: bool | None = False,
     ) -> None:
+        self._can_be_fresh = fresh is not None
         self.folder = folder
         self.writes = writes
         self._saved_at = time.monotonic()
@@ -64,10 +70,9 @@ class SavedRun:
             if self.writes:  # one that was killed just before it removed these
                 between = (path.name for one in _BETWEEN for path in self.folder.glob(one))
                 self._remove(STATE, *between)
-            raise UserError(
-                f"{self.folder} holds a finished run; give another `out`, or `fresh` to start "
-                "again."
-            )
+                remove_left_parts(self.folder)
+            anew = ", or `fresh` to start again" if self._can_be_fresh else ""
+            raise UserError(f"{self.folder} holds a finished run; give another `out`{anew}.")
         try:
             before = json.loads((self.folder / ASKED).read_text(encoding="utf-8"))
             if not isinstance(before, dict):

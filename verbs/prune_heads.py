@@ -157,7 +157,7 @@ def prune_heads(
             "comparison": comparison,
             "seed": seed,
         }
-        SavedRun(folder, asked)  # one that was interrupted begins anew in its folder
+        SavedRun(folder, asked, fresh=None)  # one that was interrupted begins anew in its folder
         on_progress("pruning", 0, len(counts), "")
         repair = None
         if options.reconstruct:

@@ -136,7 +136,7 @@ def quantize(
             "resolution": resolution,
             "comparison": comparison,
         }
-        SavedRun(folder, asked)  # one that was interrupted begins anew in its folder
+        SavedRun(folder, asked, fresh=None)  # one that was interrupted begins anew in its folder
         static = "int8-static" in dtypes
         ranges = calibration_inputs(images.train, norm, calibration_images) if static else ()
         files = {}

@@ -8,13 +8,23 @@ from pathlib import Path
 
 from .material import DIGITS, TRAINING, Material
 
-# Clocks of the machine and where it ran: of no result.
-TIMES = ("seconds", "measured_at", "resumed", "finished_at", "started_at", "date", "spent")
+# Clocks of the machine, and how often the reference was read: a run that goes on reads it anew.
+TIMES = ("bins", "seconds", "measured_at", "resumed", "finished_at", "started_at", "date", "spent")
 # What a machine measures differs from run to run.
 MEASURED = (
     *("latency_ms", "low_ms", "high_ms", "min_ms", "p10_ms", "p90_ms", "p99_ms", "session_ms"),
     *("images_per_s", "peak_bytes", "model_bytes", "verdict", "score", "load_s", "build_s"),
-    *("cold_ms", "noise", "faster", "speedup", "samples", "scatter", "file_bytes"),
+    *(
+        "cpu_percent",
+        "test_s",
+        "cold_ms",
+        "noise",
+        "faster",
+        "speedup",
+        "samples",
+        "scatter",
+        "file_bytes",
+    ),
 )
 
 
@@ -109,7 +119,7 @@ def resumable(material: Material) -> Sequence[Scene]:
                 *("search", "--space", material["space.json"], "--table", material["space.csv"]),
                 *("--max-latency", "100ms", "--proxy", "macs", *searching, "--out", "out"),
             ),
-            logs=("out/log.jsonl",),
+            logs=("out/evaluations.jsonl",),
             weight=2,
         ),
         Scene(
@@ -119,7 +129,7 @@ def resumable(material: Material) -> Sequence[Scene]:
                 *("--table", material["space.csv"], "--max-latency", "100ms"),
                 *("--images", 40, *searching, "--out", "out"),
             ),
-            logs=("out/log.jsonl",),
+            logs=("out/evaluations.jsonl",),
             weight=3,
         ),
         Scene(

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from vitprof import atomic_write
 from vitprof.errors import UserError
 from vitprof.training.plan import TrainingPlan
 from vitprof.training.saved_run import ASKED, REPORT, SavedRun
@@ -92,6 +93,8 @@ def test_a_run_killed_between_its_report_and_its_end_leaves_nothing_behind(tmp_p
         (tmp_path / model / "spec.json").write_text("{}")
     (tmp_path / "state.pt").write_bytes(b"state")
     (tmp_path / REPORT).write_text("{}")
+    (tmp_path / ".vitprof-0123456789abcdef.part").write_text("{")
+    atomic_write._swept.clear()
     with pytest.raises(UserError, match="finished run"):
         begun(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {ASKED, REPORT, "best"}
