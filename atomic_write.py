@@ -63,27 +63,27 @@ def _part(folder: int, mode: int | None) -> Iterator[tuple[str, BinaryIO]]:
     that one which nobody holds is a killed process's.
     """
     _sweep(folder)
-    name, made = _locked_part(folder)
+    name = _PART.format(secrets.token_hex(8))
+    # An interruption may come between the call that makes it and the next line.
     try:
-        with os.fdopen(made, "w+b") as file:
+        with os.fdopen(_locked_part(name, folder), "w+b") as file:
             if mode is not None:
                 with contextlib.suppress(OSError):  # another user's file, or no such permissions
-                    os.fchmod(made, mode)
+                    os.fchmod(file.fileno(), mode)
             yield name, file
     finally:
         with contextlib.suppress(OSError):  # it has taken its place
             os.unlink(name, dir_fd=folder)
 
 
-def _locked_part(folder: int) -> tuple[str, int]:
+def _locked_part(name: str, folder: int) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
-        name = _PART.format(secrets.token_hex(8))
         made = os.open(name, flags, 0o666, dir_fd=folder)
         with contextlib.suppress(OSError):  # a file system that cannot lock: then none is swept
             fcntl.flock(made, fcntl.LOCK_EX)
         if os.fstat(made).st_nlink:
-            return name, made
+            return made
         os.close(made)  # swept by another process before it was locked
 
 

@@ -255,3 +255,15 @@ def test_parts_that_killed_processes_left_are_removed_and_held_ones_stay(tmp_pat
         write_atomically(tmp_path / "table.csv", "new")
     assert {path.name for path in tmp_path.iterdir()} == {"table.csv", held.name, other.name}
     assert (tmp_path / "table.csv").read_text() == "new"
+
+
+def test_an_interruption_as_the_part_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "table.csv", "new")
+    assert list(tmp_path.iterdir()) == []

@@ -77,6 +77,7 @@ def test_what_is_not_ours_stays(place: Path, tmp_path_factory: pytest.TempPathFa
     (other / "lock").write_text("")
     (place / "vitprof-link").symlink_to(other)
     (place / "vitprof-without").mkdir()
+    (place / "vitprof-without" / "mine").write_text("")
     (place / "vitprof-file").write_text("")
     trap = place / "vitprof-trap"
     trap.mkdir()
@@ -86,3 +87,11 @@ def test_what_is_not_ours_stays(place: Path, tmp_path_factory: pytest.TempPathFa
     assert sorted(path.name for path in place.iterdir()) == before
     assert (other / "lock").exists()
     sweep(place / "none")
+
+
+def test_one_that_was_killed_before_its_lock_was_made_is_removed(place: Path) -> None:
+    (place / "vitprof-begun").mkdir()
+    sweep(place)
+    assert aged(place) == ["vitprof-begun"], "its owner may be about to lock it"
+    sweep(place)
+    assert list(place.iterdir()) == []
