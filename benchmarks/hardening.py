@@ -22,6 +22,7 @@ from hardening_parts.page import write_page
 # A part is a module with `add_options(parser)` and `run(options) -> rows`.
 PARTS = {
     "inputs": "mutated and hostile files, given to every command that reads one",
+    "parsers": "coverage-guided fuzzing of the parsers, with atheris",
     "kills": "SIGKILL at random moments of every command that can continue",
     "writes": "every write of every command fails in turn",
     "many": "two and twenty processes at once on one file, device or log",

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
 from ..models.checks import shown
+from ..untrusted.files import read_bytes
 
 # One protobuf message cannot be larger.
 LARGEST_FILE = 2**31 - 1
@@ -35,7 +35,7 @@ def read_onnx(path: str | os.PathLike[str]) -> Any:
     versions that are unknown here. Nothing of it is executed.
     """
     path = Path(path)
-    model = _parsed(path, _bytes_of(path, LARGEST_FILE))
+    model = _parsed(path, read_bytes(path, "an ONNX model", LARGEST_FILE))
     try:
         _load_weights_beside(model, path)
         return checked(model)
@@ -104,24 +104,6 @@ def _check_operator(node: Any, opset: int) -> None:
             f"{what} runs a part of the graph by a condition or in a loop, which has no one "
             "latency; export the model without it."
         )
-
-
-def _bytes_of(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise UserError(f"'{path}' is not a file.")
-            if found.st_size > most:
-                raise UserError(
-                    f"'{path}' has {found.st_size} bytes, more than {most}; store its weights "
-                    "beside it (onnx.save with save_as_external_data)."
-                )
-            return file.read(most + 1)
-    except (FileNotFoundError, IsADirectoryError, ValueError):
-        raise UserError(f"there is no file {shown(str(path))}; check the path.") from None
-    except OSError as error:
-        raise UserError(f"'{path}' cannot be read: {error.strerror}.") from None
 
 
 def _parsed(path: Path, data: bytes) -> Any:

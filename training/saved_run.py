@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import shutil
 import time
 from collections.abc import Mapping
@@ -19,6 +18,10 @@ from ..errors import UserError
 from ..models import create_model
 from ..notes import note
 from ..progress import OnProgress
+from ..shown import one_line
+from ..untrusted.archives import check_unpacked, opened_zip
+from ..untrusted.files import read_text
+from ..untrusted.structured import json_object
 from .asked_options import check_same_options, options_text
 from .data.images import Normalisation
 from .model_folder import SPEC, WEIGHTS, write_model
@@ -30,6 +33,7 @@ ASKED, STATE, REPORT = "run.json", "state.pt", "report.json"
 SECONDS_BETWEEN = 60.0
 # Models that only a run that is not finished needs: `nvit.leftovers`.
 _BETWEEN = ("pruned-*", "finetuned-*")
+LARGEST_OPTIONS = 10_000_000
 
 
 class SavedRun:
@@ -73,13 +77,9 @@ class SavedRun:
                 remove_left_parts(self.folder)
             anew = ", or `fresh` to start again" if self._can_be_fresh else ""
             raise UserError(f"{self.folder} holds a finished run; give another `out`{anew}.")
-        try:
-            before = json.loads((self.folder / ASKED).read_text(encoding="utf-8"))
-            if not isinstance(before, dict):
-                raise ValueError("no object of options")
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.folder / ASKED} cannot be read ({error}).") from None
-        check_same_options(before, asked, self.folder)
+        path = self.folder / ASKED
+        text = read_text(path, "the options of a run", LARGEST_OPTIONS)
+        check_same_options(json_object(text, f"'{path}'"), asked, self.folder)
 
     def _begin_anew(self) -> None:
         """Remove what a run goes on from: its state, its report and the models it has so far."""
@@ -109,13 +109,19 @@ class SavedRun:
         """Return the latest state, None where there is none; only tensors and plain values."""
         if not self.resumes:
             return None
+        path = self.folder / STATE
+        with opened_zip(path) as archive:
+            check_unpacked(path, archive, "the state")
         try:
-            return torch.load(self.folder / STATE, weights_only=True, map_location="cpu")
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            state = torch.load(path, weights_only=True, map_location="cpu")
+            if not isinstance(state, dict):
+                raise TypeError(f"it holds a {type(state).__name__}")
+        except Exception as error:  # a damaged pickle makes torch raise a dozen kinds
+            reason = one_line(str(error))[:120] or type(error).__name__
             raise UserError(
-                f"{self.folder / STATE} cannot be read ({reason[:120]}); remove it to start over."
+                f"'{path}' cannot be read ({reason}); remove it to start over."
             ) from None
+        return state
 
     def save_model(self, name: str, model: nn.Module, norm: Normalisation | None) -> None:
         if self.writes:
@@ -149,8 +155,15 @@ def train_to_end(run: TrainingRun, saved: SavedRun, on_progress: OnProgress) -> 
     losses: list[float] = []
     state = saved.load()
     if state is not None:
-        run.restore(state)
-        losses = list(state.get("losses", losses))
+        try:
+            run.restore(state)
+            losses = list(state.get("losses", losses))
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            reason = one_line(str(error))[:120] or type(error).__name__
+            raise UserError(
+                f"'{saved.folder / STATE}' is not the state of this run ({reason}); remove it to "
+                "start over."
+            ) from None
         note(f"going on after step {run.progress.step} of {run.steps_in_all}.")
     if not run.plan.epochs:
         return losses

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import IO
 
 from ..errors import UserError
 from ..shown import shown
 from .limits import FILE_BYTES, in_bytes
+
+_CHUNK = 1 << 20
 
 
 def read_bytes(
@@ -27,7 +30,7 @@ def read_bytes(
             status = os.fstat(file.fileno())
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
                 raise UserError(f"{name} is a device or a socket; give the path of a file.")
-            data = file.read(limit + 1)
+            data = _at_most(file, limit, status.st_size)
     except FileNotFoundError:
         remedy = missing or f"give the path of {what}"
         raise UserError(f"{name} does not exist; {remedy}.") from None
@@ -44,6 +47,20 @@ def read_bytes(
     return data
 
 
+def _at_most(file: IO[bytes], limit: int, size: int) -> bytes:
+    """Return at most `limit` + 1 bytes of an open file, without room made for more than it has.
+
+    size: of a regular file; 0 of a pipe.
+    """
+    if size:
+        return file.read(min(limit, size) + 1)
+    chunks, left = [], limit + 1
+    while left and (chunk := file.read(min(left, _CHUNK))):
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)
+
+
 def read_text(path: str | os.PathLike[str], what: str, most: int | None = None) -> str:
     """Return the file's text, UTF-8 with or without a mark at its beginning; see `read_bytes`."""
     data = read_bytes(path, what, most)
@@ -53,7 +70,7 @@ def read_text(path: str | os.PathLike[str], what: str, most: int | None = None) 
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{name}, line {line}: it is not UTF-8 text, so it is not {what}."
+            f"{name}, line {line}: it is binary or not UTF-8, so it is not {what}."
         ) from None
     if "\0" in text:
         raise UserError(f"{name} is binary, so it is not {what}.")

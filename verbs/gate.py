@@ -268,6 +268,11 @@ def _with_table(budget: Budget, tables: dict[str, LatencyTable]) -> Budget:
 def _timed(budget: Budget) -> list[Check]:
     """Return the budget's checks with the seconds that answering took."""
     started = clock.perf_counter()
-    checks = list(budget.checks())
+    try:
+        checks = list(budget.checks())
+    except UserError as error:
+        if not budget.place:
+            raise
+        raise UserError(f"{budget.place}: {error}") from None
     took = (clock.perf_counter() - started) / len(checks)
     return [replace(check, seconds=took) for check in checks]

@@ -359,6 +359,7 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     "timings.csv": _text(TIMINGS),
     "texts.tsv": _text(TEXTS),
     "lut.csv": _table,
+    "again.csv": _table,
     "phone.csv": _probes,
     "tiny.pth": _checkpoint,
     "tiny.safetensors": _safetensors,

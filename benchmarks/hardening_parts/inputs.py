@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -46,6 +47,7 @@ def run(options: argparse.Namespace) -> Sequence[Outcome]:
     known = read_journal(journal)
     wanted = list(_wanted(options, known))
     if wanted:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a worker is ended with this
         needed = {name for of, _ in wanted for name in TARGETS[of].honest}
         _in_a_child(make, honest, needed)
         with _Workers(honest) as workers, journal.open("a") as file:

@@ -31,6 +31,7 @@ MEMORY_BYTES = 2 << 30
 VITPROF_LIMIT = "512MiB"
 # A tab, a line's end and a carriage return of a progress bar are no harm.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CACHES = ("torchinductor_",)  # of libraries, kept for all processes of a user
 _FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 # Events that a hostile file must not cause, and those that change the file system.
 _STARTED = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect")
@@ -59,6 +60,7 @@ class Box:
         return {
             "HOME": str(self.root / "home"),
             "TMPDIR": str(self.temporary),
+            "VITPROF_LOCK_DIR": str(self.root / "locks"),
             "VITPROF_STATE": str(self.root / "state"),
             "VITPROF_NO_LOCK": "1",
             "VITPROF_MEMORY_LIMIT": VITPROF_LIMIT,
@@ -73,7 +75,8 @@ class Box:
 
     def outside(self) -> set[str]:
         """Return what lies outside the working folder and those that commands may write to."""
-        own = (self.work, self.temporary, self.root / "home", self.root / "state")
+        mine = ("home", "state", "locks")
+        own = (self.work, self.temporary, *(self.root / name for name in mine))
         found = set()
         for folder in (self.root, self.root / "outside", self.canary.parent):
             found |= {str(entry) for entry in folder.iterdir() if entry not in own}
@@ -85,6 +88,11 @@ def _remove(entry: Path) -> None:
         shutil.rmtree(entry, ignore_errors=True)
     else:
         entry.unlink()
+
+
+def _asks_the_machine(values: tuple[Any, ...]) -> bool:
+    """Whether what is started is vitprof's own question of what this machine is."""
+    return Path(str(values[0])).name in ("nvidia-smi", "lscpu", "ldconfig", "uname")
 
 
 class Watch:
@@ -99,8 +107,8 @@ class Watch:
     def _hear(self, event: str, values: tuple[Any, ...]) -> None:
         if not self.on:
             return
-        if event in _STARTED:
-            self.seen.append(event)
+        if event in _STARTED and not _asks_the_machine(values):
+            self.seen.append(f"{event}: {values[0]!r}")
         elif event == "open" and isinstance(values[2], int) and values[2] & _FOR_WRITING:
             self._changed("written", values[0])
         elif event in _CHANGES:
@@ -119,7 +127,8 @@ def work(pipe: Connection, root: Path, honest: Path) -> None:
     from .targets import TARGETS
 
     os.setpgrp()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     box = Box(root)
     os.environ |= box.environment()
     tempfile.tempdir = None  # it is asked for anew
@@ -206,7 +215,8 @@ def _fault(
     elif code not in (*target.done, 2):
         found = f"exit code {code}"
     else:
-        left = [*box.temporary.iterdir(), *box.work.rglob("*.part")]
+        left = [path for path in box.temporary.iterdir() if not path.name.startswith(_CACHES)]
+        left += box.work.rglob("*.part")
         if left:
             found = f"left behind: {[path.name for path in left[:3]]}"
     return found

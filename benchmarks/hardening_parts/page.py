@@ -19,6 +19,11 @@ ABOUT = {
         "libraries take, code of the file that ran, a file written outside the working folder, a "
         "temporary file left behind, control characters in the output.",
     ),
+    "parsers": (
+        "Parsers",
+        "Coverage-guided fuzzing with atheris. A parser returns, or raises the error that becomes "
+        "a sentence; both count as done.",
+    ),
     "kills": (
         "Kills",
         "Each run is killed (SIGKILL) at random moments and at calls that change a file, and "

@@ -8,8 +8,10 @@ just these entries, with numbers in the place of open sizes (`open_sizes.py`), i
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import logging
 import re
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
 from ...models.checks import shown
+from ...untrusted.archives import check_unpacked, opened_zip, read_entry
+from ...untrusted.structured import json_object
 from ..shapes import Shapes
 from .module_source import ModuleSource
 from .open_sizes import bind_sizes, has_open_sizes
@@ -26,8 +30,6 @@ if TYPE_CHECKING:
     import torch
 
 _PROGRAM = "models/model.json"
-# It is read into memory.
-LARGEST_ARCHIVE = 4 * 2**30
 _TENSOR = re.compile(r"(weight|tensor)_\d+")
 _ENTRY = re.compile(
     r"data/weights/(weight_\d+|model_weights_config\.json)"
@@ -57,7 +59,8 @@ def exported_source(path: Path, shapes: Shapes | None = None, batch: int = 1) ->
         raise UserError(f"there is no file {shown(str(path))}; check the path.")
     archive, bound = _checked(path, shapes, batch)
     try:
-        program = torch.export.load(archive)
+        with _no_log_of_torch():
+            program = torch.export.load(archive)
         module = _in_one_mode(program.module())
         given = program.example_inputs
         if bound is not None and given is not None:
@@ -72,6 +75,18 @@ def exported_source(path: Path, shapes: Shapes | None = None, batch: int = 1) ->
         )
     names = [f"input_{n}" if n else "input" for n in range(len(given[0]))]
     return ModuleSource(path.stem, module, list(zip(names, given[0], strict=True)), fill=False)
+
+
+@contextlib.contextmanager
+def _no_log_of_torch() -> Iterator[None]:
+    """Keep torch from printing a traceback of what it then raises."""
+    logger = logging.getLogger("torch.export")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _of_shape(value: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
@@ -97,17 +112,11 @@ def _checked(
 
     Raises UserError unless loading it runs nothing.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > LARGEST_ARCHIVE:
-                raise UserError(f"'{path}' unpacks to more than {LARGEST_ARCHIVE} bytes.")
-            _check_names(path, [entry.filename for entry in entries])
-            found = {_within(entry.filename): archive.read(entry) for entry in entries}
-    except UserError:
-        raise
-    except Exception:  # whatever zipfile raises for a damaged archive
-        raise UserError(f"'{path}' is no .pt2 archive, or it is cut short.") from None
+    with opened_zip(path) as archive:
+        check_unpacked(path, archive, "the exported program")
+        names = archive.namelist()
+        _check_names(path, names)
+        found = {_within(name): _entry(path, archive, name) for name in names}
     try:
         bound = _bound(path, found, shapes, batch)
         _check_contents(path, found)
@@ -131,7 +140,7 @@ def _bound(
     path: Path, found: dict[str, bytes], shapes: Shapes | None, batch: int
 ) -> list[tuple[int, ...]] | None:
     """Bind the open sizes of an archive's program; return its inputs' shapes, None without any."""
-    program = json.loads(found.get(_PROGRAM, b"{}"))
+    program = _json(path, _PROGRAM, found.get(_PROGRAM, b"{}"))
     if not has_open_sizes(program):
         return None
     try:
@@ -140,6 +149,15 @@ def _bound(
         raise UserError(f"'{path}' {error}") from None
     found[_PROGRAM] = json.dumps(program).encode()
     return bound
+
+
+def _entry(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return an entry's content, which is as long as the list of contents says."""
+    size = archive.getinfo(name).file_size
+    data = read_entry(path, archive, name, size)
+    if len(data) != size:
+        raise UserError(f"'{path}' is cut short at {shown(name)}; export the program again.")
+    return data
 
 
 def _within(name: str) -> str:
@@ -168,14 +186,19 @@ def _check_contents(path: Path, found: dict[str, bytes]) -> None:
             torch.load(io.BytesIO(data), weights_only=True)
         elif name.endswith("_config.json"):
             folder = PurePosixPath(name).parent
-            for payload in json.loads(data)["config"].values():
+            for payload in _json(path, name, data)["config"].values():
                 of_tensor = payload["path_name"]
                 if not _TENSOR.fullmatch(of_tensor):
                     raise UserError(f"'{path}' holds {shown(of_tensor)}, no tensor; refused.")
                 if payload.get("use_pickle"):
                     torch.load(io.BytesIO(found[f"{folder}/{of_tensor}"]), weights_only=True)
-    for key, value in _fields(json.loads(found[_PROGRAM])):
+    for key, value in _fields(_json(path, _PROGRAM, found[_PROGRAM])):
         _check_field(path, key, value)
+
+
+def _json(path: Path, name: str, data: bytes) -> dict[str, Any]:
+    """Return the object of an entry; what `json_object` refuses is no program."""
+    return json_object(data.decode("utf-8"), f"{name} in '{path}'")
 
 
 def _check_field(path: Path, key: str, value: Any) -> None:

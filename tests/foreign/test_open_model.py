@@ -351,3 +351,21 @@ def test_an_unknown_operator_can_be_run_but_not_priced(tmp_path: Path) -> None:
         priced(spec, (), {})
     rest, unknown = priced(spec, (), {}, partial=True)
     assert unknown == ("Det",) and len(rest.blocks()) == 2
+
+
+def test_a_program_without_its_weights_is_refused_in_one_sentence(tmp_path, refused, capfd) -> None:
+    sound = saved(Net(), tmp_path / "sound.pt2", torch.randn(1, 3, 32, 32))
+    for name in ("short.pt2", "twice.pt2"):
+        with zipfile.ZipFile(sound) as old, zipfile.ZipFile(tmp_path / name, "w") as new:
+            for entry in old.namelist():
+                if "weight_0" not in entry:
+                    new.writestr(entry, old.read(entry))
+                elif name == "twice.pt2":
+                    new.writestr(entry, old.read(entry))
+                    with pytest.warns(UserWarning, match="Duplicate"):
+                        new.writestr(entry, b"")
+    with refused("short.pt2", "no exported program"):
+        open_model(str(tmp_path / "short.pt2"))
+    with refused("twice.pt2", "twice"):
+        open_model(str(tmp_path / "twice.pt2"))
+    assert "Traceback" not in capfd.readouterr().err

@@ -150,7 +150,7 @@ def test_a_missing_field_is_named(refused, field):
         (b'{"embed": 3, "embed": 4}', ["'embed'", "twice"]),
         (b'{"a":' * 200_000, ["deep"]),
         (b"[" * 200_000, ["deep"]),
-        (b" " * 10_000_001, ["larger than 10 MB"]),
+        (b" " * (10 * 2**20 + 1), ["larger than 10 MiB"]),
     ],
     ids=lambda value: repr(value[:12]) if isinstance(value, bytes) else "",
 )
@@ -164,9 +164,9 @@ def test_a_file_that_is_no_json_object(refused, tmp_path, content, words):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("nowhere/spec.json", ["nowhere/spec.json", "no file"]),
-        ("", ["not a file"]),
-        ("/dev/null", ["/dev/null", "not a file"]),
+        ("nowhere/spec.json", ["nowhere/spec.json", "does not exist"]),
+        ("", ["is a folder"]),
+        ("/dev/null", ["/dev/null", "is a device"]),
         ("x" * 5000, ["check the path"]),
         ("a\0b", ["check the path"]),
     ],

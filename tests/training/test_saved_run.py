@@ -7,10 +7,12 @@ import logging
 from pathlib import Path
 
 import pytest
+import torch
 from vitprof import atomic_write
 from vitprof.errors import UserError
+from vitprof.progress import no_progress
 from vitprof.training.plan import TrainingPlan
-from vitprof.training.saved_run import ASKED, REPORT, SavedRun
+from vitprof.training.saved_run import ASKED, REPORT, STATE, SavedRun, train_to_end
 
 ASKED_FOR = {"command": "train", "teacher": "", "training": TrainingPlan(epochs=40)}
 
@@ -104,3 +106,39 @@ def test_a_folder_in_which_a_first_write_was_killed_is_begun_anew(tmp_path) -> N
     (tmp_path / ".vitprof-0123456789abcdef.part").write_text("{")
     begun(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [ASKED]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": NaN}', "\udcff"])
+def test_options_that_are_damaged_are_refused(text, tmp_path) -> None:
+    begun(tmp_path)
+    (tmp_path / ASKED).write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(UserError, match=ASKED):
+        begun(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["noise", "a list", "code", "a bomb"])
+def test_a_state_that_is_damaged_is_refused(kind, tmp_path, monkeypatch) -> None:
+    run = begun(tmp_path)
+    if kind == "noise":
+        (tmp_path / STATE).write_bytes(b"no zip")
+    elif kind == "a list":
+        torch.save([1], tmp_path / STATE)
+    elif kind == "code":
+        torch.save({"step": Path.touch}, tmp_path / STATE)
+    else:
+        torch.save({"step": torch.zeros(100_000)}, tmp_path / STATE)
+        monkeypatch.setenv("VITPROF_MEMORY_LIMIT", "100KiB")
+    with pytest.raises(UserError, match=STATE):
+        run.load()
+
+
+def test_a_state_of_something_else_is_refused(tmp_path) -> None:
+    run = begun(tmp_path)
+    run.save({"step": "x"})
+
+    class Training:
+        def restore(self, state):
+            int(state["step"])
+
+    with pytest.raises(UserError, match=f"{STATE}' is not the state of this run"):
+        train_to_end(Training(), run, no_progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,13 @@ def test_text_that_is_none(tmp_path: Path, refused: Refused) -> None:
     path.write_bytes(b"a\0")
     with refused("binary"):
         read_text(path, "a note")
+
+
+def test_a_file_takes_no_more_memory_than_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"x" * 100)
+    tracemalloc.start()
+    assert read_bytes(path, "a note", 2**31) == b"x" * 100
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**22

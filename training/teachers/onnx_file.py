@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from torch import Tensor, nn
 
 from ...errors import UserError
 from ...models.checks import shown
+from ...untrusted.files import read_bytes
 from .opened import Opened
 from .preprocessing import LARGEST_SIDE, read_preprocessing
 
+# One protobuf message cannot be larger.
+LARGEST_FILE = 2**31 - 1
+LOOPS = ("Loop", "Scan")
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -54,6 +59,7 @@ def from_onnx(file: Path) -> Opened:
     """
     import onnxruntime
 
+    beside = _weights_beside(file)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
@@ -68,7 +74,7 @@ def from_onnx(file: Path) -> Opened:
     if isinstance(shape[2], int):
         wanted = replace(wanted, side=shape[2])
     channels = shape[1] if isinstance(shape[1], int) else 3
-    return Opened(OnnxTeacher(session), str(file), wanted, classes, _digest(file), channels)
+    return Opened(OnnxTeacher(session), str(file), wanted, classes, _digest(file, beside), channels)
 
 
 def _checked(session: Any, file: Path) -> tuple[list[Any], int]:
@@ -91,19 +97,58 @@ def _checked(session: Any, file: Path) -> tuple[list[Any], int]:
     return shape, said[1]
 
 
-def _digest(file: Path) -> str:
-    """Return a digest of the file and of the files that its weights lie in."""
+def _weights_beside(file: Path) -> Sequence[Path]:
+    """Return the files that the graph's weights lie in, in the order of their names.
+
+    Raises UserError for a file that is no graph, for weights outside its folder, and for a loop:
+    a number in the file says how often it runs.
+    """
     import onnx
 
-    graph = onnx.load(file, load_external_data=False).graph
-    beside = {
-        entry.value
-        for tensor in graph.initializer
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(read_bytes(file, "an ONNX file", LARGEST_FILE))
+    except UserError:
+        raise
+    except Exception:  # protobuf's own DecodeError
+        raise UserError(f"`teacher` {file} is no ONNX file, or it is cut short.") from None
+    bodies = [model.graph, *model.functions]
+    found: set[Path] = set()
+    while bodies:
+        body = bodies.pop()
+        for node in body.node:
+            if node.op_type in LOOPS:
+                raise UserError(
+                    f"`teacher` {file} has a loop ({node.op_type}), which may never end; export "
+                    "the model without it."
+                )
+            for one in node.attribute:
+                bodies += [*([one.g] if one.HasField("g") else []), *one.graphs]
+        for tensor in getattr(body, "initializer", ()):
+            places = [one.value for one in tensor.external_data if one.key == "location"]
+            found |= {_inside(file, place) for place in places}
+    return sorted(found)
+
+
+def _inside(file: Path, place: str) -> Path:
+    folder = file.parent.resolve()
+    try:
+        path = (folder / place).resolve()
+        inside = path.is_relative_to(folder) and path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        inside = False
+    if not inside:
+        raise UserError(
+            f"`teacher` {file} has weights in {shown(place)}, which is no file in its folder; put "
+            "it there."
+        )
+    return path
+
+
+def _digest(file: Path, beside: Sequence[Path]) -> str:
+    """Return a digest of the file and of the files that its weights lie in."""
     digest = hashlib.sha256()
-    for path in (file, *(file.parent / name for name in sorted(beside))):
+    for path in (file, *beside):
         with path.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()

@@ -87,7 +87,7 @@ def read_gate_file(path: Path) -> tuple[list[Budget], list[Comparison]]:
             given = {name: _beside(path, name, value) for name, value in given.items()}
             try:
                 if kind == BUDGET:
-                    budgets.append(Budget(**given))
+                    budgets.append(Budget(**given, place=place))
                 else:
                     comparisons.append(_comparison(given))
             except UserError as error:

@@ -31,7 +31,8 @@ class Budget:
     """What a model may cost by a table: at least one of the limits is given.
 
     at: the speed of the table's machine, as `predict` has it. require_device: refuse a table of
-    another one. Raises UserError for a limit that is no quantity, and where there is none.
+    another one. place: where it is asked for, for messages: "gate.toml, [[budget]] 1". Raises
+    UserError for a limit that is no quantity, and where there is none.
     """
 
     model: Path | Spec
@@ -44,6 +45,7 @@ class Budget:
     extrapolate: bool = False
     require_device: str | None = None
     shapes: Shapes | None = None
+    place: str = ""
 
     def __post_init__(self) -> None:
         if not self.limits:

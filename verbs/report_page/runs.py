@@ -13,6 +13,7 @@ from ...models import Spec
 from ...models.checks import shown
 from ...models.json_object import LARGEST_FILE_BYTES, read_json_object
 from ...tables import LatencyTable
+from ...untrusted.files import read_text
 from .from_json import number_in, objects_in, text_in
 from .table_record import FAMILIES
 
@@ -106,7 +107,7 @@ def _redistributions(folder: Path) -> list[dict[str, Any]]:
     found = []
     for place in _folders(folder):
         path = place / REDISTRIBUTION
-        if path.is_file() and path.stat().st_size <= LARGEST_FILE_BYTES:
+        if path.is_file():
             name = "" if place == folder else place.name
             found.append({"name": name, "structures": _structures(path)})
     return found
@@ -114,7 +115,8 @@ def _redistributions(folder: Path) -> list[dict[str, Any]]:
 
 def _structures(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+        text = read_text(path, "a table of widths", LARGEST_FILE_BYTES)
+        lines = csv.DictReader(io.StringIO(text))
         return [
             {
                 "structure": text_in(dict(line), "structure"),
@@ -124,7 +126,7 @@ def _structures(path: Path) -> list[dict[str, Any]]:
             }
             for line, _ in zip(lines, range(MOST_STRUCTURES), strict=False)
         ]
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError):
+    except (csv.Error, KeyError, TypeError, ValueError):
         raise UserError(
             f"'{path}' is damaged: it is not structure, kind, before, after, as vitprof "
             "prune writes it; remove the file, or prune again."

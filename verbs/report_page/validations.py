@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...models.checks import shown
+from ...untrusted.files import read_text
 from .from_json import text_in
 
 COLUMNS = ("measured_ms", "first_ms", "again_ms", "predicted_ms", "low_ms", "high_ms")
@@ -19,11 +20,8 @@ MOST_MODELS, LARGEST_BYTES = 10_000, 10_000_000
 def validation_record(path: Path) -> dict[str, Any]:
     """Return each model's line as JSON values; raises UserError for a file of other columns."""
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_BYTES + 1)
-        if len(data) > LARGEST_BYTES:
-            raise ValueError
-        lines = list(csv.DictReader(io.StringIO(data.decode())))[:MOST_MODELS]
+        text = read_text(path, "a validation", LARGEST_BYTES)
+        lines = list(csv.DictReader(io.StringIO(text)))[:MOST_MODELS]
         models = [
             {
                 "name": text_in(dict(line), "model"),
@@ -31,9 +29,7 @@ def validation_record(path: Path) -> dict[str, Any]:
             }
             for line in lines
         ]
-    except OSError as error:
-        raise UserError(f"{shown(str(path))} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError):
+    except (csv.Error, KeyError, TypeError, ValueError):
         models = []
     if not models:
         raise UserError(

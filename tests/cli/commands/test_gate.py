@@ -269,3 +269,11 @@ def test_a_broken_file_is_refused(run, tmp_path) -> None:
     )
     assert (answer.code, answer.is_one_sentence) == (USER_ERROR, True), answer.err
     assert "bad.onnx" in answer.err
+
+
+def test_a_budget_that_cannot_be_judged_is_named_by_its_place(run, lut, tmp_path) -> None:
+    config = tmp_path / "gate.toml"
+    config.write_text(f'table = "{lut.name}"\n[[budget]]\nmodel = "no"\nmax_latency = "1s"\n')
+    answer = run("gate", "--config", config)
+    assert (answer.code, answer.is_one_sentence) == (USER_ERROR, True), answer.err
+    assert f"{config}, [[budget]] 1: unknown model 'no'" in answer.err

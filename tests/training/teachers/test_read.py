@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from torch import Tensor
@@ -253,5 +254,31 @@ def test_folders_and_files_of_no_model_are_refused(photos, tmp_path) -> None:
     with pytest.raises(UserError, match=r"it has no spec\.json or config\.json"):
         read_teacher(tmp_path, CPU, photos, NORM)
     (tmp_path / "bad.onnx").write_bytes(b"not ONNX")
-    with pytest.raises(UserError, match="is no ONNX file that can be run"):
+    with pytest.raises(UserError, match="is no ONNX file, or it is cut short"):
         read_teacher(tmp_path / "bad.onnx", CPU, photos, NORM)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("loop", r"has a loop \(Loop\)"),
+        ("outside", r"weights in '\.\./secret', which is no file in its folder"),
+    ],
+)
+def test_an_onnx_file_neither_loops_nor_reads_elsewhere(change, words, photos, tmp_path) -> None:
+    helper = onnx.helper
+    images = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 3, 16, 16])
+    node = helper.make_node("Relu", ["x"], ["y"])
+    graph = helper.make_graph([node], "g", [images], [])
+    if change == "loop":
+        inner = helper.make_graph([helper.make_node("Loop", ["n", "c"], ["z"])], "inner", [], [])
+        graph.node.append(helper.make_node("If", ["c"], ["z"], then_branch=inner))
+    else:
+        (tmp_path / "secret").write_bytes(bytes(4))
+        tensor = graph.initializer.add(name="w", data_type=1, dims=[1], data_location=1)
+        tensor.external_data.add(key="location", value="../secret")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    onnx.save(helper.make_model(graph), folder / "model.onnx")
+    with pytest.raises(UserError, match=words):
+        read_teacher(folder / "model.onnx", CPU, photos, NORM)

@@ -88,7 +88,7 @@ def read_arrow_folder(path: Path) -> dict[str, ArrowSource]:
     datasets.disable_progress_bars()
     try:
         found = datasets.load_from_disk(str(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # pyarrow and datasets raise kinds of their own
         reason = " ".join(str(error).split())[:160]
         raise UserError(
             f"{path} is no data set of Hugging Face that can be read ({reason})."

@@ -6,7 +6,6 @@ from its place. So images can be drawn in any order, as from a folder.
 
 from __future__ import annotations
 
-import json
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,8 @@ import numpy as np
 from ....errors import UserError
 from ....models.checks import shown
 from ....progress import OnProgress, no_progress
+from ....shown import one_line
+from ....untrusted.structured import json_value
 from .packed_names import PackedNames
 from .source import MOST_FILE_BYTES, SUFFIXES, label_type
 
@@ -187,10 +188,10 @@ def _members(path: Path, size: int) -> Iterator[tarfile.TarInfo]:
                 end = member.offset_data + -(-member.size // 512) * 512
                 if member.isreg():
                     yield member
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError) as error:  # ValueError: a size that is no number
         raise UserError(
-            f"{path} is no tar that can be read ({error}); shards are plain tar files, not "
-            "compressed ones."
+            f"{path} is no tar that can be read ({one_line(str(error))}); shards are plain tar "
+            "files, not compressed ones."
         ) from None
     # A tar ends with blocks of zeros: one that was cut between two files lacks them.
     with path.open("rb") as file:
@@ -238,7 +239,7 @@ def _label(path: Path, name: str, kind: str, data: bytes) -> int | None:
     try:
         text = data.decode("utf-8").strip()
         if kind == "json":
-            record = json.loads(text)
+            record = json_value(text, f"{shown(name)} in {path}")
             fields = record if isinstance(record, dict) else {}
             value = next((fields[f] for f in LABEL_FIELDS if f in fields), None)
             if value is None:
