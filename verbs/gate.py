@@ -175,7 +175,12 @@ def gate(
     checks: list[Check] = []
     tables: dict[str, LatencyTable] = {}
     for budget in budgets:
-        checks += _timed(_with_table(budget, tables))
+        try:
+            checks += _timed(_with_table(budget, tables))
+        except UserError as error:
+            if not budget.place:
+                raise
+            raise UserError(f"{budget.place}: {error}") from None
     with shown_progress(progress) as on_progress:
         checks += [one.check(on_progress) for one in measured]
     return GateResult(tuple(checks))
@@ -217,6 +222,7 @@ def _budgets(
             extrapolate=extrapolate,
             require_device=require_device,
             shapes=shapes,
+            place="",  # mypy takes it for one of the limits otherwise
             **limits,
         )
         for model in models
@@ -268,11 +274,6 @@ def _with_table(budget: Budget, tables: dict[str, LatencyTable]) -> Budget:
 def _timed(budget: Budget) -> list[Check]:
     """Return the budget's checks with the seconds that answering took."""
     started = clock.perf_counter()
-    try:
-        checks = list(budget.checks())
-    except UserError as error:
-        if not budget.place:
-            raise
-        raise UserError(f"{budget.place}: {error}") from None
+    checks = list(budget.checks())
     took = (clock.perf_counter() - started) / len(checks)
     return [replace(check, seconds=took) for check in checks]

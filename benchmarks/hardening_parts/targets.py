@@ -234,8 +234,8 @@ def _all() -> Sequence[Target]:
             share=2,
         ),
         Target(
-            *("onnx bench", "foreign models", "net.onnx", mutated_onnx),
-            ("bench", "--model", "{}", *FAST),
+            *("onnx breakdown", "foreign models", "net.onnx", mutated_onnx),
+            ("breakdown", "--model", "{}", *FAST),
         ),
         Target(
             *("exported program", "foreign models", "net.pt2", mutated_zip),

@@ -144,7 +144,7 @@ def test_files_given_are_read_too(own_file, tmp_path) -> None:
         (MINE.replace("my-board", "cpu"), "there is a device 'cpu' already"),
         (MINE, "there is a device 'my-board' already"),
         ("[x", "is not valid TOML"),
-        (b"\xff", "is not UTF-8"),
+        (b"\xff", "not UTF-8"),
         (MINE.replace('"onnxruntime"', '"nothing"').replace("my-b", "b"), "'nothing' is not known"),
         (None, "does not exist"),
     ],

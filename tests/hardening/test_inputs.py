@@ -89,7 +89,7 @@ JUDGED = {
     leaves_a_folder: "left behind",
     writes_outside: "outside",
     writes_elsewhere: "did",
-    starts_a_process: "did: ['os.system",
+    starts_a_process: "os.system",
     dies: "died: 3",
     takes_all_memory: "traceback: MemoryError",
     never_ends: "processor time",
