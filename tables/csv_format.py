@@ -290,6 +290,8 @@ def _parse_header(path: Path, lines: list[str]) -> dict[str, Any]:
         )
     try:
         header = json.loads(lines[1][2:], parse_constant=_refuse, parse_float=_finite)
+        if "\\u" in lines[1]:  # half of a sign could not be written to any file
+            json.dumps(header, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path}, line 2: the header is not valid JSON ({error}); was the file saved by a "

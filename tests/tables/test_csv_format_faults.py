@@ -250,3 +250,11 @@ def test_the_model_column_never_opens_a_file(
             LatencyTable.read_csv(table)
     table.write_text(f"{header}{row}\n")
     assert LatencyTable.read_csv(table).rows[0].subject == spec
+
+
+def test_a_header_with_half_of_a_sign_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "half.csv"
+    text = encode_header({"device": "HALF"}).replace("HALF", "\\ud800")
+    path.write_text(text)
+    with pytest.raises(UserError, match="line 2"):
+        LatencyTable.read_csv(path)
