@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from vitprof.errors import UserError
 from vitprof.models import ViTSpec
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.csv_format import COLUMNS, encode_header, encode_row
