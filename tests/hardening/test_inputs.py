@@ -70,7 +70,7 @@ def dies(_: list[str]) -> None:
 
 
 def takes_all_memory(_: list[str]) -> None:
-    bytearray(inputs_worker.MEMORY_BYTES + 1)
+    bytearray(2 * inputs_worker.MEMORY_BYTES)
     sys.exit(0)
 
 
