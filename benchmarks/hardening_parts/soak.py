@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> list[Outcome]:
         print(f"{kind}: {words or 'flat'}", flush=True)
         count = len(samples)
         rows.append(
-            Outcome("measure and search", kind, count, 0 if words else count, 0, bool(words))
+            Outcome("measure and search", kind, count, 0 if words else count, 0, int(bool(words)))
         )
     whole = len(samples) - failed
     rows.append(Outcome("measure and search", "exit codes", len(samples), whole, 0, failed))
