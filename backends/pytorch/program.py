@@ -13,6 +13,7 @@ from ..protocol import BackendError
 from ..random_input import input_dtype, seeded_input
 from ..two_four import Library, prune_two_four, weight_layers, why_not_prunable
 from .int8 import INT8, import_torchao, int8_module
+from .loaded import LoadedPrograms
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 TORCH_DTYPES = ("fp32", "fp16", "bf16")
 # Ways to run a program: op by op, or compiled by torch.compile.
 PROVIDERS = ("eager", "compile")
+
+_LOADED = LoadedPrograms()
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,16 @@ class TorchProgram:
 
     def module(self, device: str) -> torch.nn.Module:
         """Return the program with newly allocated weights on `device`, not yet sparse."""
+        if self.dtype == INT8:
+            import_torchao()  # what its tensors are, reading has to know
+        if device == "cpu":
+            return _LOADED.copy_of(self.exported, lambda: self._read("cpu"))
+        return self._read(device)
+
+    def _read(self, device: str) -> torch.nn.Module:
         import torch
         from torch.export.passes import move_to_device_pass
 
-        if self.dtype == INT8:
-            import_torchao()  # what its tensors are, reading has to know
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.export.load(io.BytesIO(self.exported))
