@@ -12,6 +12,9 @@ TIMM_STAMP := $(TIMM)/.installed
 RUNTIMES := litert executorch
 EXTRA_litert := litert-build
 EXTRA_executorch := executorch
+# A worker that dies ends the run with its test's name: replaced, it leaves pytest-xdist waiting
+# for ever for files that nobody was given.
+PARALLEL := -n 2 --dist loadfile --max-worker-restart=0
 # A package index that stutters once is no failure.
 RETRIES := --retries 8 --timeout 60
 
@@ -27,13 +30,13 @@ measure: $(STAMP) ## A latency table of this CPU, and what DeiT-Ti, -S and -B co
 	    --model deit-base --verify --out compare.csv --plot compare.png
 
 test: $(TEST_STAMP) ## All tests but those of Ray clusters, LiteRT, ExecuTorch and timm
-	$(BIN)/python -m pytest tests -m "not cluster" -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests -m "not cluster" $(PARALLEL)
 
 test-ray: $(TEST_STAMP) ## Fleets and searches on real Ray clusters of several nodes: some minutes
 	$(BIN)/python -m pytest tests -m cluster
 
 test-fast: $(TEST_STAMP) ## The tests that take no time: under two minutes
-	$(BIN)/python -m pytest tests -m "not slow and not cluster" -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests -m "not slow and not cluster" $(PARALLEL)
 
 test-timm: $(TIMM_STAMP) ## What timm itself says, in an environment of its own: several GB
 	$(TIMM)/bin/python -m pytest tests/timm_env -o python_files='check_*.py'
