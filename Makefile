@@ -19,7 +19,7 @@ PARALLEL := -n 2 --dist loadfile --max-worker-restart=0
 RETRIES := --retries 8 --timeout 60
 
 .DEFAULT_GOAL := help
-.PHONY: help measure test test-fast test-ray test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format docs wheel release-check clean
+.PHONY: help measure test test-fast test-docs test-ray test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format docs wheel release-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,14 +29,17 @@ measure: $(STAMP) ## A latency table of this CPU, and what DeiT-Ti, -S and -B co
 	$(BIN)/vitprof compare --table lut.csv --model deit-tiny --model deit-small \
 	    --model deit-base --verify --out compare.csv --plot compare.png
 
-test: $(TEST_STAMP) ## All tests but those of Ray clusters, LiteRT, ExecuTorch and timm
-	$(BIN)/python -m pytest tests -m "not cluster" $(PARALLEL)
+test: $(TEST_STAMP) ## All tests but those that have a target of their own, below
+	$(BIN)/python -m pytest tests -m "not cluster and not docs" $(PARALLEL)
+
+test-docs: $(TEST_STAMP) ## The commands of the pages, the examples and the notebook, as a reader runs them
+	$(BIN)/python -m pytest tests -m docs
 
 test-ray: $(TEST_STAMP) ## Fleets and searches on real Ray clusters of several nodes: some minutes
 	$(BIN)/python -m pytest tests -m cluster
 
 test-fast: $(TEST_STAMP) ## The tests that take no time: under two minutes
-	$(BIN)/python -m pytest tests -m "not slow and not cluster" $(PARALLEL)
+	$(BIN)/python -m pytest tests -m "not slow and not cluster and not docs" $(PARALLEL)
 
 test-timm: $(TIMM_STAMP) ## What timm itself says, in an environment of its own: several GB
 	$(TIMM)/bin/python -m pytest tests/timm_env -o python_files='check_*.py'

@@ -28,7 +28,7 @@ classes = 3
 mlp_ratio = 2
 """ + "".join(f"[stage-{n}]\nembed = [{8 * n}, {16 * n}]\ndepth = [1, 2]\n" for n in range(1, 5))
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.docs]
 
 
 @pytest.fixture(scope="module")

@@ -59,6 +59,7 @@ def test_the_committed_output_is_whole() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.docs
 @pytest.mark.timeout(900)
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     committed = read(EXAMPLES / "quickstart.ipynb")

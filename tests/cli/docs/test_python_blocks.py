@@ -59,6 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.docs
 @pytest.mark.parametrize("fence", RUN, ids=place)
 def test_a_block_runs(fence, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(world)

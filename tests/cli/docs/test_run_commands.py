@@ -116,6 +116,7 @@ MADE = {
 
 
 @pytest.mark.slow
+@pytest.mark.docs
 @pytest.mark.parametrize("form", sorted(set(map(tuple, RUN.values()))), ids=" ".join)
 def test_a_printed_command_runs(form: tuple[str, ...], done) -> None:
     lines = [line for line, given in RUN.items() if tuple(given) == form]
