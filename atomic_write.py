@@ -168,7 +168,7 @@ def made_folder(path: str | os.PathLike[str]) -> Path:
     return place
 
 
-def holds_something(folder: str | Path) -> bool:
+def holds_something(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder is there and holds more than parts of files, which killed processes left."""
     place = Path(folder)
     return place.is_dir() and any(not _IS_PART.fullmatch(one.name) for one in place.iterdir())

@@ -71,9 +71,8 @@ class SavedRun:
 
     def _check_same(self, asked: Mapping[str, Any]) -> None:
         if (self.folder / REPORT).exists():
-            if self.writes:  # one that was killed just before it removed these
-                between = (path.name for one in _BETWEEN for path in self.folder.glob(one))
-                self._remove(STATE, *between)
+            if self.writes:
+                self._end()
                 remove_left_parts(self.folder)
             anew = ", or `fresh` to start again" if self._can_be_fresh else ""
             raise UserError(f"{self.folder} holds a finished run; give another `out`{anew}.")
@@ -138,7 +137,18 @@ class SavedRun:
         if not self.writes:
             return
         write_atomically(self.folder / REPORT, json.dumps(report, indent=2) + "\n")
-        self._remove(STATE, *leftovers)
+        self._remove(*leftovers, STATE)
+
+    def _end(self) -> None:
+        """Remove what a run left that was killed between its report and its end.
+
+        Its state is what it removes last. A folder that is a run itself is the user's.
+        """
+        if not (self.folder / STATE).exists():
+            return
+        between = [path for one in _BETWEEN for path in self.folder.glob(f"{one}/{SPEC}")]
+        own = [path.parent.name for path in between if not path.with_name(ASKED).exists()]
+        self._remove(*own, STATE)
 
     def _remove(self, *names: str) -> None:
         for name in names:

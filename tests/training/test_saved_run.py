@@ -102,6 +102,20 @@ def test_a_run_killed_between_its_report_and_its_end_leaves_nothing_behind(tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {ASKED, REPORT, "best"}
 
 
+def test_a_finished_run_keeps_what_a_user_put_into_its_folder(tmp_path) -> None:
+    begun(tmp_path)
+    (tmp_path / REPORT).write_text("{}")
+    for state in (False, True):
+        (tmp_path / "pruned-mine").mkdir(exist_ok=True)
+        (tmp_path / "pruned-mine" / "spec.json").write_text("{}")
+        if state:  # a run of its own, beside one that was killed
+            (tmp_path / STATE).write_bytes(b"state")
+            (tmp_path / "pruned-mine" / ASKED).write_text("{}")
+        with pytest.raises(UserError, match="finished run"):
+            begun(tmp_path)
+        assert (tmp_path / "pruned-mine" / "spec.json").exists()
+
+
 def test_a_folder_in_which_a_first_write_was_killed_is_begun_anew(tmp_path) -> None:
     (tmp_path / ".vitprof-0123456789abcdef.part").write_text("{")
     begun(tmp_path)
