@@ -211,7 +211,7 @@ def _interrupted(arguments: Sequence[str]) -> str:
     listed = next((COMMANDS[word] for word in arguments if word in COMMANDS), None)
     if listed is None or not listed.resumes:
         return "interrupted."
-    return "interrupted; the same command goes on."
+    return "interrupted; the same command continues it."
 
 
 def _as_option(parameter: str, arguments: Sequence[str]) -> str:

@@ -330,7 +330,7 @@ def _kept(log: EvaluationLog | None, out: PathLike | None) -> Iterator[None]:
         if log is not None:
             note(
                 f"stopped; {len(log.found)} evaluations are kept in {out}, and the same command "
-                "goes on from there."
+                "continues from there."
             )
         raise
 

@@ -202,7 +202,7 @@ def test_an_interrupted_command_that_can_continue_says_so(
     (tmp_path / "once.toml").write_text("")
     answer = run("pipeline", "--config", tmp_path / "once.toml", "--out", tmp_path / "out")
     assert answer.code == 130
-    assert answer.err.strip() == "vitprof: interrupted; the same command goes on."
+    assert answer.err.strip() == "vitprof: interrupted; the same command continues it."
 
 
 def test_a_limit_of_memory_holds_for_the_command_alone(

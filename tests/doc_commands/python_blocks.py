@@ -10,7 +10,7 @@ ONLY_COMPILED = (
     ("AutoViTSpec(", "leaves out stages by an ellipsis"),
     ("CoreMlBackend()", "needs a Mac"),
     ("vitprof.gate(base=", "run by tests/cli/commands/test_gate.py"),
-    ('vitprof.measure(vitprof.plan("vit")', "run by tests/examples/test_notebook.py"),
+    ('vitprof.measure(vitprof.plan("vit")', "run by tests/examples/test_quickstart.py"),
     (
         "Load vit-base-patch16-224-0.54x",
         "a file that pruning writes: tests/verbs/test_handed_back.py",

@@ -308,7 +308,7 @@ def test_a_write_that_fails_half_way_is_taken_back_and_reported(
             patch.setattr(os, "fsync", full)
             if torn:
                 patch.setattr(os, "truncate", full)
-            with refused("No space left", "1 points done", "goes on"):
+            with refused("No space left", "1 points done", "continues from"):
                 journal.append_point(rows[1])
     assert list(journal.done) == [rows[0].key]
     if not torn:

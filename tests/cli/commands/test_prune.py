@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -215,45 +212,6 @@ def test_an_engine_with_sparse_kernels_allowed_is_built_from_the_onnx_file(
     library = tensorrt_library("tensorrt_rtx")
     engine = engine_from_onnx((out / "model.onnx").read_bytes(), library, "8.6", options)
     assert len(engine.engine) > 1000
-
-
-def test_two_processes_prune_together(model, table, tmp_path) -> None:
-    out = tmp_path / "pruned"
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc-per-node",
-            "2",
-            "-m",
-            "vitprof",
-            "prune",
-            "--model",
-            str(model),
-            "--table",
-            str(table),
-            "--target",
-            "0.8x,0.6x",
-            *QUICK,
-            "--out",
-            str(out),
-            "--json",
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)["models"]
-    assert all(each["predicted_ms"] <= each["target_ms"] for each in found)
-    made = [
-        create_model(out / name / "spec.json", checkpoint=out / name / "model.safetensors")
-        for name in ("0.8x", "0.6x")
-    ]
-    assert [each["params"] for each in found] == [each.spec.params for each in made]
 
 
 def test_the_same_command_goes_on_and_a_finished_run_is_kept(

@@ -260,7 +260,7 @@ def test_what_is_not_there_is_refused(file_of: FileOf, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no device.*`device`"):
         import_table("ofa", file_of("ofa"))
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="not UTF-8 text"):
+    with pytest.raises(UserError, match="binary or not UTF-8"):
         import_table("ofa", tmp_path / "binary", "p")
 
 

@@ -72,5 +72,5 @@ def test_an_unknown_column_and_a_file_that_is_none(file, tmp_path: Path) -> None
     with pytest.raises(UserError, match="does not exist"):
         read_timings(tmp_path / "none.csv")
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="not UTF-8 text"):
+    with pytest.raises(UserError, match="binary or not UTF-8"):
         read_timings(tmp_path / "b.csv")

@@ -104,5 +104,5 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"does not exist|is a folder"):
             read_gate_file(path)
     (tmp_path / "gate.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="not UTF-8 text"):
+    with pytest.raises(UserError, match="binary or not UTF-8"):
         read_gate_file(tmp_path / "gate.toml")
