@@ -24,6 +24,7 @@ from .compiling import (
 from .int8 import static_int8, why_no_nncf
 from .ir import IR, ir_of_model, model_of_ir
 from .session import OpenVinoExecutable
+from .signal_stack import kept_signal_stack
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +58,7 @@ class OpenVinoBackend:
     def trouble(self) -> str | None:
         return None
 
+    @kept_signal_stack()
     def check(self, options: BackendOptions) -> None:
         if reason := self.unavailable():
             raise UserError(reason)
@@ -107,6 +109,7 @@ class OpenVinoBackend:
         """
         return self.open(artifact, options)
 
+    @kept_signal_stack()
     def open(
         self, artifact: bytes, options: BackendOptions, profiling: bool = False
     ) -> OpenVinoExecutable:
@@ -120,6 +123,7 @@ class OpenVinoBackend:
         """Raise BackendError for one that is not complete in itself: see `IR.from_bytes`."""
         IR.from_bytes(artifact)
 
+    @kept_signal_stack()
     def environment(self, options: BackendOptions) -> dict[str, object]:
         """Return versions, and what a compiled model says of itself; raises UserError like `check`.
 

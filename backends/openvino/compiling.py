@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..protocol import BackendError, BackendOptions
+from .signal_stack import kept_signal_stack
 
 CPU, AUTO = "CPU", "AUTO"
 KINDS = (CPU, "GPU", "NPU")
@@ -63,6 +64,7 @@ def _known(core: Any, device: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name in supported}
 
 
+@kept_signal_stack()
 def compiled(core: Any, model: Any, options: BackendOptions, profiling: bool = False) -> Any:
     """Return the openvino.CompiledModel; raises BackendError with OpenVINO's words."""
     try:

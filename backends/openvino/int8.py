@@ -16,6 +16,7 @@ from ...errors import UserError
 from ..machine.cpu_info import has_int8_products
 from ..no_logging import no_logging
 from ..protocol import BackendError
+from .signal_stack import kept_signal_stack
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ def static_int8(model: Any, inputs: Sequence[np.ndarray]) -> Any:
         folding = passes.Manager()
         folding.register_pass(passes.ConstantFolding())
         folding.run_passes(model)
-        with _quiet():
+        with _quiet(), kept_signal_stack():
             return nncf.quantize(
                 model,
                 nncf.Dataset(list(inputs)),

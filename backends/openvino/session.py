@@ -8,6 +8,7 @@ from ...closing import Closing
 from ..protocol import BackendError, BackendOptions
 from ..random_input import seeded_input
 from .compiling import STATIC, compiled, effective_dtype, new_core, read_back
+from .signal_stack import kept_signal_stack
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,9 +89,10 @@ class OpenVinoExecutable(Closing):
         return list(self._open().get_profiling_info())
 
     def close(self) -> None:
-        self._request = None
-        self._compiled = None
-        self._inputs = []
+        with kept_signal_stack():
+            self._request = None
+            self._compiled = None
+            self._inputs = []
 
     def _open(self) -> Any:
         if self._request is None:
