@@ -243,6 +243,7 @@ def bench(
     from ..profiler.sampling.protocol import fixed_protocol
     from ..profiler.sampling.reference import standard_reference
     from ..profiler.target import open_target
+    from ..profiler.what_failed import what_failed
     from ..profiler.workshop import Workshop
     from ..tables.references import References
     from ..tables.setting import PartialSetting
@@ -294,7 +295,7 @@ def bench(
         rows = [_as_measured(row, how) for row in measured.rows] if reference else measured.rows
         for row, spec in zip(rows, specs, strict=True):
             if row.verdict == "failed":
-                raise UserError(f"{spec.name or 'the model'} cannot be run here: {row.error}.")
+                raise UserError(f"{what_failed(spec)} cannot be run here: {row.error}.")
         footprints = _footprints(specs, target, workshop, on_progress)
         outputs = [_output_shapes(workshop, spec) for spec in specs]
         environment = fingerprint(target)

@@ -20,6 +20,7 @@ from ..measure import measure_models
 from ..sampling.clock import Clock
 from ..sampling.protocol import fixed_protocol
 from ..target import Target
+from ..what_failed import what_failed
 from ..workshop import CannotBuildError, Workshop
 from .classes import CLASSES, COMPUTE_BOUND, MEMORY_BOUND, OTHER
 from .origins.labels import BlockLabel
@@ -235,7 +236,7 @@ def breakdown_models(
             on_progress=lambda _stage, done, *_: progress(done),
         ).rows
         for spec, row in zip(specs, rows, strict=True):
-            name = spec.name or "the model"
+            name = what_failed(spec)
             if row.verdict == "failed":
                 raise UserError(f"{name} cannot be run here: {row.error}.")
             profiles: list[Profile] = []

@@ -9,6 +9,7 @@ from ...progress import OnProgress, no_progress
 from ..deployed.footprint import footprint_of
 from ..sampling.clock import Clock, SystemClock
 from ..target import Target
+from ..what_failed import what_failed
 from ..workshop import CannotBuildError, Workshop
 from .loop import run_without_pause
 from .result import Sources, SustainedResult
@@ -47,7 +48,7 @@ def measure_sustained(
                 if (wrong := workshop.finding(spec, executable).wrong) is not None:
                     raise CannotBuildError(wrong)
     except (CannotBuildError, BackendError) as error:
-        raise UserError(f"{spec.name or 'the model'} cannot be run here: {error}.") from error
+        raise UserError(f"{what_failed(spec)} cannot be run here: {error}.") from error
     if not trace.intervals:
         raise KeyboardInterrupt  # before the first warm run: nothing was seen
     sources = Sources.of(sensors, trace)
