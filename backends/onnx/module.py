@@ -20,7 +20,7 @@ class OnnxModule(BatchedModule):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             session: Any = onnxruntime.InferenceSession(

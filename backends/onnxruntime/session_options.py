@@ -8,7 +8,8 @@ from typing import Any
 from ..protocol import BackendOptions
 
 CPU_PROVIDER = "CPUExecutionProvider"
-_ERRORS_ONLY = 3
+# Errors are raised; the log of them on stderr has colour codes, also where it is no terminal.
+_FATAL_ONLY = 4
 
 
 def cores_of_workers(threads: int) -> list[int]:
@@ -37,7 +38,7 @@ def session_options(options: BackendOptions) -> Any:
         "extended": levels.ORT_ENABLE_EXTENDED,
         "all": levels.ORT_ENABLE_ALL,
     }[options.optimization]
-    session.log_severity_level = _ERRORS_ONLY
+    session.log_severity_level = _FATAL_ONLY
     # Several threads wait for each other many times a run, and waking one takes 50 µs. Idle threads
     # that spin slow what else is being timed on this machine: they stop with the run.
     spinning = "1" if options.threads > 1 else "0"

@@ -39,7 +39,7 @@ def _outputs(file: Deployed, feeds: Feeds) -> list[np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = file.threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     try:
         session: Any = onnxruntime.InferenceSession(
             str(file.path), options, providers=["CPUExecutionProvider"]

@@ -62,7 +62,7 @@ def from_onnx(file: Path) -> Opened:
     beside = _weights_beside(file)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])

@@ -88,7 +88,7 @@ def test_the_session_has_the_threads_asked_for_and_spins_only_to_wait_for_others
     spins = options.get_session_config_entry("session.intra_op.allow_spinning")
     assert spins == ("1" if threads > 1 else "0")
     assert options.get_session_config_entry("session.force_spinning_stop") == "1"
-    assert options.log_severity_level == 3
+    assert options.log_severity_level == 4
     if threads > 1:  # the worker's core, counted from 1; the calling thread has the first
         affinities = options.get_session_config_entry("session.intra_op_thread_affinities")
         assert affinities == "2"
