@@ -95,11 +95,12 @@ $(DOCS_STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e '.[docs]'
 	touch $@
 
+# Python compiles what these tests import, a small part of what is installed: --no-compile.
 # timm needs torchvision, which does not import beside the CPU build of torch in constraints.txt.
 $(TIMM_STAMP): pyproject.toml constraints-timm.txt
 	$(PYTHON) -m venv $(TIMM) || python3 -m venv $(TIMM)
 	@echo "installing timm with its own torch (several GB)"
-	$(TIMM)/bin/python -m pip install -q $(RETRIES) -c constraints-timm.txt \
+	$(TIMM)/bin/python -m pip install -q --no-compile $(RETRIES) -c constraints-timm.txt \
 	    timm torch torchvision hypothesis pytest pytest-timeout -e '.[measure]'
 	touch $@
 
@@ -107,6 +108,6 @@ $(TIMM_STAMP): pyproject.toml constraints-timm.txt
 $(RUNTIMES:%=.venv-%/.installed): .venv-%/.installed: pyproject.toml constraints-%.txt
 	$(PYTHON) -m venv .venv-$* || python3 -m venv .venv-$*
 	@echo "installing $* with its own torch (2 to 3 GB)"
-	.venv-$*/bin/python -m pip install -q $(RETRIES) -c constraints-$*.txt \
+	.venv-$*/bin/python -m pip install -q --no-compile $(RETRIES) -c constraints-$*.txt \
 	    hypothesis pytest pytest-timeout -e '.[measure,$(EXTRA_$*)]'
 	touch $@
