@@ -16,7 +16,7 @@ pytestmark = [
 
 # A child process, for what fails is a segmentation fault.
 SESSIONS = """
-import faulthandler, os, signal, sys, threading
+import faulthandler, os, signal, sys, threading, time
 import torch
 from vitprof.backends import BackendOptions
 from vitprof.backends.openvino.backend import OpenVinoBackend
@@ -32,9 +32,10 @@ if sys.argv[1] == "another thread":
 else:
     first.close()
     second.close()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 try:
     os.kill(os.getpid(), signal.SIGINT)
-    signal.pause()
+    time.sleep(60)
 except KeyboardInterrupt:
     print("interrupted")
 """
