@@ -93,7 +93,7 @@ def interrupted(table, tmp_path: Path) -> vitprof.LatencyTable:
 def test_an_op_that_an_interrupted_table_lacks_is_unfinished_not_unknown(
     interrupted, refused
 ) -> None:
-    with refused("is unfinished", "interrupted before any 'classifier'", "go on with"):
+    with refused("is unfinished", "interrupted before any 'classifier'", "continue with"):
         vitprof.predict(MODEL, interrupted)
 
 
