@@ -1,4 +1,4 @@
-"""Programs that were read before: `torch.export.load` takes longer than a block's whole session."""
+"""Modules of programs that were read before: `torch.export.load` is slow beside a session."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-# Bytes of exported programs whose modules are kept: a default plan's blocks are about 300 MB.
+# Bytes of exported programs whose modules are kept.
 _LIMIT = 512 * 2**20
 
 
 class LoadedPrograms:
     """The modules of the programs read last, at most `limit` bytes of them; safe among threads.
 
-    What is handed out is always a copy with newly allocated weights. Reading a program once more
-    takes about five times as long as copying its module.
+    Each call returns a copy with newly allocated weights, which is faster than reading the program
+    again.
     """
 
     def __init__(self, limit: int = _LIMIT) -> None:
