@@ -19,7 +19,7 @@ PARALLEL := -n 2 --dist loadfile --max-worker-restart=0
 RETRIES := --retries 8 --timeout 60
 
 .DEFAULT_GOAL := help
-.PHONY: help measure test test-fast test-docs test-ray test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format docs wheel release-check clean
+.PHONY: help measure test test-fast test-long test-docs test-ray test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format docs wheel release-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ measure: $(STAMP) ## A latency table of this CPU, and what DeiT-Ti, -S and -B co
 	    --model deit-base --verify --out compare.csv --plot compare.png
 
 test: $(TEST_STAMP) ## All tests but those that have a target of their own, below
-	$(BIN)/python -m pytest tests -m "not cluster and not docs" $(PARALLEL)
+	$(BIN)/python -m pytest tests -m "not cluster and not docs and not long" $(PARALLEL)
+
+test-long: $(TEST_STAMP) ## What takes long, and further cases of what make test tries with a few
+	$(BIN)/python -m pytest tests -m "long and not cluster and not docs" $(PARALLEL)
 
 test-docs: $(TEST_STAMP) ## The commands of the pages, the examples and the notebook, as a reader runs them
 	$(BIN)/python -m pytest tests -m docs
@@ -39,7 +42,7 @@ test-ray: $(TEST_STAMP) ## Fleets and searches on real Ray clusters of several n
 	$(BIN)/python -m pytest tests -m cluster
 
 test-fast: $(TEST_STAMP) ## The tests that take no time: under two minutes
-	$(BIN)/python -m pytest tests -m "not slow and not cluster and not docs" $(PARALLEL)
+	$(BIN)/python -m pytest tests -m "not slow and not cluster and not docs and not long" $(PARALLEL)
 
 test-timm: $(TIMM_STAMP) ## What timm itself says, in an environment of its own: several GB
 	$(TIMM)/bin/python -m pytest tests/timm_env -o python_files='check_*.py'
@@ -47,7 +50,8 @@ test-timm: $(TIMM_STAMP) ## What timm itself says, in an environment of its own:
 test-runtimes: $(RUNTIMES:%=test-%) ## LiteRT and ExecuTorch, each in an environment of its own: 2 to 3 GB each
 
 $(RUNTIMES:%=test-%): test-%: .venv-%/.installed
-	.venv-$*/bin/python -m pytest tests/$*_env -o python_files='check_*.py'
+	.venv-$*/bin/python -m pytest tests/$*_env -o python_files='check_*.py' \
+	    $(if $(QUICK),-m "not long")
 
 lint: $(TEST_STAMP) ## Style and types
 	$(BIN)/ruff check .

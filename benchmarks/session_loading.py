@@ -1,9 +1,11 @@
-"""What preparing a model saves: load time and run time of plain and prepared sessions.
+"""What is saved in each session: of ONNX Runtime by preparing a model, of PyTorch by keeping it.
 
-    python benchmarks/session_loading.py [--rounds 15] [--out docs/results/session_loading.md]
+    python benchmarks/session_loading.py [--backend torch] [--rounds 15]
+        [--out docs/results/session_loading.md]
 
 Every round opens fresh sessions of a subject in random order, two plain ones and a prepared one,
 and runs them in turns. The two plain ones say how far run times of equal sessions are apart.
+A prepared session of PyTorch copies the program that was read before; a plain one reads it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from typing import TypeVar
 import numpy as np
 from report import heading, publish, table
 from vitprof import create_spec
-from vitprof.backends import OnnxRuntimeBackend
+from vitprof.backends import Backend, BackendOptions, Executable, OnnxRuntimeBackend
+from vitprof.backends.pytorch import program
+from vitprof.backends.pytorch.backend import TorchBackend
+from vitprof.backends.pytorch.loaded import LoadedPrograms
 from vitprof.models import Block
 from vitprof.profiler.plan import Subject
 from vitprof.profiler.target import Target
@@ -59,19 +64,56 @@ def timed(call: Callable[[], T]) -> tuple[T, float]:
     return result, 1e3 * (time.perf_counter() - started)
 
 
-def times_of(subject: Subject, dtype: str, rounds: int, runs: int, rng: random.Random) -> Times:
-    backend = OnnxRuntimeBackend()
+@dataclass(frozen=True)
+class Plain:
+    """How sessions of one artifact are opened as if nothing had been prepared, and otherwise."""
+
+    backend: Backend
+    options: BackendOptions
+    artifact: bytes
+
+    def prepare(self) -> Callable[[], Executable]:
+        """Return what opens a prepared session."""
+        prepared = self.backend.prepare(self.artifact, self.options)
+        return lambda: self.backend.load(prepared, self.options)
+
+    def load(self) -> Executable:
+        return self.backend.load(self.artifact, self.options)
+
+
+class PlainTorch(Plain):
+    """The same for PyTorch, whose programs are kept by the process that reads them."""
+
+    def prepare(self) -> Callable[[], Executable]:
+        kept = LoadedPrograms()
+
+        def open_copied() -> Executable:
+            program._LOADED = kept
+            return self.backend.load(self.artifact, self.options)
+
+        open_copied().close()
+        return open_copied
+
+    def load(self) -> Executable:
+        program._LOADED = LoadedPrograms()
+        return self.backend.load(self.artifact, self.options)
+
+
+def times_of(
+    name: str, subject: Subject, dtype: str, rounds: int, runs: int, rng: random.Random
+) -> Times:
+    backend: Backend = TorchBackend() if name == "torch" else OnnxRuntimeBackend()
     target = Target(backend, Setting("cpu", backend.name, backend.default_provider, dtype=dtype))
-    options = target.options
-    plain = Workshop(target).build(subject)
+    kind_of = PlainTorch if name == "torch" else Plain
+    plain = kind_of(backend, target.options, Workshop(target).build(subject))
     times = Times()
     for _ in range(rounds):
-        prepared, ms = timed(lambda: backend.prepare(plain, options))
+        load_prepared, ms = timed(plain.prepare)
         times.preparing.append(ms)
         sessions = {}
         for kind in rng.sample(KINDS, len(KINDS)):
-            artifact = prepared if kind == "prepared" else plain
-            sessions[kind], ms = timed(lambda artifact=artifact: backend.load(artifact, options))
+            load = load_prepared if kind == "prepared" else plain.load
+            sessions[kind], ms = timed(load)
             times.loads[kind].append(ms)
         taken: dict[str, list[float]] = {kind: [] for kind in KINDS}
         for _ in range(runs):
@@ -109,6 +151,7 @@ def subjects() -> list[tuple[str, Subject, str]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backend", default="onnxruntime", choices=("onnxruntime", "torch"))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
@@ -116,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     rng = random.Random(given.seed)
     rows = [
-        row_of(name, times_of(subject, dtype, given.rounds, given.runs, rng))
+        row_of(name, times_of(given.backend, subject, dtype, given.rounds, given.runs, rng))
         for name, subject, dtype in subjects()
     ]
     columns = (
@@ -129,7 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "run time, prepared / plain",
         "plain / plain",
     )
-    publish(heading("Loading sessions") + "\n" + table(columns, rows), given.out)
+    publish(
+        heading(f"Loading sessions of {given.backend}") + "\n" + table(columns, rows), given.out
+    )
 
 
 if __name__ == "__main__":

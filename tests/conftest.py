@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ from vitprof.models import (
 )
 from vitprof.tables import Row, Setting
 
+# OpenMP's threads spin while they wait: two workers of two threads each hinder each other on two
+# cores. Child processes inherit it, and sessions that ask for threads get them all the same.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No timing decides a test: a first call may import for a second.
 settings.register_profile("vitprof", deadline=None)
 settings.load_profile("vitprof")
@@ -40,10 +45,13 @@ TOY_WHEEL = Path(__file__).parent / "models" / "families" / "toy_wheel"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a Ray cluster: nodes and workers take seconds each, and mostly wait."""
+    """Mark what starts a Ray cluster, and the cases that `few` does not name, as markers say."""
     for item in items:
         if "new_ray_cluster" in getattr(item, "fixturenames", ()):
             item.add_marker("cluster")
+        few = item.get_closest_marker("few")
+        if few and not any(fnmatchcase(item.callspec.id, pattern) for pattern in few.args):
+            item.add_marker("long")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -113,6 +113,7 @@ with local_ray(1) as ray:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="Linux lists who listens")
+@pytest.mark.cluster
 def test_workers_of_this_machine_listen_on_the_loopback_alone() -> None:
     pytest.importorskip("ray")
     answer = subprocess.run(

@@ -124,6 +124,7 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, images,
     assert full(batch).class_queries_logits.shape == (1, 5, 5)
 
 
+@pytest.mark.long
 def test_several_targets_without_masks_and_in_macs(run, model, table, images, tmp_path) -> None:
     out = tmp_path / "out"
     answer = run(

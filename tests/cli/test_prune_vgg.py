@@ -102,6 +102,7 @@ def test_a_vgg_is_trained_and_its_statistics_are_kept(run, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("score", ["trajectory", "magnitude", "taylor", "random"])
+@pytest.mark.few("trajectory")
 def test_one_shot_writes_a_dense_vgg(run, model, table, tmp_path, score) -> None:
     import onnxruntime
 

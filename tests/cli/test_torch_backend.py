@@ -14,6 +14,7 @@ FEW = "embed=16,32;attention.heads=2;attention.qk=8;attention.v=8;mlp.mlp=32,64"
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_table_of_pytorch_is_measured_asked_and_validated(run, tiny_vit_file, tmp_path) -> None:
     out = tmp_path / "torch.csv"
     answer = run(

@@ -18,6 +18,7 @@ def assert_as_runtime(model: bytes) -> None:
 @pytest.mark.parametrize(
     "name", ["vit-micro-8", "efficientvit-m0", "autovit-xxs", "bert-tiny", "vgg16-bn-cifar"]
 )
+@pytest.mark.few("vit*", "bert*", "vgg*", "autovit*")
 def test_families_are_fused_as_by_the_runtime(name: str) -> None:
     spec = create_spec(name)
     module = create_model(spec)

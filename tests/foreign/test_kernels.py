@@ -28,6 +28,7 @@ def blocks_of(model: bytes) -> list[Block]:
 
 
 @pytest.mark.parametrize("name", ["vit-micro-8", "efficientvit-m0", "autovit-xxs", "bert-tiny"])
+@pytest.mark.few("vit*", "bert*", "efficientvit*")
 def test_kernels_have_the_macs_of_the_model(name: str) -> None:
     spec = create_spec(name)
     model = onnx_from_module(create_model(spec), (1, *spec.blocks()[0].input_shape))

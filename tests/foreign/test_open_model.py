@@ -102,6 +102,7 @@ def test_several_inputs(tmp_path: Path) -> None:
     assert spec.macs == 2 * 4 * 8 * 6
 
 
+@pytest.mark.long
 def test_the_program_that_is_handed_back_takes_the_batch_of_the_run(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = create_model("vit-micro-8").eval()

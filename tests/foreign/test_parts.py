@@ -26,6 +26,7 @@ def graph_named(name: str) -> Graph:
 
 
 @pytest.mark.parametrize("name", ["vit-micro-8", "efficientvit-m0", "swin-tiny", "vgg11-bn-cifar"])
+@pytest.mark.few("vit*", "vgg*", "efficientvit*")
 def test_a_model_of_a_family_is_just_its_blocks(name: str) -> None:
     spec = create_spec(name)
     ops = {block.op for block in spec.blocks()}

@@ -67,6 +67,9 @@ def test_every_op_is_here() -> None:
 
 @pytest.mark.parametrize("dtype", LITERT_DTYPES)
 @pytest.mark.parametrize("op", sorted(set(OPS) - set(NOT_CONVERTED)))
+@pytest.mark.few(
+    "*-fp32", "attention-*", "cga-*", "mbconv-*", "mlp-*", "text_embedding-*", "window_attention-*"
+)
 def test_the_outputs_of_every_op_are_the_modules(op: str, dtype: str) -> None:
     module, shape = module_of(BLOCKS[op])
     options = BackendOptions(dtype=dtype, provider="xnnpack")

@@ -17,6 +17,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int8-static"])
+@pytest.mark.few("int8-1", "int8-static-4")
 def test_the_file_computes_what_the_model_does(
     model: Path, tmp_path: Path, precision: str, batch: int
 ) -> None:

@@ -202,6 +202,7 @@ def test_deep_models_compute_sane_numbers(name: str, dtype: torch.dtype) -> None
 
 
 @pytest.mark.parametrize("name", with_slow_ones(DEEP, fast=("vit-long", "bert-long")))
+@pytest.mark.few("vit", "bert-long", "vit-long", "efficientvit")
 def test_deep_models_compute_sane_numbers_in_int8(name: str) -> None:
     seen = seen_in_int8(*random_module(DEEP[name]()))
     seen.check()
@@ -210,6 +211,7 @@ def test_deep_models_compute_sane_numbers_in_int8(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
+@pytest.mark.few("bert", "swin", "efficientvit", "autovit")
 def test_large_models_compute_sane_numbers(name: str) -> None:
     module, shape = random_module(LARGE[name]())
     seen_in_torch(module, example_of(module, shape), torch.float32).check()

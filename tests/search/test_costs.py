@@ -21,6 +21,7 @@ def drawn(space: SearchSpace, count: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", search_space_names())
+@pytest.mark.few("autovit-s", "swin", "bert", "vgg", "autoformer-*")
 def test_candidates_cost_what_their_specs_do(name: str) -> None:
     space = find_search_space(name)
     tables = [table_of(space), table_of(space, seed=1, models=4)]
@@ -115,6 +116,7 @@ def test_two_hundred_thousand_candidates_take_little_memory() -> None:
     assert peak < 200_000 * 8 * 16
 
 
+@pytest.mark.few("swin", "vit", "bert", "vgg")
 def test_memory_is_that_of_the_worst_block_and_all_weights(small: SearchSpace) -> None:
     peak_memory = pytest.importorskip("vitprof.models.peak_memory")
     population = every(small)

@@ -38,6 +38,7 @@ def chosen() -> DeploymentChoice:
     )
 
 
+@pytest.mark.long
 def test_the_most_accurate_is_chosen_and_verified() -> None:
     run = chosen()
     frame = run.to_frame()
@@ -64,6 +65,7 @@ def test_it_shows_and_saves_itself(tmp_path) -> None:
     assert "limit 1000 ms" in (tmp_path / "all.svg").read_text()
 
 
+@pytest.mark.long
 def test_what_was_measured_serves_other_limits(tmp_path) -> None:
     run = chosen()
     kept = (run.path / "facts.jsonl").read_text()

@@ -16,6 +16,7 @@ TINY = ViTSpec.uniform(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_runtimes_compute_the_same_and_both_are_timed() -> None:
     found = vitprof.compare_runtimes(TINY, ["onnxruntime", "torch"], sessions=2)
     assert [one.runtime for one in found.facts] == ["onnxruntime", "torch"]

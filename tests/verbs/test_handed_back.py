@@ -101,6 +101,7 @@ def test_every_weight_says_where_it_came_from(from_transformers) -> None:
     assert len(origins["blocks.1.attn.qkv.weight"]) == 3
 
 
+@pytest.mark.long
 def test_pruned_heads_are_handed_back(from_transformers, tmp_path) -> None:
     assert is_foreign(from_transformers)
     run = vitprof.prune_heads(
@@ -136,6 +137,7 @@ def test_pruned_heads_are_handed_back(from_transformers, tmp_path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_id_in_the_cache_is_pruned_and_handed_back(
     from_transformers, tmp_path, monkeypatch
 ) -> None:

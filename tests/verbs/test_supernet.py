@@ -88,6 +88,7 @@ SPACES = {
 
 
 @pytest.mark.parametrize("family", list(SPACES))
+@pytest.mark.few("vit")
 def test_other_spaces_are_trained_and_searched_under_a_latency(family, tmp_path) -> None:
     space = search_space_from_dict({"family": family, **SPACES[family]}, "the test")
     plan = {"epochs": 3, "batch": 64, "learning_rate": 4e-3, "sandwich": 0, **QUICK}

@@ -129,6 +129,7 @@ def test_every_op_is_tested_here() -> None:
 
 
 @pytest.mark.parametrize("block", DETAILS.values(), ids=list(DETAILS))
+@pytest.mark.few("prefixless_patch_embed", "swiglu_mlp")
 def test_blocks_of_vits_with_details_convert(tmp_path, block) -> None:
     shapes = ((1, *block.input_shape), (1, *block.output_shape))
     types = check_program(built(block, "fp16"), tmp_path, shapes, "fp16")
@@ -146,6 +147,16 @@ CONVERTED += [(op, DEIT_S, "fp32") for op in DEIT_S]
     ("op", "blocks", "dtype"),
     CONVERTED,
     ids=[f"{op}-{'small' if of is SMALL else 'deit-small'}-{dtype}" for op, of, dtype in CONVERTED],
+)
+@pytest.mark.few(
+    "*attention-small-fp16",
+    "cga-small-fp16",
+    "mbconv-small-*",
+    "attention-deit-small-*",
+    "mlp-small-*",
+    "bipartite_merging-*",
+    "text_*",
+    "token_merging-*",
 )
 def test_every_op_converts(tmp_path, op, blocks, dtype) -> None:
     block = blocks[op]
@@ -170,6 +181,7 @@ def test_a_whole_model_converts_at_a_batch_of_two(tmp_path, backend, dtype) -> N
     assert types.count("layer_norm") == 3
 
 
+@pytest.mark.long
 def test_a_model_that_merges_tokens_converts(tmp_path, backend) -> None:
     artifact = backend.build(create_model(MERGING), (1, 3, 16, 16), options("fp16"))
     types = check_program(artifact, tmp_path, ((1, 3, 16, 16), (1, 11)), "fp16")
@@ -234,6 +246,7 @@ except BackendError:
 """
 
 
+@pytest.mark.long
 def test_another_process_builds_the_same_in_silence_and_without_a_network() -> None:
     answer = subprocess.run(
         [sys.executable, "-W", "default", "-c", IN_ANOTHER_PROCESS],

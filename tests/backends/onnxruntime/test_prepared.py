@@ -94,6 +94,7 @@ def check_same(model: bytes, options: BackendOptions, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY_FAMILY)
 @pytest.mark.parametrize("dtype", ["fp32", "int8"])
+@pytest.mark.few("fp32-efficientvit", "int8-autovit", "int8-swin", "int8-bert", "fp32-vit")
 def test_every_family_runs_the_same_kernels(name: str, dtype: str, tmp_path: Path) -> None:
     options = BackendOptions(dtype=dtype)
     check_same(built(EVERY_FAMILY[name], options), options, tmp_path)

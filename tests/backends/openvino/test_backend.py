@@ -131,6 +131,7 @@ def test_every_op_of_every_family_computes_what_its_module_does(block: Block) ->
 
 
 @pytest.mark.parametrize("name", FAMILIES.values())
+@pytest.mark.few("efficientvit-m0", "vgg*", "bert*", "deit-tiny")
 def test_a_whole_model_of_every_family_does_too(name: str) -> None:
     torch.manual_seed(0)
     module = create_model(name).eval()

@@ -48,6 +48,7 @@ def test_it_is_a_backend_of_the_cpu() -> None:
 
 
 @pytest.mark.parametrize("dtype", find_device("cpu").dtypes_by("torch"))
+@pytest.mark.few("fp32", "int8")
 def test_its_output_is_the_modules_in_every_dtype(
     dtype: str, model: torch.nn.Module, exact: np.ndarray
 ) -> None:
@@ -64,6 +65,7 @@ def test_its_output_is_the_modules_in_every_dtype(
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
+@pytest.mark.long
 def test_compiled_it_computes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # What a killed compiler left in the common cache would be taken for a library.
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))

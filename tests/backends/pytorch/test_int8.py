@@ -92,6 +92,7 @@ class Evil:
         return (setattr, (Evil, "ran", True))
 
 
+@pytest.mark.long
 def test_torchao_is_imported_in_silence() -> None:
     code = "from vitprof.backends.pytorch.int8 import import_torchao; import_torchao()"
     answer = subprocess.run(

@@ -232,6 +232,7 @@ def test_what_says_to_be_of_another_device_is_refused_here(
 @pytest.mark.parametrize(
     ("device", "kind"), [("t4", "engine"), ("rtx3080", "engine"), ("iphone13", "mlpackage")]
 )
+@pytest.mark.few("*-engine")
 def test_a_bundle_for_another_device_is_built_here(
     device: str, kind: str, run: Run, tmp_path: Path
 ) -> None:

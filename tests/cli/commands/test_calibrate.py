@@ -62,6 +62,7 @@ def test_with_out_the_table_itself_stays(run, measured, tmp_path) -> None:
     assert rows_of(out) == rows_of(path)
 
 
+@pytest.mark.long
 def test_new_models_take_the_place_of_the_old(run, measured) -> None:
     path, _ = measured
     before = LatencyTable.read_csv(path)

@@ -69,6 +69,7 @@ def test_an_exhaustive_search_measures_all_and_hands_the_best_out(run, levels, t
     assert (out / "variants.png").stat().st_size > 1000
 
 
+@pytest.mark.long
 def test_of_equals_the_fastest_is_chosen(run, levels, tmp_path) -> None:
     answer = choose(
         run,

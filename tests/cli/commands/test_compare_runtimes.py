@@ -24,6 +24,7 @@ def test_it_prints_one_object_and_writes_its_files(run, tmp_path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_was_compiled_is_kept_and_found_again(run, tmp_path) -> None:
     spec, folder = tmp_path / "tiny.json", tmp_path / "kept"
     spec.write_text(TINY.to_json())
@@ -38,6 +39,7 @@ def test_what_was_compiled_is_kept_and_found_again(run, tmp_path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_for_people_it_says_what_to_take(run, tmp_path) -> None:
     spec = tmp_path / "tiny.json"
     spec.write_text(TINY.to_json())

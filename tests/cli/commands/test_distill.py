@@ -52,6 +52,7 @@ def test_a_student_is_trained_and_both_are_measured(run, trained, student, tmp_p
     }
 
 
+@pytest.mark.long
 def test_the_teacher_is_listened_to(run, trained, student, tmp_path) -> None:
     weights = []
     for weight in (0, 5):

@@ -133,6 +133,7 @@ def test_one_target_writes_everything_into_the_folder(run, model, table, tmp_pat
     assert json.loads((out / "report.json").read_text())["top1"] == found["top1"]
 
 
+@pytest.mark.long
 def test_several_targets_get_a_folder_each(run, model, table, tmp_path) -> None:
     out = tmp_path / "pruned"
     answer = run(

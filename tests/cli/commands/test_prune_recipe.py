@@ -118,6 +118,7 @@ def photos(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("origin", [timms, hugging_faces])
+@pytest.mark.few("timms")
 def test_a_dry_run_goes_through_every_phase_of_the_recipe(
     run, table, photos, tmp_path, origin: Callable[[Path], Path]
 ) -> None:
@@ -174,6 +175,7 @@ def command(base, table, photos) -> tuple[str, ...]:
     return ("prune", *map(str, given))
 
 
+@pytest.mark.long
 def test_it_stops_inside_an_epoch_and_goes_on_and_two_processes_do_the_same(
     run, command, base, tmp_path, monkeypatch
 ) -> None:

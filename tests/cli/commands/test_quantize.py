@@ -70,6 +70,7 @@ def test_the_fp32_file_is_as_accurate_as_the_model(run, trained, tmp_path) -> No
     assert answer.json["models"][0]["top1"] == pytest.approx(told, abs=1e-6)
 
 
+@pytest.mark.long
 def test_pytorch_has_its_own(run, trained, tmp_path) -> None:
     answer = run(
         "quantize", "--model", trained, *QUICK, "--runtime", "torch", "--out", tmp_path / "out"

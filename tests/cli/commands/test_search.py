@@ -300,6 +300,7 @@ def test_a_proxy_is_called_one(run, space_file, table, tmp_path) -> None:
     assert not (tmp_path / "found" / "best" / "model.safetensors").exists()
 
 
+@pytest.mark.long
 def test_equation_3_weighs_latency_and_cost(run, space_file, supernet, table, tmp_path) -> None:
     asked = (
         "search",

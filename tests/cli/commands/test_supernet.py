@@ -149,6 +149,7 @@ def test_a_killed_run_ends_with_the_weights_it_would_have(
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_two_processes_train_what_one_does(run, space, tmp_path) -> None:
     options = ("supernet", "--space", space, *QUICK, "--sandwich", "1", "--out")
     run(*options, tmp_path / "one")

@@ -96,6 +96,7 @@ def interrupted(_: Answer) -> bool:
     raise KeyboardInterrupt
 
 
+@pytest.mark.long
 def test_the_seed_makes_the_same_models_again(run, measured, tmp_path) -> None:
     """The models can be asked about afterwards: the seed makes them again."""
     path, _ = measured

@@ -34,6 +34,7 @@ def test_a_tracker_that_fails_at_the_end_costs_no_result(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_comparison_is_kept_offline(
     run, lut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(make, tmp_path, monkey
     ],
     ids=str,
 )
+@pytest.mark.few("{'allocation': 'uniform'}", "{'score': 'taylor'}", "{'ranking': 'macs'}")
 def test_every_ablation_meets_its_target(make, table, plan) -> None:
     run = make("0.6x", **plan)
     run.prune()

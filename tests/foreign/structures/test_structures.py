@@ -43,6 +43,7 @@ def test_blocks_do_not_overlap_and_leave_only_what_moves_values(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["vit-micro-8", "efficientvit-m0", "swin-tiny"])
+@pytest.mark.few("vit*", "efficientvit*")
 def test_own_exports_are_found(name: str) -> None:
     spec = create_spec(name)
     data = onnx_from_module(create_model(spec), (1, *spec.blocks()[0].input_shape))

@@ -47,6 +47,7 @@ def test_the_parents_memory_is_not_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.few("fp32")
 def test_a_model_is_run_by_pytorch_in_its_process(tmp_path: Path, precision: str) -> None:
     write_model(create_model(SMALL), tmp_path, None)
     made = deploy(tmp_path, "torch", precision, tmp_path / "out", batch=2)

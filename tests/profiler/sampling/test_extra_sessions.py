@@ -126,6 +126,7 @@ def measure(
     return run
 
 
+@pytest.mark.long
 def test_an_interrupted_run_ends_with_as_many_sessions_as_another(
     measure: Callable[..., LatencyTable | None], tmp_path: Path
 ) -> None:

@@ -157,6 +157,7 @@ LIMITS = [
     + [(limits, Score(1.0, 100.0)) for limits in LIMITS[:2]],
     ids=lambda given: str(vars(given)),
 )
+@pytest.mark.few("*1.0, 'memory_bytes'*", "*0.8, 'memory_bytes'*")
 def test_the_guided_search_picks_what_an_exhaustive_one_does(limits, weights) -> None:
     everything = problem_of(machine(limits, weights))
     run_choice(everything, "exhaustive", SPACE.count(), seed=0)

@@ -109,6 +109,7 @@ def test_the_largest_does_not_learn_from_who_learns_from_it(tiny_vit) -> None:
     torch.testing.assert_close(last, alone.blocks[1].mlp.fc1.weight.grad)
 
 
+@pytest.mark.few("vit*", "swin")
 def test_a_run_that_is_restored_ends_as_if_it_had_not_stopped(space, tiny_vit, digits) -> None:
     if space is not tiny_vit:
         digits = _larger(digits, space.supernet_spec().resolution // 8)
@@ -127,6 +128,7 @@ def test_a_run_that_is_restored_ends_as_if_it_had_not_stopped(space, tiny_vit, d
     assert not same(weights(whole), weights(stopped))
 
 
+@pytest.mark.long
 def test_every_subnet_learns(tiny_vit, digits) -> None:
     plan = replace(PLAN, epochs=14, learning_rate=8e-3)
     run = run_of(tiny_vit, digits, plan)

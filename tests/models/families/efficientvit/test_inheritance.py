@@ -53,6 +53,7 @@ def subnets(of: EfficientViTSpec) -> st.SearchStrategy[EfficientViTSpec]:
 )
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
+@pytest.mark.few("change1", "change2")
 def test_any_smaller_model_has_its_names_and_shapes(check_inheritance, change, data) -> None:
     large = replace(LARGE, **change)
     check_inheritance(large, data.draw(subnets(large)))

@@ -137,6 +137,7 @@ def test_names_and_shapes_are_the_official_ones(size):
 
 
 @pytest.mark.parametrize("size", OFFICIAL)
+@pytest.mark.few("m0", "m4")
 def test_an_official_checkpoint_gives_the_official_logits(size, tmp_path):
     spec = create_spec(f"efficientvit-{size}")
     file = tmp_path / "official.pth"

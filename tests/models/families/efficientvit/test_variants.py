@@ -146,6 +146,7 @@ def test_chain_blocks_and_folded_compute_what_the_model_does(choice):
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
+@pytest.mark.few("{'norm': 'layer'}", "{'attention': 'mhsa', 'v_ratio': 1.2}", "{'cascade': False}")
 def test_onnx_runtime_computes_the_same(choice):
     spec = variant(choice)
     model = randomised(create_model(spec))

@@ -88,6 +88,7 @@ def test_each_block_computes_what_the_spec_says(spec: Spec) -> None:
 
 
 @pytest.mark.parametrize("spec", models())
+@pytest.mark.few("vit-micro-8", "swin")
 def test_pytorchs_operations_find_their_blocks_too(spec: Spec) -> None:
     found = traced(spec, TORCH)
     assert found.unattributed_share == 0
@@ -95,6 +96,7 @@ def test_pytorchs_operations_find_their_blocks_too(spec: Spec) -> None:
 
 
 @pytest.mark.parametrize("spec", models())
+@pytest.mark.few("vit-micro-8", "swin")
 def test_openvinos_nodes_find_their_blocks_and_their_macs(spec: Spec) -> None:
     pytest.importorskip("openvino")
     with Workshop(OPENVINO) as workshop:
@@ -171,6 +173,7 @@ def test_a_file_without_names_is_traced_to_its_nodes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", models())
+@pytest.mark.few("vit-micro-8", "swin")
 def test_a_foreign_file_is_divided_by_the_lists_of_its_modules(spec: Spec, tmp_path: Path) -> None:
     with Workshop(ORT) as workshop:
         file = workshop.build(spec)
