@@ -18,6 +18,10 @@ PARALLEL := -n 2 --dist loadfile --max-worker-restart=0
 # A package index that stutters once is no failure.
 RETRIES := --retries 8 --timeout 60
 
+# The tests start hundreds of processes, which read what the first of them has compiled. Where a
+# container forbids writing it, each compiles torch and all else anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help measure test test-fast test-long test-docs test-ray test-timm test-runtimes $(RUNTIMES:%=test-%) fidelity lint format docs wheel release-check clean
 
