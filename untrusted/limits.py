@@ -80,5 +80,7 @@ DEPTH = Limit("VITPROF_DEEPEST", 64)
 PIXELS = Limit("VITPROF_MOST_PIXELS", 64_000_000)
 CLASSES = Limit("VITPROF_MOST_CLASSES", 262_144)
 THREADS = Limit("VITPROF_MOST_THREADS", max(64, 4 * (os.cpu_count() or 1)))
+# Of one run of a model of somebody else, loading included.
+TRIAL_SECONDS = Limit("VITPROF_LONGEST_TRIAL", 120)
 # Models, points or samples of one command.
 RUNS = Limit("VITPROF_MOST_RUNS", 10_000_000)

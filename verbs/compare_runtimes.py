@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from ..backends import BackendError
 from ..errors import UserError, did_you_mean
 from ..progress import ProgressOption, shown_progress
 from ..temporary_folder import TemporaryFolder
@@ -182,7 +183,10 @@ def _text(given: object, spec: Any, folder: FilePath, nth: int) -> str:
     if spec.source is None:
         raise UserError(f"{spec.name} is known only by its parts; give its file.")
     path = folder / f"model{nth}.onnx"
-    path.write_bytes(spec.source.onnx())
+    try:
+        path.write_bytes(spec.source.onnx())
+    except BackendError as error:
+        raise UserError(f"{spec.name} cannot be run here: {error}.") from None
     return str(path)
 
 

@@ -84,7 +84,10 @@ def quantize_foreign(
     from ..profiler.deployed.output_error import output_errors
 
     assert spec.source is not None, "a model that was opened has a source"
-    model = spec.source.onnx()
+    try:
+        model = spec.source.onnx()
+    except BackendError as error:
+        raise UserError(f"{spec.name} cannot be run here: {error}.") from None
     if data is None:
         inputs = "seeded random inputs"
         learned = random_feeds(spec, model, RANDOM, first=1)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from ...errors import UserError, did_you_mean
 from ..installed import installed
 from ..protocol import BackendOptions
+from ..trial import try_artifact
 from ..xnnpack import TILE_WIDTH
 from .convert import DTYPES, INT8_DTYPES, PORTABLE, PROVIDERS, XNNPACK, pte_from_module
 from .pte import read_pte
 from .session import ExecuTorchExecutable
-from .trial import try_artifact
 
 if TYPE_CHECKING:
     import torch
@@ -98,7 +98,7 @@ class ExecuTorchBackend:
         That is tried in another process: the runtime checks little of what it reads.
         """
         read_pte(artifact)
-        try_artifact(artifact)
+        try_artifact("executorch", artifact)
 
     def environment(self, options: BackendOptions) -> dict[str, object]:
         """Return versions and settings; raises UserError like `check`."""

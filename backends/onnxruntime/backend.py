@@ -11,6 +11,7 @@ from ..onnx.check import check_no_other_files, check_self_contained
 from ..onnx.export import EXPORTED_DTYPES, OPSET, onnx_from_module
 from ..protocol import BackendError, BackendOptions
 from ..random_input import input_dtype, seeded_input, seeded_input_of
+from ..trial import try_artifact
 from .in_dtype import in_dtype
 from .int8 import DYNAMIC, INT8_DTYPES, dynamic_int8, static_int8
 from .prepared import as_it_is, is_prepared, prepared_model, unoptimised
@@ -111,8 +112,13 @@ class OnnxRuntimeBackend:
         return OnnxRuntimeExecutable(str(path), options)
 
     def check_artifact(self, artifact: bytes) -> None:
-        """Raise BackendError for an ONNX model that a stranger may have made to open files."""
+        """Raise BackendError for an ONNX model that a stranger may have made to do harm.
+
+        That is to open files, to run operators that are not ONNX's, and, tried in another process,
+        to crash ONNX Runtime, take all memory or run without end.
+        """
         check_self_contained(artifact)
+        try_artifact("onnxruntime", artifact)
 
     def prepare(self, artifact: bytes, options: BackendOptions) -> bytes:
         """Return the graph as ONNX Runtime optimises it here; see `prepared_model`.

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ...backends import OnnxRuntimeBackend
+from ...backends.trial import try_artifact
 from ...errors import UserError
 from ..graph import Graph
 from ..onnx_file import LARGEST_FILE, read_onnx
@@ -18,9 +20,21 @@ class OnnxSource:
     def __init__(self, path: Path, shapes: Shapes | None = None) -> None:
         self.path = path
         self._shapes = shapes or {}
+        self._tried = False
 
     def onnx(self) -> bytes:
-        """Return the model in one piece, with the sizes of its inputs fixed."""
+        """Return the model in one piece, with the sizes of its inputs fixed.
+
+        Before it is run here, it is run in a process of its own, with limits on memory and time:
+        raises BackendError where it crashes ONNX Runtime or exceeds one.
+        """
+        model = self._in_one_piece()
+        if not self._tried and OnnxRuntimeBackend().unavailable() is None:
+            try_artifact("onnxruntime", model)
+            self._tried = True
+        return model
+
+    def _in_one_piece(self) -> bytes:
         model = self._read()
         for given in model.graph.input:
             sizes = self._shapes.get(given.name)

@@ -19,9 +19,9 @@ from vitprof.backends.executorch.native_words import native_words
 from vitprof.backends.executorch.pool import runtime
 from vitprof.backends.executorch.pte import read_pte
 from vitprof.backends.executorch.session import ExecuTorchExecutable
-from vitprof.backends.executorch.trial import stop_trial, try_artifact
 from vitprof.backends.random_input import input_dtype
 from vitprof.backends.registry import backend_kind
+from vitprof.backends.trial import stop_trials, try_artifact
 from vitprof.models import OPS, Block, ViTLayer, ViTSpec, create_block, create_model, create_spec
 from vitprof.models.modules.folding import folded
 from vitprof.profiler.conformance.backend import check_backend
@@ -232,13 +232,13 @@ def test_recorded_programs_still_run(name: str) -> None:
 
 def test_one_that_crashes_the_runtime_does_not_end_this_process() -> None:
     whole = (FILES / "mlp-xnnpack.pte").read_bytes()
-    try_artifact(whole)
+    try_artifact("executorch", whole)
     # Not through `read_pte`, which refuses it: the runtime follows this offset out of the file.
     hostile = whole[:4] + b"ET12" + whole[8:64] + b"\xff" * 8 + whole[72:]
     with pytest.raises(BackendError):
-        try_artifact(hostile)
-    try_artifact(whole)
-    stop_trial()
+        try_artifact("executorch", hostile)
+    try_artifact("executorch", whole)
+    stop_trials()
 
 
 def test_the_build_is_repeated_bit_for_bit() -> None:

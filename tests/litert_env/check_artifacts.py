@@ -12,8 +12,7 @@ import torch
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import Builder
 from torch import nn
-from vitprof.backends import BackendError, BackendOptions
-from vitprof.backends.litert import check
+from vitprof.backends import BackendError, BackendOptions, trial
 from vitprof.backends.litert.backend import LiteRtBackend
 
 BACKEND = LiteRtBackend()
@@ -93,9 +92,10 @@ def test_weights_in_another_file_are_refused(artifact: bytes) -> None:
 def test_a_crash_of_the_runtime_is_a_sentence(
     artifact: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    trial.stop_trials()
     crash = f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})\n"
-    monkeypatch.setattr(check, "_TRIAL", crash)
-    with pytest.raises(BackendError, match="ends the process that loads it"):
+    monkeypatch.setattr(trial, "_PROGRAM", crash)
+    with pytest.raises(BackendError, match=r"LiteRT crashes on this model .* ended with -11"):
         BACKEND.check_artifact(artifact)
 
 
