@@ -25,6 +25,7 @@ from ...backends.registry import BUILT_IN, PLUGINS
 from ...closing import Closing
 from ...errors import UserError
 from ...models.checks import shown
+from ...untrusted.memory import check_memory
 
 MANIFEST = "manifest.json"
 _ARTIFACT = re.compile(r"artifacts/[0-9]{4}\.([a-z0-9]{1,16})")
@@ -120,10 +121,14 @@ class SealedZip(Closing):
         self.sizes = {name: entry.file_size for name, entry in self._entries.items()}
 
     def read(self, name: str) -> bytes:
-        """Return what an entry holds; raises UserError where it is damaged or not there."""
+        """Return what an entry holds.
+
+        Raises UserError where it is damaged or not there, or needs more memory than is free.
+        """
         entry = self._entries.get(name)
         if entry is None:
             raise UserError(f"{self.path} has no {name}; copy or build it again.")
+        check_memory(entry.file_size, f"{self.path}: {name}")
         try:
             # Not `ZipFile.read`, which unpacks all that a stream holds before it looks at the size.
             with self._archive.open(entry) as stream:

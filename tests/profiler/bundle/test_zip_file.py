@@ -501,3 +501,11 @@ def test_only_a_whole_bundle_is_sealed(bundle: Path, tmp_path: Path) -> None:
     assert not is_sealed(tmp_path / "missing.zip")
     bundle.write_bytes(bundle.read_bytes()[:-1])
     assert not is_sealed(bundle)
+
+
+def test_an_artifact_larger_than_the_free_memory_is_refused(bundle: Path, monkeypatch) -> None:
+    monkeypatch.setenv("VITPROF_MEMORY_LIMIT", "100")
+    with SealedZip(bundle) as archive:
+        assert archive.read(FIRST) == b"first artifact"
+        with pytest.raises(UserError, match=r"0001.engine needs 256 B of memory, more than 100 B"):
+            archive.read("artifacts/0001.engine")

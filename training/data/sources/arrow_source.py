@@ -9,6 +9,8 @@ import numpy as np
 
 from ....errors import MissingExtraError, UserError
 from ....models.checks import shown
+from ....untrusted.limits import CLASSES
+from ....untrusted.memory import check_memory
 from .source import MOST_FILE_BYTES, label_type
 
 if TYPE_CHECKING:
@@ -35,11 +37,14 @@ class ArrowSource:
         self._name = name
         self._rows = rows.select_columns([image]).cast_column(image, datasets.Image(decode=False))
         self._column = image
+        # A column may announce more rows than its file has bytes.
+        check_memory(8 * len(rows), f"{name}: the column {shown(label)}")
         found = np.asarray(rows.with_format("numpy")[label][:])
         if found.dtype.kind not in "iu" or not len(found) or found.min() < 0:
             raise UserError(
                 f"{name}: the column {shown(label)} has to hold whole numbers from 0, one an image."
             )
+        CLASSES.check(int(found.max()) + 1, f"{name}: the number of its classes is")
         if isinstance(feature, datasets.ClassLabel):
             self.classes = tuple(map(str, feature.names))
         else:

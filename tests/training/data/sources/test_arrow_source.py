@@ -54,6 +54,23 @@ def test_whole_numbers_may_be_classes(tmp_path) -> None:
     assert read_arrow_folder(tmp_path / "set")[""].classes == ("0", "1")
 
 
+def test_a_class_of_a_huge_number_is_refused(tmp_path, refused) -> None:
+    plain = rows().cast_column("label", datasets.Value("int64"))
+    hostile = plain.map(lambda row: {"label": 2**40 if row["label"] else 0})
+    hostile.save_to_disk(str(tmp_path / "set"))
+    with refused("number of its classes is 1,099,511,627,777", "VITPROF_MOST_CLASSES"):
+        read_arrow_folder(tmp_path / "set")
+
+
+def test_labels_that_need_more_memory_than_is_free_are_refused(
+    tmp_path, refused, monkeypatch
+) -> None:
+    rows().save_to_disk(str(tmp_path / "set"))
+    monkeypatch.setenv("VITPROF_MEMORY_LIMIT", "40")
+    with refused("the column 'label' needs 48 B of memory", "VITPROF_MEMORY_LIMIT"):
+        read_arrow_folder(tmp_path / "set")
+
+
 def test_a_path_in_the_data_is_not_followed(tmp_path) -> None:
     picture(9).save(tmp_path / "secret.png")
     rows(2).save_to_disk(str(tmp_path / "set"))
