@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..atomic_write import holds_something
 from ..errors import UserError
 from ..models import Spec, create_spec
 from ..models.checks import shown
@@ -116,9 +115,3 @@ def weights_or_refuse(
             "of a trained model as `model`."
         )
     return weights
-
-
-def check_empty(out: Path) -> None:
-    """Raise UserError for a folder that holds something."""
-    if holds_something(out):
-        raise UserError(f"{out} is not empty; give another `out`.")

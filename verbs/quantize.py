@@ -77,7 +77,7 @@ def quantize(
     from ..profiler.deployed.runtimes import check_method, check_precision
     from ..training.data.loading import images_for_trained
     from ..training.inputs import calibration_inputs
-    from ..training.model_folder import check_empty
+    from ..training.saved_run import SavedRun
 
     comparison = Comparison(batch, threads, test_images, sessions)
     dtypes = list(dict.fromkeys(["fp32", *([dtype] if isinstance(dtype, str) else dtype)]))
@@ -100,7 +100,17 @@ def quantize(
         _check_foreign(runtime, resolution, test_images)
         spec = open_model(str(model), shapes, batch)
         _check_batch(spec, batch)
-        check_empty(folder)
+        asked = {
+            "command": "quantize",
+            "model": model,
+            "shapes": {name: list(sizes) for name, sizes in (shapes or {}).items()},
+            "data": data,
+            "dtypes": dtypes,
+            "calibration": calibration,
+            "calibration_images": calibration_images,
+            "comparison": comparison,
+        }
+        SavedRun(folder, asked, writes=False, fresh=None)
         comparison.check_free()
         with shown_progress(progress) as on_progress:
             result = quantize_foreign(
@@ -112,6 +122,7 @@ def quantize(
                 calibration=calibration,
                 calibration_images=calibration_images,
                 on_progress=on_progress,
+                begin=lambda: SavedRun(folder, asked, fresh=None),
             )
         result.save(folder)
         return result
@@ -119,8 +130,6 @@ def quantize(
         raise UserError("a trained model is tested on `data`; give the images it was trained for.")
     if shapes:
         raise UserError("`shapes` is for foreign models; take it away.")
-    from ..training.saved_run import SavedRun
-
     comparison.check_free()
     with trained_folder(model, checkpoint) as trained, shown_progress(progress) as on_progress:
         weights, images, norm = images_for_trained(trained, str(data), resolution, on_progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,8 +74,11 @@ def quantize_foreign(
     calibration: str,
     calibration_images: int,
     on_progress: OnProgress,
+    begin: Callable[[], object],
 ) -> QuantizeResult:
     """Write a foreign model in these number formats, measure the files, and compare their outputs.
+
+    `begin` is called before the first file is written.
 
     Raises UserError for images that its input does not fit, and where it cannot be converted or run
     here; what cannot be converted is found before anything is written.
@@ -100,6 +103,7 @@ def quantize_foreign(
         on_progress("converting", done, len(dtypes), one)
         made[one] = converted(spec, model, one, learned, calibration)
         on_progress("converting", done + 1, len(dtypes), one)
+    begin()
     files = {
         one: write_foreign(spec, data, one, out, comparison.threads) for one, data in made.items()
     }

@@ -12,7 +12,6 @@ from vitprof.models import ViTSpec, create_model, create_spec
 from vitprof.training.data.images import Normalisation
 from vitprof.training.model_folder import (
     PREPROCESSOR,
-    check_empty,
     normalisation_for,
     read_normalisation,
     weights_of,
@@ -61,12 +60,6 @@ def test_a_normalisation_that_is_none_is_refused(folder, mean, std) -> None:
     (folder / PREPROCESSOR).write_text(json.dumps({"image_mean": mean, "image_std": std}))
     with pytest.raises(UserError, match=PREPROCESSOR):
         read_normalisation(folder)
-
-
-def test_a_folder_that_holds_something_is_not_empty(folder, tmp_path) -> None:
-    check_empty(tmp_path / "new")
-    with pytest.raises(UserError, match="is not empty; give another `out`"):
-        check_empty(folder)
 
 
 def test_timms_normalisation_is_read(tmp_path):

@@ -54,13 +54,29 @@ def test_files_stand_side_by_side_with_how_far_their_outputs_are_off(tmp_path: P
     assert files.report()["inputs"] == "seeded random inputs"
     assert {path.name for path in out.iterdir()} == {
         *("model.fp32.onnx", "model.int8.onnx", "model.int8-static.onnx"),
-        *("facts.csv", "facts.png", "report.json"),
+        *("facts.csv", "facts.png", "report.json", "run.json"),
     }
     # The files are what was compared.
     feed = {"x": np.random.default_rng(0).standard_normal((1, 3, 28, 28)).astype(np.float32)}
     wanted, given = (run(out / f"model.{one}.onnx", feed) for one in ("fp32", "int8-static"))
     off = np.linalg.norm(given - wanted) / np.linalg.norm(wanted)
     assert off == pytest.approx(static.output_error, rel=1.0)
+
+
+def test_one_that_was_interrupted_begins_anew_in_its_folder(tmp_path: Path) -> None:
+    def stop(stage: str, done: int, total: int, at: str) -> None:
+        if (tmp_path / "out/model.int8.onnx").exists():
+            raise KeyboardInterrupt
+
+    model, asked = net(tmp_path / "net.onnx"), {"out": tmp_path / "out", "sessions": 1}
+    with pytest.raises(KeyboardInterrupt):
+        vitprof.quantize(model, **asked, progress=stop)
+    with pytest.raises(UserError, match="sessions 1 -> 2"):
+        vitprof.quantize(model, **{**asked, "sessions": 2})
+    files = vitprof.quantize(model, **asked)
+    assert [one.name for one in files.facts] == ["fp32", "int8"]
+    with pytest.raises(UserError, match="holds a finished run"):
+        vitprof.quantize(model, **asked)
 
 
 def test_ranges_are_learned_from_images_where_they_fit(tmp_path: Path) -> None:
