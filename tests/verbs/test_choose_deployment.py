@@ -53,6 +53,7 @@ def test_the_most_accurate_is_chosen_and_verified() -> None:
     assert len(run.others) == min(2, len(measured) - 1)
 
 
+@pytest.mark.long
 def test_it_shows_and_saves_itself(tmp_path) -> None:
     run = chosen()
     assert run.best["name"] in repr(run)

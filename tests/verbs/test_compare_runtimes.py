@@ -34,6 +34,7 @@ def other(name: str, width: int = 64) -> ViTSpec:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_was_stopped_goes_on_from_its_facts(tmp_path: Path) -> None:
     facts = tmp_path / "facts.jsonl"
     runs: list[str] = []

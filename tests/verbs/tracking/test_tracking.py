@@ -67,6 +67,7 @@ def test_mlflow_keeps_numbers_settings_and_files(record: Record, tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_weights_and_biases_keeps_them_offline(
     record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
