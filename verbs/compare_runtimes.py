@@ -48,7 +48,8 @@ def compare_runtimes(
         models: One or several: names, spec files, folders, foreign models or Specs.
         runtimes: "all" that are here, or backends' names, each with a provider where it is not the
             default: ["onnxruntime", "torch:compile"].
-        dtype: fp32, int8, …; several for each runtime that has them.
+        dtype: fp32, int8, …; several for each runtime that has them. "openvino=int8-static" is for
+            one runtime alone.
         batch: Images a run.
         threads: Each runtime's threads.
         sessions: Fresh sessions of each; the median of their medians counts.
@@ -125,17 +126,26 @@ def compare_runtimes(
     return RuntimeComparison(tuple(measured), tuple(missing), batch, threads)
 
 
-def _checked_dtypes(dtype: str | Sequence[str]) -> list[str]:
+def _checked_dtypes(dtype: str | Sequence[str]) -> list[tuple[str, str]]:
+    """Return a backend and a dtype each; "" for every backend that has it."""
     from ..backends import DTYPES
+    from ..backends.registry import backend_names
 
-    dtypes = [dtype] if isinstance(dtype, str) else list(dtype)
-    for one in dtypes:
+    found = []
+    for word in [dtype] if isinstance(dtype, str) else list(dtype):
+        backend, _, one = word.rpartition("=")
+        if backend and backend not in backend_names():
+            raise UserError(
+                f"dtype '{word}' is of a backend that is not known"
+                f"{did_you_mean(backend, backend_names())}."
+            )
         if one not in DTYPES:
             raise UserError(
                 f"dtype '{one}' is not known{did_you_mean(one, DTYPES)}; it must be one of "
                 f"{', '.join(DTYPES)}."
             )
-    return list(dict.fromkeys(dtypes))
+        found.append((backend, one))
+    return list(dict.fromkeys(found))
 
 
 def _asked(
@@ -192,7 +202,7 @@ def _text(given: object, spec: Any, folder: FilePath, nth: int) -> str:
 
 def _candidates(
     ways: Sequence[Way] | None,
-    dtypes: Sequence[str],
+    dtypes: Sequence[tuple[str, str]],
     pythons: Mapping[str, str],
     builder_of: Mapping[str, Child],
 ) -> tuple[list[Candidate], list[str]]:
@@ -204,6 +214,9 @@ def _candidates(
     from ..profiler.runtimes.candidate import Candidate, Way
     from ..profiler.runtimes.measure import here
 
+    named = {way.backend for way in ways or ()}
+    if alone := [f"{of}={one}" for of, one in dtypes if named and of and of not in named]:
+        raise UserError(f"dtype '{alone[0]}' is of a runtime that is not compared; name it too.")
     said = {python: here(child, python, __version__) for python, child in builder_of.items()}
     all_ways = [Way(name) for name in said[sys.executable]["backends"]]
     found: list[Candidate] = []
@@ -222,8 +235,9 @@ def _candidates(
             missing.append(f"{way.backend}: {reason}")
             continue
         has = of_python["dtypes"][way.backend]
-        found += [Candidate(way, dtype, python) for dtype in dtypes if dtype in has]
-        lacks = [dtype for dtype in dtypes if dtype not in has]
+        asked = list(dict.fromkeys(one for of, one in dtypes if of in ("", way.backend)))
+        found += [Candidate(way, dtype, python) for dtype in asked if dtype in has]
+        lacks = [dtype for dtype in asked if dtype not in has]
         if lacks:
             missing.append(f"{way.name} has {', '.join(has)}, not {', '.join(lacks)}")
     return found, missing

@@ -49,7 +49,8 @@ def runtime_options(function: F) -> F:
         "--dtype",
         "dtypes",
         multiple=True,
-        help="With --runtimes: fp32 (default), int8, …; may be repeated.",
+        help="With --runtimes: fp32 (default), int8, …; may be repeated. "
+        "openvino=int8-static is for one runtime alone.",
     )
     @click.option("--batch", default=1, help="With --runtimes: images per run (default: 1).")
     @click.option("--threads", default=1, help="With --runtimes: threads of each (default: 1).")

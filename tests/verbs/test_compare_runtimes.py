@@ -27,6 +27,19 @@ def test_two_runtimes_compute_the_same_and_both_are_timed() -> None:
     assert len(found.advice) == 1 and found.advice[0].startswith("tiny: ")
 
 
+@pytest.mark.long
+def test_a_dtype_may_be_for_one_runtime_alone() -> None:
+    found = vitprof.compare_runtimes(
+        other("first"), ["onnxruntime", "openvino"], dtype=["fp32", "openvino=fp16"], sessions=1
+    )
+    assert [(one.runtime, one.dtype) for one in found.facts] == [
+        ("onnxruntime", "fp32"),
+        ("openvino", "fp32"),
+        ("openvino", "fp16"),
+    ]
+    assert not found.missing
+
+
 def other(name: str, width: int = 64) -> ViTSpec:
     return ViTSpec.uniform(
         name=name, resolution=32, patch=8, embed=width, depth=1, heads=2, mlp=128, classes=10
@@ -91,6 +104,12 @@ def test_artifacts_that_are_a_file_are_refused(tmp_path: Path) -> None:
     ("given", "words"),
     [
         ({"dtype": "float32"}, "dtype 'float32' is not known"),
+        ({"dtype": "openvin=int8"}, r"backend that is not known \(did you mean 'openvino'\?\)"),
+        ({"dtype": "openvino=int9"}, "dtype 'int9' is not known"),
+        (
+            {"runtimes": "onnxruntime", "dtype": ["fp32", "openvino=int8-static"]},
+            "'openvino=int8-static' is of a runtime that is not compared",
+        ),
         ({"sessions": 0}, "`sessions` is 0"),
         ({"runtimes": "onnx"}, "backend 'onnx' is not known"),
     ],
