@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,6 @@ from vitprof.models import OPS, Block, ViTLayer, ViTSpec, create_block, create_m
 from vitprof.models.modules.folding import folded
 
 pytestmark = pytest.mark.slow
-
-with quiet_coremltools():
-    import coremltools as ct
 
 SMALL_VIT = ViTSpec(
     embed=48, layers=(ViTLayer(3, 8, 16, 72),), patch=4, resolution=16, classes=11, distilled=True
@@ -73,10 +71,15 @@ OPERATIONS = {
     "dense_classifier": {"linear"},
 }
 BYTES = {"fp16": 2, "fp32": 4}
-DATA_TYPE = {
-    "fp16": ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT16,
-    "fp32": ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32,
-}
+DATA_TYPE = {"fp16": "FLOAT16", "fp32": "FLOAT32"}
+
+
+@functools.cache
+def coremltools() -> Any:
+    """Imported by the first test that needs it: ten seconds, which every worker would wait for."""
+    with quiet_coremltools():
+        import coremltools as found
+    return found
 
 
 def options(dtype: str = "fp16", provider: str = "all", **others) -> BackendOptions:
@@ -106,7 +109,7 @@ def check_program(artifact: bytes, tmp_path, shapes, dtype: str) -> list[str]:
     """Read the package as coremltools does; return its operations."""
     package = unpack(artifact, tmp_path)
     with quiet_coremltools():
-        model = ct.models.MLModel(str(package), skip_model_load=True)
+        model = coremltools().models.MLModel(str(package), skip_model_load=True)
     specification = model.get_spec()
     assert specification.WhichOneof("Type") == "mlProgram"
     assert specification.specificationVersion == 8  # iOS 17
@@ -118,7 +121,8 @@ def check_program(artifact: bytes, tmp_path, shapes, dtype: str) -> list[str]:
     ):
         assert [each.name for each in found] == [name]
         assert tuple(found[0].type.multiArrayType.shape) == shape
-        assert found[0].type.multiArrayType.dataType == DATA_TYPE[dtype]
+        types = coremltools().proto.FeatureTypes_pb2.ArrayFeatureType
+        assert found[0].type.multiArrayType.dataType == getattr(types, DATA_TYPE[dtype])
     io = program_io((package / MODEL).read_bytes())
     assert (io.input_name, io.input_shape, io.dtype) == ("input", shapes[0], dtype)
     return operations(specification)
@@ -370,7 +374,7 @@ def test_the_environment_is_json_and_says_what_matters(backend, monkeypatch) -> 
     assert json.loads(json.dumps(facts)) == facts
     assert facts == {
         "backend": "coreml",
-        "coremltools": ct.__version__,
+        "coremltools": coremltools().__version__,
         "torch": torch.__version__,
         "deployment_target": "iOS17",
         "provider": "cpu+ane",

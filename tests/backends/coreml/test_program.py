@@ -1,3 +1,6 @@
+import functools
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +13,15 @@ from vitprof.backends.coreml.package import model_of
 from vitprof.backends.coreml.program import ProgramIO, canonical, program_io
 from vitprof.backends.coreml.quiet import quiet_coremltools
 
-with quiet_coremltools():
-    import coremltools as ct
-
 DATE = "com.github.apple.coremltools.conversion_date"
+
+
+@functools.cache
+def coremltools() -> Any:
+    """Imported by the first test that needs it: ten seconds, which every worker would wait for."""
+    with quiet_coremltools():
+        import coremltools as found
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,7 @@ def model() -> bytes:
 
 
 def changed(model: bytes, change) -> bytes:
-    specification = ct.proto.Model_pb2.Model.FromString(model)
+    specification = coremltools().proto.Model_pb2.Model.FromString(model)
     change(specification)
     return specification.SerializeToString()
 
