@@ -26,6 +26,8 @@ RUNTIMES = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT", "executorch": "Ex
 _LENGTH = 8
 # With nothing to do for so long the process ends; the next artifact starts another.
 _IDLE_S = 20
+# What a runtime says is caught in a file, in a few lines.
+_LARGEST_FILE = 2**20
 # Alone (-I), with the libraries that this process has.
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -139,7 +141,7 @@ atexit.register(stop_trials)
 def serve(runtime: str, memory: int | None) -> None:
     """Answer each artifact of stdin with a line: "ok", "memory" or why it is refused.
 
-    What libraries print goes nowhere. No file can be written.
+    What libraries print goes nowhere. No file can be larger than 1 MiB.
     """
     requests, answers = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -170,7 +172,7 @@ def _limit(memory: int | None) -> None:
         import resource
     except ImportError:  # Windows
         return
-    limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)]
+    limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, _LARGEST_FILE)]
     with contextlib.suppress(OSError):
         pages = int(open("/proc/self/statm").read().split()[0])  # noqa: PTH123, SIM115
         if memory is not None:

@@ -90,6 +90,7 @@ def vitprof(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
 
 
+@pytest.mark.long
 def test_a_user_builds_here_and_measures_on_the_phone(phone, tmp_path: Path) -> None:
     bundle, table = tmp_path / "pixel8.zip", tmp_path / "pixel8.csv"
     built = vitprof("build", "--device", "pixel8", *PLAN, "--out", bundle)
