@@ -14,6 +14,7 @@ import select
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import IO
 
 from ..untrusted.limits import TRIAL_SECONDS, in_bytes
@@ -38,6 +39,10 @@ _running: dict[str, Trial] = {}
 _LOCK = threading.Lock()  # an answer belongs to one artifact
 
 
+class IdleError(Exception):
+    """The process had nothing to do for too long and ended."""
+
+
 class Trial:
     """The process of one runtime, once it has been started."""
 
@@ -60,15 +65,18 @@ class Trial:
         answer = self._answer(artifact)
         if answer == "ok":
             return
+        if not answer and self._process.wait() == 0:
+            raise IdleError  # it had ended as this artifact came
         if not answer:
             self.stop()
             raise BackendError(
                 f"{self._name} crashes on this model (tried in a process of its own, which ended "
                 f"with {self._process.returncode})"
             )
-        if answer == "memory" and self._memory is not None:
+        if answer == "memory":
+            most = "there is" if self._memory is None else in_bytes(self._memory)
             raise BackendError(
-                f"{self._name} needs more than {in_bytes(self._memory)} of memory for this model; "
+                f"{self._name} needs more than {most} of memory for this model; "
                 f"{MEMORY_VARIABLE} (vitprof --memory-limit) lifts the limit"
             )
         raise BackendError(f"{self._name} does not take this model: {answer}")
@@ -126,7 +134,17 @@ def try_artifact(runtime: str, artifact: bytes) -> None:
             if found is not None:
                 found.stop()
             found = _running[runtime] = Trial(runtime)
-        found.check(artifact)
+        try:
+            found.check(artifact)
+        except IdleError:
+            found.stop()
+            found = _running[runtime] = Trial(runtime)
+            found.check(artifact)
+
+
+def lacks_memory(words: str) -> bool:
+    """Whether a runtime's words say that it got no memory."""
+    return any(one in words.lower() for one in _NO_MEMORY)
 
 
 def stop_trials() -> None:
@@ -162,7 +180,7 @@ def serve(runtime: str, memory: int | None) -> None:
                 answer = "memory"
             except Exception as error:
                 answer = " ".join(str(error).split())[:400] or type(error).__name__
-                if any(words in answer.lower() for words in _NO_MEMORY):
+                if lacks_memory(answer):
                     answer = "memory"
             os.write(answers, answer.encode(errors="replace") + b"\n")
 
@@ -174,7 +192,7 @@ def _limit(memory: int | None) -> None:
         return
     limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, _LARGEST_FILE)]
     with contextlib.suppress(OSError):
-        pages = int(open("/proc/self/statm").read().split()[0])  # noqa: PTH123, SIM115
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
         if memory is not None:
             limits.append((resource.RLIMIT_AS, pages * resource.getpagesize() + memory))
     for limit, value in limits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..protocol import BackendError, BackendOptions
+from ..trial import lacks_memory
 from .backend import OnnxRuntimeExecutable
 
 
@@ -17,5 +18,5 @@ def run_once(artifact: bytes) -> None:
             session.run()
             session.outputs()
     except BackendError as error:
-        if "alloc" in str(error).lower():
+        if lacks_memory(str(error)):
             raise

@@ -33,6 +33,15 @@ def test_an_honest_model_is_run_and_its_process_tries_the_next() -> None:
     assert not first.runs()
 
 
+def test_a_process_that_ends_idle_as_an_artifact_comes_is_started_again(monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "_PROGRAM", "pass")  # ends at once, as one that was idle
+        trial._running["onnxruntime"] = ended = trial.Trial("onnxruntime")
+    monkeypatch.setattr(ended, "runs", lambda: True)  # as it did a moment before
+    try_artifact("onnxruntime", honest())
+    assert trial._running["onnxruntime"] is not ended
+
+
 def test_one_that_does_not_end_is_stopped(monkeypatch) -> None:
     monkeypatch.setenv("VITPROF_LONGEST_TRIAL", "3")
     with pytest.raises(BackendError, match="after 3 s; VITPROF_LONGEST_TRIAL lifts the limit"):
