@@ -39,9 +39,12 @@ import ray
 try:
     ray.init(address=sys.argv[1], log_to_driver=False, logging_level=logging.CRITICAL)
 except Exception as error:
-    print("failed:", " ".join(str(error).split()))
+    words = f"{error} {error.__cause__}"
+    unknown = "authentication token" in words.lower() or "unauthenticated" in words.lower()
+    print("failed:", "not known there" if unknown else " ".join(str(error).split()))
     sys.exit(3)
 """
+_UNKNOWN = "not known there"
 
 
 @contextmanager
@@ -195,6 +198,12 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def _no_answer(address: str, reason: str) -> UserError:
+    if reason == _UNKNOWN:
+        return UserError(
+            f"the Ray cluster at {shown(address)} asks for its token: set RAY_AUTH_MODE=token, and "
+            "give the token in RAY_AUTH_TOKEN or ~/.ray/auth_token (ray get-auth-token prints it "
+            "on the head)."
+        )
     words = reason.strip().rstrip(".")
     words = words if len(words) <= 300 else words[:300] + "…"
     return UserError(

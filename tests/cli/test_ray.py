@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -135,6 +140,42 @@ def test_a_closed_port_is_one_sentence(scheme, run, closed_port, tmp_path) -> No
     address = f"{scheme}127.0.0.1:{closed_port}"
     answer = run("measure", "--ray", address, "--out", tmp_path / "lut.csv")
     assert_refused(answer, tmp_path, address, "refused", "ray start --head")
+
+
+@pytest.fixture
+def cluster_with_a_token(closed_port: int, tmp_path_factory, monkeypatch) -> Iterator[str]:
+    """The address of a cluster that answers only those who have its token."""
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # short, for Ray keeps sockets there
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    given = (f"--port={closed_port}", "--num-cpus=1", "--include-dashboard=false")
+    head = subprocess.Popen(
+        [*command, *given, "--node-ip-address=127.0.0.1", "--disable-usage-stats"],
+        env={**os.environ, **token, "RAY_TMPDIR": folder},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_until_open(closed_port)
+    for name in token:  # nor does the home of this user have one
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    yield f"127.0.0.1:{closed_port}"
+    head.terminate()  # with what it started
+    try:
+        head.wait(60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(head.pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_cluster_that_asks_for_a_token_says_how_to_give_it(
+    run, cluster_with_a_token, tmp_path, monkeypatch
+) -> None:
+    address = cluster_with_a_token
+    answer = run("measure", "--ray", address, "--out", tmp_path / "lut.csv")
+    assert_refused(answer, tmp_path, address, "asks for its token", "RAY_AUTH_MODE=token")
 
 
 HASTY = """
