@@ -11,6 +11,7 @@ from ....errors import MissingExtraError, UserError
 from ....models.checks import shown
 from ....untrusted.limits import CLASSES
 from ....untrusted.memory import check_memory
+from .arrow_files import PARTS, STATE, check_arrow_folder
 from .source import MOST_FILE_BYTES, label_type
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 # Names of a class's column where no column is of classes by its type.
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label")
-# Files that `save_to_disk` writes: of one part, and of several.
-STATE, PARTS = "state.json", "dataset_dict.json"
 
 
 class ArrowSource:
@@ -90,6 +89,7 @@ def read_arrow_folder(path: Path) -> dict[str, ArrowSource]:
         raise MissingExtraError(
             "datasets", "a data set of Hugging Face needs datasets, which is not installed:"
         ) from None
+    check_arrow_folder(path)
     datasets.disable_progress_bars()
     try:
         found = datasets.load_from_disk(str(path))
