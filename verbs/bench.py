@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import UserError
@@ -27,13 +27,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class FailedModel:
+    """A model that was not measured: its name, or its path where it came from a file, and why."""
+
+    model: str
+    error: str
+
+
+@dataclass(frozen=True)
 class BenchResult(Result):
     """Models as measured under a setting; all latencies in ms of one run of its batch.
 
     `footprints` are what loading each took and its process's memory; None where it could not be
     measured. `environment` is the machine and the runtime, and `outputs` the shapes of each model's
     outputs for one image, None where nobody knows them. `reference` is what was run in between, if
-    anything was.
+    anything was. `failed` are models that were given and cannot be run here.
     """
 
     specs: Sequence[Spec]
@@ -43,6 +51,7 @@ class BenchResult(Result):
     environment: Mapping[str, Any] = field(default_factory=dict)
     outputs: Sequence[Sequence[Sequence[int]] | None] = ()
     reference: Block | None = None
+    failed: Sequence[FailedModel] = ()
 
     @property
     def title(self) -> str:
@@ -89,7 +98,7 @@ class BenchResult(Result):
         ]
 
     def report(self) -> dict[str, Any]:
-        """Return {"results": [...]}, and of one model its figures beside that too.
+        """Return {"results": [...], "failed": [...]}; of one model its figures beside that too.
 
         With the setting and the environment, by which `gate` knows whether it may be compared.
         """
@@ -109,6 +118,7 @@ class BenchResult(Result):
             "setting": self.setting.as_dict(),
             "environment": self.environment,
             "reference": None if self.reference is None else str(self.reference),
+            "failed": [asdict(one) for one in self.failed],
         }
         flat = models[0] if len(models) == 1 else {}
         return {**flat, "results": models, **where}
@@ -194,7 +204,8 @@ def bench(
 ) -> BenchResult | SustainedResult:
     """Measure whole models on this machine: latency and images a second.
 
-    Several models are run interleaved, so that their ratio can be trusted. With `sustained` one
+    Several models are run interleaved, so that their ratio can be trusted; those that cannot be run
+    here are in the result's `failed`, and the others are measured. With `sustained` one
     model is run without pause for that long, to see whether it keeps its latency.
 
     Args:
@@ -227,9 +238,8 @@ def bench(
         them, and when throttling begins.
 
     Raises:
-        UserError: An unknown model or protocol, a device that cannot be measured here, a model that
-            does not run on it, or `sustained` that is no time, of several models or beside a
-            protocol.
+        UserError: An unknown model or protocol, a device that cannot be measured here, no model
+            that runs on it, or `sustained` that is no time, of several models or beside a protocol.
 
     Example:
         >>> import vitprof
@@ -293,13 +303,22 @@ def bench(
             workshop=workshop,
         )
         rows = [_as_measured(row, how) for row in measured.rows] if reference else measured.rows
-        for row, spec in zip(rows, specs, strict=True):
-            if row.verdict == "failed":
-                raise UserError(f"{what_failed(spec)} cannot be run here: {row.error}.")
+        pairs = list(zip(rows, specs, strict=True))
+        failed = [
+            FailedModel(what_failed(spec), row.error)
+            for row, spec in pairs
+            if row.verdict == "failed"
+        ]
+        if len(failed) == len(pairs):
+            raise UserError(f"{failed[0].model} cannot be run here: {failed[0].error}.")
+        rows = [row for row, _ in pairs if row.verdict != "failed"]
+        specs = [spec for row, spec in pairs if row.verdict != "failed"]
         footprints = _footprints(specs, target, workshop, on_progress)
         outputs = [_output_shapes(workshop, spec) for spec in specs]
         environment = fingerprint(target)
-    return BenchResult(specs, rows, target.setting, footprints, environment, outputs, beside)
+    return BenchResult(
+        specs, rows, target.setting, footprints, environment, outputs, beside, failed
+    )
 
 
 def _as_measured(row: Row, protocol: Protocol) -> Row:

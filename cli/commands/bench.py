@@ -133,8 +133,10 @@ def bench(
         print_json(result.report())
     else:
         print_bench(result)
+    for one in result.failed:
+        note(f"failed: {one.model} cannot be run here: {one.error}.")
     for row, spec in zip(result.rows, result.specs, strict=True):
         if row.verdict != "stable":
             note(f"{row.verdict}: {spec.name}: {row.error}")
     log_result(result)
-    return int(any(row.verdict != "stable" for row in result.rows))
+    return int(bool(result.failed) or any(row.verdict != "stable" for row in result.rows))

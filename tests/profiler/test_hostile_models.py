@@ -39,6 +39,17 @@ def test_the_others_are_measured(folder: Path) -> None:
     assert rows[2].latency_ms > 0
 
 
+def test_bench_measures_the_others(folder: Path) -> None:
+    models = [folder / f"{name}.onnx" for name in ("endless", "honest", "greedy")]
+    found = vitprof.bench(models, sessions=1, runs=3)
+    assert [one["model"] for one in found.models] == ["honest"]
+    assert found.models[0]["latency_ms"] > 0
+    assert [one.model for one in found.failed] == [f"'{models[0]}'", f"'{models[2]}'"]
+    assert "VITPROF_LONGEST_TRIAL lifts the limit" in found.failed[0].error
+    with pytest.raises(UserError, match=r"endless\.onnx' cannot be run here: "):
+        vitprof.bench([models[0], models[2]], sessions=1, runs=3)
+
+
 @pytest.mark.parametrize("name", ["endless", "greedy"])
 def test_no_file_is_made_of_it(folder: Path, name: str) -> None:
     out = folder / "files"

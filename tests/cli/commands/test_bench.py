@@ -6,6 +6,8 @@ import csv
 from pathlib import Path
 
 import pytest
+from small_onnx.hostile import endless
+from vitprof.backends.trial import stop_trials
 from vitprof.profiler.bench_protocols import PROTOCOLS
 
 pytestmark = pytest.mark.slow
@@ -23,6 +25,22 @@ def test_a_protocol_sets_what_is_not_given(run) -> None:
     answer = run("bench", "--model", "vit-micro-8", "--protocol", "optin", "--json")
     assert (answer.json["sessions"], answer.json["batch"]) == (1, 1)
     assert answer.json["samples"] + answer.json["set_aside"] >= 300
+
+
+def test_a_model_that_cannot_be_run_is_named_and_the_others_are_measured(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_trials()  # the next one has the limit below
+    monkeypatch.setenv("VITPROF_LONGEST_TRIAL", "3")
+    (tmp_path / "endless.onnx").write_bytes(endless())
+    asked = ("bench", "--model", tmp_path / "endless.onnx", "--model", "vit-micro-8", *FEW)
+    answer = run(*asked, "--json")
+    assert answer.code == 1, answer.err
+    assert [one["model"] for one in answer.json["results"]] == ["vit-micro-8"]
+    (failed,) = answer.json["failed"]
+    assert failed["model"] == f"'{tmp_path / 'endless.onnx'}'"
+    assert "VITPROF_LONGEST_TRIAL" in failed["error"]
+    assert f"failed: {failed['model']} cannot be run here: " in answer.err
 
 
 @pytest.mark.parametrize("ending", ["csv", "md"])
