@@ -23,6 +23,7 @@ from ..errors import UserError
 from ..models import AXES, IMPORTED_AXES, Block, Spec, find_op
 from ..models.checks import shown
 from ..untrusted.files import read_bytes
+from ..untrusted.structured import json_object
 from .header import TableHeader
 from .references import Reference
 from .row import CONTEXTS, READINGS, VERDICTS, Context, Row, Verdict
@@ -289,26 +290,12 @@ def _parse_header(path: Path, lines: list[str]) -> dict[str, Any]:
             "the file is truncated or was changed by another program."
         )
     try:
-        header = json.loads(lines[1][2:], parse_constant=_refuse, parse_float=_finite)
-        if "\\u" in lines[1]:  # half of a sign could not be written to any file
-            json.dumps(header, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+        return json_object(lines[1][2:], "the header")
+    except UserError as error:
         raise UserError(
-            f"{path}, line 2: the header is not valid JSON ({error}); was the file saved by a "
-            "spreadsheet? Edit a copy and keep the first two lines."
+            f"{path}, line 2: {error} If a spreadsheet saved the file, edit a copy and keep the "
+            "first two lines."
         ) from None
-    if not isinstance(header, dict):
-        raise UserError(f"{path}, line 2: the header is not a JSON object.")
-    return header
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _refuse(text)
 
 
 def _parse_columns(path: Path, lines: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ as UTF-8.
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from typing import Any, NoReturn
@@ -27,7 +28,9 @@ def json_value(text: str, source: str) -> Any:
     """
     _check_brackets(text, source)
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite
+        )
     except json.JSONDecodeError as error:
         raise UserError(
             f"{source}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}; "
@@ -171,6 +174,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise UserError(f"{constant} is no number that JSON has; replace it.")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise UserError(f"{shown(text)} is larger than any number of 64 bits; correct it.")
+    return value
 
 
 _LONE_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
