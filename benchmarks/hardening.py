@@ -1,4 +1,4 @@
-"""The hardening campaign: hostile input, kills, failing writes, many processes, signals, soak.
+"""The hardening campaign: hostile input, kills, failing writes, crowds, fleets, signals.
 
     python benchmarks/hardening.py inputs [--count N] [--seed S] [--out FOLDER] [--only TARGET]
     python benchmarks/hardening.py report [--out FOLDER] [--page docs/results/hardening.md]
@@ -26,6 +26,7 @@ PARTS = {
     "kills": "SIGKILL at random moments of every command that can continue",
     "writes": "every write of every command fails in turn",
     "many": "two and twenty processes at once on one file, device or log",
+    "fleets": "nodes, cables, clocks and the head of a Ray cluster fail during a measurement",
     "signals": "Ctrl-C and SIGTERM at random stages, and a clock that jumps",
     "soak": "measure and search in a loop: memory, handles, files and threads",
 }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from .c_library import compiled
 
 SOURCE = Path(__file__).with_name("faults.c")
 VARIABLE = "LD_PRELOAD"
@@ -26,21 +25,6 @@ class Fault:
     nth: int = 0
     mode: int = COUNT
     number: int = 0
-
-
-def library(folder: Path) -> Path:
-    """Return the compiled library, made in the folder where it is not there yet."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        raise SystemExit("hardening.py: these parts need a C compiler (cc).")
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:12]
-    made = folder / f"faults-{digest}.so"
-    if not made.is_file():
-        part = folder / f"{made.name}.{os.getpid()}"
-        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(part), str(SOURCE), "-ldl"]
-        subprocess.run(command, check=True)
-        part.replace(made)
-    return made
 
 
 class Preloaded:
@@ -70,7 +54,6 @@ def preload(folder: Path) -> None:
     """Start this program again with the library, unless it has it: it is never loaded later."""
     if VARIABLE in os.environ:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    made = library(folder.resolve())
+    made = compiled(SOURCE, folder.resolve())
     sys.stdout.flush()
     os.execve(sys.executable, sys.orig_argv, {**os.environ, VARIABLE: str(made)})

@@ -133,7 +133,7 @@ def work(pipe: Connection, root: Path, honest: Path) -> None:
     os.environ |= box.environment()
     tempfile.tempdir = None  # it is asked for anew
     os.chdir(box.work)
-    # Of its own, whatever the process that it was forked from had in their place.
+    # Of its own, not what the process had that it was forked from.
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
     _limit_memory()

@@ -44,6 +44,15 @@ ABOUT = {
         "doubled, and every process ends: its work is done, or it is refused because another one "
         "is at it.",
     ),
+    "fleets": (
+        "Faults of a fleet",
+        "A Ray cluster of four machines (network namespaces with processes and temporary files of "
+        "their own): a head, a desk where `measure --ray` runs, two workers. At a random moment "
+        "of a run something fails; Ray gives up a node that has been silent for 15 s. In the end "
+        "every point is in the table once, with the sessions that had been measured before, and "
+        "no worker holds its device. Where the fault ends the command (the head or the command "
+        "itself is gone), the same command is given again.",
+    ),
     "signals": (
         "Signals and clocks",
         "A run gets SIGINT or SIGTERM at a random moment. It ends with exit code 130, leaves no "

@@ -2,9 +2,9 @@
 
     python benchmarks/hardening.py parsers --count 100000 [--only table]
 
-Each parser gets its honest file and whatever of it reaches new code. A parser returns, or raises
-UserError; anything else is a fault. It runs in a process of its own, for libFuzzer ends the process
-that it runs in. `pip install atheris` first: no part of vitprof needs it.
+Each parser gets its honest file and mutations of it that reach new code. A parser returns, or
+raises UserError; anything else is a fault. It runs in a process of its own,
+for libFuzzer ends its process. `pip install atheris` first: no part of vitprof needs it.
 """
 
 from __future__ import annotations

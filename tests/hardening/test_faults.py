@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hardening_parts.faults import COUNT, FAIL_ON, FAIL_ONCE, SIGNAL, Fault, library
+from hardening_parts.c_library import compiled
+from hardening_parts.faults import COUNT, FAIL_ON, FAIL_ONCE, SIGNAL, SOURCE, Fault
 
 CHILD = """
 import json, os, sys
@@ -46,7 +47,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return library(tmp_path_factory.mktemp("library"))
+    return compiled(SOURCE, tmp_path_factory.mktemp("library"))
 
 
 @pytest.fixture
