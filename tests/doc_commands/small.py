@@ -42,7 +42,7 @@ ELSEWHERE = (
     (r"^quantize", "tests/cli/commands/test_quantize.py"),
     (r"^(prune|eval) .*(bert|docstring|pruned/)", "tests/cli/test_prune_text.py"),
     (r"^prune .*vgg", "tests/cli/test_prune_vgg.py"),
-    (r"^prune", "tests/cli/commands/test_prune.py"),
+    (r"^prune", "tests/cli/commands/prune/test_nvit.py"),
     (r"^bench-attention", "tests/cli/commands/test_bench_attention.py"),
     (r"^supernet", "tests/cli/commands/test_supernet.py"),
     (r"^(search|measure) .*supernet", "tests/cli/commands/test_search.py"),
