@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import UserError, did_you_mean
 from ..models.families.foreign.spec import ForeignSpec
@@ -93,6 +94,15 @@ def quantize(
     if calibration_images < 1:
         raise UserError(f"`calibration_images` is {calibration_images}; it has to be 1 or more.")
     folder = Path(out)
+    asked: dict[str, Any] = {
+        "command": "quantize",
+        "model": model,
+        "data": data,
+        "dtypes": dtypes,
+        "calibration": calibration,
+        "calibration_images": calibration_images,
+        "comparison": comparison,
+    }
     fetched(model, download, weights=True)
     if is_foreign(str(model)):
         if checkpoint is not None:
@@ -100,16 +110,7 @@ def quantize(
         _check_foreign(runtime, resolution, test_images)
         spec = open_model(str(model), shapes, batch)
         _check_batch(spec, batch)
-        asked = {
-            "command": "quantize",
-            "model": model,
-            "shapes": {name: list(sizes) for name, sizes in (shapes or {}).items()},
-            "data": data,
-            "dtypes": dtypes,
-            "calibration": calibration,
-            "calibration_images": calibration_images,
-            "comparison": comparison,
-        }
+        asked["shapes"] = {name: list(sizes) for name, sizes in (shapes or {}).items()}
         SavedRun(folder, asked, writes=False, fresh=None)
         comparison.check_free()
         with shown_progress(progress) as on_progress:
@@ -133,18 +134,7 @@ def quantize(
     comparison.check_free()
     with trained_folder(model, checkpoint) as trained, shown_progress(progress) as on_progress:
         weights, images, norm = images_for_trained(trained, str(data), resolution, on_progress)
-        asked = {
-            "command": "quantize",
-            "model": model,
-            "checkpoint": checkpoint or "",
-            "data": data,
-            "dtypes": dtypes,
-            "runtime": runtime,
-            "calibration": calibration,
-            "calibration_images": calibration_images,
-            "resolution": resolution,
-            "comparison": comparison,
-        }
+        asked |= {"checkpoint": checkpoint or "", "runtime": runtime, "resolution": resolution}
         SavedRun(folder, asked, fresh=None)  # one that was interrupted begins anew in its folder
         static = "int8-static" in dtypes
         ranges = calibration_inputs(images.train, norm, calibration_images) if static else ()
