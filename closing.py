@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Closing(ABC):
-    """A context manager that gives itself and is closed in the end, whatever happened."""
+    """A context manager that gives itself and is always closed in the end."""
 
     @abstractmethod
     def close(self) -> None:

@@ -46,7 +46,7 @@ class Promises(Generic[Case]):
         return add
 
     def checked(self, case: Case) -> Iterator[Checked]:
-        """Check one promise after the other; whatever a check raises is why it is broken."""
+        """Check one promise after the other; any exception of a check says why it is broken."""
         for promise, check in self._checks.items():
             yield _answer(promise, check, case)
 

@@ -119,7 +119,7 @@ ONE_HEAD = Groups.of("heads=1,mlp=16", 6)
 def timed(title: str, search: MaskSearch) -> list[str]:
     full = search.spec_of({x.name: int(x.widths[-1]) for x in search.ladders}).macs
     seconds = []
-    # What widths cost is asked once, whatever the budget.
+    # What widths cost is asked once for all budgets.
     for share in (0.6, 0.7):
         started = time.process_time()
         search.choose(share * full)

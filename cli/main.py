@@ -193,7 +193,7 @@ def _ending_by_signals() -> Iterator[None]:
 
 @contextmanager
 def _notes_on_stderr(arguments: Sequence[str]) -> Iterator[None]:
-    """Print what is said through the logger "vitprof", information too."""
+    """Print the messages of the logger "vitprof", information too."""
     handler, level, propagate = _NotesHandler(arguments), LOGGER.level, LOGGER.propagate
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)

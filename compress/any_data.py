@@ -1,4 +1,4 @@
-"""The data of whatever is pruned."""
+"""The data of anything that is pruned."""
 
 from __future__ import annotations
 

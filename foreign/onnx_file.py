@@ -113,7 +113,7 @@ def _parsed(path: Path, data: bytes) -> Any:
     try:
         model.ParseFromString(data)
         is_model = bool(model.opset_import) and model.HasField("graph")
-    except Exception:  # whatever protobuf raises on damaged input
+    except Exception:  # anything that protobuf raises on damaged input
         is_model = False
     if not is_model:
         raise UserError(f"'{path}' is no ONNX model, or it is cut short; export it again.")

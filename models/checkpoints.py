@@ -162,7 +162,7 @@ def _read_torch(file: Path) -> Any:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is wrong is said once, by the error
+            warnings.simplefilter("ignore")  # the error alone says what is wrong
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "global" not in str(error).lower():

@@ -15,7 +15,7 @@ def activation_bytes(block: Block, batch: int = 1, bytes_per_value: int = 4) -> 
     """Return the most bytes alive at once while the block runs, its input included, no weights.
 
     This is what PyTorch holds when it computes the block op by op, in eval mode, without
-    gradients: whatever an op reads is there until it is done, and so is what it writes. A runtime
+    gradients: what an op reads is there until it is done, and so is what it writes. A runtime
     that fuses ops or computes in place needs less; what an op takes for itself while it runs (a
     convolution's workspace) is not counted, nor is what an allocator rounds up. `bytes_per_value`
     is that of a floating-point number. Nothing is computed: shapes alone are followed.

@@ -45,7 +45,7 @@ def compared(
     """Return what references showed beside what earlier runs saw, and say it.
 
     Where earlier runs saw it as fast or faster, that is the known speed: so two tables of a machine
-    are stated at one speed. A file that cannot be used is said once.
+    are stated at one speed. A file that cannot be used is noted once.
     """
     machines, found, said = KnownMachines(environment, setting), dict(readings), False
     for reference, showed in readings.items():

@@ -1,4 +1,4 @@
-"""Measuring a few things of different kinds side by side: whatever can be opened and run.
+"""Measuring a few things of different kinds side by side: anything that can be opened and run.
 
 A table's points share one Setting. Here fp32 stands beside int8, or one runtime beside another; as
 they are run in turns, what the machine does meanwhile hits all alike, and ratios can be trusted.

@@ -133,7 +133,7 @@ class MeasuringSpace(ABC):
 
     @property
     def models_to_fit(self) -> int:
-        """How many whole models are measured beside the blocks, unless it is said."""
+        """How many whole models are measured beside the blocks by default."""
         return self.whole_models
 
     def calibration_models(self, count: int, seed: int = 0) -> list[Spec]:
@@ -175,7 +175,7 @@ class Grids:
 
 
 class FamilySlabs(MeasuringSpace):
-    """What is measured of a family by itself, whatever is searched in it."""
+    """What is measured of a family by itself, for any search space."""
 
     @classmethod
     @abstractmethod

@@ -338,7 +338,7 @@ class ViTSpace(LayeredSpace):
 
     kept, where a file has it, is a gene of the model: the share of the patches that is left behind
     the deepest model's last layer. Every layer merges the same number of them (Bolya et al. 2023
-    (ToMe), section 3), whatever the model's own depth is.
+    (ToMe), section 3), for any depth of the model.
     """
 
     family = "vit"

@@ -243,7 +243,7 @@ def references_to_json(
 def references_from_json(
     said: Mapping[str, object], where: str
 ) -> tuple[References | None, dict[Reference | None, Readings]]:
-    """Read `references_to_json`; None where nothing is said. Raises UserError when damaged."""
+    """Read `references_to_json`; None where there is none. Raises UserError when damaged."""
     if not REFERENCE_KEYS & set(said):
         return None, {}
     blocks = reference_from_json(said.get("reference"), f"{where}'s reference")

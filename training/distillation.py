@@ -71,7 +71,7 @@ class StudentLoss:
     """CE(label) + weight · T² · KL(teacher || student) of the distributions at temperature T.
 
     Efficient Vision Transformers: Once-Train Optimization, section III.D.2; Hinton et al. 2015,
-    section 2. A `Loss`; T² keeps the gradients' size whatever T is. A student with a distillation
+    section 2. A `Loss`; T² keeps the gradients' size for any T. A student with a distillation
     token learns the label with its class token and the teacher with the other one (as in DeiT,
     Touvron et al. 2021, section 4); one without learns both with the one that it has.
     """

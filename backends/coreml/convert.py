@@ -40,7 +40,7 @@ def coreml_from_module(
             with quiet_coremltools() as said:
                 _convert(module, input_shape, dtype, package)
         except Exception as error:
-            # Whatever torch or coremltools raises, the point cannot be compiled.
+            # For anything that torch or coremltools raises, the point cannot be compiled.
             raise BackendError(_words(said, error)) from error
         weights = package / WEIGHTS
         return pack(

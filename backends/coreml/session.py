@@ -43,7 +43,7 @@ class CoreMlSession(Protocol):
 
 
 class OpenSession(Protocol):
-    """Loads the package at a path for the named compute units; raises whatever goes wrong."""
+    """Loads the package at a path for the named compute units; raises any error of Core ML."""
 
     def __call__(self, package: Path, compute_units: str) -> CoreMlSession: ...
 

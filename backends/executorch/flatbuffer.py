@@ -68,7 +68,7 @@ class Table:
         count = _whole(self._data, place, 4)
         end = place + 4 + count * size
         if end > len(self._data):
-            raise DamagedError(f"the vector at byte {place} is said to have {count} items")
+            raise DamagedError(f"the vector at byte {place} claims to have {count} items")
         return self._data[place + 4 : end]
 
     def numbers(self, slot: int, size: int) -> list[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from .cpu_info import SYSTEM_ROOT
 from .linux_cpu import read_text
 
-# Of /proc/stat, whatever the kernel's own tick is.
+# Of /proc/stat; the kernel's own tick may be another.
 _TICKS_PER_SECOND = 100
 
 

@@ -50,7 +50,7 @@ def _parsed(model: bytes) -> Any:
 
     try:
         return onnx.load_model_from_string(model)
-    except Exception as error:  # whatever protobuf raises on damaged input
+    except Exception as error:  # anything that protobuf raises on damaged input
         raise BackendError.because("reading the ONNX model", error) from error
 
 

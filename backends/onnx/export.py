@@ -72,6 +72,6 @@ def onnx_from_module(
                 do_constant_folding=fold,
             )
     except Exception as error:
-        # Whatever torch raises here, the point cannot be compiled and its row says so.
+        # For anything that torch raises here, the point cannot be compiled and its row says so.
         raise BackendError.because("ONNX export", error) from error
     return buffer.getvalue()

@@ -227,7 +227,7 @@ class OnnxRuntimeExecutable(Closing):
 
         self._binding = self._session.io_binding()
         for node in self._session.get_inputs():
-            # Allocated by the runtime, hence aligned as it likes: a numpy array of its own would
+            # Allocated and aligned by the runtime: a numpy array of its own would
             # lie a little differently in every session.
             values = _input_of(node)
             value = OrtValue.ortvalue_from_shape_and_type(values.shape, values.dtype, memory)

@@ -89,7 +89,7 @@ def _half(model: bytes) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             made = convert_float_to_float16(onnx.load_model_from_string(model))
-    except Exception as error:  # whatever the converter raises
+    except Exception as error:  # anything that the converter raises
         raise BackendError.because("converting the model to fp16", error) from error
     return bytes(made.SerializeToString())
 
@@ -105,7 +105,7 @@ def _for_int8(model: bytes) -> bytes:
         return model
     try:
         made = version_converter.convert_version(parsed, _OPSET_OF_INT8)
-    except Exception as error:  # whatever onnx raises for an operator it cannot convert
+    except Exception as error:  # anything that onnx raises for an operator it cannot convert
         raise BackendError.because(
             f"converting the model from opset {opset} to {_OPSET_OF_INT8}, which int8 needs,", error
         ) from error

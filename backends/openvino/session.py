@@ -138,7 +138,7 @@ def _filled(port: Any) -> Any:
             f"{port.get_partial_shape()}; a point is measured at one fixed shape."
         )
     shape = tuple(port.get_shape())
-    # Allocated by OpenVINO, hence aligned as it likes.
+    # Allocated and aligned by OpenVINO.
     tensor = openvino.Tensor(port.get_element_type(), port.get_shape())
     tensor.data[...] = seeded_input(shape, _FILLED[kind])
     return tensor

@@ -33,7 +33,7 @@ def int8_module(module: nn.Module) -> nn.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             quantize_(quantized, config)
-    except Exception as error:  # whatever torchao meets
+    except Exception as error:  # anything that torchao raises
         raise BackendError.because("quantizing to int8", error) from error
     return quantized
 

@@ -133,7 +133,7 @@ def export_program(
             buffer = io.BytesIO()
             torch.export.save(torch.export.export(prepared, (example,)), buffer)
     except Exception as error:
-        # Whatever torch raises here, the point cannot be compiled and its row says so.
+        # For anything that torch raises here, the point cannot be compiled and its row says so.
         raise BackendError.because("torch.export", error) from error
     return TorchProgram(buffer.getvalue(), shape, dtype, tuple(sparse), library, kind)
 

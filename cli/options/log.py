@@ -21,7 +21,7 @@ _META = "vitprof.trackers"
 def log_option(function: F) -> F:
     """Add --log, whose trackers are opened before the command's work begins.
 
-    So what cannot be used is said at once.
+    So an error is reported at once.
     """
 
     @functools.wraps(function)

@@ -65,7 +65,7 @@ class Importance:
         return {structure.name: sums.of_units(structure) for structure in structures}
 
     def _drawn(self, structure: Structure) -> Tensor:
-        # From the structure's own name, so that it is the same whatever else there is.
+        # From the structure's own name, so that it is the same in every model.
         seed = hash_of(f"{self.seed} {structure.name}")
         return torch.rand(structure.units, generator=torch.Generator().manual_seed(seed))
 

@@ -119,7 +119,7 @@ class Chooser:
         return Candidate(structure, units, structure.counted_without(after))
 
     def _free(self, structure: Structure, gone: Tensor, count: int) -> Tensor:
-        """Flag the dims that can go: those of heads that would keep a group whatever is chosen."""
+        """Flag the dims that can go: those of heads that would keep a group for every choice."""
         dims = structure.units // structure.lanes
         left = (~gone).reshape(structure.lanes, -1).sum(dim=1)
         floor = max(self.groups.fewest(structure.kind, dims), self.floors.get(structure.name, 1))

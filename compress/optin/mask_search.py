@@ -76,7 +76,7 @@ class MaskSearch:
         """Return the units that stay, by structure, at a cost of at most `budget`.
 
         order: "best" looks for the highest total score; "heads", "neurons" and "both" keep to the
-        order of scores, whatever a unit costs, as the paper does (`widths_by_score`); of channels
+        order of scores, without its cost, as the paper does (`widths_by_score`); of channels
         there is only "best". Raises UserError where one head and one group of neurons a layer (or
         one group of channels) cost more already.
         """

@@ -150,7 +150,7 @@ class OptinRun:
         return made
 
     def _covers(self, spec: Spec) -> bool:
-        """Whether the table knows the model's latency, whatever the target is in."""
+        """Whether the table knows the model's latency, for a target of any unit."""
         try:
             self.goal.budget.table.predict_many([spec])
         except UserError:

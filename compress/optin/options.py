@@ -1,4 +1,4 @@
-"""The options of one-shot pruning: of whatever is pruned, and of a classifier."""
+"""The options of one-shot pruning: of anything that is pruned, and of a classifier."""
 
 from __future__ import annotations
 

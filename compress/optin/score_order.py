@@ -1,4 +1,4 @@
-"""Heads and neurons in the order of their scores, whatever each of them costs.
+"""Heads and neurons in the order of their scores, without regard to their costs.
 
 This is the search of Kwon et al. 2022, section 4.2 ("A Fast Post-Training Pruning Framework for
 Transformers"): with the best n heads, as many of the best neurons stay as can be paid; that is

@@ -249,7 +249,7 @@ def _put(block: nn.Module, names: tuple[str, ...], linear: nn.Module) -> None:
 
 @contextmanager
 def given_features(model: Any, maps: tuple[Tensor, ...]) -> Iterator[None]:
-    """Let a Mask2Former's decoders work on these maps, whatever image it is called with."""
+    """Let a Mask2Former's decoders work on these maps, for any image that it is called with."""
     module = model.model.pixel_level_module
     encoder = module.encoder
     module.encoder = _Given(maps)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..run import PrunedRun, PruningContext
     from ..subject import Subject
 
-# Images that are looked at where nothing is said; each that is fitted to is a large one.
+# Images that are looked at by default; each that is fitted to is a large one.
 SCORED, FITTED = 32, 64
 
 

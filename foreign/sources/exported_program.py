@@ -66,7 +66,7 @@ def exported_source(path: Path, shapes: Shapes | None = None, batch: int = 1) ->
         if bound is not None and given is not None:
             pairs = zip(given[0], bound, strict=True)
             given = (tuple(_of_shape(one, shape) for one, shape in pairs), given[1])
-    except Exception as error:  # whatever torch raises for a damaged archive
+    except Exception as error:  # anything that torch raises for a damaged archive
         words = " ".join(str(error).split())[:160] or type(error).__name__
         raise UserError(f"'{path}' is no exported program that can be loaded: {words}.") from None
     if given is None or given[1] or not all(isinstance(one, torch.Tensor) for one in given[0]):

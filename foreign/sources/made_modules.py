@@ -93,7 +93,7 @@ def _of_inputs(
     examples = [(one, example_of(one, shape, vocabulary)) for one, shape in sizes.items()]
     try:
         return ModuleSource(name, by_name(module, list(sizes)), examples)
-    except Exception as error:  # whatever a module raises for inputs that it cannot take
+    except Exception as error:  # anything that a module raises for inputs that it cannot take
         words = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
         raise UserError(
             f"{name} cannot be run with {', '.join(sizes)}: {words}; it takes "
@@ -152,6 +152,6 @@ def _made(name: str, make: Callable[[], Any]) -> Any:
             return make()
     except UserError:
         raise
-    except Exception as error:  # whatever a library raises for a model it cannot make or run
+    except Exception as error:  # anything that a library raises for a model it cannot make or run
         words = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{name} cannot be made: {words}.") from None

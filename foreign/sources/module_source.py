@@ -70,7 +70,9 @@ class ModuleSource:
             for dynamo in (False, True):
                 try:
                     return self._exported(dynamo)
-                except Exception as error:  # whatever torch raises: the model cannot be exported
+                except (
+                    Exception
+                ) as error:  # anything that torch raises: the model cannot be exported
                     why = why or _in_words(error)
         raise UserError(f"{self.name} cannot be exported to ONNX: {why}.")
 

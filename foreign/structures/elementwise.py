@@ -1,4 +1,4 @@
-"""GELU's approximation by tanh, in whatever order its multiplications are written."""
+"""GELU's approximation by tanh, in any order its multiplications are written."""
 
 from __future__ import annotations
 

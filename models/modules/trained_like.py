@@ -5,7 +5,7 @@ Those come from activations that grow or fade from layer to layer: logits of tho
 softmax whose small values are subnormal.
 
 So a weight need not be random throughout. Each repeats a short random sequence of its own, and a
-compiled model, in whatever format and precision, shrinks to a few percent by ordinary compression.
+compiled model, in any format and precision, shrinks to a few percent by ordinary compression.
 """
 
 from __future__ import annotations

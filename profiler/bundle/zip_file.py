@@ -2,7 +2,7 @@
 
 It holds `manifest.json`, and `artifacts/NNNN.<kind>` compressed by deflate, each once, as plain
 files. Its comment is the SHA-256 of every byte before it, so no byte changes unnoticed. That guards
-against damage, not against malice: whoever builds a bundle can seal what he likes. So whatever the
+against damage, not against malice: whoever builds a bundle can seal anything. So what the
 seal says, names, kinds, sizes and number of the entries are checked before one of them is read, and
 no entry is unpacked beyond the size that the list of contents has for it.
 """
@@ -33,7 +33,7 @@ MOST_ARTIFACTS = 10_000
 LARGEST_MANIFEST = 8 << 20
 LARGEST_ARTIFACT = (2 << 30) - 1  # the most that an ONNX model can be
 LARGEST_BUNDLE = 32 << 30  # of the file, and of all that it unpacks to
-# Deflate spends at least 2 bits on 258 bytes; whatever claims to hold more is no entry of a zip.
+# Deflate spends at least 2 bits on 258 bytes; what claims to hold more is no entry of a zip.
 MOST_TIMES = 1032
 
 _SEAL = b"vitprof-bundle-sha256:"
@@ -211,7 +211,7 @@ class SealedZip(Closing):
         return archive, entries
 
     def _check_entry(self, entry: zipfile.ZipInfo) -> None:
-        """Refuse whatever `new_zip` does not write: nothing else is ever read."""
+        """Refuse what `new_zip` does not write: nothing else is ever read."""
         name = entry.orig_filename
         if name != MANIFEST and not is_artifact(name):
             raise self._refused(f"has the entry {shown(name)}, which no bundle has")

@@ -8,14 +8,14 @@ from ...backends import Device
 from ...backends.machine.nvidia_gpus import nvidia_gpu_uuids
 from ...backends.registry import backend_kind
 
-# CPU, Core ML and boards: whatever computes there, the machine's memory and clock are shared.
+# CPU, Core ML and boards: all that computes there shares the machine's memory and clock.
 HOST = "host"
 # Execution providers of ONNX Runtime that run on an NVIDIA GPU.
 _ON_NVIDIA_GPU = ("CUDA", "Tensorrt", "NvTensorRTRTX")
 
 
 def is_on_nvidia_gpu(device: Device, provider: str | None = None) -> bool:
-    """Tell whether an NVIDIA GPU computes, whatever the device is called."""
+    """Tell whether an NVIDIA GPU computes, by any name of the device."""
     return device.gpu_name is not None or (provider or "").startswith(_ON_NVIDIA_GPU)
 
 

@@ -1,8 +1,8 @@
 """One measurement at a time on each device of a machine.
 
 A lock file a device, in a folder that all users of the machine share, held with `flock`: the kernel
-lets go of it when the holder ends, however it ends. So a file that nobody holds is free, whatever
-it says, and no process id is ever asked whether it lives.
+lets go of it when the holder ends, however it ends. So a file that nobody holds is free,
+no matter what it says, and no process id is ever asked whether it lives.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _open_file(path: Path, folder: int) -> int:
         except FileNotFoundError:
             try:
                 file = os.open(path.name, flags | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
-                os.fchmod(file, 0o666)  # whatever the umask says: it is for all users
+                os.fchmod(file, 0o666)  # against the umask: it is for all users
             except FileExistsError:  # another process was quicker
                 file = os.open(path.name, flags, dir_fd=folder)
     except OSError as error:

@@ -4,7 +4,7 @@ The input are numbers x_1, x_2, …, each distributed symmetrically about the sa
 those before it. Nothing else is assumed of them: each may have another spread, with tails as heavy
 as they like. That is what a random order gives: where base and head are opened and run in an order
 drawn again for every session, exchanging the two turns x - m into m - x and leaves its probability
-as it is, whatever the machine does meanwhile.
+as it is, no matter what the machine does meanwhile.
 
 For a centre m and a bet λ > 0,
 

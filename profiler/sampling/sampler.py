@@ -1,6 +1,6 @@
 """Timed runs: a group of executables is warmed up, then run in interleaved rounds.
 
-Interleaving makes whatever the machine does meanwhile hit all points of the group alike. A sample
+Interleaving makes disturbances of the machine hit all points of the group alike. A sample
 during which the kernel took the CPU away, or in which the wall clock ran far ahead of the CPU
 clock, says how busy the machine was, not what the block costs: it is set aside and counted.
 """

@@ -1,6 +1,6 @@
 """Which deployment to measure next, until the best one is known well enough.
 
-One probe of each way first; then whatever promises most: the expected improvement times the
+One probe of each way first; then the one that promises most: the expected improvement times the
 probability that the limits are kept (Gardner et al. 2014, Bayesian Optimization with Inequality
 Constraints, eq. 4), until nothing that is left can beat the best one measured.
 """

@@ -65,7 +65,7 @@ def most_evaluations(deployments: int) -> int:
 
 
 def _first(space: DeploymentSpace, everyone: np.ndarray, count: int) -> list[int]:
-    """Return what is measured whatever it is: ends of the ladders, then each precision once.
+    """Return what is always measured: ends of the ladders, then each precision once.
 
     Every precision and number of threads is seen, and every ladder's largest and smallest model.
     """

@@ -37,7 +37,7 @@ WHOLE_SLOPE_SD = 0.05
 WHOLE_OWN_SD = 0.01
 # Of a model whose blocks no table has.
 UNKNOWN_MODEL_SD = 0.10
-# So many blocks of an op stand for all of them where it is said which are alike.
+# So many blocks of an op stand for all of them where the table names those that are alike.
 INDUCING = 24
 
 

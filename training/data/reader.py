@@ -117,7 +117,7 @@ def read_batches(
     damaged: Damaged | None = None,
     pin_memory: bool = False,
 ) -> Iterator[Batch]:
-    """Give a batch for each list of draws, in order, whatever the number of processes.
+    """Give a batch for each list of draws, in order, for any number of processes.
 
     At most AHEAD batches for each process wait in memory. Raises UserError for an image that cannot
     be read where such are not skipped, and where a process was killed.

@@ -62,7 +62,7 @@ def from_hugging_face(folder: Path, record: Mapping[str, Any]) -> Opened:
             )
     except UserError as error:
         raise UserError(f"`teacher` {folder}: {error}") from None
-    except Exception as error:  # whatever transformers raises for a config that it cannot take
+    except Exception as error:  # anything that transformers raises for a config that it cannot take
         words = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
         raise UserError(
             f"`teacher` {folder} is no image classifier that transformers makes: {words}."

@@ -66,7 +66,7 @@ def from_onnx(file: Path) -> Opened:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
-    except Exception as error:  # whatever ONNX Runtime raises for a file that it cannot run
+    except Exception as error:  # anything that ONNX Runtime raises for a file that it cannot run
         words = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(f"`teacher` {file} is no ONNX file that can be run: {words}.") from None
     shape, classes = _checked(session, file)

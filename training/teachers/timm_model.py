@@ -73,7 +73,7 @@ def _made(name: Any, title: str, arguments: dict[str, Any]) -> nn.Module:
         raise UserError(f"{title}: timm has no model {shown(name)}{close}.")
     try:
         module: nn.Module = timm.create_model(name, pretrained=False, **arguments)
-    except Exception as error:  # whatever timm raises for arguments it cannot take
+    except Exception as error:  # anything that timm raises for arguments it cannot take
         words = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         raise UserError(f"{title}: timm cannot make {name}: {words}.") from None
     return module

@@ -71,7 +71,7 @@ def connected_phone() -> Adb:
 
 
 class Adb:
-    """One phone, by its serial number. Whatever fails is a BackendError in adb's words."""
+    """One phone, by its serial number. Every failure is a BackendError in adb's words."""
 
     def __init__(self, serial: str) -> None:
         self.serial = serial

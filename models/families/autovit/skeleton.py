@@ -29,7 +29,7 @@ class _Chain(nn.Module):
         return self.blocks(images)
 
 
-# Two equal blocks of a model are two modules: each gets tensors of its own. Hence `index`.
+# Two equal blocks of a model are two modules: each gets tensors of its own. So there is `index`.
 @functools.lru_cache(maxsize=KEPT_LAYERS)
 def _block(index: int, block: Block) -> nn.Module:
     with torch.device("meta"):

@@ -27,7 +27,7 @@ def vit_skeleton(spec: ViTSpec) -> VisionTransformer | None:
     return model
 
 
-# Two equal layers of a model are two modules: each gets tensors of its own. Hence `index`.
+# Two equal layers of a model are two modules: each gets tensors of its own. So there is `index`.
 @functools.lru_cache(maxsize=KEPT_LAYERS)
 def _layer(
     index: int, layer: ViTLayer, embed: int, scale_dim: int | None, norm_eps: float | None
