@@ -30,7 +30,7 @@ _IDLE_S = 20
 # What a runtime says is caught in a file, in a few lines.
 _LARGEST_FILE = 2**20
 # Alone (-I), with the libraries that this process has.
-_PROGRAM = (
+PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from vitprof.backends.trial import serve; serve(sys.argv[2], json.loads(sys.argv[3]))"
 )
@@ -52,7 +52,7 @@ class Trial:
         libraries = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - "" is a folder
         self._process = subprocess.Popen(  # noqa: S603 - our own program, this very Python
             [
-                *(sys.executable, "-I", "-c", _PROGRAM),
+                *(sys.executable, "-I", "-c", PROGRAM),
                 *(json.dumps(libraries), runtime, json.dumps(self._memory)),
             ],
             stdin=subprocess.PIPE,

@@ -26,6 +26,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from vitprof.backends import trial
+
 MEMORY_BYTES = 2 << 30
 # What vitprof itself may take; less than what the process may.
 VITPROF_LIMIT = "512MiB"
@@ -90,9 +92,12 @@ def _remove(entry: Path) -> None:
         entry.unlink()
 
 
-def _asks_the_machine(values: tuple[Any, ...]) -> bool:
-    """Whether what is started is vitprof's own question of what this machine is."""
-    return Path(str(values[0])).name in ("nvidia-smi", "lscpu", "ldconfig", "uname")
+def _starts_its_own(values: tuple[Any, ...]) -> bool:
+    """Whether vitprof asks what this machine is, or tries a foreign graph in its own process."""
+    program, arguments = str(values[0]), values[1]
+    if Path(program).name in ("nvidia-smi", "lscpu", "ldconfig", "uname"):
+        return True
+    return program == sys.executable and list(arguments)[1:4] == ["-I", "-c", trial.PROGRAM]
 
 
 class Watch:
@@ -107,7 +112,7 @@ class Watch:
     def _hear(self, event: str, values: tuple[Any, ...]) -> None:
         if not self.on:
             return
-        if event in _STARTED and not _asks_the_machine(values):
+        if event in _STARTED and not _starts_its_own(values):
             self.seen.append(f"{event}: {values[0]!r}")
         elif event == "open" and isinstance(values[2], int) and values[2] & _FOR_WRITING:
             self._changed("written", values[0])

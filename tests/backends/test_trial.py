@@ -35,7 +35,7 @@ def test_an_honest_model_is_run_and_its_process_tries_the_next() -> None:
 
 def test_a_process_that_ends_idle_as_an_artifact_comes_is_started_again(monkeypatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(trial, "_PROGRAM", "pass")  # ends at once, as one that was idle
+        patch.setattr(trial, "PROGRAM", "pass")  # ends at once, as one that was idle
         trial._running["onnxruntime"] = ended = trial.Trial("onnxruntime")
     monkeypatch.setattr(ended, "runs", lambda: True)  # as it did a moment before
     try_artifact("onnxruntime", honest())
@@ -60,7 +60,7 @@ def test_one_that_takes_all_memory_is_refused(monkeypatch) -> None:
 def test_a_crash_of_the_runtime_is_a_sentence(monkeypatch) -> None:
     crash = f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})"
     with monkeypatch.context() as patch:
-        patch.setattr(trial, "_PROGRAM", crash)
+        patch.setattr(trial, "PROGRAM", crash)
         with pytest.raises(BackendError, match=r"ONNX Runtime crashes on this model .* -11"):
             try_artifact("onnxruntime", honest())
     try_artifact("onnxruntime", honest())

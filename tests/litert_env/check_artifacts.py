@@ -94,7 +94,7 @@ def test_a_crash_of_the_runtime_is_a_sentence(
 ) -> None:
     trial.stop_trials()
     crash = f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})\n"
-    monkeypatch.setattr(trial, "_PROGRAM", crash)
+    monkeypatch.setattr(trial, "PROGRAM", crash)
     with pytest.raises(BackendError, match=r"LiteRT crashes on this model .* ended with -11"):
         BACKEND.check_artifact(artifact)
 
