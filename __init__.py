@@ -8,6 +8,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .no_telemetry import switch_off_telemetry
+
+switch_off_telemetry()
+
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
