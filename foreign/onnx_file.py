@@ -192,11 +192,17 @@ def _check_size(tensor: Any, declared_only: bool = False) -> int:
         item = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     except Exception:  # KeyError, or what onnx makes of it
         raise UserError(f"{what} has the unknown type {tensor.data_type}.") from None
-    has_bytes = not declared_only and tensor.HasField("raw_data") and not _is_packed(tensor)
-    if has_bytes and len(tensor.raw_data) != count * item:
+    if declared_only or _is_packed(tensor) or _is_external(tensor):
+        return int(count * item)
+    if tensor.HasField("raw_data"):
+        found, wanted, unit = len(tensor.raw_data), count * item, "bytes"
+    else:
+        field = onnx.helper.tensor_dtype_to_field(tensor.data_type)
+        is_complex = tensor.data_type in (onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128)
+        found, wanted, unit = len(getattr(tensor, field)), (1 + is_complex) * count, "values"
+    if found != wanted:
         raise UserError(
-            f"{what} has {len(tensor.raw_data)} bytes where its shape needs {count * item}; "
-            "the file is damaged."
+            f"{what} has {found} {unit} where its shape needs {wanted}; the file is damaged."
         )
     return int(count * item)
 

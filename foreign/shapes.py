@@ -60,11 +60,9 @@ class _Reader:
         self._nodes: list[Node] = []
 
     def graph(self) -> Graph:
-        from onnx import numpy_helper
-
         for tensor in self._model.graph.initializer:
             small = math.prod(tensor.dims) <= SMALL
-            value = numpy_helper.to_array(tensor) if small else None
+            value = _value_of(tensor) if small else None
             self._constant(tensor.name, tuple(tensor.dims), _dtype(tensor.data_type), value)
         inputs = self._read_inputs()
         for number, node in enumerate(self._model.graph.node):
@@ -253,12 +251,21 @@ def _alone(proto: Any, values: Mapping[str, np.ndarray | None], opset: int) -> A
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 
 
-def _constant_value(attributes: Mapping[str, Any]) -> np.ndarray:
+def _value_of(tensor: Any) -> np.ndarray:
     from onnx import numpy_helper
 
-    if "value" in attributes:
-        tensor = attributes["value"]
+    try:
         return np.asarray(numpy_helper.to_array(tensor))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UserError(
+            f"its constant {shown(tensor.name)} has data that are not of its type and shape "
+            f"({' '.join(str(error).split())[:120]}); export it again."
+        ) from None
+
+
+def _constant_value(attributes: Mapping[str, Any]) -> np.ndarray:
+    if "value" in attributes:
+        return _value_of(attributes["value"])
     for name, dtype in (("value_float", np.float32), ("value_int", np.int64)):
         if name in attributes:
             return np.array(attributes[name], dtype=dtype)

@@ -203,3 +203,38 @@ def test_flipped_and_cut_files_give_a_graph_or_a_sentence(tmp_path: Path, data: 
         assert isinstance(graph_of(read_onnx(path)), Graph)
     except UserError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("values", [0, 3])
+def test_a_constant_without_all_of_its_values_is_refused(
+    tmp_path: Path, values: int, refused
+) -> None:
+    model = parsed()
+    tensor = helper.make_tensor("c", TensorProto.FLOAT, [4], [1.0] * 4)
+    del tensor.float_data[values:]
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["c"], value=tensor))
+    with refused(f"its tensor 'c' has {values} values where its shape needs 4"):
+        graph_of(read_onnx(written(model, tmp_path / "x.onnx")))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT8, TensorProto.BOOL]
+    + [TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.UINT64, TensorProto.INT4],
+)
+def test_values_in_fields_of_their_type_are_read(tmp_path: Path, kind: int) -> None:
+    model = parsed()
+    tensor = helper.make_tensor("c", kind, [3], [1, 0, 1])
+    assert not tensor.HasField("raw_data")
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["c"], value=tensor))
+    graph = graph_of(read_onnx(written(model, tmp_path / "x.onnx")))
+    assert graph.shape("c") == (3,)
+
+
+def test_values_of_half_a_byte_that_are_not_all_there_are_refused(tmp_path: Path, refused) -> None:
+    model = parsed()
+    tensor = helper.make_tensor("c", TensorProto.INT4, [5], [1] * 5)
+    del tensor.int32_data[1:]
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["c"], value=tensor))
+    with refused("its constant 'c' has data that are not of its type and shape"):
+        graph_of(read_onnx(written(model, tmp_path / "x.onnx")))
