@@ -50,7 +50,7 @@ class TemporaryFolder(Closing):
         if self._lock is None:
             return
         lock, self._lock = self._lock, None
-        shutil.rmtree(self._outer, ignore_errors=True)
+        _remove(self._outer)
         os.close(lock)
 
 
@@ -77,6 +77,12 @@ def _remove_unless_held(folder: Path, now: float) -> None:
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     finally:
         os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that is locked: its lock last, for without it nobody would ever remove it."""
+    shutil.rmtree(folder / _FILES, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)

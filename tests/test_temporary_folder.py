@@ -95,3 +95,36 @@ def test_one_that_was_killed_before_its_lock_was_made_is_removed(place: Path) ->
     assert aged(place) == ["vitprof-begun"], "its owner may be about to lock it"
     sweep(place)
     assert list(place.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from vitprof.temporary_folder import TemporaryFolder
+left = int(sys.argv[1])
+def counted(real):
+    def call(*arguments, **named):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **named)
+    return call
+folder = TemporaryFolder()
+for name in "abc":
+    (folder.path / name).write_text("")
+os.unlink, os.rmdir = counted(os.unlink), counted(os.rmdir)
+folder.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("calls", range(6))
+def test_one_that_was_killed_while_it_was_removed_is_removed_by_the_next(
+    place: Path, calls: int
+) -> None:
+    """Three files, the folder of files, the lock, the folder itself: killed before each."""
+    done = subprocess.run([sys.executable, "-c", KILLED, str(calls)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(aged(place)) == 1
+    sweep(place)
+    assert list(place.iterdir()) == []

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from vitprof.errors import UserError
+from vitprof.tables import LatencyTable
+
 # Drawn by libraries that write the date, or of measured figures: they have to be there.
 PICTURES = (".png", ".svg", ".pdf", ".html")
 
@@ -83,6 +86,22 @@ def kept_lines(path: Path) -> list[str]:
 def lost_lines(before: list[str], after: list[str]) -> list[str]:
     """Return the lines of `before` that are not in `after`, as often as they were."""
     return list((Counter(before) - Counter(after)).elements())
+
+
+def read_table(path: Path) -> LatencyTable | None:
+    """Return the table in a file, None where it holds none yet."""
+    if not path.exists() or path.suffix != ".csv":
+        return None
+    try:
+        return LatencyTable.read_csv(path)
+    except UserError:
+        return None
+
+
+def whole_table(path: Path) -> bool:
+    """Whether a file is a table that is measured to its end."""
+    table = read_table(path)
+    return table is not None and not table.unfinished
 
 
 def doubled_points(path: Path) -> list[str]:

@@ -22,10 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitprof.errors import UserError
 from vitprof.tables import LatencyTable
 
-from .comparing import kept_lines
+from .comparing import kept_lines, read_table, whole_table
 from .outcomes import Outcome, write_rows
 from .ray_machines import RayMachines
 from .signals import negative_times
@@ -169,22 +168,9 @@ def ended_in_time(run: Run) -> list[str]:
     return []
 
 
-def read(path: Path) -> LatencyTable | None:
-    """Return a table, None where it holds none yet."""
-    try:
-        return LatencyTable.read_csv(path) if path.exists() else None
-    except UserError:
-        return None
-
-
-def whole_table(path: Path) -> bool:
-    table = read(path)
-    return table is not None and not table.unfinished
-
-
 def finished_points(path: Path) -> dict[object, tuple[float, ...]]:
     """Return the sessions of the points that are done."""
-    table = read(path)
+    table = read_table(path)
     return {row.key: row.session_ms for row in table.rows} if table else {}
 
 
@@ -192,7 +178,7 @@ def judged(
     path: Path, points: frozenset[object], before: dict[object, tuple[float, ...]]
 ) -> list[str]:
     """Return what is wrong with the table in the end."""
-    table = read(path)
+    table = read_table(path)
     if table is None:
         return ["there is no table that can be read"]
     told = ["the table is not finished"] if table.unfinished else []

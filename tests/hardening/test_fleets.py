@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from hardening_parts import fleets
-from hardening_parts.fleets import finished_points, held_locks, judged, whole_table
+from hardening_parts.comparing import whole_table
+from hardening_parts.fleets import finished_points, held_locks, judged
 from vitprof.models import Block
 from vitprof.tables import LatencyTable, Row, Setting
 
