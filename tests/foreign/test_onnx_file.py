@@ -219,7 +219,7 @@ def test_a_constant_without_all_of_its_values_is_refused(
 
 @pytest.mark.parametrize(
     "kind",
-    "FLOAT DOUBLE INT64 INT8 BOOL FLOAT16 BFLOAT16 UINT64 INT4".split(),
+    ["FLOAT", "DOUBLE", "INT64", "INT8", "BOOL", "FLOAT16", "BFLOAT16", "UINT64", "INT4"],
 )
 def test_values_in_fields_of_their_type_are_read(tmp_path: Path, kind: str) -> None:
     model = parsed()
