@@ -89,7 +89,8 @@ def one_run(
         for name in scene.logs:
             lines = kept_lines(place.work / name)
             if whole_table(place.work / name):
-                continue  # it was killed after it had put the table in the journal's place
+                kept[name] = []  # the finished table stands in the journal's place
+                continue
             if lost := lost_lines(kept.get(name, []), lines):
                 tally.fault(seed, f"after kill {kills} {name} lacks {len(lost)}: {lost[0][:200]}")
             kept[name] = lines
