@@ -36,12 +36,18 @@ class TemporaryFolder(Closing):
             TemporaryFolder._swept = True
             sweep(Path(tempfile.gettempdir()))
         self._outer = Path(tempfile.mkdtemp(prefix=PREFIX))
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._lock: int | None = os.open(self._outer / _LOCK, flags, 0o600)
-        with contextlib.suppress(OSError):  # a file system that cannot lock: then none is swept
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.path = self._outer / _FILES
-        self.path.mkdir()
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._lock: int | None = None
+        try:
+            self._lock = os.open(self._outer / _LOCK, flags, 0o600)
+            with contextlib.suppress(OSError):  # a file system that cannot lock: then none is swept
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.path.mkdir()
+        except OSError:
+            shutil.rmtree(self._outer, ignore_errors=True)
+            self.close()
+            raise
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -52,6 +58,14 @@ class TemporaryFolder(Closing):
         lock, self._lock = self._lock, None
         _remove(self._outer)
         os.close(lock)
+
+
+def write_named(path: Path, data: bytes) -> None:
+    """Write a temporary file; an OSError names it, as that of a full disk alone does not."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def sweep(place: Path) -> None:

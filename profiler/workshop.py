@@ -24,7 +24,7 @@ from ..models import Block, Spec
 from ..models.families.foreign.spec import ForeignSpec
 from ..notes import warn
 from ..tables import Row
-from ..temporary_folder import TemporaryFolder
+from ..temporary_folder import TemporaryFolder, write_named
 from ..untrusted.memory import check_memory
 from .expected import ExpectedOutputs
 from .gate import Finding, examined, why_more_threads, why_other_precision
@@ -238,7 +238,7 @@ class Workshop:
     def _keep(self, subject: Subject, artifact: bytes) -> None:
         assert self._folder is not None, "a workshop builds inside its with block"
         path = self._kept.setdefault(subject, self._folder.path / str(len(self._kept)))
-        path.write_bytes(artifact)
+        write_named(path, artifact)
 
     def _plain(self, subject: Subject) -> bytes:
         """Return the subject's artifact as it was built, here or elsewhere."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from vitprof.temporary_folder import TemporaryFolder, sweep
+from vitprof.temporary_folder import TemporaryFolder, sweep, write_named
 
 HOLD = """
 import sys
@@ -128,3 +129,27 @@ def test_one_that_was_killed_while_it_was_removed_is_removed_by_the_next(
     assert len(aged(place)) == 1
     sweep(place)
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize(("call", "made"), [("open", "lock"), ("mkdir", "files")])
+def test_one_that_cannot_be_made_leaves_nothing(
+    place: Path, call: str, made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(os, call)
+
+    def full(path: str, *others: object, **named: object) -> object:
+        if Path(path).name == made:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(path, *others, **named)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(os, call, full)
+        TemporaryFolder()
+    assert list(place.iterdir()) == []
+
+
+def test_a_write_that_fails_names_the_file(tmp_path: Path) -> None:
+    write_named(tmp_path / "a", b"x")
+    assert (tmp_path / "a").read_bytes() == b"x"
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        write_named(Path("/dev/full"), b"x")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..backends import BackendError
 from ..errors import UserError, did_you_mean
 from ..progress import ProgressOption, shown_progress
-from ..temporary_folder import TemporaryFolder
+from ..temporary_folder import TemporaryFolder, write_named
 from .inputs import Path, Shapes, fetched, specs_of
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _text(given: object, spec: Any, folder: FilePath, nth: int) -> str:
         raise UserError(f"{spec.name} is known only by its parts; give its file.")
     path = folder / f"model{nth}.onnx"
     try:
-        path.write_bytes(spec.source.onnx())
+        write_named(path, spec.source.onnx())
     except BackendError as error:
         raise UserError(f"{spec.name} cannot be run here: {error}.") from None
     return str(path)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...temporary_folder import TemporaryFolder
+from ...temporary_folder import TemporaryFolder, write_named
 from ..machine.cpu_info import has_int8_products
 from ..protocol import BackendError
 
@@ -119,7 +119,7 @@ def _quantized(model: bytes, quantize: Any) -> bytes:
     """Return what `quantize(source, target)` makes of the model; both are paths."""
     with TemporaryFolder() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        source.write_bytes(model)
+        write_named(source, model)
         try:
             with _without_advice():
                 quantize(str(source), str(target))

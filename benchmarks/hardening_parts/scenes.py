@@ -24,7 +24,11 @@ MEASURED = (
         "samples",
         "scatter",
         "file_bytes",
+        "remarks",  # they tell latencies
     ),
+    # Of a table: what its sessions said of the machine, and how many more they made necessary.
+    *("sessions", "set_aside", "reference_ms", "exponent", "cores", "error", "session_sd"),
+    *("drift", "readings", "references", "undisturbed_from", "never_undisturbed"),
 )
 
 

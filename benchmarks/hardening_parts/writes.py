@@ -123,12 +123,13 @@ def judged(scene: Scene, place: Place, reference: Place, ended: Ended) -> list[s
 def names_the_place(sentence: str, struck: str, place: Place, results: Sequence[str] = ()) -> bool:
     """Whether the sentence holds the name of the file that failed, or of a folder it is in.
 
-    The part of a file has a name of its own; then it is that of one of the `results`.
+    A part of a file, a lock and a temporary file have names of their own, and where all later calls
+    fail too another file may be named: then it is that of one of the `results`.
     """
     path = Path(struck.partition(" ")[2])
     inside = path.relative_to(place.folder) if path.is_relative_to(place.folder) else path
     names = [one for one in inside.parts if not one.startswith(".vitprof-")]
-    if inside.suffix == ".part":
+    if inside.suffix == ".part" or inside.parts[0] in ("locks", "tmp"):
         names += results
     return (
         any(name in sentence for name in names if name != "work") or str(place.folder) in sentence

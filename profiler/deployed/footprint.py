@@ -10,7 +10,7 @@ from typing import Any
 from ...backends.devices import given_device_files
 from ...tables import Setting
 from ...tables.setting import PartialSetting
-from ...temporary_folder import TemporaryFolder
+from ...temporary_folder import TemporaryFolder, write_named
 from .process_memory import ProcessMemory, answer_of_process
 
 PROBE = "vitprof.profiler.deployed.footprint_probe"
@@ -37,7 +37,7 @@ def footprint_of(artifact: bytes, setting: Setting) -> Footprint:
     """
     with TemporaryFolder() as folder:
         path = Path(folder) / "artifact"
-        path.write_bytes(artifact)
+        write_named(path, artifact)
         return footprint_of_file(path, setting)
 
 

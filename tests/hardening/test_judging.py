@@ -79,6 +79,9 @@ def test_a_sentence_names_the_file_or_its_folder(tmp_path: Path) -> None:
     part = f"write {place.work}/.vitprof-12.part"
     assert names_the_place("vitprof: lut.csv cannot be written.", part, place, ["lut.csv"])
     assert not names_the_place("vitprof: a file cannot be written.", struck, place)
+    lock = f"open {place.locks}/host.lock"
+    assert names_the_place("vitprof: the folder out cannot be made.", lock, place, ["out"])
+    assert not names_the_place("vitprof: a file cannot be written.", lock, place, ["out"])
 
 
 def test_growth_is_told_from_a_flat_line() -> None:
