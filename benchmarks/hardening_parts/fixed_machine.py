@@ -21,10 +21,10 @@ def install() -> None:
     opened, ran = OnnxRuntimeExecutable.__init__, OnnxRuntimeExecutable.run
 
     def open_session(self: Any, artifact: bytes | str, *others: Any, **named: Any) -> None:
-        opened(self, artifact, *others, **named)
         size = len(artifact) if isinstance(artifact, bytes) else Path(artifact).stat().st_size
         self.fixed_ns = 500_000 + 10 * size
         self.has_run = False
+        opened(self, artifact, *others, **named)
 
     def run(self: Any) -> None:
         if not self.has_run:  # its outputs are looked at
