@@ -60,7 +60,8 @@ def _content(path: Path, volatile: frozenset[str]) -> Any:
     if path.suffix == ".xml":
         return re.sub(r' (timestamp|time)="[^"]*"', "", text)
     if path.suffix == ".md":  # a report of figures that were measured, and remarks on them
-        text = "\n".join(line for line in text.splitlines() if not line.startswith("- "))
+        kept = [line for line in text.splitlines() if line and not line.startswith("- ")]
+        text = "\n".join(kept)
         return re.sub(r"[-+]?\d[\d.,]*( ?%| ?ms| ?s)?", "N", text)
     return path.read_bytes()
 

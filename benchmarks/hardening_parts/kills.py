@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> list[Outcome]:
-    stage = Stage.ready(options.out)
+    stage = Stage.ready(options.out, "kills")
     rows = []
     for scene in chosen(resumable(stage.material), options.only):
         wanted = round((options.count or KILLS) * scene.weight)

@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> list[Outcome]:
-    stage = Stage.ready(options.out)
+    stage = Stage.ready(options.out, "many")
     rows = []
     for crowd in CROWDS:
         for name, judge in JUDGES.items():

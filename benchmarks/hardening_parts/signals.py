@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> list[Outcome]:
-    stage = Stage.ready(options.out)
+    stage = Stage.ready(options.out, "signals")
     scenes = (*resumable(stage.material), *single(stage.material))
     rows = []
     for scene in chosen(scenes, options.only):

@@ -36,8 +36,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> list[Outcome]:
-    stage = Stage.ready(options.out)
-    place = Place(stage.folder / "runs" / "soak").make()
+    stage = Stage.ready(options.out, "soak")
+    place = Place(stage.runs).make()
     for name, value in place.environment().items():
         os.environ[name] = value
     import tempfile

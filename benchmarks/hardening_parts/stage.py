@@ -49,25 +49,28 @@ class Tally:
 
 @dataclass
 class Stage:
-    """A folder with the material, and a runner of commands."""
+    """A folder with the material, a runner of commands, and the part's own folder for its runs."""
 
     folder: Path
+    runs: Path
     runner: Runner
     material: Material
 
     @classmethod
-    def ready(cls, out: Path) -> Stage:
+    def ready(cls, out: Path, part: str) -> Stage:
         """Preload the library, import everything and make the material."""
         folder = out.resolve() / "faults"
         preload(folder)
         import_all()
         runner = Runner(setup=sweep_at_once)
-        return cls(folder, runner, make_material(folder / "material", runner))
+        return cls(
+            folder, folder / "runs" / part, runner, make_material(folder / "material", runner)
+        )
 
     def place(self, scene: Scene, name: str) -> Place:
         """Return a new place with what the command is given."""
         words = "".join(c if c.isalnum() else "-" for c in scene.name)
-        made = Place(self.folder / "runs" / words / name).make()
+        made = Place(self.runs / words / name).make()
         for file, source in scene.given.items():
             if source.is_dir():
                 shutil.copytree(source, made.work / file)

@@ -19,7 +19,7 @@ from .commands import Ended, Place
 from .comparing import differences, kept_lines, lost_lines
 from .faults import FAIL_ON, FAIL_ONCE, Fault
 from .outcomes import Outcome, write_rows
-from .scenes import Scene, resumable
+from .scenes import MEASURED, Scene, resumable
 from .single import single
 from .stage import Stage, Tally, add_only, chosen, swept
 
@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> list[Outcome]:
-    stage = Stage.ready(options.out)
+    stage = Stage.ready(options.out, "writes")
     rows = []
     scenes = (*single(stage.material), *resumable(stage.material))
     for scene in chosen(scenes, options.only):
@@ -89,10 +89,12 @@ def failing(
     given = {name for name in scene.given if (place.work / name).is_file()}
     told += [f"{name}, which was given, is gone" for name in set(scene.given) - given]
     again = stage.run(scene, place) if ended.code == 2 else ended
+    # What it did without may have cost time: of a model that was not prepared, for one.
+    left_out = scene.volatile if ended.code == 2 else (*scene.volatile, *MEASURED)
     if again.code not in scene.codes:
         told.append(f"afterwards it ended with {again.code}: {again.err[-300:]}")
     else:
-        told += differences(reference.work, place.work, scene.volatile)
+        told += differences(reference.work, place.work, left_out)
         for log in scene.logs:
             if ended.code == 2 and scene.exact is False:
                 lost = lost_lines(kept[log], kept_lines(place.work / log))
@@ -117,7 +119,7 @@ def judged(scene: Scene, place: Place, reference: Place, ended: Ended) -> list[s
         return told
     if ended.code not in scene.codes:
         return [*told, f"it ended with {ended.code}: {ended.err[-300:]}"]
-    return told + differences(reference.work, place.work, scene.volatile)
+    return told
 
 
 def names_the_place(sentence: str, struck: str, place: Place, results: Sequence[str] = ()) -> bool:
@@ -129,7 +131,7 @@ def names_the_place(sentence: str, struck: str, place: Place, results: Sequence[
     path = Path(struck.partition(" ")[2])
     inside = path.relative_to(place.folder) if path.is_relative_to(place.folder) else path
     names = [one for one in inside.parts if not one.startswith(".vitprof-")]
-    if inside.suffix == ".part" or inside.parts[0] in ("locks", "tmp"):
+    if inside.suffix == ".part" or inside == Path("work") or inside.parts[0] != "work":
         names += results
     return (
         any(name in sentence for name in names if name != "work") or str(place.folder) in sentence
