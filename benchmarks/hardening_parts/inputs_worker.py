@@ -92,8 +92,10 @@ def _remove(entry: Path) -> None:
         entry.unlink()
 
 
-def _starts_its_own(values: tuple[Any, ...]) -> bool:
+def _starts_its_own(event: str, values: tuple[Any, ...]) -> bool:
     """Whether vitprof asks what this machine is, or tries a foreign graph in its own process."""
+    if event != "subprocess.Popen":
+        return False
     program, arguments = str(values[0]), values[1]
     if Path(program).name in ("nvidia-smi", "lscpu", "ldconfig", "uname"):
         return True
@@ -112,7 +114,7 @@ class Watch:
     def _hear(self, event: str, values: tuple[Any, ...]) -> None:
         if not self.on:
             return
-        if event in _STARTED and not _starts_its_own(values):
+        if event in _STARTED and not _starts_its_own(event, values):
             self.seen.append(f"{event}: {values[0]!r}")
         elif event == "open" and isinstance(values[2], int) and values[2] & _FOR_WRITING:
             self._changed("written", values[0])

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from pruned_digits import table_of
 from vitprof.models import BertSpec, create_model, create_spec
 from vitprof.results import plain
 from vitprof.spaces.bert import BertSlabs
 from vitprof.training.data.texts import load_texts
 from vitprof.training.data.tokenizer import TextEncoder
-
-from .commands.test_prune import table_of
 
 pytestmark = pytest.mark.slow
 

@@ -145,7 +145,7 @@ def test_a_missing_field_is_named(refused, field):
         (b'{"family": "vit"', ["not valid JSON"]),
         (b'{"embed": NaN}', ["NaN"]),
         (b'{"embed": -Infinity}', ["-Infinity"]),
-        (b'{"embed": 1e999, "family": "vit", "depth": 1, "heads": 1}', ["embed=inf"]),
+        (b'{"embed": 1e999, "family": "vit", "depth": 1, "heads": 1}', ["'1e999'", "64 bits"]),
         (b'{"embed": ' + b"1" * 5000 + b"}", ["thousands of digits"]),
         (b'{"embed": 3, "embed": 4}', ["'embed'", "twice"]),
         (b'{"a":' * 200_000, ["deep"]),

@@ -20,7 +20,7 @@ def test_models_are_measured_as_a_paper_does_but_for_what_is_given() -> None:
     assert list(frame["batch"]) == [16, 16]
     assert list(frame["images_per_s"]) == pytest.approx(list(16e3 / frame["latency_ms"]))
     assert list(frame["macs"]) == [spec.macs, spec.with_layers(2).macs]
-    assert list(result.report()) == ["results", "setting", "environment", "reference"]
+    assert list(result.report()) == [*("results", "setting", "environment", "reference", "failed")]
     assert repr(result).startswith("2 models on cpu (onnxruntime, fp32, batch 16, 1 thread)")
     assert "<table" in result._repr_html_()
 

@@ -35,7 +35,7 @@ def test_numbers_and_vectors_are_read() -> None:
     [
         (memoryview(b""), "refers to byte 0 of 0"),
         (memoryview(struct.pack("<I", 99)), "refers to byte 99"),
-        (one_table(7, 4, tail=struct.pack("<I", 9)), "said to have 9 items"),
+        (one_table(7, 4, tail=struct.pack("<I", 9)), "claims to have 9 items"),
         (one_table(7, 4000), "refers to byte"),
     ],
     ids=["empty", "no root", "vector too long", "vector elsewhere"],
