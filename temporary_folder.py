@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -35,16 +36,20 @@ class TemporaryFolder(Closing):
         if not TemporaryFolder._swept:
             TemporaryFolder._swept = True
             sweep(Path(tempfile.gettempdir()))
-        self._outer = Path(tempfile.mkdtemp(prefix=PREFIX))
+        # Its name is known before it is made: an interruption in between leaves nothing.
+        self._outer = Path(tempfile.gettempdir()) / f"{PREFIX}{secrets.token_hex(8)}"
         self.path = self._outer / _FILES
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._lock: int | None = None
         try:
+            self._outer.mkdir(mode=0o700)
             self._lock = os.open(self._outer / _LOCK, flags, 0o600)
             with contextlib.suppress(OSError):  # a file system that cannot lock: then none is swept
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.path.mkdir()
-        except OSError:
+        except FileExistsError:  # somebody else's
+            raise
+        except BaseException:
             shutil.rmtree(self._outer, ignore_errors=True)
             self.close()
             raise

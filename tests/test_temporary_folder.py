@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from vitprof.temporary_folder import TemporaryFolder, sweep, write_named
@@ -144,6 +145,30 @@ def test_one_that_cannot_be_made_leaves_nothing(
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
         patch.setattr(os, call, full)
+        TemporaryFolder()
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("made", ["vitprof-", "lock", "files"])
+def test_an_interruption_as_it_is_made_leaves_nothing(
+    place: Path, made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal comes before a call, and its handler runs behind it."""
+    struck: list[str] = []
+
+    def interrupting(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, *others: Any, **named: Any) -> Any:
+            found = real(path, *others, **named)
+            if Path(path).name.startswith(made) and not struck:
+                struck.append(made)
+                raise KeyboardInterrupt
+            return found
+
+        return call
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for name in ("open", "mkdir"):
+            patch.setattr(os, name, interrupting(getattr(os, name)))
         TemporaryFolder()
     assert list(place.iterdir()) == []
 
