@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 
 from ...backends import BackendError
 from ...errors import UserError
+from ...temporary_folder import TemporaryFolder
 
 # A conversion of a large model takes minutes; nothing takes longer unless it hangs.
 SECONDS = 900.0
@@ -26,22 +27,31 @@ Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Child:
-    """A Python that runs one of this package's modules; a context manager."""
+    """A Python that runs one of this package's modules; a context manager.
+
+    Its temporary files go with it, even where it is killed.
+    """
 
     def __init__(self, python: str, module: str, seconds: float = SECONDS) -> None:
         """Start it. Raises UserError where `python` cannot be run."""
         self._command = [python, "-m", module]
         self._seconds = seconds
+        self._temporary = TemporaryFolder()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
             self._start()
         except OSError as error:
             self._errors.close()
+            self._temporary.close()
             raise UserError(f"the Python {python} cannot be run: {error.strerror}.") from None
 
     def _start(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - the interpreter that the user named
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env={**os.environ, "TMPDIR": str(self._temporary.path)},
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
@@ -81,6 +91,7 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._errors.close()
+        self._temporary.close()
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from vitprof.profiler.runtimes.child import Child
 ECHO = """
 import os, sys, time
 from vitprof.profiler.runtimes.child import serve
+from vitprof.temporary_folder import TemporaryFolder
 
 def answer(request):
     print("chatter of a library")
@@ -23,6 +25,10 @@ def answer(request):
         os._exit(7)
     if request["do"] == "crash":
         os.abort()
+    if request["do"] == "keep":
+        folder = TemporaryFolder()
+        (folder.path / "model").write_text("")
+        return {"place": str(folder.path)}
     if request["do"] == "hang":
         time.sleep(60)
     return {"said": request["text"], "pid": os.getpid()}
@@ -76,3 +82,21 @@ def test_closing_twice_does_nothing_and_ends_the_process() -> None:
 def test_a_python_that_is_none_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be run"):
         Child(str(tmp_path / "python"), "echo_child")
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_child_had_in_temporary_files_goes_with_it(
+    killed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    (tmp_path / "tmp").mkdir()
+    with pytest.raises(KeyboardInterrupt), Child(sys.executable, "echo_child") as child:
+        place = Path(child.ask("keep")["place"])
+        assert place.is_relative_to(tmp_path / "tmp")
+        assert (place / "model").exists()
+        if not killed:
+            child.close()
+        raise KeyboardInterrupt
+    assert list((tmp_path / "tmp").iterdir()) == []
+    tempfile.tempdir = None
