@@ -16,6 +16,7 @@ import shutil
 import stat
 import tempfile
 import time
+import weakref
 from pathlib import Path
 
 from .closing import Closing
@@ -40,29 +41,34 @@ class TemporaryFolder(Closing):
         self._outer = Path(tempfile.gettempdir()) / f"{PREFIX}{secrets.token_hex(8)}"
         self.path = self._outer / _FILES
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._lock: int | None = None
+        lock = None
         try:
             self._outer.mkdir(mode=0o700)
-            self._lock = os.open(self._outer / _LOCK, flags, 0o600)
+            lock = os.open(self._outer / _LOCK, flags, 0o600)
             with contextlib.suppress(OSError):  # a file system that cannot lock: then none is swept
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.path.mkdir()
+            # With the process too, where an interruption came before its block began.
+            self._end = weakref.finalize(self, _let_go, self._outer, lock, os.getpid())
         except FileExistsError:  # somebody else's
             raise
         except BaseException:
-            shutil.rmtree(self._outer, ignore_errors=True)
-            self.close()
+            _let_go(self._outer, lock, os.getpid())
             raise
 
     def __fspath__(self) -> str:
         return str(self.path)
 
     def close(self) -> None:
-        if self._lock is None:
-            return
-        lock, self._lock = self._lock, None
-        _remove(self._outer)
-        os.close(lock)
+        self._end()
+
+
+def _let_go(folder: Path, lock: int | None, owner: int) -> None:
+    """Remove a folder and unlock it, in the process that made it and in no child of that."""
+    if os.getpid() == owner:
+        _remove(folder)
+        if lock is not None:
+            os.close(lock)
 
 
 def write_named(path: Path, data: bytes) -> None:

@@ -173,6 +173,28 @@ def test_an_interruption_as_it_is_made_leaves_nothing(
     assert list(place.iterdir()) == []
 
 
+FORGOTTEN = """
+import os
+from vitprof.temporary_folder import TemporaryFolder
+folder = TemporaryFolder()
+child = os.fork()
+if child == 0:
+    raise SystemExit  # a child's end is not its owner's
+os.waitpid(child, 0)
+assert folder.path.is_dir()
+raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.slow
+def test_one_that_is_never_closed_goes_with_its_process(place: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORGOTTEN], check=False, stderr=subprocess.PIPE, text=True
+    )
+    assert done.stderr.rstrip().endswith("KeyboardInterrupt")
+    assert list(place.iterdir()) == []
+
+
 def test_a_write_that_fails_names_the_file(tmp_path: Path) -> None:
     write_named(tmp_path / "a", b"x")
     assert (tmp_path / "a").read_bytes() == b"x"
