@@ -16,6 +16,8 @@ import os, sys, time
 from vitprof.profiler.runtimes.child import serve
 from vitprof.temporary_folder import TemporaryFolder
 
+kept = []
+
 def answer(request):
     print("chatter of a library")
     if request["do"] == "fail":
@@ -27,6 +29,7 @@ def answer(request):
         os.abort()
     if request["do"] == "keep":
         folder = TemporaryFolder()
+        kept.append(folder)
         (folder.path / "model").write_text("")
         return {"place": str(folder.path)}
     if request["do"] == "hang":
