@@ -118,6 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     0 done, 1 done but doubtful, 2 input, 75 device busy, 130 interrupted.
     """
+    is_program = arguments is None
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     waits_are_shown.set("--json" not in arguments)
@@ -152,6 +153,9 @@ def main(arguments: list[str] | None = None) -> None:
         where = "" if error.filename is None else f"{error.filename}: "
         _complain(f"{where}{error.strerror}; put that right, and give the command again.", debug)
         code = USER_ERROR
+    if is_program and threading.current_thread() is threading.main_thread():
+        # The work is done: an interruption while Python ends is no traceback of its last calls.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -217,9 +217,10 @@ class Runner:
             os._exit(code)
 
 
-def _code_of(main: Callable[[list[str]], None], arguments: list[str]) -> int:
+def _code_of(main: Callable[[], None], arguments: list[str]) -> int:
+    sys.argv = ["vitprof", *arguments]
     try:
-        main(arguments)
+        main()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     except BaseException:

@@ -218,3 +218,25 @@ def test_a_limit_of_memory_holds_for_the_command_alone(
     assert answer.code == 2
     assert answer.err.startswith("vitprof: --memory-limit: 'much'")
     assert "VITPROF_MEMORY_LIMIT" not in os.environ
+
+
+ENDING = """
+import atexit, sys, time
+from vitprof.cli.main import main
+atexit.register(time.sleep, 60)
+atexit.register(print, "ending", flush=True)
+sys.argv = ["vitprof", "--version"]
+main()
+"""
+
+
+def test_an_interruption_while_python_ends_is_no_traceback() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", ENDING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert [child.stdout.readline() for _ in range(2)][1] == "ending\n"
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == -signal.SIGINT
+    assert said == ""
