@@ -15,9 +15,10 @@ from hardening_parts.c_library import compiled
 from hardening_parts.machines import Machine, Machines, why_not
 from hardening_parts.ray_machines import CLOCK
 
+REASON = why_not()
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(bool(why_not()), reason=f"no machines can be made here: {why_not()}"),
+    pytest.mark.skipif(bool(REASON), reason=f"no machines can be made here: {REASON}"),
 ]
 SERVE = (
     "import socket; s = socket.create_server(('', 7007));\n"

@@ -79,7 +79,7 @@ def _check_not_compressed(path: Path) -> None:
                         f"{path} is compressed, which is not read; write it with save_to_disk of "
                         "the library datasets."
                     )
-    except (OSError, pyarrow.ArrowException, struct.error) as error:
+    except (OSError, pyarrow.ArrowException, struct.error, IndexError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{path} is no Arrow file that can be read ({reason}).") from None
 
