@@ -72,8 +72,7 @@ class SavedRun:
     def _check_same(self, asked: Mapping[str, Any]) -> None:
         if (self.folder / REPORT).exists():
             if self.writes:
-                self._end()
-                remove_left_parts(self.folder)
+                remove_leftovers(self.folder)
             anew = ", or `fresh` to start again" if self._can_be_fresh else ""
             raise UserError(f"{self.folder} holds a finished run; give another `out`{anew}.")
         path = self.folder / ASKED
@@ -137,23 +136,26 @@ class SavedRun:
         if not self.writes:
             return
         write_atomically(self.folder / REPORT, json.dumps(report, indent=2) + "\n")
-        self._remove(*leftovers, STATE)
+        _remove(self.folder, *leftovers, STATE)
 
-    def _end(self) -> None:
-        """Remove what a run left that was killed between its report and its end.
 
-        Its state is what it removes last. A folder that is a run itself is the user's.
-        """
-        if not (self.folder / STATE).exists():
-            return
-        between = [path for one in _BETWEEN for path in self.folder.glob(f"{one}/{SPEC}")]
-        own = [path.parent.name for path in between if not path.with_name(ASKED).exists()]
-        self._remove(*own, STATE)
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a finished run left that was interrupted between its report and its end.
 
-    def _remove(self, *names: str) -> None:
-        for name in names:
-            path = self.folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    Its state is what it removes last. A folder that is a run itself is the user's.
+    """
+    remove_left_parts(folder)
+    if not (folder / STATE).exists():
+        return
+    between = [path for one in _BETWEEN for path in folder.glob(f"{one}/{SPEC}")]
+    own = [path.parent.name for path in between if not path.with_name(ASKED).exists()]
+    _remove(folder, *own, STATE)
+
+
+def _remove(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def train_to_end(run: TrainingRun, saved: SavedRun, on_progress: OnProgress) -> list[float]:

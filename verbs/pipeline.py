@@ -165,8 +165,11 @@ def _run(stage: Stage, folder: Path, progress: ProgressOption) -> dict[str, Any]
         shutil.rmtree(folder)  # what an interrupted stage left; it cannot go on from it
     started = time.perf_counter()
     ended = FINE
-    # A stage that was done when the run was killed is not begun again.
-    if not (folder / REPORT).is_file():
+    if (folder / REPORT).is_file():  # it was done when the run was killed: it is not begun again
+        from ..training.saved_run import remove_leftovers
+
+        remove_leftovers(folder)
+    else:
         try:
             result = verb_named(stage.verb)(**stage.arguments, out=folder, progress=progress)
         except DeviceBusyError:

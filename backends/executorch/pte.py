@@ -10,8 +10,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from ...untrusted.flatbuffer import DamagedError, Field, Schema, Table, check_table, root
 from ..protocol import BackendError
-from .flatbuffer import DamagedError, Field, Schema, Table, check_table, root
 
 IDENTIFIER = b"ET12"
 XNNPACK_ID = "XnnpackBackend"

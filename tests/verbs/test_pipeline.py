@@ -56,6 +56,13 @@ def test_its_stages_are_run_and_not_run_again(config, tmp_path, monkeypatch) -> 
     assert json.loads((out / "int8-small" / "report.json").read_text())["model"] == str(
         out / "student-small"
     )
+    # Interrupted after a stage's report: it is not run again, and its state goes.
+    state = out / "student-small" / "state.pt"
+    state.write_bytes(b"of a training that is done")
+    (out / "student-small" / "stage.json").unlink()
+    monkeypatch.setattr(module, "verb_named", None)
+    run = vitprof.pipeline(config, out=out)
+    assert not state.exists()
     monkeypatch.setattr(module, "_run", None)
     assert vitprof.pipeline(config, out=out).records == run.records
 

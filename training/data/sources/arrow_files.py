@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ....errors import UserError
 from ....models.checks import shown
 from ....untrusted.files import read_text
+from ....untrusted.flatbuffer import DamagedError, root
 from ....untrusted.structured import json_object
 
 # Files that `save_to_disk` writes: of one part, of its columns, and of several parts.
@@ -79,42 +79,18 @@ def _check_not_compressed(path: Path) -> None:
                         f"{path} is compressed, which is not read; write it with save_to_disk of "
                         "the library datasets."
                     )
-    except (OSError, pyarrow.ArrowException, struct.error, IndexError) as error:
+    except (OSError, pyarrow.ArrowException, DamagedError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{path} is no Arrow file that can be read ({reason}).") from None
 
 
 def _is_compressed(message: bytes) -> bool:
-    """Whether a message's metadata (a FlatBuffer, Arrow's Message.fbs) name a compression.
+    """Whether a message's metadata (Message.fbs of Arrow) name a compression.
 
-    Raises struct.error for what is no such message.
+    Raises DamagedError for what is no such message.
     """
-    table = _followed(message, 0)
-    kind, header = _field(message, table, 1), _field(message, table, 2)
-    if kind is None or header is None or message[kind] not in (_DICTIONARY, _BATCH):
-        return False
-    batch = _followed(message, header)
-    if message[kind] == _DICTIONARY:
-        data = _field(message, batch, 1)
-        if data is None:
-            return False
-        batch = _followed(message, data)
-    return _field(message, batch, 3) is not None
-
-
-def _followed(data: bytes, place: int) -> int:
-    """Return where the table lies that an offset at a place points to."""
-    return place + int(struct.unpack_from("<I", data, place)[0])
-
-
-def _field(data: bytes, table: int, number: int) -> int | None:
-    """Return where a table's field lies, None where it is not given."""
-    fields = table - struct.unpack_from("<i", data, table)[0]
-    if fields < 0:
-        raise struct.error("a table's fields lie outside of the message")
-    size = struct.unpack_from("<H", data, fields)[0]
-    entry = 4 + 2 * number
-    if entry + 2 > size:
-        return None
-    offset = struct.unpack_from("<H", data, fields + entry)[0]
-    return table + offset if offset else None
+    table = root(memoryview(message))
+    kind, header = table.number(1, 1), table.table(2)
+    if kind == _DICTIONARY and header is not None:
+        header = header.table(1)
+    return kind in (_DICTIONARY, _BATCH) and header is not None and 3 in header

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from vitprof.backends.executorch.flatbuffer import DamagedError, Field, check_table, root
+from vitprof.untrusted.flatbuffer import DamagedError, Field, check_table, root
 
 SCHEMA = {"Root": (Field(4), Field(2, vector=True), Field("Root")), "Deep": (Field("Deep"),)}
 

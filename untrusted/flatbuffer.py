@@ -1,6 +1,7 @@
 """Reading flatbuffers without trusting them: every offset is checked before it is followed.
 
-The format: https://flatbuffers.dev/internals. ExecuTorch's runtime checks hardly any offset.
+The format: https://flatbuffers.dev/internals. Both ExecuTorch's programs and Arrow's messages are
+written in it.
 """
 
 from __future__ import annotations
