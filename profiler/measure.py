@@ -18,13 +18,14 @@ from ..tables.calibration.calibrate import calibrated
 from ..tables.header import TableHeader
 from ..tables.references import Drift, Readings, Reference, References
 from ..tables.speed import Speed
+from .compiled_ahead import compiled_ahead
 from .journal import Journal, MemoryJournal
 from .known_speed import compared, put_on_file
 from .place.environment import fingerprint, observed
 from .plan import Plan, Point
 from .runtime_kernels import rules_of
 from .sampling.clock import Clock, SystemClock
-from .sampling.passes import Passes
+from .sampling.passes import Passes, lacks
 from .sampling.protocol import Protocol
 from .sampling.reference import choose_references
 from .sampling.sharpened import Sharpened, sharpened
@@ -45,13 +46,15 @@ def measure_table(
     on_progress: OnProgress = no_progress,
     clock: Clock | None = None,
     artifacts: Artifacts | None = None,
+    jobs: int = 1,
 ) -> LatencyTable:
     """Measure the plan's points into the CSV at `out`, or go on where that file stops.
 
     Returns the finished table, calibrated where the plan has whole models. Raises UserError before
     anything is written when `out` holds a table measured otherwise. A point that cannot be
     compiled or run becomes a failed row. With `artifacts` (a bundle's) nothing is compiled, and the
-    header says what built them.
+    header says what built them. More than one of `jobs` compile at once, before anything is
+    measured.
     """
     setting = target.setting
     protocol = with_threads(protocol or Protocol(), setting.threads)
@@ -72,7 +75,14 @@ def measure_table(
         representatives=plan.representatives,
     )
     started = time.perf_counter()
-    with journal, Workshop(target, artifacts) as workshop:
+    lacking = [] if artifacts else [one for one in plan.points if lacks(journal, one, 1)]
+    subjects = [part.subject for point in lacking for part in point.parts]
+    with (
+        journal,
+        compiled_ahead(subjects, target, jobs, on_progress=on_progress) as place,
+        Workshop(place, artifacts) as workshop,
+    ):
+        compiling_s = time.perf_counter() - started
         try:
             passes.run(plan.points, journal, workshop)
         except UserError:
@@ -80,7 +90,7 @@ def measure_table(
             raise
         seconds = {
             "total": time.perf_counter() - started,
-            "build": workshop.build_s,
+            "build": compiling_s + workshop.build_s,
             "load": workshop.load_s,
             "warmup": passes.spent.warmup_s,
             "timed": passes.spent.timed_s,

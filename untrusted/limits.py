@@ -80,7 +80,16 @@ DEPTH = Limit("VITPROF_DEEPEST", 64)
 PIXELS = Limit("VITPROF_MOST_PIXELS", 64_000_000)
 CLASSES = Limit("VITPROF_MOST_CLASSES", 262_144)
 THREADS = Limit("VITPROF_MOST_THREADS", max(64, 4 * (os.cpu_count() or 1)))
+# Processes of one command.
+JOBS = Limit("VITPROF_MOST_JOBS", max(64, 4 * (os.cpu_count() or 1)))
 # Of one run of a model of somebody else, loading included.
 TRIAL_SECONDS = Limit("VITPROF_LONGEST_TRIAL", 120)
 # Models, points or samples of one command.
 RUNS = Limit("VITPROF_MOST_RUNS", 10_000_000)
+
+
+def check_jobs(jobs: int) -> None:
+    """Raise UserError for a number of processes below 1, or beyond the limit."""
+    if jobs < 1:
+        raise UserError(f"`jobs` is {jobs}; it has to be 1 or more.")
+    JOBS.check(jobs, "`jobs` is")

@@ -29,6 +29,7 @@ def build(
     sparsity: str = "dense",
     cache: str = "warm",
     graph: str = "none",
+    jobs: int = 1,
     progress: ProgressOption = False,
 ) -> BuildResult:
     """Compile what measuring a table of a device needs, into one file.
@@ -48,6 +49,7 @@ def build(
         sparsity: "dense" or "2:4".
         cache: "warm" or "cold", of a GPU.
         graph: "none" or "cuda_graph".
+        jobs: Compile so many points at once, each in a process of its own with one thread.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
@@ -66,8 +68,10 @@ def build(
     from ..profiler.step_probes import with_step_probes
     from ..profiler.target import builder_of, warn_of_sparsity
     from ..tables.setting import PartialSetting
+    from ..untrusted.limits import check_jobs
     from .plan import plan_of
 
+    check_jobs(jobs)
     points, out = plan_of(plan), Path(out)
     if points.refinement is not None:
         raise UserError(
@@ -93,4 +97,4 @@ def build(
     warn_of_sparsity(setting)
     note(f"{out} will have {expected_size(points, target.setting)}.")
     with shown_progress(progress) as on_progress:
-        return build_bundle(points, target, out, on_progress=on_progress)
+        return build_bundle(points, target, out, jobs=jobs, on_progress=on_progress)

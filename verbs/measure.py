@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..notes import note
 from ..progress import OnProgress, ProgressOption, shown_progress
 from ..quantities import Quantity, seconds, share
+from ..untrusted.limits import check_jobs
 
 if TYPE_CHECKING:
     from ..profiler.plan import Plan
@@ -45,6 +46,7 @@ def measure(
     seed: int | None = None,
     fresh: bool = False,
     artifacts: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
     bundle: str | os.PathLike[str] | None = None,
     trust: bool = False,
     ray: str | None = None,
@@ -77,6 +79,8 @@ def measure(
         seed: Of the order of measuring (default: the plan's).
         fresh: Start over: write over the table at `out`.
         artifacts: Keep what is compiled in this folder, and take it from there the next time.
+        jobs: Before anything is measured, compile so many points at once, each in a process of its
+            own with one thread (default: compile each when it is first measured).
         bundle: Measure what `vitprof.build` compiled, its points under its setting, in place of a
             plan.
         trust: Measure a bundle of programs (TensorRT engines): only what you or someone you trust
@@ -110,6 +114,9 @@ def measure(
         raise UserError("`trust` goes with `bundle`; give both, or take it away.")
     if artifacts is not None and (bundle is not None or ray is not None):
         raise UserError("`artifacts` goes without `bundle` and `ray`: take one of them away.")
+    check_jobs(jobs)
+    if jobs > 1 and (bundle is not None or ray is not None):
+        raise UserError("`jobs` goes without `bundle` and `ray`: take one of them away.")
     allowed_s = None if time is None else seconds(time)
     accepted = ACCEPTED_ERROR if accept is None else share(accept)
     setting = {
@@ -132,7 +139,7 @@ def measure(
         place = (
             _fleet(points, given, ray, out)
             if ray is not None
-            else _here(points, given, out, artifacts)
+            else _here(points, given, out, artifacts, jobs)
         )
     started = monotonic()
     try:
@@ -181,7 +188,11 @@ class _Measuring:
 
 @contextmanager
 def _here(
-    plan: Plan, given: dict[str, Any], out: Path, artifacts: str | os.PathLike[str] | None
+    plan: Plan,
+    given: dict[str, Any],
+    out: Path,
+    artifacts: str | os.PathLike[str] | None,
+    jobs: int,
 ) -> Iterator[tuple[Plan, MeasureInto]]:
     """Yield the plan and what measures it into `out` on this machine, kept from others."""
     from ..profiler.measure import measure_table
@@ -193,7 +204,8 @@ def _here(
     with open_target(PartialSetting(**given), f"vitprof measure --out {out}") as target:
         suited = plan_for_runtime(plan, target.backend, target.options)
         suited = with_step_probes(suited, target.backend)
-        yield suited, functools.partial(measure_table, target=target.keeping(artifacts), out=out)
+        kept = target.keeping(artifacts)
+        yield suited, functools.partial(measure_table, target=kept, out=out, jobs=jobs)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..progress import ProgressOption, shown_progress
 from ..quantities import Quantity, seconds
+from ..untrusted.limits import check_jobs
 from .given_table import table_of
 from .inputs import Path, Shapes, fetched, priced_specs
 
@@ -34,6 +35,7 @@ def validate(
     sessions: int = 5,
     time: Quantity | None = None,
     artifacts: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
     download: bool = False,
     progress: ProgressOption = False,
 ) -> ValidationResult:
@@ -61,6 +63,8 @@ def validate(
         time: Start no further round after so many seconds, or "60s", "3m". Where that is too short
             for two rounds of all models, it is fewer, spread over the range of MACs.
         artifacts: Keep what is compiled in this folder, and take it from there the next time.
+        jobs: Before the first round, compile so many models at once, each in a process of its own
+            with one thread; `time` does not count it.
         download: Fetch ids of Hugging Face that the local cache lacks.
         progress: Show a bar on stderr, or call this function.
 
@@ -81,6 +85,7 @@ def validate(
     from ..profiler.validation.drawing import draw_for
     from ..profiler.validation.validate import validate_table
 
+    check_jobs(jobs)
     time_s = None if time is None else seconds(time)
     table = table_of(table, at)
     if table.unfinished:
@@ -101,6 +106,7 @@ def validate(
             target.keeping(artifacts),
             samples=samples,
             training_samples=train,
+            jobs=jobs,
             seed=seed,
             rounds=sessions,
             time_s=time_s,

@@ -25,15 +25,26 @@ _MOST_NOTES = 5
 @setting_options
 @plan_options
 @click.option("--out", default="bundle.zip", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--jobs",
+    metavar="N",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Compile N points at once, in processes of one thread each.",
+)
 @json_option
-def build(wanted: PartialSetting, make_plan: MakePlan, seed: int, out: Path, as_json: bool) -> int:
+def build(
+    wanted: PartialSetting, make_plan: MakePlan, seed: int, out: Path, jobs: int, as_json: bool
+) -> int:
     """Compile everything that measuring a table of a device needs, into one file.
 
     It takes the options of vitprof measure, and needs the device's compiler, not the device.
     """
     from ...verbs.build import build as build_bundle
 
-    built = build_bundle(make_plan(), out=out, **wanted.as_dict(), progress=not as_json)
+    how = {"jobs": jobs, "progress": not as_json}
+    built = build_bundle(make_plan(), out=out, **wanted.as_dict(), **how)
     if as_json:
         print_json(built.report())
     else:

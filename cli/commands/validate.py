@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..exit_codes import INTERRUPTED
-from ..options.artifacts import artifacts_option
+from ..options.artifacts import artifacts_option, jobs_option
 from ..options.completed import complete_model
 from ..options.download import download_option
 from ..options.family import family_and_space, space_option
@@ -72,6 +72,7 @@ from ..reports.validation import print_validation, write_models
     "--out", type=click.Path(path_type=Path), help="Write a CSV with a row for each model."
 )
 @artifacts_option
+@jobs_option
 @download_option
 @wait_option
 @log_option
@@ -92,6 +93,7 @@ def validate(
     plot: Path | None,
     out: Path | None,
     artifacts: Path | None,
+    jobs: int,
     download: bool,
     as_json: bool,
 ) -> int:
@@ -121,6 +123,7 @@ def validate(
         sessions=sessions,
         time=time,
         artifacts=artifacts,
+        jobs=jobs,
         download=download,
         progress=not as_json,
     )

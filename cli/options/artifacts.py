@@ -1,4 +1,4 @@
-"""Where what is compiled is kept."""
+"""How models are compiled, and where what is compiled is kept."""
 
 from __future__ import annotations
 
@@ -11,4 +11,13 @@ artifacts_option = click.option(
     metavar="DIR",
     type=click.Path(path_type=Path),
     help="Keep compiled models in this folder, and reuse them the next time.",
+)
+
+jobs_option = click.option(
+    "--jobs",
+    metavar="N",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Compile N points at once, in processes of one thread each, before anything is measured.",
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .artifacts import artifacts_option
+from .artifacts import artifacts_option, jobs_option
 from .renamed import RenamedOption
 from .table_and_setting import grouped_options
 
@@ -20,6 +20,7 @@ class MeasureOptions:
 
     out: Path
     artifacts: Path | None
+    jobs: int
     bundle: Path | None
     trust: bool
     time: str | None
@@ -33,6 +34,7 @@ class MeasureOptions:
 _OPTIONS = (
     click.option("--out", default="lut.csv", show_default=True, type=click.Path(path_type=Path)),
     artifacts_option,
+    jobs_option,
     click.option(
         "--bundle",
         type=click.Path(path_type=Path),
@@ -78,5 +80,5 @@ _OPTIONS = (
 
 
 def measure_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --out, --bundle, --sessions, --accept and the others, as `how`."""
+    """Add --out, --jobs, --bundle, --sessions, --accept and the others, as `how`."""
     return grouped_options(function, "how", MeasureOptions, _OPTIONS)

@@ -22,6 +22,7 @@ from ...progress import OnProgress, no_progress
 from ...results import Result
 from ...tables import Setting
 from ...tables.setting import SETTING_COLUMNS
+from ..compiled_ahead import compiled_ahead
 from ..plan import Plan, Subject, is_kernels
 from ..sampling.reference import choose_references, subject_of
 from ..target import Target, kept_device, target_of
@@ -99,9 +100,10 @@ def build_bundle(
     target: Target,
     out: str | Path,
     *,
+    jobs: int = 1,
     on_progress: OnProgress = no_progress,
 ) -> BuildResult:
-    """Compile every part of every point, and the reference, into the zip at `out`.
+    """Compile every part of every point, and the reference, into the zip at `out`, `jobs` at once.
 
     The file appears when all is done, whole or not at all. What cannot be compiled is in it with
     the reason. Equal plans give equal bytes where the backend compiles equal modules to equal
@@ -121,8 +123,12 @@ def build_bundle(
     made: dict[Subject, Stored | str] = {}
     failed: dict[str, str] = {}
     expected = megabytes(expected_size(plan, target.setting).packed)
-    with new_zip(out) as add:
-        compiler = _Compiler(Workshop(target), add)
+    subjects = [part.subject for point in plan.points for part in point.parts]
+    with (
+        new_zip(out) as add,
+        compiled_ahead(subjects, target, jobs, elsewhere=True, on_progress=on_progress) as place,
+    ):
+        compiler = _Compiler(Workshop(place), add)
         for nth, point in enumerate(plan.points, start=1):
             for part in point.parts:
                 if is_kernels(part.subject):
@@ -173,7 +179,7 @@ class _Compiler:
 
     def compiled(self, subject: Subject) -> Stored | str:
         try:
-            data = self._workshop.build(subject)
+            data = self._workshop.built(subject)
         except CannotBuildError as error:
             return _printable(str(error))
         if not 0 < len(data) <= LARGEST_ARTIFACT:

@@ -184,7 +184,7 @@ def _artifact(record: object) -> tuple[Subject, Stored | str]:
     optional = () if "error" in values else ("expected",)
     check_known_fields(values, (*names, *optional))
     check_required_fields(values, names)
-    subject = _subject(values["of"])
+    subject = subject_from_json(values["of"])
     if "error" in values:
         return subject, _reason(values["error"])
     file, size, digest = values["file"], values["bytes"], values["sha256"]
@@ -219,7 +219,8 @@ def _sketch(record: object, file: str) -> OutputSketch:
     return OutputSketch(tuple(shape), tuple(rounded_sum(value) for value in sums))
 
 
-def _subject(value: object) -> Subject:
+def subject_from_json(value: object) -> Subject:
+    """Return what `manifest.subject_as_json` wrote; raises UserError for anything else."""
     if isinstance(value, dict):
         return _spec(value)
     chain = _list("a chain of blocks", value, 1, MOST_BLOCKS_OF_A_CHAIN)

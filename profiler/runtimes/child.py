@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import IO, Any, Self
 
 from ...backends import BackendError
@@ -32,9 +32,19 @@ class Child:
     Its temporary files go with it, even where it is killed.
     """
 
-    def __init__(self, python: str, module: str, seconds: float = SECONDS) -> None:
-        """Start it. Raises UserError where `python` cannot be run."""
+    def __init__(
+        self,
+        python: str,
+        module: str,
+        seconds: float = SECONDS,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Start it, with further `variables` of the environment.
+
+        Raises UserError where `python` cannot be run.
+        """
         self._command = [python, "-m", module]
+        self._variables = variables
         self._seconds = seconds
         self._temporary = TemporaryFolder()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
@@ -51,7 +61,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "TMPDIR": str(self._temporary.path)},
+            env={**os.environ, **self._variables, "TMPDIR": str(self._temporary.path)},
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
@@ -82,6 +92,10 @@ class Child:
             raise BackendError(str(answer["error"]))
         return answer
 
+    def kill(self) -> None:
+        """End its process at once: a request of another thread then gets its last words."""
+        self._process.kill()
+
     def close(self) -> None:
         """End it; a second close does nothing."""
         self._let_go()
@@ -103,7 +117,7 @@ class Child:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            self._process.kill()
+            self.kill()
         self.close()
 
     def _let_go(self) -> None:

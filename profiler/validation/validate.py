@@ -13,6 +13,7 @@ from ...notes import warn
 from ...progress import OnProgress, no_progress
 from ...tables import LatencyTable
 from ...tables.comparison import rivals
+from ..compiled_ahead import compiled_ahead
 from ..plan import Point
 from ..sampling.clock import Clock, SystemClock
 from ..sampling.progress_in_seconds import ProgressInSeconds
@@ -43,6 +44,7 @@ def validate_table(
     time_s: float | None = None,
     protocol: Protocol | None = None,
     clock: Clock | None = None,
+    jobs: int = 1,
     on_progress: OnProgress = no_progress,
 ) -> ValidationResult:
     """Measure `samples` random models in rounds and compare; `sample(rng, name)` makes one.
@@ -52,7 +54,9 @@ def validate_table(
     Rounds take turns between two measurements, so that two of them are a complete answer, which
     further ones narrow: up to `rounds`, until `time_s` is over, or until one more is not expected
     to matter (`Answer.is_settled`). Where two rounds of all models take longer than `time_s`, it is
-    fewer models, spread over the range of MACs. Ctrl-C after two rounds returns what is known.
+    fewer models, spread over the range of MACs. Ctrl-C after two rounds returns what is known. More
+    than one of `jobs` compile all models at once before the first round, which `time_s` does not
+    count.
 
     The linear rivals are fitted on the table's own whole models. The learned ones (MLP, forest,
     and AutoViT's operator model) get `training_samples` further random models, measured in the
@@ -108,7 +112,10 @@ def validate_table(
         on_group=on_group,
     )
     shown = ProgressInSeconds(on_progress, "validating", in_rounds.estimated_s)
-    with Workshop(target) as workshop:
+    with (
+        compiled_ahead(every, target, jobs, on_progress=on_progress) as place,
+        Workshop(place) as workshop,
+    ):
         stopped = in_rounds.run(workshop)
     reached = among(unseen, in_rounds.points)
     if len(reached) < len(unseen):

@@ -134,9 +134,11 @@ def test_measuring_a_bundle_needs_no_torch(bundle: Path, tmp_path: Path) -> None
     assert refused.returncode != 0, "the block is real"
 
 
-def test_the_same_build_gives_the_same_bytes(run: Run, built: bytes, tmp_path: Path) -> None:
+def test_the_same_build_by_two_processes_gives_the_same_bytes(
+    run: Run, built: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "again.zip"
-    assert run("build", *SPACE, "--out", path, "--json").code == 0
+    assert run("build", *SPACE, "--out", path, "--jobs", "2", "--json").code == 0
     assert path.read_bytes() == built
 
 

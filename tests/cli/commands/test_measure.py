@@ -105,6 +105,22 @@ def test_without_whole_models_there_is_no_calibration(run, tmp_path) -> None:
     assert table.model_rows == []
 
 
+def test_points_are_compiled_at_once_before_they_are_measured(run, tmp_path) -> None:
+    path, kept = tmp_path / "few.csv", tmp_path / "kept"
+    answer = run("measure", *FEW, "--jobs", "2", "--artifacts", kept, "--out", path)
+    assert answer.code in DONE, answer.err
+    table = LatencyTable.read_csv(path)
+    assert all(row.verdict != "failed" for row in table.rows)
+    compiled = answer.err.index("compiling: 8/8 2 at once")
+    assert compiled < answer.err.index("measuring: ")
+    # The reference of blocks is one of the points or another.
+    assert len(list(kept.glob("*.artifact"))) in (8, 9)
+    assert table.header.seconds["build"] > 0
+    again = run("measure", *FEW, "--jobs", "2", "--artifacts", kept, "--out", path)
+    assert again.code in DONE
+    assert "compiling" not in again.err, "all is measured"
+
+
 def test_a_network_is_a_context_for_what_can_be_repeated(run, tmp_path) -> None:
     path = tmp_path / "network.csv"
     answer = run("measure", *FEW, "--context", "in_network", "--out", path, "--json")
@@ -183,6 +199,10 @@ def test_more_points_than_the_grid_has_are_probes_and_levels(run, tmp_path) -> N
         (("--in-model", "vit-micro-8", "--points", "9"), ["--points", "--in-model"]),
         (("--in-model", "vit-micro-8", "--model", "deit-tiny"), ["--model", "--in-model"]),
         (("--in-model", "vit-micro-8", "--grid", "embed=8"), ["--grid", "--in-model"]),
+        (("--jobs", "0"), ["--jobs", "0"]),
+        (("--jobs", "100000"), ["--jobs is 100,000", "VITPROF_MOST_JOBS"]),
+        (("--jobs", "2", "--bundle", "b.zip"), ["--jobs", "--bundle"]),
+        (("--jobs", "2", "--ray", "auto"), ["--jobs", "--ray"]),
         (("--accept", "much"), ["'much'", "0.8 or 80%"]),
         (("--accept", "-3%"), ["'-3%'", "from 0 to 1"]),
         (("--time", "soon"), ["'soon'", "60s, 2m or 1h"]),

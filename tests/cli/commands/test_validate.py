@@ -162,3 +162,16 @@ def test_an_unfinished_table_is_refused(run, measured) -> None:
     assert answer.is_one_sentence
     assert "unfinished" in answer.err
     assert path.read_bytes() == before
+
+
+def test_models_are_compiled_at_once_before_the_first_round(run, measured, tmp_path) -> None:
+    path, _ = measured
+    kept = tmp_path / "kept"
+    answer = run("validate", "--table", path, *QUICK, "--jobs", "2", "--artifacts", kept)
+    assert answer.code == 0, answer.err
+    assert "compiling: 3/3 2 at once" in answer.err
+    # The reference is compiled when it is opened.
+    assert len(list(kept.glob("*.artifact"))) == 4
+    refused = run("validate", "--table", path, "--jobs", "-1")
+    assert refused.code == 2
+    assert refused.is_one_sentence
