@@ -43,8 +43,8 @@ def build(
     """
     from ...verbs.build import build as build_bundle
 
-    how = {"jobs": jobs, "progress": not as_json}
-    built = build_bundle(make_plan(), out=out, **wanted.as_dict(), **how)
+    plan, shown = make_plan(), not as_json
+    built = build_bundle(plan, out=out, **wanted.as_dict(), jobs=jobs, progress=shown)
     if as_json:
         print_json(built.report())
     else:
