@@ -31,6 +31,8 @@ from vitprof.models import (
 )
 from vitprof.tables import Row, Setting
 
+pytest_plugins = ["chromium"]
+
 # OpenMP's threads spin while they wait: two workers of two threads each hinder each other on two
 # cores. Child processes inherit it, and sessions that ask for threads get them all the same.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,7 +1,8 @@
 """A breakdown as node data of Google's Model Explorer, which colours a model's graph by it.
 
 The format is that of `GraphNodeData` in the package ai-edge-model-explorer: a value for each node,
-found by the name of a tensor that the node makes, and the colours of the least and the greatest.
+found by the id that the adapter model-explorer-onnx gives it, and the colours of the least and the
+greatest.
 """
 
 from __future__ import annotations
@@ -18,18 +19,17 @@ _COLOURS = ((0, "#ffffff"), (0.25, "#fddbc7"), (1, "#b2182b"))
 
 
 def node_data(found: Breakdown, setting: Setting) -> dict[str, Any]:
-    """Return each node's ms by its first output; they add up to the latency but for untraced nodes.
+    """Return each node's ms by its unique name; they add up to the latency but for untraced nodes.
 
     A runtime that fuses nodes shows one time for them, which stands at the node that it was traced
     to; nodes of the file without a value took none of their own.
 
-    Raises UserError where no node could be traced to a tensor of the file.
+    Raises UserError where no node could be traced to a node of the file.
     """
     ms: dict[str, list[float]] = {}
     for one in found.nodes:
-        name = next(filter(None, one.origin.tensors), "") if one.origin is not None else ""
-        if name:
-            ms.setdefault(name, []).append(one.ms)
+        if one.origin is not None and one.origin.unique:
+            ms.setdefault(one.origin.unique, []).append(one.ms)
     if not ms:
         raise UserError(
             f"no node of {found.model or 'the model'} could be traced to the ONNX file, so Model "

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class GraphNode:
-    """One node; `module` is the path of the module it says that it is of, "" where it says none."""
+    """One node; `module` is the path of the module it says that it is of, "" where it says none.
+
+    `unique` is the name that viewers of ONNX files give it, "" in other graphs.
+    """
 
     name: str
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     module: str = ""
+    unique: str = ""
 
 
 class ModelGraph:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from .model_graph import GraphNode, ModelGraph
@@ -19,7 +21,8 @@ def graph_of_onnx(data: bytes) -> ModelGraph:
     """
     import onnx
 
-    model = onnx.load_from_string(data)
+    nodes = onnx.load_from_string(data).graph.node
+    unique = unique_names([node.name for node in nodes])
     return ModelGraph(
         [
             GraphNode(
@@ -28,10 +31,29 @@ def graph_of_onnx(data: bytes) -> ModelGraph:
                 tuple(node.input),
                 tuple(node.output),
                 _module_of(node),
+                unique[place],
             )
-            for place, node in enumerate(model.graph.node)
+            for place, node in enumerate(nodes)
         ]
     )
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return the names that nodes get from `NameFixPass` of the package onnx-ir, each once.
+
+    One without a name is a "node"; one whose name is taken gets the next free number behind it.
+    """
+    taken: set[str] = set()
+    counts: Counter[str] = Counter()
+    found = []
+    for wanted in (name or "node" for name in names):
+        name = wanted
+        while name in taken:
+            counts[wanted] += 1
+            name = f"{wanted}_{counts[wanted]}"
+        taken.add(name)
+        found.append(name)
+    return found
 
 
 def _module_of(node: Any) -> str:

@@ -21,14 +21,14 @@ UNATTRIBUTED = BlockLabel("unattributed")
 class Origin:
     """Where an executed node came from: a node of the model's graph, its module, and its block.
 
-    `node` and `module` are "" where they are not known; the block is then UNATTRIBUTED. `tensors`
-    are what that node makes, by the names in the model's file.
+    `node` and `module` are "" where they are not known; the block is then UNATTRIBUTED. `unique` is
+    the node's name in viewers of ONNX files.
     """
 
     node: str
     module: str
     block: BlockLabel
-    tensors: tuple[str, ...] = ()
+    unique: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,5 +107,5 @@ def _traced(places: Sequence[int | None], model: ModelGraph, labels: Labels) -> 
         module = module_of(model, place, labels)
         if not module and labels.has_module(node.module):
             module = node.module
-        origins.append(Origin(node.name, module, label, node.outputs))
+        origins.append(Origin(node.name, module, label, node.unique))
     return Traced(tuple(origins), tuple(labels.blocks))

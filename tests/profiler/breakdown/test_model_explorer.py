@@ -20,9 +20,9 @@ from vitprof.tables import Setting
 
 BODY = BlockLabel("body")
 ORIGINS = (
-    Origin("/fc", "fc", BODY, ("y", "")),
-    Origin("/fc", "fc", BODY, ("y", "")),
-    Origin("/split", "", BODY, ("", "z")),
+    Origin("/fc", "fc", BODY, "/fc"),
+    Origin("/fc", "fc", BODY, "/fc"),
+    Origin("/split", "", BODY, "/split_1"),
     Origin("", "", UNATTRIBUTED),
 )
 
@@ -32,11 +32,11 @@ def found() -> Breakdown:
     return Breakdown("toy", 20.0, 19.0, 21.0, Profile(10.0, nodes), traced=Traced(ORIGINS, (BODY,)))
 
 
-def test_each_tensor_has_the_ms_of_its_nodes() -> None:
+def test_each_node_of_the_file_has_the_ms_of_what_ran_for_it() -> None:
     data = json.loads(json.dumps(node_data(found(), Setting("cpu", "onnxruntime"))))
     read = dacite.from_dict(GraphNodeData, data, dacite.Config(strict=True))
     assert {name: one.value for name, one in read.results.items()} == pytest.approx(
-        {"y": 6.0, "z": 6.0}
+        {"/fc": 6.0, "/split_1": 6.0}
     )
     assert math.fsum(one.value for one in read.results.values()) == pytest.approx(20.0 - 8.0)
     assert [item.stop for item in read.gradient] == [0, 0.25, 1]
@@ -45,7 +45,7 @@ def test_each_tensor_has_the_ms_of_its_nodes() -> None:
     assert json.loads(read.to_json_string())["results"] == data["results"]
 
 
-def test_without_tensors_there_is_nothing_to_show() -> None:
-    traced = Traced(tuple(replace(one, tensors=()) for one in ORIGINS), (BODY,))
+def test_without_traced_nodes_there_is_nothing_to_show() -> None:
+    traced = Traced(tuple(replace(one, unique="") for one in ORIGINS), (BODY,))
     with pytest.raises(UserError, match="nothing to show"):
         node_data(replace(found(), traced=traced), Setting("cpu", "onnxruntime"))

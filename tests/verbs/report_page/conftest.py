@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,6 @@ from vitprof.tables import Row, Setting
 from vitprof.tables.calibration.calibrate import calibrated
 from vitprof.tables.header import TableHeader
 from vitprof.verbs.latency_table import LatencyTable
-
-CHROMIUM = shutil.which("chromium")
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-)
 
 
 def made_up_ms(block: Block) -> float:
@@ -79,18 +72,6 @@ def random_specs() -> Callable[[MeasuringSpace, int], list[Spec]]:
         return [space.sample(rng, name=f"random-{n}") for n in range(count)]
 
     return drawn
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A real headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here; apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield made
-        made.close()
 
 
 class OpenPage:
