@@ -194,7 +194,8 @@ def tables_part(folder: Path, pythons: Mapping[str, str], arguments: argparse.Na
         for backend in arguments.backend or BACKENDS:
             python = pythons.get(backend, sys.executable)
             lut = folder / f"{backend}-{family}.csv"
-            of, kept_in = ("-m", "vitprof"), ("--artifacts", str(folder / "artifacts"))
+            of = ("-m", "vitprof")
+            kept_in = ("--artifacts", str(folder / "artifacts"), "--jobs", arguments.jobs)
             measured = kept(
                 folder / f"{backend}-{family}-measured.json",
                 python,
@@ -255,6 +256,7 @@ def main() -> None:
     parser.add_argument("--folder", default="runtimes-run")
     parser.add_argument("--samples", default="50")
     parser.add_argument("--time", default="5m", help="how long each validate measures, at most")
+    parser.add_argument("--jobs", default="2", help="how many points of a table compile at once")
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="of the tables")
     parser.add_argument("--family", action="append", choices=FAMILIES, help="of the tables")
     parser.add_argument("--part", action="append", choices=PARTS)
