@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -42,4 +43,7 @@ class LoadedPrograms:
                 self._bytes += len(exported)
                 while self._bytes > self._limit:
                     self._bytes -= self._kept.popitem(last=False)[1][1]
-            return copy.deepcopy(self._kept[key][0])
+            with warnings.catch_warnings():
+                # Copying a program's tree of inputs warns of a class of torch's own.
+                warnings.simplefilter("ignore")
+                return copy.deepcopy(self._kept[key][0])
