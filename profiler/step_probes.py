@@ -11,16 +11,17 @@ from ..backends import Backend, HasTiles
 from ..errors import UserError
 from ..models import Block, find_op
 from ..spaces.slabs import COUNTS, WIDTH_STEP
-from ..tables.grids.steps import stepped_levels
+from ..tables.grids.steps import stepped_levels, takes_half_tiles
 from .plan import Plan, Point
 
 
 def with_step_probes(plan: Plan, backend: Backend) -> Plan:
     """Return the plan with probes of the backend's steps, where it has tiles and a grid is planned.
 
-    Of each axis of widths every remainder by the tile is probed twice: at the narrow and at the
-    wide end, with the other dims in the middle. Of one that spans two tiles at most every width is
-    probed, in steps of 8. Nothing is added to a plan that says how many points it may have.
+    Of each axis of widths every remainder by the tile is probed twice: between the narrowest levels
+    and between the widest that have steps, with the other dims in the middle. Of one that spans two
+    tiles at most every width is probed, in steps of 8. Nothing is added to a plan that says how
+    many points it may have.
     """
     if not plan.may_grow or not isinstance(backend, HasTiles):
         return plan
@@ -68,6 +69,9 @@ def _probes_in(grid: Sequence[Block], tile: int, place: int) -> Iterator[Block]:
             continue
         # Two levels side by side are there because one of them is unlike its neighbours.
         gaps = [(low, high) for low, high in pairwise(values) if high - low >= 2 * tile]
+        # Where the runtime rather pads than takes another kernel there is nothing to probe.
+        narrow = [gap for gap in gaps if takes_half_tiles(gap[0] + tile // 4, tile // 2)]
+        gaps = narrow or gaps
         low, high = (values[0], values[-1]) if stepped or not gaps else gaps[place]
         ends = [Block.of(op.name, **{**middle, axis: value}) for value in (low, high)]
         if not here.issuperset(ends):

@@ -1,11 +1,14 @@
 """Steps: a runtime's matrix kernels work in tiles, and widths between tiles cost more.
 
-XNNPACK's tiles are 32 columns wide on x86. With an MLP of 392 columns a block took 20 % longer than
-the line between 384 and 416 says, with 408 no longer; attention whose heads have values of 56
-columns took longer than one of 64. Between levels of a grid such a table was wrong by this. The
-step of a width is taken from probes: measured points that are off the grid along one axis only, in
-any of an op's grids. On an axis whose levels are whole tiles it depends on the remainder by the
-tile. On one that spans two tiles at most, as a head's columns do, it belongs to the width itself.
+XNNPACK's kernels make 16 columns at once, on processors with AVX-512 32. Where padding to a whole
+tile would waste more than 1 % of the columns, and tiles of half that width waste less, it takes a
+kernel of half tiles (`xnn_create_fully_connected_nc_f32` in its fully-connected-nc.c): with an MLP
+of 392 columns a block took 20 to 65 % longer than the line between 384 and 416 says, with one of
+1,080 no longer. Attention whose heads have values of 56 columns took longer than one of 64. Between
+levels of a grid such a table was wrong by this. The step of a width is taken from probes: measured
+points that are off the grid along one axis only, in any of an op's grids. On an axis whose levels
+are whole tiles it depends on the remainder by the tile, where the kernel is another one. On one
+that spans two tiles at most, as a head's columns do, it belongs to the width itself.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,8 +25,20 @@ from ..row import NORMAL_95, Row
 if TYPE_CHECKING:
     from .grid import OpGrid
 
+# XNNPACK pads up to this share of the columns before it takes the kernel of half tiles.
+_PADDED = 0.01
 # An axis whose levels lie no further apart than so many tiles has a step for each width.
 FEW_TILES = 2
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """A row off the grid along `axis`, where it is `width`: the log of ms over the line's."""
+
+    axis: str
+    width: int
+    log: float
+    row: Row
 
 
 @dataclass(frozen=True)
@@ -31,10 +46,12 @@ class Steps:
     """By axis, how many times as long a block takes as the line between levels says.
 
     `factors` are by remainder, 0 to `tile` - 1, or by width, from the lowest level to the highest:
-    see `_places`. `probes` are the rows that told them, by axis and place.
+    see `_places`. `probes` are the rows that told them, by axis and place. `columns` are those of
+    the kernel: `tile` or half of it, whichever explains better which probes are on the line.
     """
 
     tile: int
+    columns: int
     factors: Mapping[str, np.ndarray]
     probes: Mapping[str, Mapping[int, Sequence[Row]]]
     # As `stepped_levels` gives them.
@@ -43,8 +60,7 @@ class Steps:
     @classmethod
     def of(cls, grids: Sequence[OpGrid], tile: int) -> Steps | None:
         """Return the steps that the probes of an op's grids show; None where there are none."""
-        probes: dict[str, dict[int, list[Row]]] = {}
-        logs: dict[str, dict[int, list[float]]] = {}
+        found: list[_Probe] = []
         levels: dict[str, tuple[int, ...]] = {}
         for grid in grids:
             for axis, of_axis, point in _probes(grid, tile):
@@ -56,15 +72,27 @@ class Steps:
                 if levels.setdefault(axis, of_axis) != of_axis:
                     continue
                 width = point[grid.axes.index(axis)]
-                place = width - of_axis[0] if of_axis else width % tile
-                probes.setdefault(axis, {}).setdefault(place, []).append(row)
-                found = logs.setdefault(axis, {})
-                found.setdefault(place, []).append(math.log(row.latency_ms / ms))
+                found.append(_Probe(axis, width, math.log(row.latency_ms / ms), row))
+        columns = _columns([probe for probe in found if not levels[probe.axis]], tile)
+        by_axis: dict[str, dict[int, list[_Probe]]] = {}
+        for one in found:
+            of_axis = levels[one.axis]
+            if of_axis or takes_half_tiles(one.width, columns):
+                place = one.width - of_axis[0] if of_axis else one.width % tile
+                by_axis.setdefault(one.axis, {}).setdefault(place, []).append(one)
+        if not by_axis:
+            return None
         factors = {
-            axis: _factors(probes[axis], logs[axis], _places_of_1(levels[axis], tile))
-            for axis in probes
+            axis: _factors_by_width(probes, levels[axis])
+            if levels[axis]
+            else _factors_by_remainder(probes, tile)
+            for axis, probes in by_axis.items()
         }
-        return cls(tile, factors, probes, levels) if factors else None
+        rows = {
+            axis: {place: [one.row for one in of_place] for place, of_place in probes.items()}
+            for axis, probes in by_axis.items()
+        }
+        return cls(tile, columns, factors, rows, levels)
 
     def factor(self, grid: OpGrid, dims: np.ndarray) -> np.ndarray | float:
         """Return the factors of n blocks (`dims`: n x axes) beside what `grid` interpolates."""
@@ -93,7 +121,7 @@ class Steps:
         if levels != self.levels[axis]:
             return None
         if not levels:
-            return widths % self.tile
+            return np.where(takes_half_tiles(widths, self.columns), widths % self.tile, 0)
         return np.clip(widths, levels[0], levels[-1]) - levels[0]
 
 
@@ -124,29 +152,59 @@ def _probes(grid: OpGrid, tile: int) -> Iterator[tuple[str, tuple[int, ...], tup
             yield grid.axes[off[0]], stepped, point
 
 
-def _places_of_1(levels: tuple[int, ...], tile: int) -> list[int]:
-    """Return the places in `factors` that are 1: those of levels."""
-    return [level - levels[0] for level in levels] or [0, tile]
+def takes_half_tiles(widths: Any, columns: int) -> Any:
+    """Return whether XNNPACK takes the kernel of half tiles for so many columns, or arrays of such.
 
-
-def _factors(
-    probes: Mapping[int, Sequence[Row]],
-    logs: Mapping[int, Sequence[float]],
-    places_of_1: Sequence[int],
-) -> np.ndarray:
-    """Return the factor of each place: of probes their geometric mean, drawn towards 1.
-
-    A mean m of standard error s counts m² / (m² + s²) of itself: noise makes no step. Between
-    measured places the logarithms are interpolated.
+    As `xnn_create_fully_connected_nc_f32` decides: less padding, and more than 1 % otherwise.
     """
-    steps = dict.fromkeys(places_of_1, 0.0)
-    for place, of_place in logs.items():
-        mean = float(np.mean(of_place))
-        sds = [_sd(row) for row in probes[place]]
-        error = math.hypot(*sds) / len(sds)
-        steps[place] = mean * mean**2 / (mean**2 + error**2) if mean else 0.0
-    places = sorted(steps)
-    return np.exp(np.interp(np.arange(places[-1] + 1), places, [steps[one] for one in places]))
+    whole, half = -widths % columns, -widths % (columns // 2)
+    return (half < whole) & (whole > _PADDED * widths)
+
+
+def _columns(probes: Sequence[_Probe], tile: int) -> int:
+    """Return the columns of the kernel: those whose whole tiles lie nearest to the line.
+
+    Half a tile, where there are no such probes or both are as near.
+    """
+
+    def off(columns: int) -> float:
+        on_line = [one.log for one in probes if not takes_half_tiles(one.width, columns)]
+        return float(np.mean(np.abs(on_line))) if on_line else math.inf
+
+    return tile if off(tile) < off(tile // 2) else tile // 2
+
+
+def _factors_by_width(
+    probes: Mapping[int, Sequence[_Probe]], levels: tuple[int, ...]
+) -> np.ndarray:
+    """Return the factor of each width from the lowest level on; that of a level is 1."""
+    logs = dict.fromkeys((level - levels[0] for level in levels), 0.0)
+    logs |= {place: _towards_1(of_place) for place, of_place in probes.items()}
+    places = sorted(logs)
+    return np.exp(np.interp(np.arange(places[-1] + 1), places, [logs[one] for one in places]))
+
+
+def _factors_by_remainder(probes: Mapping[int, Sequence[_Probe]], tile: int) -> np.ndarray:
+    """Return the factor of each remainder by the tile; that of whole tiles is 1.
+
+    Between probed remainders the logarithms are interpolated, before the first and after the last
+    one they are the same: the kernel is.
+    """
+    places = sorted(probes)
+    logs = [_towards_1(probes[place]) for place in places]
+    found = np.exp(np.interp(np.arange(tile), places, logs))
+    found[0] = 1.0
+    return found
+
+
+def _towards_1(probes: Sequence[_Probe]) -> float:
+    """Return the mean logarithm of the factors at one place, drawn towards 0.
+
+    A mean m of standard error s counts m² / (m² + s²) of itself: noise makes no step.
+    """
+    mean = float(np.mean([one.log for one in probes]))
+    error = math.hypot(*(_sd(one.row) for one in probes)) / len(probes)
+    return mean * mean**2 / (mean**2 + error**2) if mean else 0.0
 
 
 def _sd(row: Row) -> float:

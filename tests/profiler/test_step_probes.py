@@ -55,9 +55,9 @@ def test_probes_are_between_tiles_along_one_axis(family: str) -> None:
 def test_each_remainder_is_probed_at_both_ends() -> None:
     probes = [block for block in added(vitprof.plan("vit")) if block.op == "mlp"]
     narrow = [block for block in probes if block["embed"] == 576 and block["mlp"] < 300]
-    wide = [block for block in probes if block["embed"] == 576 and block["mlp"] > 2000]
+    wide = [block for block in probes if block["embed"] == 576 and block["mlp"] > 700]
     assert [block["mlp"] for block in narrow] == [200, 208, 216]
-    assert [block["mlp"] for block in wide] == [2312, 2320, 2328]
+    assert [block["mlp"] for block in wide] == [776, 784, 792], "wider ones may have no steps"
     of_embed = Counter(block["embed"] % TILE for block in probes if block["mlp"] == 2304)
     assert of_embed == {8: 2, 16: 2, 24: 2}
 
@@ -87,15 +87,21 @@ def test_whole_models_and_their_order_stay() -> None:
 
 
 def test_a_table_of_the_plan_knows_a_staircase(setting: Setting) -> None:
-    """Random models of a runtime that takes a fifth longer where a width ends within a tile.
+    """Random models of a runtime that takes a fifth longer where it has a kernel of half tiles.
 
     So do heads, but for those of 16 columns.
     """
 
     def ms(block: Block) -> float:
         dims = {axis: value for axis, value in block.as_dict().items() if value != 16}
-        within = sum(dims[axis] % TILE != 0 for axis in ("embed", "mlp", "v") if axis in dims)
+        within = sum(takes_longer(dims[axis]) for axis in ("embed", "mlp") if axis in dims)
+        within += dims.get("v", 0) % TILE != 0
         return 1e-6 * block.macs * 1.2**within
+
+    def takes_longer(width: int) -> bool:
+        """XNNPACK's rule: half tiles waste less, and whole ones more than 1 %."""
+        wasted = (TILE - width % TILE) % TILE
+        return 0 < width % TILE <= TILE // 2 and wasted * 100 > width
 
     def rows(plan: Plan) -> list[Row]:
         return [

@@ -92,6 +92,7 @@ def _columns(rows: Iterable[Row], table: LatencyTable) -> dict[str, list[Any]]:
 def _steps(steps: Steps) -> dict[str, Any]:
     return {
         "tile": steps.tile,
+        "columns": steps.columns,
         "levels": {axis: list(levels) for axis, levels in steps.levels.items()},
         "factors": {axis: [float(one) for one in of] for axis, of in steps.factors.items()},
     }

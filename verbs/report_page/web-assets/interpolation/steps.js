@@ -9,6 +9,12 @@ function steppedLevels(levels, tile) {
   return levels[levels.length - 1] - levels[0] <= FEW_TILES * tile ? levels : null;
 }
 
+// Whether XNNPACK takes the kernel of half tiles for so many columns.
+function takesHalfTiles(width, columns) {
+  const padding = (tile) => (tile - (width % tile)) % tile;
+  return padding(columns / 2) < padding(columns) && padding(columns) > 0.01 * width;
+}
+
 // How many times as long a block takes as the line between a grid's levels says.
 function stepFactor(steps, axes, levels, dims) {
   let factor = 1;
@@ -19,7 +25,7 @@ function stepFactor(steps, axes, levels, dims) {
     if (stepped === null || stepped.join() !== steps.levels[axis].join()) return;
     const place = stepped.length
       ? Math.min(Math.max(dims[i], stepped[0]), stepped[stepped.length - 1]) - stepped[0]
-      : dims[i] % steps.tile;
+      : takesHalfTiles(dims[i], steps.columns) ? dims[i] % steps.tile : 0;
     factor *= factors[place];
   });
   return factor;
