@@ -72,6 +72,9 @@ def of_another_program(line: CommandLine) -> bool:
             exists = words[:2] in (["-m", "pip"], ["-m", "venv"], ["-m", "build"]) or (
                 script.is_file() and all(has_option(script, option) for option in options)
             )
+        case "model-explorer":  # tests/cli/commands/test_model_explorer.py runs it with these
+            options = [word for word in words if word.startswith("--")]
+            exists = set(options) <= {"--node_data_paths", "--extensions"}
         case program:
             exists = program in ("ray", "hf", "git", "cd", "source", "docker")
     return exists
