@@ -87,11 +87,14 @@ class TableHeader:
 
     @property
     def tile(self) -> int | None:
-        """The width of the tiles that the runtime's matrix kernels work in; None: it has none."""
+        """The width of the tiles that the runtime's matrix kernels work in; None: it has none.
+
+        Kernels may work in halves of it, and in halves of those: it is a multiple of 4.
+        """
         tile = (self.observed or {}).get("tile")
         if not isinstance(tile, int) or isinstance(tile, bool):
             return None
-        return tile if 1 < tile <= WIDEST_TILE else None
+        return tile if 0 < tile <= WIDEST_TILE and tile % 4 == 0 else None
 
     def reference_ms(self, speed: Speed | None = None) -> dict[Reference | None, float]:
         """Return what each reference takes at a speed (the one that latencies are stated at), ms.

@@ -196,7 +196,7 @@ def test_steps_survive_the_file(table: LatencyTable, tmp_path: Path) -> None:
     assert again.predict_block(block).ms == pytest.approx(staircase(392, 400), rel=1e-3)
 
 
-@pytest.mark.parametrize("tile", ["32", 0, 1, -8, True, 1e9, None, 32.5])
+@pytest.mark.parametrize("tile", ["32", 0, 1, 2, 3, 30, -8, True, 1e9, None, 32.5])
 def test_a_header_with_another_tile_has_none(tile: object, table: LatencyTable) -> None:
     header = replace(table.header, observed={"tile": tile})
     assert LatencyTable(table.rows, header).header.tile is None
