@@ -6,7 +6,6 @@ is measured meanwhile.
 
 from __future__ import annotations
 
-import os
 import queue
 import sys
 from collections.abc import Iterable, Iterator
@@ -69,9 +68,9 @@ def _compile(
     assert target.artifacts is not None, "what is compiled ahead lies in a folder"
     request = {
         "setting": target.setting.as_dict(),
-        "devices": [os.path.abspath(file) for file in given_device_files()],  # noqa: PTH100
+        "devices": [str(file.absolute()) for file in given_device_files()],
         "elsewhere": elsewhere,
-        "artifacts": os.path.abspath(target.artifacts.folder),  # noqa: PTH100
+        "artifacts": str(target.artifacts.folder.absolute()),
     }
     on_progress("compiling", 0, len(subjects), f"{jobs} at once")
     with ThreadPoolExecutor(jobs) as pool, ExitStack() as stack:
@@ -82,7 +81,10 @@ def _compile(
         idle: queue.SimpleQueue[Child] = queue.SimpleQueue()
         for child in children:
             idle.put(child)
-        tasks = [pool.submit(_ask, idle, {**request, "subject": one}) for one in _json(subjects)]
+        tasks = [
+            pool.submit(_ask, idle, {**request, "subject": subject_as_json(one)})
+            for one in subjects
+        ]
         try:
             for done, task in enumerate(as_completed(tasks), start=1):
                 task.result()
@@ -90,10 +92,6 @@ def _compile(
         except BaseException:
             _end(tasks, children)
             raise
-
-
-def _json(subjects: Iterable[Subject]) -> Iterator[object]:
-    return map(subject_as_json, subjects)
 
 
 def _ask(idle: queue.SimpleQueue[Child], request: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..options.artifacts import jobs_option
 from ..options.plan import MakePlan, plan_options
 from ..options.table_and_setting import setting_options
 from ..output import json_option, note, print_json, say
@@ -25,14 +26,7 @@ _MOST_NOTES = 5
 @setting_options
 @plan_options
 @click.option("--out", default="bundle.zip", show_default=True, type=click.Path(path_type=Path))
-@click.option(
-    "--jobs",
-    metavar="N",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Compile N points at once, in processes of one thread each.",
-)
+@jobs_option
 @json_option
 def build(
     wanted: PartialSetting, make_plan: MakePlan, seed: int, out: Path, jobs: int, as_json: bool

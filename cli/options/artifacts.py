@@ -19,5 +19,5 @@ jobs_option = click.option(
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Compile N points at once, in processes of one thread each, before anything is measured.",
+    help="Compile N points at once, ahead of all else, in processes of one thread each.",
 )
