@@ -161,6 +161,14 @@ class TellsPrecision(Protocol):
 
 
 @runtime_checkable
+class HasHazards(Protocol):
+    """A Backend that some options make slower or less exact on some machines than users expect."""
+
+    def hazard(self, options: BackendOptions) -> str | None:
+        """Return one sentence about what these options do on this machine; None: nothing to say."""
+
+
+@runtime_checkable
 class HasTiles(Protocol):
     """A Backend whose matrix kernels work in tiles: between whole tiles a width costs more.
 

@@ -12,6 +12,7 @@ from ..backends import (
     Backend,
     BackendOptions,
     Device,
+    HasHazards,
     create_backend,
     create_builder,
     find_device,
@@ -73,6 +74,8 @@ def open_target(
     who has the device.
     """
     target = target_of(setting)
+    if isinstance(target.backend, HasHazards) and (why := target.backend.hazard(target.options)):
+        warn(f"warning: {why}")
     with kept_device(target.setting, purpose, wait=wait):
         yield target
 

@@ -60,10 +60,23 @@ def has_int8_products(root: Path = SYSTEM_ROOT) -> bool:
 
     On x86 without VNNI they are added up in 16 bits, so weights have to do with 7.
     """
-    if platform.machine().lower() not in ("x86_64", "amd64", "i386", "i686"):
+    if not _is_x86():
         return True
     flags = (read_text(root / "proc/cpuinfo") or "").split()
     return "avx512_vnni" in flags or "avx_vnni" in flags
+
+
+def lacks_avx512_vnni(root: Path = SYSTEM_ROOT) -> bool:
+    """Tell whether this is an x86 CPU without AVX512-VNNI; False where nothing says so.
+
+    The newer AVX-VNNI, which some libraries do not use, does not count.
+    """
+    flags = (read_text(root / "proc/cpuinfo") or "").split()
+    return _is_x86() and bool(flags) and "avx512_vnni" not in flags
+
+
+def _is_x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
 
 
 def has_bf16_products(root: Path = SYSTEM_ROOT) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError, did_you_mean
 from ..installed import installed
+from ..machine.cpu_info import lacks_avx512_vnni
 from ..protocol import BackendError, BackendOptions
 from .int8 import INT8, import_torchao
 from .program import PROVIDERS, TORCH_DTYPES, TorchProgram, export_program
@@ -44,6 +45,16 @@ class TorchBackend:
 
     def trouble(self) -> str | None:
         return None
+
+    def hazard(self, options: BackendOptions) -> str | None:
+        if options.dtype != INT8 or not lacks_avx512_vnni():
+            return None
+        # pytorch/pytorch#136942: without VNNI, torch._int_mm does not use oneDNN.
+        return (
+            "this processor has no AVX512-VNNI, without which PyTorch multiplies int8 in a plain "
+            "loop, many times slower than fp32; other backends, such as onnxruntime, have int8 "
+            "kernels for it."
+        )
 
     def check(self, options: BackendOptions) -> None:
         if reason := self.unavailable():

@@ -98,6 +98,19 @@ def test_more_threads_than_any_machine_has_are_refused_and_hazards_are_warned_of
     assert any("1000 threads" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("lacking", "dtype"), [(True, "int8"), (False, "int8"), (True, "fp32")])
+def test_what_options_do_on_this_machine_is_warned_of(
+    lacking: bool, dtype: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitprof.backends.pytorch.backend.lacks_avx512_vnni", lambda: lacking)
+    wanted = PartialSetting(backend="torch", dtype=dtype)
+    with caplog.at_level("WARNING", logger="vitprof"), open_target(wanted, "this test"):
+        pass
+    said = any("no AVX512-VNNI" in record.getMessage() for record in caplog.records)
+    assert said is (lacking and dtype == "int8")
+
+
 def test_gaps_are_filled_by_the_device_and_nothing_else_changes() -> None:
     partial = PartialSetting(batch=4, threads=2, cache="cold")
     assert completed(partial) == Setting("cpu", "onnxruntime", "", 4, "fp32", 2, cache="cold")

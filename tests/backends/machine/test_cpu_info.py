@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from vitprof.backends import cpu_facts
 from vitprof.backends.machine import cpu_info, mac_cpu
-from vitprof.backends.machine.cpu_info import has_bf16_products
+from vitprof.backends.machine.cpu_info import has_bf16_products, lacks_avx512_vnni
 
 XEON = """\
 processor\t: 0
@@ -212,3 +212,20 @@ def test_this_machines_facts_are_json_and_hold_nothing_personal() -> None:
 )
 def test_bf16_products_are_read_from_the_flags(tmp_path, flags: str, there: bool) -> None:
     assert has_bf16_products(write(tmp_path, {"proc/cpuinfo": flags})) is there
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "lacks"),
+    [
+        ("x86_64", "flags : fpu avx2", True),
+        ("x86_64", "flags : avx2 avx_vnni", True),
+        ("x86_64", "flags : avx512f avx512_vnni", False),
+        ("x86_64", "", False),
+        ("aarch64", "Features : fp asimd", False),
+    ],
+)
+def test_what_an_x86_lacks_is_read_from_the_flags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, flags: str, lacks: bool
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert lacks_avx512_vnni(write(tmp_path, {"proc/cpuinfo": flags})) is lacks
