@@ -15,6 +15,7 @@ from typing import Any
 
 from ..backends import BackendError
 from ..backends.devices import given_device_files
+from ..errors import UserError
 from ..models.families.foreign.spec import ForeignSpec
 from ..progress import OnProgress, no_progress
 from ..temporary_folder import TemporaryFolder
@@ -41,9 +42,10 @@ def compiled_ahead(
 
     The folder is the target's own (`Target.keeping`), where what is there already is taken, or a
     temporary one. One job compiles nothing ahead: the target is yielded as it is. What fails in a
-    process is left out of the folder, and whoever needs it compiles it again and says why.
-    Kernels and foreign models are left out too: they are made where they are run. `elsewhere`: the
-    device need not be here.
+    process is left out of the folder, and whoever needs it compiles it again, alone, and says why:
+    perhaps two at once took too much memory. Kernels and foreign models are left out too: they are
+    made where they are run. `elsewhere`: the device need not be here. Raises UserError where the
+    folder cannot be written.
     """
     wanted = [one for one in dict.fromkeys(subjects) if _is_kept(one)]
     jobs = min(jobs, len(wanted))
@@ -95,14 +97,19 @@ def _compile(
 
 
 def _ask(idle: queue.SimpleQueue[Child], request: dict[str, Any]) -> None:
-    """Let a process that is idle compile one subject. One that crashed is started again."""
+    """Let a process that is idle compile one subject. One that crashed is started again.
+
+    Raises UserError where nothing more can be compiled.
+    """
     child = idle.get()
     try:
-        child.ask("compile", **request)
+        answer = child.ask("compile", **request)
     except BackendError:
-        pass  # the parent compiles it again and says why it fails
+        return  # the parent compiles it again and says why it fails
     finally:
         idle.put(child)
+    if "stopped" in answer:
+        raise UserError(answer["stopped"])
 
 
 def _end(tasks: Iterable[Future[None]], children: Iterable[Child]) -> None:

@@ -12,9 +12,11 @@ def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
     """Compile a subject into the folder `artifacts`, where it is not there yet.
 
     `subject`: a model or a chain of blocks as in a bundle; `setting`; `devices`: files of devices;
-    `elsewhere`: it is compiled for a device that need not be here.
+    `elsewhere`: it is compiled for a device that need not be here. The answer says `refused` where
+    the subject cannot be compiled, and `stopped` where nothing can be, as on a full disk.
     """
     from ..backends.devices import use_device_files
+    from ..errors import UserError
     from ..tables.setting import PartialSetting
     from .bundle.reading import subject_from_json
     from .target import builder_of, target_of
@@ -23,11 +25,13 @@ def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
     use_device_files(request["devices"])
     setting = PartialSetting(**request["setting"])
     target = (builder_of if request["elsewhere"] else target_of)(setting)
-    with Workshop(target.keeping(request["artifacts"])) as workshop:
-        try:
+    try:
+        with Workshop(target.keeping(request["artifacts"])) as workshop:
             workshop.built(subject_from_json(request["subject"]))
-        except CannotBuildError as error:
-            return {"refused": str(error)}
+    except CannotBuildError as error:
+        return {"refused": str(error)}
+    except UserError as error:
+        return {"stopped": str(error)}
     return {}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from vitprof import UserError
 from vitprof.models import Block, ViTSpec
 from vitprof.profiler import compiled_ahead as module
 from vitprof.profiler.compiled_ahead import compiled_ahead
@@ -120,3 +121,19 @@ def test_an_interruption_ends_the_processes(
         pytest.fail("it was interrupted before")
     assert not children()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_ends_it_at_once(target: Target, tmp_path: Path) -> None:
+    subjects: list[Subject] = [
+        (Block.of("mlp", embed=8, mlp=mlp, tokens=2),) for mlp in range(8, 48, 8)
+    ]
+    done = []
+    kept = target.keeping(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    (tmp_path / "gone").touch()
+    with (
+        pytest.raises(UserError, match="is no folder to keep artifacts in"),
+        compiled_ahead(subjects, kept, 2, on_progress=lambda *told: done.append(told[1])),
+    ):
+        pytest.fail("nothing can be kept")
+    assert done == [0]
