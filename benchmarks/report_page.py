@@ -166,9 +166,10 @@ def main() -> None:
 def _of_ceilings(ceilings: Sequence[CeilingsResult]) -> list[str]:
     parts = [
         "\n## Ceilings\n",
-        "Each measurement is the best run of two repeats in fresh sessions.\n",
+        "Each measurement repeats fresh sessions until three are within 2 % of the best, for at "
+        "most a minute.\n",
         table(
-            ("measurement", "GMAC/s", "GB/s", "its repeats apart"),
+            ("measurement", "GMAC/s", "GB/s", "third best session lower by"),
             [
                 (
                     str(n + 1),

@@ -27,8 +27,16 @@ LONGEST_MS = 60.0
 # Values of each array, 128 MiB in fp32: four times the caches of most processors.
 STREAM_ROWS, STREAM_COLUMNS = 32_768, 1_024
 WARM_UP, RUNS = 2, 12
-# The whole is measured so often, with fresh sessions: the ceiling is the best of all.
-REPEATS = 2
+# A session whose runs are long ends after this time, for another one may meet a better moment.
+SESSION_S, FEWEST_RUNS = 1.0, 3
+# A ceiling is the best of fresh sessions. It is believed once so many of them attained it, to
+# within AGREEMENT: a machine that others share has spells in which none does.
+AGREEING = 3
+AGREEMENT = 0.02
+# After this time it is left as it is, and `differences` says how far the next best lie below it.
+LONGEST_S = 60.0
+# Of the later sessions, matrices that were so far from the best are left out.
+PROMISING = 0.9
 
 # Opens a fresh session of a kernel.
 Opener = Callable[[Block], Runnable]
@@ -36,7 +44,7 @@ Opener = Callable[[Block], Runnable]
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Attained rates in 10^9 MACs and bytes a second, the best of each repeat."""
+    """Attained rates in 10^9 MACs and bytes a second, the best of each round of sessions."""
 
     gmacs_per_s: Sequence[float]
     gbytes_per_s: Sequence[float]
@@ -53,14 +61,16 @@ class Ceilings:
 
     @property
     def differences(self) -> tuple[float, float]:
-        """How far the repeats lie apart, as shares of the best: of products, and of memory."""
+        """How far below the best the third best lies, as a share: of products, and of memory."""
         return _apart(self.gmacs_per_s), _apart(self.gbytes_per_s)
 
 
 def measure_ceilings(
     target: Target, *, on_progress: OnProgress = no_progress, clock: Clock | None = None
 ) -> Ceilings:
-    """Measure both ceilings by the runtime of a target, in about ten seconds on a CPU core.
+    """Measure both ceilings by the runtime of a target: on a quiet CPU in about fifteen seconds.
+
+    At most LONGEST_S and one round more where the machine does other things.
 
     Raises UserError where the runtime runs no kernel by itself.
     """
@@ -84,18 +94,30 @@ def measure_ceilings(
 def ceilings_by(
     opened: Opener, clock: Clock, bytes_per_value: int = 4, on_progress: OnProgress = no_progress
 ) -> Ceilings:
-    """Measure both ceilings with sessions that `opened` gives."""
+    """Measure both ceilings with sessions that `opened` gives, in turns."""
     products: list[float] = []
     streams: list[float] = []
-    for repeat in range(REPEATS):
-        on_progress("ceilings", repeat, REPEATS, "matrix products")
-        products.append(_best_product(opened, clock))
-        on_progress("ceilings", repeat, REPEATS, "memory")
-        best_ms = _best_ms(opened(STREAM), clock)
-        moved = 3 * STREAM["rows"] * STREAM["columns"] * bytes_per_value
-        streams.append(moved / best_ms / 1e6)
-    on_progress("ceilings", REPEATS, REPEATS, "")
+    sides: Sequence[int] = SIDES
+    moved = 3 * STREAM["rows"] * STREAM["columns"] * bytes_per_value
+    began = clock.wall()
+    while clock.wall() - began < LONGEST_S * 1e9:
+        agreeing = min(_agreeing(products), _agreeing(streams))
+        on_progress("ceilings", agreeing, AGREEING, "")
+        if agreeing >= AGREEING:
+            break
+        if _agreeing(products) < AGREEING:
+            rates = _product_rates(opened, clock, sides)
+            products.append(max(rates.values()))
+            sides = [side for side in rates if rates[side] >= PROMISING * max(rates.values())]
+        if _agreeing(streams) < AGREEING:
+            streams.append(moved / _best_ms(opened(STREAM), clock) / 1e6)
+    on_progress("ceilings", AGREEING, AGREEING, "")
     return Ceilings(products, streams)
+
+
+def _agreeing(rates: Sequence[float]) -> int:
+    """Return how many attain the best of them."""
+    return sum(rate >= (1 - AGREEMENT) * max(rates) for rate in rates)
 
 
 def product(side: int) -> Block:
@@ -112,26 +134,34 @@ STREAM = Block.of(
 )
 
 
-def _best_product(opened: Opener, clock: Clock) -> float:
-    best = 0.0
-    for side in SIDES:
+def _product_rates(opened: Opener, clock: Clock, sides: Sequence[int]) -> dict[int, float]:
+    """Return 10^9 MACs a second of the products of matrices with these sides."""
+    rates = {}
+    for side in sides:
         kernel = product(side)
         ms = _best_ms(opened(kernel), clock)
-        best = max(best, kernel.macs / ms / 1e6)
+        rates[side] = kernel.macs / ms / 1e6
         if ms > LONGEST_MS:
             break
-    return best
+    return rates
 
 
 def _best_ms(session: Runnable, clock: Clock) -> float:
     """Return the milliseconds of the quickest run: a ceiling is what was attained once."""
     for _ in range(WARM_UP):
         timed_run(session, clock)
-    return min(timed_run(session, clock).wall_ms for _ in range(RUNS))
+    began = clock.wall()
+    found: list[float] = []
+    while len(found) < RUNS:
+        if len(found) >= FEWEST_RUNS and clock.wall() - began > SESSION_S * 1e9:
+            break
+        found.append(timed_run(session, clock).wall_ms)
+    return min(found)
 
 
 def _apart(values: Sequence[float]) -> float:
-    return 1 - min(values) / max(values)
+    best = sorted(values, reverse=True)[:AGREEING]
+    return 1 - best[-1] / best[0]
 
 
 def ceilings_from(values: object, where: str) -> Mapping[str, float]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..tables import LatencyTable, Setting
 
-# Two measurements of a quiet machine differ by a few per cent.
+# On a quiet machine the third best session is within a few per cent of the best.
 DISTURBED = 0.1
 # What two settings must share for the ceilings of one to be those of the other.
 SAME = ("device", "backend", "provider", "dtype", "threads")
@@ -28,9 +28,10 @@ SAME = ("device", "backend", "provider", "dtype", "threads")
 
 @dataclass(frozen=True)
 class CeilingsResult(Result):
-    """The most that was attained: 10^9 MACs and bytes a second; differences of two measurements.
+    """The most that was attained: 10^9 MACs and bytes a second.
 
-    The differences are fractions. `setting` is the table's.
+    The differences say how far below it the third best session was, as fractions. `setting` is the
+    table's.
     """
 
     gmacs_per_s: float
@@ -42,7 +43,7 @@ class CeilingsResult(Result):
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether two measurements differ so much that the machine did other things meanwhile."""
+        """Whether sessions differ so much that the machine did other things meanwhile."""
         return max(self.gmacs_difference, self.gbytes_difference) > DISTURBED
 
     @property
@@ -89,15 +90,15 @@ def ceilings(
     """Measure what a table's device attains at most: matrix products and memory.
 
     Large matrix products, and the sum of two arrays that no cache holds, each by the table's own
-    runtime, dtype and threads, twice; the best of all runs counts. `vitprof report` draws a
-    roofline under them.
+    runtime, dtype and threads. Fresh sessions repeat it until three attain the best rate, to
+    within 2 %, for at most a minute. `vitprof report` draws a roofline under them.
 
     Args:
         table: A table of this machine, or its file.
         progress: Show a bar on stderr, or call this function.
 
     Returns:
-        10^9 MACs a second, 10^9 bytes a second, and how far two measurements of each differ.
+        10^9 MACs a second, 10^9 bytes a second, and how far below each the third best session was.
 
     Raises:
         UserError: A table of another machine or runtime, and a runtime that runs no kernel by

@@ -24,7 +24,8 @@ def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
     """Measure the ceilings of a table's device: matrix products and memory.
 
     Runs large matrix products, and the sum of two arrays larger than any cache, with the table's
-    own runtime, twice. The best of all runs counts. `vitprof report` draws a roofline under them.
+    own runtime. Fresh sessions repeat it until three attain the best rate, to within 2 %, for at
+    most a minute. `vitprof report` draws a roofline under them.
     """
     from ...verbs.ceilings import ceilings as measure_ceilings
 
@@ -40,9 +41,9 @@ def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
         (name, f"{most:.4g} {unit}", f"{difference:.1%}")
         for name, most, unit, difference in found.to_frame().itertuples(index=False)
     ]
-    print_table(("ceiling", "at most", "second measurement differs by"), rows, found.runtime)
+    print_table(("ceiling", "at most", "third best session is lower by"), rows, found.runtime)
     if out:
         note(f"written: {out}")
     if found.is_doubtful:
-        note("The two measurements are far apart: stop other programs, and measure again.")
+        note("The sessions are far apart: stop other programs, and measure again.")
     return int(found.is_doubtful)

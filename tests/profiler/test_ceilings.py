@@ -1,18 +1,22 @@
-"""Ceilings by a scripted runtime: the best of all runs counts, and repeats are told apart."""
+"""Ceilings by a scripted runtime: the best run counts, once three sessions attained it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 from vitprof.errors import UserError
 from vitprof.models import Block
 from vitprof.profiler.ceilings import (
-    RUNS,
+    AGREEING,
+    FEWEST_RUNS,
+    LONGEST_S,
     SIDES,
     STREAM,
     STREAM_COLUMNS,
     STREAM_ROWS,
+    WARM_UP,
     ceilings_by,
     ceilings_from,
     product,
@@ -24,8 +28,12 @@ MOVED = 3 * STREAM_ROWS * STREAM_COLUMNS * 4
 
 @dataclass
 class Scripted:
-    """A clock, and sessions whose runs take a kernel's ideal time, the slow ones twice that."""
+    """A clock, and sessions whose best run takes a kernel's ideal time, or `slow` of it.
 
+    All other runs take twice that. `slow` gives the factor of the n-th session of a kernel.
+    """
+
+    slow: Callable[[int], float] = lambda nth: 1.0
     now: int = 0
     opened: list[Block] = field(default_factory=list)
 
@@ -39,11 +47,10 @@ class Scripted:
         return 0
 
     def open(self, kernel: Block) -> Session:
-        self.opened.append(kernel)
         rate = GMACS if kernel.op == "kernel_matmul" else GBYTES
         work = kernel.macs if kernel.op == "kernel_matmul" else MOVED
-        # The second repeat's machine is 4 % slower.
-        slow = 1.04 if self.opened.count(kernel) > 1 else 1.0
+        slow = self.slow(self.opened.count(kernel))
+        self.opened.append(kernel)
         return Session(self, round(slow * work / rate))
 
 
@@ -55,15 +62,40 @@ class Session:
 
     def run(self) -> None:
         self.runs += 1
-        self.clock.now += self.ns * (1 if self.runs == RUNS else 2)
+        self.clock.now += self.ns * (1 if self.runs == WARM_UP + FEWEST_RUNS else 2)
 
 
-def test_the_best_run_counts_and_the_repeats_difference_is_told() -> None:
+def test_the_best_run_counts_once_three_sessions_agree() -> None:
     machine = Scripted()
     found = ceilings_by(machine.open, machine)
     assert found.peak == pytest.approx(GMACS, rel=1e-6)
     assert found.bandwidth == pytest.approx(GBYTES, rel=1e-6)
-    assert found.differences == pytest.approx((1 - 1 / 1.04, 1 - 1 / 1.04), rel=1e-5)
+    assert found.differences == pytest.approx((0, 0), abs=1e-6)
+    assert machine.opened.count(STREAM) == AGREEING
+
+
+def test_spells_in_which_nothing_attains_the_best_are_waited_for() -> None:
+    # Every third session alone finds the machine undisturbed.
+    machine = Scripted(lambda nth: 1.0 if nth % 3 == 2 else 1.5)
+    found = ceilings_by(machine.open, machine)
+    assert (found.peak, found.bandwidth) == pytest.approx((GMACS, GBYTES), rel=1e-6)
+    assert found.differences == pytest.approx((0, 0), abs=1e-6)
+    assert machine.opened.count(STREAM) == 9
+
+
+def test_it_ends_where_no_session_is_like_another() -> None:
+    machine = Scripted(lambda nth: 1.1**nth)
+    seen: list[tuple[int, int]] = []
+    found = ceilings_by(
+        machine.open,
+        machine,
+        on_progress=lambda stage, done, total, detail: seen.append((done, total)),
+    )
+    assert machine.now < 3 * LONGEST_S * 1e9
+    assert found.peak == pytest.approx(GMACS, rel=1e-6)
+    assert found.differences == pytest.approx((1 - 1.1**-2, 1 - 1.1**-2), rel=1e-5)
+    assert seen[0] == (0, AGREEING)
+    assert seen[-1] == (AGREEING, AGREEING)
 
 
 def test_products_grow_until_they_take_long() -> None:
@@ -71,9 +103,24 @@ def test_products_grow_until_they_take_long() -> None:
     ceilings_by(machine.open, machine)
     sides = [kernel["rows"] for kernel in machine.opened if kernel != STREAM]
     # 2048³ MACs take 172 ms at this rate, so larger ones are left out.
-    assert sides == [512, 1024, 2048] * 2
+    assert sides == [512, 1024, 2048] * 3
     assert set(sides) < set(SIDES)
     assert product(512).macs == 512**3
+
+
+def test_products_far_from_the_best_are_not_repeated() -> None:
+    machine = Scripted()
+    true_open = machine.open
+
+    def opened(kernel: Block) -> Session:
+        session = true_open(kernel)
+        if kernel == product(512):
+            session.ns *= 2
+        return session
+
+    assert ceilings_by(opened, machine).peak == pytest.approx(GMACS, rel=1e-6)
+    sides = [kernel["rows"] for kernel in machine.opened if kernel != STREAM]
+    assert sides == [512, 1024, 2048] + [1024, 2048] * 2
 
 
 def test_a_file_of_something_else_is_refused() -> None:

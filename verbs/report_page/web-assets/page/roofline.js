@@ -41,7 +41,7 @@ function rooflineSection(table, ceilings) {
   if (ceilings && inside.length) series.push(...roof(ceilings, Math.min(...inside), Math.max(...inside)));
   chart.show(series);
   const why = ceilings
-    ? `Measured by ${ceilings.runtime}: matrix products attain ${shortNumber(ceilings.gmacs_per_s)} GMAC/s, memory ${shortNumber(ceilings.gbytes_per_s)} GB/s; a second measurement differed by ${inPercent(ceilings.gmacs_difference)} and ${inPercent(ceilings.gbytes_difference)}. A block above the sloped line found its data in a cache.${disturbed(ceilings)}`
+    ? `Measured by ${ceilings.runtime}: matrix products attain ${shortNumber(ceilings.gmacs_per_s)} GMAC/s, memory ${shortNumber(ceilings.gbytes_per_s)} GB/s; the third best sessions were lower by ${inPercent(ceilings.gmacs_difference)} and ${inPercent(ceilings.gbytes_difference)}. A block above the sloped line found its data in a cache.${disturbed(ceilings)}`
     : "The ceilings of this device were not measured. To draw them: vitprof report --ceilings measure, on the device, or vitprof ceilings --out FILE there and vitprof report --ceilings FILE.";
   return section(
     "Roofline",
