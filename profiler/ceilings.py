@@ -8,7 +8,9 @@ and one is written).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from ..backends import BackendError
@@ -20,6 +22,7 @@ from .runtime_kernels import kernel_artifact
 from .sampling.clock import Clock, SystemClock
 from .sampling.timed_run import Runnable, timed_run
 from .target import Target
+from .workshop import CannotBuildError, Workshop
 
 # Sides of the matrices; one that takes longer than LONGEST_MS is the last.
 SIDES = (512, 1024, 2048, 4096, 8192)
@@ -35,6 +38,9 @@ AGREEING = 3
 AGREEMENT = 0.02
 # After this time it is left as it is, and `differences` says how far the next best lie below it.
 LONGEST_S = 60.0
+# The machine is undisturbed while its reference takes so much of its undisturbed time at most.
+UNDISTURBED = 1.03
+REFERENCE_RUNS = 3
 # Of the later sessions, matrices that were so far from the best are left out.
 PROMISING = 0.9
 
@@ -44,10 +50,15 @@ Opener = Callable[[Block], Runnable]
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Attained rates in 10^9 MACs and bytes a second, the best of each round of sessions."""
+    """Attained rates in 10^9 MACs and bytes a second, the best of each round of sessions.
+
+    slowdown: a reference's time over its undisturbed time, before or after the calmest round of
+    products; None where it is not known. The ceilings may be too low by so much.
+    """
 
     gmacs_per_s: Sequence[float]
     gbytes_per_s: Sequence[float]
+    slowdown: float | None = None
 
     @property
     def peak(self) -> float:
@@ -66,11 +77,17 @@ class Ceilings:
 
 
 def measure_ceilings(
-    target: Target, *, on_progress: OnProgress = no_progress, clock: Clock | None = None
+    target: Target,
+    *,
+    reference: Block | None = None,
+    undisturbed_ms: float | None = None,
+    on_progress: OnProgress = no_progress,
+    clock: Clock | None = None,
 ) -> Ceilings:
     """Measure both ceilings by the runtime of a target: on a quiet CPU in about fifteen seconds.
 
-    At most LONGEST_S and one round more where the machine does other things.
+    At most LONGEST_S and one round more where the machine does other things, which a `reference`
+    tells that takes `undisturbed_ms` on the undisturbed machine.
 
     Raises UserError where the runtime runs no kernel by itself.
     """
@@ -82,37 +99,65 @@ def measure_ceilings(
 
     artifacts: dict[Block, bytes] = {}
     width = {"fp16": 2, "bf16": 2, "int8": 1}.get(target.setting.dtype, 4)
+    clock = clock or SystemClock()
     try:
-        return ceilings_by(opened, clock or SystemClock(), width, on_progress)
-    except BackendError as error:
+        with ExitStack() as stack:
+            slowdown = None
+            if reference is not None and undisturbed_ms is not None:
+                workshop = stack.enter_context(Workshop(target))
+                session = stack.enter_context(workshop.fresh_session((reference,)))
+                slowdown = _slowdown_by(session, undisturbed_ms, clock)
+            return ceilings_by(opened, clock, width, on_progress, slowdown)
+    except (BackendError, CannotBuildError) as error:
         raise UserError(
             f"the ceilings of {target.setting.device} cannot be measured by "
             f"{target.setting.backend}: {error}; leave `ceilings` away."
         ) from None
 
 
+def _slowdown_by(session: Runnable, undisturbed_ms: float, clock: Clock) -> Callable[[], float]:
+    """Return what tells the reference's time now, over its undisturbed time."""
+
+    def slowdown() -> float:
+        found = [timed_run(session, clock).wall_ms for _ in range(REFERENCE_RUNS)]
+        return min(found) / undisturbed_ms
+
+    return slowdown
+
+
 def ceilings_by(
-    opened: Opener, clock: Clock, bytes_per_value: int = 4, on_progress: OnProgress = no_progress
+    opened: Opener,
+    clock: Clock,
+    bytes_per_value: int = 4,
+    on_progress: OnProgress = no_progress,
+    slowdown: Callable[[], float] | None = None,
 ) -> Ceilings:
-    """Measure both ceilings with sessions that `opened` gives, in turns."""
+    """Measure both ceilings with sessions that `opened` gives, in turns.
+
+    slowdown: tells how much slower than undisturbed the machine is now.
+    """
     products: list[float] = []
     streams: list[float] = []
+    slowdowns: list[float] = []
     sides: Sequence[int] = SIDES
     moved = 3 * STREAM["rows"] * STREAM["columns"] * bytes_per_value
     began = clock.wall()
     while clock.wall() - began < LONGEST_S * 1e9:
         agreeing = min(_agreeing(products), _agreeing(streams))
-        on_progress("ceilings", agreeing, AGREEING, "")
-        if agreeing >= AGREEING:
+        on_progress("ceilings", min(agreeing, AGREEING), AGREEING, "")
+        calm = slowdown is None or min(slowdowns, default=math.inf) <= UNDISTURBED
+        if agreeing >= AGREEING and calm:
             break
-        if _agreeing(products) < AGREEING:
+        if _agreeing(products) < AGREEING or not calm:
+            before = slowdown() if slowdown else 1.0
             rates = _product_rates(opened, clock, sides)
+            slowdowns.append(max(before, slowdown() if slowdown else 1.0))
             products.append(max(rates.values()))
             sides = [side for side in rates if rates[side] >= PROMISING * max(rates.values())]
-        if _agreeing(streams) < AGREEING:
+        if _agreeing(streams) < AGREEING or not calm:
             streams.append(moved / _best_ms(opened(STREAM), clock) / 1e6)
     on_progress("ceilings", AGREEING, AGREEING, "")
-    return Ceilings(products, streams)
+    return Ceilings(products, streams, min(slowdowns) if slowdown else None)
 
 
 def _agreeing(rates: Sequence[float]) -> int:
@@ -164,12 +209,15 @@ def _apart(values: Sequence[float]) -> float:
     return 1 - best[-1] / best[0]
 
 
-def ceilings_from(values: object, where: str) -> Mapping[str, float]:
+def ceilings_from(values: object, where: str) -> Mapping[str, float | None]:
     """Read what `Ceilings` were saved as; `where` goes into the error. Raises UserError."""
     names = ("gmacs_per_s", "gbytes_per_s", "gmacs_difference", "gbytes_difference")
-    found: dict[str, float] = {}
-    for name in names:
+    found: dict[str, float | None] = {}
+    for name in (*names, "slowdown"):
         value = values.get(name) if isinstance(values, Mapping) else None
+        if name == "slowdown" and value is None:
+            found[name] = None
+            continue
         least = 0.0 if name.endswith("difference") else 1e-9
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number or not least <= float(value) < 1e12:  # type: ignore[arg-type]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # On a quiet machine the third best session is within a few per cent of the best.
 DISTURBED = 0.1
+# The ceilings of a machine that was never undisturbed may be too low by its slowdown.
+SLOW = 1.05
 # What two settings must share for the ceilings of one to be those of the other.
 SAME = ("device", "backend", "provider", "dtype", "threads")
 
@@ -30,21 +32,24 @@ SAME = ("device", "backend", "provider", "dtype", "threads")
 class CeilingsResult(Result):
     """The most that was attained: 10^9 MACs and bytes a second.
 
-    The differences say how far below it the third best session was, as fractions. `setting` is the
-    table's.
+    The differences say how far below it the third best session was, as fractions. `slowdown` is
+    the time of the table's reference over its undisturbed time, at the calmest moment: the ceilings
+    may be too low by so much. None: the table does not know that time. `setting` is the table's.
     """
 
     gmacs_per_s: float
     gbytes_per_s: float
     gmacs_difference: float
     gbytes_difference: float
+    slowdown: float | None
     setting: Setting
     runtime: str
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether sessions differ so much that the machine did other things meanwhile."""
-        return max(self.gmacs_difference, self.gbytes_difference) > DISTURBED
+        """Whether the machine did other things all the time: by its sessions or its reference."""
+        apart = max(self.gmacs_difference, self.gbytes_difference) > DISTURBED
+        return apart or (self.slowdown is not None and self.slowdown > SLOW)
 
     @property
     def title(self) -> str:
@@ -61,6 +66,7 @@ class CeilingsResult(Result):
             "gbytes_per_s": self.gbytes_per_s,
             "gmacs_difference": self.gmacs_difference,
             "gbytes_difference": self.gbytes_difference,
+            "slowdown": self.slowdown,
             "runtime": self.runtime,
             "setting": self.setting.as_dict(),
         }
@@ -91,7 +97,8 @@ def ceilings(
 
     Large matrix products, and the sum of two arrays that no cache holds, each by the table's own
     runtime, dtype and threads. Fresh sessions repeat it until three attain the best rate, to
-    within 2 %, for at most a minute. `vitprof report` draws a roofline under them.
+    within 2 %, and the table's reference says that the machine was undisturbed meanwhile, for at
+    most a minute. `vitprof report` draws a roofline under them.
 
     Args:
         table: A table of this machine, or its file.
@@ -110,18 +117,33 @@ def ceilings(
         >>> found.gmacs_per_s, found.gbytes_per_s  # doctest: +SKIP
         (41.2, 11.8)
     """
+    from ..models import Block
     from ..profiler.ceilings import measure_ceilings
     from ..profiler.target import open_target_of
 
     lut = table_of(table)
     command = f"vitprof ceilings --table {lut.source}"
     with open_target_of(lut, command) as target, shown_progress(progress) as on_progress:
-        found = measure_ceilings(target, on_progress=on_progress)
+        reference = lut.header.references.blocks if lut.header.references else None
+        found = measure_ceilings(
+            target,
+            reference=reference if isinstance(reference, Block) else None,
+            undisturbed_ms=lut.header.reference_ms("undisturbed").get(reference),
+            on_progress=on_progress,
+        )
     versions = target.backend.environment(target.options)
     version = versions.get("version") or versions.get(target.setting.backend)
     runtime = f"{target.setting.backend} {version}" if version else target.setting.backend
     products, memory = found.differences
-    return CeilingsResult(found.peak, found.bandwidth, products, memory, target.setting, runtime)
+    return CeilingsResult(
+        found.peak,
+        found.bandwidth,
+        products,
+        memory,
+        found.slowdown,
+        target.setting,
+        runtime,
+    )
 
 
 def ceilings_of_file(path: Path, table: LatencyTable) -> Mapping[str, Any] | None:

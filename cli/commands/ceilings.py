@@ -24,8 +24,9 @@ def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
     """Measure the ceilings of a table's device: matrix products and memory.
 
     Runs large matrix products, and the sum of two arrays larger than any cache, with the table's
-    own runtime. Fresh sessions repeat it until three attain the best rate, to within 2 %, for at
-    most a minute. `vitprof report` draws a roofline under them.
+    own runtime. Fresh sessions repeat it until three attain the best rate, to within 2 %, and the
+    machine was undisturbed meanwhile, for at most a minute. `vitprof report` draws a roofline under
+    them.
     """
     from ...verbs.ceilings import ceilings as measure_ceilings
 
@@ -45,5 +46,9 @@ def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
     if out:
         note(f"written: {out}")
     if found.is_doubtful:
-        note("The sessions are far apart: stop other programs, and measure again.")
+        slow = f" (its reference took {found.slowdown:.2f} times its undisturbed time)"
+        note(
+            "The machine was never undisturbed, so the ceilings may be too low"
+            f"{slow if found.slowdown else ''}: stop other programs, and measure again."
+        )
     return int(found.is_doubtful)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -83,6 +84,27 @@ def test_spells_in_which_nothing_attains_the_best_are_waited_for() -> None:
     assert machine.opened.count(STREAM) == 9
 
 
+def test_a_spell_in_which_all_agree_is_waited_for_too() -> None:
+    # Four rounds are all slow by the same factor, and their sessions agree.
+    machine = Scripted(lambda nth: 1.4 if nth < 4 else 1.0)
+    asked = itertools.count()
+
+    def slowdown() -> float:
+        return 1.4 if next(asked) < 2 * 4 else 1.01
+
+    found = ceilings_by(machine.open, machine, slowdown=slowdown)
+    assert found.peak == pytest.approx(GMACS, rel=1e-6)
+    assert found.slowdown == 1.01
+
+
+def test_a_machine_that_is_never_undisturbed_says_so() -> None:
+    machine = Scripted(lambda nth: 1.2)
+    found = ceilings_by(machine.open, machine, slowdown=lambda: 1.2)
+    assert found.peak == pytest.approx(GMACS / 1.2, rel=1e-6)
+    assert found.slowdown == 1.2
+    assert LONGEST_S * 1e9 < machine.now < 1.5 * LONGEST_S * 1e9
+
+
 def test_it_ends_where_no_session_is_like_another() -> None:
     machine = Scripted(lambda nth: 1.1**nth)
     seen: list[tuple[int, int]] = []
@@ -130,7 +152,11 @@ def test_a_file_of_something_else_is_refused() -> None:
         "gmacs_difference": 0.0,
         "gbytes_difference": 0.1,
     }
-    assert ceilings_from({**good, "more": 1}, "c.json") == good
-    for wrong in ([], {}, {**good, "gbytes_difference": -0.1}, {**good, "gmacs_per_s": "1"}):
+    assert ceilings_from({**good, "more": 1}, "c.json") == {**good, "slowdown": None}
+    assert ceilings_from({**good, "slowdown": 1.2}, "c.json") == {**good, "slowdown": 1.2}
+    for wrong in (
+        *([], {}, {**good, "gbytes_difference": -0.1}, {**good, "gmacs_per_s": "1"}),
+        {**good, "slowdown": "1"},
+    ):
         with pytest.raises(UserError, match=r"c\.json has no number"):
             ceilings_from(wrong, "c.json")

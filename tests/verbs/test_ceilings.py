@@ -28,6 +28,7 @@ def test_the_ceilings_of_a_table_of_this_machine(table: LatencyTable, tmp_path: 
     assert found.gmacs_per_s > 0
     assert found.gbytes_per_s > 0
     assert 0 <= found.gmacs_difference < 1
+    assert found.slowdown is None or found.slowdown > 0
     assert found.setting == table.setting
     assert found.runtime.startswith("onnxruntime ")
     assert list(found.to_frame()["unit"]) == ["GMAC/s", "GB/s"]

@@ -67,7 +67,12 @@ def test_a_key_that_is_new_gone_or_of_another_type_is_found() -> None:
         "graph": "none",
     }
     said = {"gmacs_per_s": 50.0, "gbytes_per_s": 10.0, "gmacs_difference": 0.01}
-    said |= {"gbytes_difference": 0.01, "runtime": "ONNX Runtime", "setting": setting}
+    said |= {
+        "gbytes_difference": 0.01,
+        "slowdown": None,
+        "runtime": "ONNX Runtime",
+        "setting": setting,
+    }
     check_printed(["ceilings", "--json"], 0, json.dumps(said))
     for wrong, word in (
         (said | {"new": 1}, "new"),

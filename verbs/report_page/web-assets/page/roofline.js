@@ -52,9 +52,10 @@ function rooflineSection(table, ceilings) {
   );
 }
 
-function disturbed({ gmacs_difference: products, gbytes_difference: memory }) {
-  return Math.max(products, memory) > 0.1
-    ? " The two measurements are far apart: the machine did other things, so measure them again."
+function disturbed({ gmacs_difference: products, gbytes_difference: memory, slowdown }) {
+  const slow = slowdown > 1.05 ? ` (its reference took ${slowdown.toFixed(2)} times its undisturbed time)` : "";
+  return slow || Math.max(products, memory) > 0.1
+    ? ` The machine was never undisturbed meanwhile${slow}, so the ceilings may be too low: measure them again.`
     : "";
 }
 
