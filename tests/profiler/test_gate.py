@@ -139,7 +139,7 @@ def test_how_many_cores_were_busy_is_in_the_row(
 def test_a_run_shorter_than_the_clocks_take_tells_no_cores(
     measure: Measure, new_backend: Any, widths: Callable[..., Plan]
 ) -> None:
-    backend = new_backend(runs_of=lambda artifact, rng: [ScriptedRun(0.01, cpu_ms=0.02)])
+    backend = new_backend(runs_of=lambda artifact, rng: [ScriptedRun(0.1, cpu_ms=0.2)])
     assert measure(widths(8), backend).rows[0].cores is None
 
 
