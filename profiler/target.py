@@ -74,8 +74,7 @@ def open_target(
     who has the device.
     """
     target = target_of(setting)
-    if isinstance(target.backend, HasHazards) and (why := target.backend.hazard(target.options)):
-        warn(f"warning: {why}")
+    warn_of_options(target)
     with kept_device(target.setting, purpose, wait=wait):
         yield target
 
@@ -86,6 +85,7 @@ def open_target_of(
 ) -> Iterator[Target]:
     """Do the same with a table's setting; raises UserError on another machine or runtime."""
     target = target_of_table(table)
+    warn_of_options(target)
     with kept_device(target.setting, purpose, wait=wait):
         yield target
 
@@ -177,6 +177,12 @@ def warn_of_hazards(setting: PartialSetting) -> None:
     for hazard in measuring_hazards(setting.threads):
         warn(f"warning: {hazard}")
     warn_of_sparsity(setting)
+
+
+def warn_of_options(target: Target) -> None:
+    """Warn of what the backend says that these options do on this machine."""
+    if isinstance(target.backend, HasHazards) and (why := target.backend.hazard(target.options)):
+        warn(f"warning: {why}")
 
 
 def warn_of_sparsity(setting: PartialSetting) -> None:
