@@ -48,8 +48,21 @@ class CeilingsResult(Result):
     @property
     def is_doubtful(self) -> bool:
         """Whether the machine did other things all the time: by its sessions or its reference."""
-        apart = max(self.gmacs_difference, self.gbytes_difference) > DISTURBED
-        return apart or (self.slowdown is not None and self.slowdown > SLOW)
+        return self.doubt is not None
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the ceilings may be too low, a sentence; None where nothing says so."""
+        remedy = "so the ceilings may be too low: stop other programs, and measure again."
+        if self.slowdown is not None and self.slowdown > SLOW:
+            return (
+                f"The machine was never undisturbed (its reference took {self.slowdown:.2f} times "
+                f"its undisturbed time), {remedy}"
+            )
+        apart = max(self.gmacs_difference, self.gbytes_difference)
+        if apart > DISTURBED:
+            return f"The third best session is {apart:.0%} below the best, {remedy}"
+        return None
 
     @property
     def title(self) -> str:

@@ -62,7 +62,7 @@ def has_int8_products(root: Path = SYSTEM_ROOT) -> bool:
     """
     if not _is_x86():
         return True
-    flags = (read_text(root / "proc/cpuinfo") or "").split()
+    flags = _flags(root)
     return "avx512_vnni" in flags or "avx_vnni" in flags
 
 
@@ -71,8 +71,13 @@ def lacks_avx512_vnni(root: Path = SYSTEM_ROOT) -> bool:
 
     The newer AVX-VNNI, which some libraries do not use, does not count.
     """
-    flags = (read_text(root / "proc/cpuinfo") or "").split()
+    flags = _flags(root)
     return _is_x86() and bool(flags) and "avx512_vnni" not in flags
+
+
+def _flags(root: Path) -> list[str]:
+    """Return the words of Linux's list of this CPU's features, among others; none elsewhere."""
+    return (read_text(root / "proc/cpuinfo") or "").split()
 
 
 def _is_x86() -> bool:
@@ -84,7 +89,7 @@ def has_bf16_products(root: Path = SYSTEM_ROOT) -> bool:
 
     Without it a product in bfloat16 is one in fp32 with conversions around it.
     """
-    flags = (read_text(root / "proc/cpuinfo") or "").split()
+    flags = _flags(root)
     return any(unit in flags for unit in ("avx512_bf16", "amx_bf16", "bf16"))
 
 

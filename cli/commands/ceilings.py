@@ -45,10 +45,6 @@ def ceilings(table_path: Path, out: Path | None, as_json: bool) -> int:
     print_table(("ceiling", "at most", "third best session is lower by"), rows, found.runtime)
     if out:
         note(f"written: {out}")
-    if found.is_doubtful:
-        slow = f" (its reference took {found.slowdown:.2f} times its undisturbed time)"
-        note(
-            "The machine was never undisturbed, so the ceilings may be too low"
-            f"{slow if found.slowdown else ''}: stop other programs, and measure again."
-        )
+    if found.doubt is not None:
+        note(found.doubt)
     return int(found.is_doubtful)

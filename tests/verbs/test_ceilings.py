@@ -12,7 +12,7 @@ from vitprof.errors import UserError
 from vitprof.models import Block
 from vitprof.profiler import ceilings as module
 from vitprof.tables import LatencyTable
-from vitprof.verbs.ceilings import ceilings_of_file
+from vitprof.verbs.ceilings import CeilingsResult, ceilings_of_file
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +53,21 @@ def test_a_table_of_another_machine_has_no_ceilings_here(table: LatencyTable) ->
     elsewhere = LatencyTable(table.rows, replace(table.header, environment=other))
     with pytest.raises(UserError, match="another machine"):
         vitprof.ceilings(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("difference", "slowdown", "said"),
+    [
+        (0.02, None, None),
+        (0.02, 1.04, None),
+        (0.02, 1.17, "its reference took 1.17 times its undisturbed time"),
+        (0.15, None, "The third best session is 15% below the best"),
+        (0.15, 0.98, "The third best session is 15% below the best"),
+    ],
+)
+def test_why_ceilings_may_be_too_low(
+    table: LatencyTable, difference: float, slowdown: float | None, said: str | None
+) -> None:
+    found = CeilingsResult(40.0, 10.0, difference, 0.01, slowdown, table.setting, "onnxruntime 1")
+    assert found.is_doubtful is (said is not None)
+    assert found.doubt is None if said is None else said in (found.doubt or "")

@@ -53,10 +53,10 @@ function rooflineSection(table, ceilings) {
 }
 
 function disturbed({ gmacs_difference: products, gbytes_difference: memory, slowdown }) {
-  const slow = slowdown > 1.05 ? ` (its reference took ${slowdown.toFixed(2)} times its undisturbed time)` : "";
-  return slow || Math.max(products, memory) > 0.1
-    ? ` The machine was never undisturbed meanwhile${slow}, so the ceilings may be too low: measure them again.`
-    : "";
+  const remedy = "so the ceilings may be too low: measure them again.";
+  if (slowdown > 1.05)
+    return ` The machine was never undisturbed meanwhile (its reference took ${slowdown.toFixed(2)} times its undisturbed time), ${remedy}`;
+  return Math.max(products, memory) > 0.1 ? ` The sessions are far apart, ${remedy}` : "";
 }
 
 // The two lines, from the least to the most MACs a byte.
