@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -181,7 +181,31 @@ def warn_of_hazards(setting: PartialSetting) -> None:
 
 def warn_of_options(target: Target) -> None:
     """Warn of what the backend says that these options do on this machine."""
-    if isinstance(target.backend, HasHazards) and (why := target.backend.hazard(target.options)):
+    _warn_of(_hazard(target.backend, target.options))
+
+
+def warn_of_settings(settings: Iterable[PartialSetting]) -> None:
+    """Do the same, once each, for settings that other processes open.
+
+    Their runtimes may be absent in this one. Each setting names its backend and its dtype.
+    """
+    said = []
+    for one in settings:
+        assert one.backend is not None and one.dtype is not None
+        backend = backend_kind(one.backend).create(find_device(one.device))
+        provider = one.provider or backend.default_provider
+        options = BackendOptions(threads=one.threads, dtype=one.dtype, provider=provider)
+        said.append(_hazard(backend, options))
+    for why in dict.fromkeys(said):
+        _warn_of(why)
+
+
+def _hazard(backend: Backend, options: BackendOptions) -> str | None:
+    return backend.hazard(options) if isinstance(backend, HasHazards) else None
+
+
+def _warn_of(why: str | None) -> None:
+    if why is not None:
         warn(f"warning: {why}")
 
 

@@ -79,7 +79,7 @@ def compare_runtimes(
     from ..profiler.runtimes.facts_log import RuntimeFactsLog
     from ..profiler.runtimes.measure import builders, measure_runtimes
     from ..profiler.runtimes.result import RuntimeComparison
-    from ..profiler.target import kept_device
+    from ..profiler.target import kept_device, warn_of_settings
     from ..tables.setting import PartialSetting
 
     for name, value in (("batch", batch), ("threads", threads), ("sessions", sessions)):
@@ -108,6 +108,8 @@ def compare_runtimes(
             log = RuntimeFactsLog(FilePath(facts), under, {one.name: one.digest for one in asked})
         found = {} if log is None else log.found
         left = [one for one in asked if one.name not in found]
+        if left:
+            warn_of_settings(one.setting(batch, threads) for one in candidates)
         with kept_device(setting, f"vitprof compare --runtimes, of {names}"):
             measured = measure_runtimes(
                 left,

@@ -22,6 +22,7 @@ from ...backends import (
     Device,
     DeviceTimed,
     Executable,
+    HasHazards,
     PreparesArtifacts,
     TellsPrecision,
     seeded_input,
@@ -166,6 +167,16 @@ def _(case: BackendCase) -> None:
 @PROMISES("trouble() answers None or one sentence")
 def _(case: BackendCase) -> None:
     demand_sentence(case.backend.trouble(), "trouble()")
+
+
+@PROMISES("hazard(), where it has one, answers None or one sentence")
+def _(case: BackendCase) -> None:
+    backend = case.backend
+    if not isinstance(backend, HasHazards):
+        return
+    for dtype in TOLERANCE:
+        options = BackendOptions(dtype=dtype, provider=case.options.provider)
+        demand_sentence(backend.hazard(options), f"hazard() in {dtype}")
 
 
 @PROMISES("check() takes the default provider and the device's first dtype")

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 from vitprof import UserError
-from vitprof.profiler.target import builder_of, completed, open_target, open_target_of, target_of
+from vitprof.profiler.target import (
+    builder_of,
+    completed,
+    open_target,
+    open_target_of,
+    target_of,
+    warn_of_settings,
+)
 from vitprof.tables import LatencyTable, Setting
 from vitprof.tables.setting import PartialSetting
 
@@ -109,6 +116,21 @@ def test_what_options_do_on_this_machine_is_warned_of(
         pass
     said = any("no AVX512-VNNI" in record.getMessage() for record in caplog.records)
     assert said is (lacking and dtype == "int8")
+
+
+def test_settings_of_other_processes_are_warned_of_once_each(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitprof.backends.pytorch.backend.lacks_avx512_vnni", lambda: True)
+    ways = [("torch", "fp32"), ("torch", "int8"), ("onnxruntime", "int8"), ("litert", "int8")]
+    with caplog.at_level("WARNING", logger="vitprof"):
+        warn_of_settings(
+            PartialSetting(backend=backend, dtype=dtype, threads=threads)
+            for backend, dtype in ways
+            for threads in (1, 2)
+        )
+    (record,) = caplog.records
+    assert "no AVX512-VNNI" in record.getMessage()
 
 
 def test_gaps_are_filled_by_the_device_and_nothing_else_changes() -> None:

@@ -27,6 +27,16 @@ def test_two_runtimes_compute_the_same_and_both_are_timed() -> None:
     assert len(found.advice) == 1 and found.advice[0].startswith("tiny: ")
 
 
+@pytest.mark.slow
+def test_what_a_dtype_does_on_this_machine_is_warned_of(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitprof.backends.pytorch.backend.lacks_avx512_vnni", lambda: True)
+    with caplog.at_level("WARNING", logger="vitprof"):
+        vitprof.compare_runtimes(other("first"), ["torch"], dtype="int8", sessions=1)
+    assert sum("no AVX512-VNNI" in record.getMessage() for record in caplog.records) == 1
+
+
 @pytest.mark.long
 def test_a_dtype_may_be_for_one_runtime_alone() -> None:
     found = vitprof.compare_runtimes(

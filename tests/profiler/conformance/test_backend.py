@@ -268,6 +268,10 @@ BREAKING: dict[str, tuple[Any, set[str]]] = {
         of_method("trouble", lambda self, real: "two\nlines"),
         set(),
     ),
+    "hazard(), where it has one, answers None or one sentence": (
+        type("TwoLines", (Toy,), {"hazard": lambda self, options: "two\nlines"}),
+        set(),
+    ),
     "check() takes the default provider and the device's first dtype": (
         type("Other", (Toy,), {"default_provider": "NoProvider"}),
         {"*"},
