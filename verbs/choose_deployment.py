@@ -100,7 +100,7 @@ def choose_deployment(
         ... )
         >>> found.best["name"], found.file  # doctest: +SKIP
     """
-    from ..profiler.target import check_free, warn_of_settings
+    from ..profiler.target import check_free
     from ..search.deployment_space.answer import nothing_keeps
     from ..search.deployment_space.deployment import every_deployment
     from ..search.deployment_space.knowledge import Knowledge
@@ -143,10 +143,6 @@ def choose_deployment(
         on_progress = stack.enter_context(shown_progress(progress))
         workers = stack.enter_context(Workers(dict(environments or {})))
         ways = ways_of(runtimes, dtypes, *counts, workers)
-        warn_of_settings(
-            PartialSetting(backend=one.runtime, dtype=one.dtype, threads=one.threads)
-            for one in ways
-        )
         judge = judge_of(str(data), judge_images, on_progress)
         variants, first = variants_to_choose_from(
             models, judge.data_at, merged, pixels, subnets, seed, folder

@@ -119,12 +119,14 @@ def ways_of(
     batches: Sequence[int],
     workers: Workers,
 ) -> list[Way]:
-    """Return every way of running a model here, and say which runtimes are not.
+    """Return every way of running a model here, warn of slow ones, and say what is not here.
 
     Raises UserError for what is not known, and a runtime that is named and not here.
     """
     from ... import __version__
     from ...profiler.deployed.runtimes import RUNTIMES
+    from ...profiler.target import warn_of_settings
+    from ...tables.setting import PartialSetting
 
     named = _words(runtimes)
     wanted = _words(dtypes)
@@ -157,6 +159,9 @@ def ways_of(
         ]
     if not found:
         raise UserError(f"no runtime has one of the number formats {', '.join(wanted)}.")
+    warn_of_settings(
+        PartialSetting(backend=one.runtime, dtype=one.dtype, threads=one.threads) for one in found
+    )
     return found
 
 
