@@ -41,7 +41,7 @@ LONGEST_S = 60.0
 # The machine is undisturbed while its reference takes so much of its undisturbed time at most.
 UNDISTURBED = 1.03
 REFERENCE_RUNS = 3
-# Of the later sessions, matrices that were so far from the best are left out.
+# After an undisturbed round, matrices that were so far from the best are left out.
 PROMISING = 0.9
 
 # Opens a fresh session of a kernel.
@@ -153,7 +153,8 @@ def ceilings_by(
             rates = _product_rates(opened, clock, sides)
             slowdowns.append(max(before, slowdown() if slowdown else 1.0))
             products.append(max(rates.values()))
-            sides = [side for side in rates if rates[side] >= PROMISING * max(rates.values())]
+            if slowdowns[-1] <= UNDISTURBED:  # otherwise a slow moment may have hit the best side
+                sides = [side for side in rates if rates[side] >= PROMISING * max(rates.values())]
         if _agreeing(streams) < AGREEING or not calm:
             streams.append(moved / _best_ms(opened(STREAM), clock) / 1e6)
     on_progress("ceilings", AGREEING, AGREEING, "")

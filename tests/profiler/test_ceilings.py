@@ -145,6 +145,27 @@ def test_products_far_from_the_best_are_not_repeated() -> None:
     assert sides == [512, 1024, 2048] + [1024, 2048] * 2
 
 
+def test_a_size_that_a_slow_moment_hit_is_tried_again() -> None:
+    # The machine is slow while the first round measures the largest matrices, the best ones.
+    machine = Scripted()
+    true_open = machine.open
+    asked = itertools.count()
+
+    def opened(kernel: Block) -> Session:
+        session = true_open(kernel)
+        largest = kernel == product(2048)
+        if kernel != STREAM and not largest:
+            session.ns = round(1.05 * session.ns)
+        if largest and machine.opened.count(kernel) == 1:
+            session.ns *= 2
+        return session
+
+    def slowdown() -> float:
+        return 2.0 if next(asked) == 1 else 1.0  # asked after the first round
+
+    assert ceilings_by(opened, machine, slowdown=slowdown).peak == pytest.approx(GMACS, rel=1e-6)
+
+
 def test_a_file_of_something_else_is_refused() -> None:
     good = {
         "gmacs_per_s": 1.0,
