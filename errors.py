@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 
+from .shown import one_line
+
 _PARAMETER = re.compile(r"`([a-z_][a-z0-9_]*)`")
 
 
@@ -17,7 +19,13 @@ class UserError(Exception):
 
     A parameter of a verb is named in backticks, as Python spells it: "`max_latency` is 0". That
     reads as it is in a notebook; the command line puts its own option in its place.
+
+    Names and values from outside may be in it, and a notebook or a log prints it as it is: what is
+    not printable is escaped (`shown.one_line`).
     """
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
     def worded(self, spelling: Callable[[str], str]) -> str:
         """Return the sentence with each `parameter` as `spelling(parameter)` writes it."""
@@ -55,6 +63,9 @@ class UnfinishedError(Exception):
         super().__init__(message)
         self.done = done
         self.missing = missing
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 LONGEST_LIST = 350
