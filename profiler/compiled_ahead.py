@@ -25,6 +25,8 @@ from .runtimes.child import Child
 from .target import Target
 
 COMPILER = "vitprof.profiler.compiler"
+# Torch's exporters leave 5 MB of each block and more of each model in memory that is not freed.
+POINTS_A_PROCESS = 64
 # One thread each: `jobs` is how many cores are used.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
@@ -99,11 +101,14 @@ def _compile(
 def _ask(idle: queue.SimpleQueue[Child], request: dict[str, Any]) -> None:
     """Let a process that is idle compile one subject. One that crashed is started again.
 
+    One that has compiled many is renewed, after its answer: `_end` kills no request of the new one.
     Raises UserError where nothing more can be compiled.
     """
     child = idle.get()
     try:
         answer = child.ask("compile", **request)
+        if child.answers >= POINTS_A_PROCESS:
+            child.renew()
     except BackendError:
         return  # the parent compiles it again and says why it fails
     finally:

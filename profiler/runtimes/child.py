@@ -29,7 +29,8 @@ Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 class Child:
     """A Python that runs one of this package's modules; a context manager.
 
-    Its temporary files go with it, even where it is killed.
+    Its temporary files go with it, even where it is killed. `answers` is how many requests its
+    present process has answered.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Child:
             raise UserError(f"the Python {python} cannot be run: {error.strerror}.") from None
 
     def _start(self) -> None:
+        self.answers = 0
         self._process = subprocess.Popen(  # noqa: S603 - the interpreter that the user named
             self._command,
             stdin=subprocess.PIPE,
@@ -87,6 +89,7 @@ class Child:
         line = self._from.readline()
         if not line:
             raise BackendError(self._last_words())
+        self.answers += 1
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise BackendError(str(answer["error"]))
@@ -96,14 +99,14 @@ class Child:
         """End its process at once: a request of another thread then gets its last words."""
         self._process.kill()
 
+    def renew(self) -> None:
+        """Start a process anew in its place, which has none of its memory."""
+        self._end()
+        self._start()
+
     def close(self) -> None:
         """End it; a second close does nothing."""
-        self._let_go()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._end()
         self._errors.close()
         self._temporary.close()
 
@@ -119,6 +122,14 @@ class Child:
         if error is not None:
             self.kill()
         self.close()
+
+    def _end(self) -> None:
+        self._let_go()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _let_go(self) -> None:
         self._waiting.close()

@@ -12,6 +12,7 @@ from vitprof.models import Block, ViTSpec
 from vitprof.profiler import compiled_ahead as module
 from vitprof.profiler.compiled_ahead import compiled_ahead
 from vitprof.profiler.plan import Subject
+from vitprof.profiler.runtimes.child import Child
 from vitprof.profiler.target import Target, target_of
 from vitprof.profiler.workshop import Workshop
 from vitprof.tables.setting import PartialSetting
@@ -62,6 +63,25 @@ def test_what_processes_compile_is_what_one_would(
         assert compile_here(place, subjects) == expected
     assert seen == [("compiling", done, 4) for done in range(5)], "each subject once"
     assert len(list(tmp_path.glob("*.artifact"))) == 4
+
+
+@pytest.mark.usefixtures("nothing_compiles_here")
+def test_a_process_that_compiled_many_is_renewed(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POINTS_A_PROCESS", 1)
+    started = []
+
+    class Counted(Child):
+        def _start(self) -> None:
+            super()._start()
+            started.append(self._process.pid)
+
+    monkeypatch.setattr(module, "Child", Counted)
+    with compiled_ahead(BLOCKS, target.keeping(tmp_path), 2) as place:
+        assert len(compile_here(place, BLOCKS)) == 3
+    assert len(set(started)) == 2 + 3, "two, and one after each of three answers"
+    assert not any(psutil.pid_exists(pid) for pid in started)
 
 
 @pytest.mark.usefixtures("nothing_compiles_here")

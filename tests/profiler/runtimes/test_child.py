@@ -68,6 +68,16 @@ def test_a_child_that_ends_tells_how_and_is_started_again() -> None:
         assert child.ask("say", text="")["pid"] != first
 
 
+def test_a_child_is_renewed_by_another_process() -> None:
+    with Child(sys.executable, "echo_child") as child:
+        first = child.ask("say", text="")["pid"]
+        assert child.ask("say", text="")["pid"] == first
+        assert child.answers == 2
+        child.renew()
+        assert child.answers == 0
+        assert child.ask("say", text="")["pid"] != first
+
+
 def test_a_child_that_hangs_is_ended() -> None:
     with (
         Child(sys.executable, "echo_child", seconds=0.5) as child,
