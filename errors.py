@@ -11,14 +11,8 @@ from .shown import one_line
 _PARAMETER = re.compile(r"`([a-z_][a-z0-9_]*)`")
 
 
-class UserError(Exception):
-    """Something the user gave is wrong.
-
-    The message is one sentence: what is wrong (with file, line, value), why, and what to do next.
-    The command line prints it on stderr without a traceback and exits with code 2.
-
-    A parameter of a verb is named in backticks, as Python spells it: "`max_latency` is 0". That
-    reads as it is in a notebook; the command line puts its own option in its place.
+class _Shown(Exception):  # noqa: N818 - what errors have in common, raised by nobody
+    """An error whose text is printable.
 
     Names and values from outside may be in it, and a notebook or a log prints it as it is: what is
     not printable is escaped (`shown.one_line`).
@@ -26,6 +20,17 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return one_line(super().__str__())
+
+
+class UserError(_Shown):
+    """Something the user gave is wrong.
+
+    The message is one sentence: what is wrong (with file, line, value), why, and what to do next.
+    The command line prints it on stderr without a traceback and exits with code 2.
+
+    A parameter of a verb is named in backticks, as Python spells it: "`max_latency` is 0". That
+    reads as it is in a notebook; the command line puts its own option in its place.
+    """
 
     def worded(self, spelling: Callable[[str], str]) -> str:
         """Return the sentence with each `parameter` as `spelling(parameter)` writes it."""
@@ -53,7 +58,7 @@ class DeviceBusyError(UserError):
     """Another process measures on the device that is wanted; nothing was begun."""
 
 
-class UnfinishedError(Exception):
+class UnfinishedError(_Shown):
     """Long work cannot go on now; what is done is kept, and the same call continues from there.
 
     `done` and `missing` are numbers of its parts.
@@ -63,9 +68,6 @@ class UnfinishedError(Exception):
         super().__init__(message)
         self.done = done
         self.missing = missing
-
-    def __str__(self) -> str:
-        return one_line(super().__str__())
 
 
 LONGEST_LIST = 350
