@@ -38,8 +38,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 LIMIT = 0.05
 DEPTH, DEEPER = 28, 30
-# Sessions of 40 ms, that a hundred gates take minutes; `vitprof gate` has longer ones.
-SHORT = replace(PLAN, timed_ms=40.0)
+# Sessions of 20 ms, that a hundred gates take minutes; `vitprof gate` has longer ones.
+SHORT = replace(PLAN, timed_ms=20.0)
 SECONDS, SECONDS_BESIDE_OTHERS = 8.0, 5.0
 MEASURED = {
     "against itself": (DEPTH, None, 100),

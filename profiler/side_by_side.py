@@ -10,18 +10,21 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from ..backends import Executable
 from .sampling.clock import Clock, SystemClock
+from .sampling.opening_order import opening_orders
 from .sampling.sampler import sample_group
 from .sampling.sampling_plan import SamplingPlan
 from .sampling.statistics import latency_interval
 
 # A run of a whole model is long, and its weights are driven out of the caches by the others'.
 PLAN = SamplingPlan(warmup_runs=2, warmup_ms=20.0, timed_ms=400.0, min_runs=9, max_runs=40)
-SESSIONS = 5
+# An even number: every order of opening is followed by its opposite.
+SESSIONS = 6
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ def measure_side_by_side(
     cpu: dict[str, list[float]] = {name: [] for name in opened}
     count = dict.fromkeys(opened, 0)
     calm = dict.fromkeys(opened, False)
-    for nth in range(sessions):
+    orders = opening_orders(list(opened), rng)
+    for nth, order in enumerate(islice(orders, sessions)):
         with ExitStack() as stack:
-            group = {name: stack.enter_context(open_one()) for name, open_one in opened.items()}
+            group = {name: stack.enter_context(opened[name]()) for name in order}
             for name, samples in sample_group(group, plan, clock, rng).items():
                 used = samples.kept or samples.all
                 calm[name] |= bool(samples.kept)

@@ -10,12 +10,14 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from ...closing import Closing
 from ..runtimes.child import Child
 from ..sampling.clock import Clock, SystemClock
+from ..sampling.opening_order import opening_orders
 from ..sampling.sampler import sample_group
 from ..sampling.statistics import latency_interval
 from ..sampling.timed_run import OpenSession, Sample
@@ -82,9 +84,10 @@ def timed_beside(
     medians: dict[str, list[float]] = {name: [] for name in opened}
     over_median: dict[str, list[float]] = {name: [] for name in opened}
     calm = dict.fromkeys(opened, False)
-    for nth in range(sessions):
+    orders = opening_orders(list(opened), rng)
+    for nth, order in enumerate(islice(orders, sessions)):
         with ExitStack() as stack:
-            group = {name: stack.enter_context(open_one()) for name, open_one in opened.items()}
+            group = {name: stack.enter_context(opened[name]()) for name in order}
             for name, samples in sample_group(group, plan, clock, rng).items():
                 used = samples.kept or samples.all
                 calm[name] |= bool(samples.kept)

@@ -83,3 +83,16 @@ def test_progress_is_told_a_session() -> None:
         on_progress=lambda done, total: told.append((done, total)),
     )
     assert told == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_session_that_is_slower_because_it_was_opened_first_changes_no_ratio(seed: int) -> None:
+    clock = ScriptedClock()
+
+    def open_one() -> Scripted:
+        return Scripted(clock, 1.0 if Scripted.open_now else 1.1, 1.0, 0)
+
+    found = measure_side_by_side(
+        dict.fromkeys("ab", open_one), sessions=2, plan=PLAN, clock=clock, seed=seed
+    )
+    assert found["a"].latency_ms == pytest.approx(found["b"].latency_ms)

@@ -14,7 +14,7 @@ from .trace_machine import TraceMachine
 from .weather import Weather
 
 MS = 4.0
-PLAN = SamplingPlan(warmup_runs=2, warmup_ms=10.0, timed_ms=60.0, min_runs=8, max_runs=40)
+PLAN = SamplingPlan(warmup_runs=2, warmup_ms=10.0, timed_ms=30.0, min_runs=4, max_runs=20)
 
 
 class ModelSession(Closing):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .machine import DeploymentMachine
 
 # The best and the next two are verified side by side, in so many fresh sessions at least.
-VERIFIED, SESSIONS = 3, 5
+VERIFIED, SESSIONS = 3, 6
 # Where none of them keeps its limit then, the next ones are verified, so many times in all.
 ROUNDS = 3
 

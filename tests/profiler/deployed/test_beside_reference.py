@@ -64,3 +64,17 @@ def test_a_slow_run_in_ten_is_the_tail() -> None:
     )
     assert found["a"].ratio == pytest.approx(1.0)
     assert found["a"].tail == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_session_that_is_slower_because_it_was_opened_first_changes_no_ratio(seed: int) -> None:
+    clock = ScriptedClock()
+    opened = 0
+
+    def open_one() -> Scripted:
+        nonlocal opened
+        opened += 1
+        return Scripted(clock, [1.0], 1.1 if opened % 2 else 1.0)
+
+    found = timed_beside({"a": open_one, REFERENCE: open_one}, 1, 2, clock=clock, seed=seed)
+    assert found["a"].ratio == pytest.approx(1.0, rel=0.01)

@@ -1,4 +1,4 @@
-"""A fresh session of base and head, run in turns on a scripted clock."""
+"""Fresh sessions of base and head, run in turns on a scripted clock."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Machine:
     clock: ScriptedClock = field(default_factory=ScriptedClock)
     factor: Callable[[float], float] = lambda s: 1.0
     disturbed: Callable[[str, int], bool] = lambda name, nth: False
+    first_is_slower_by: float = 0.0
     opened: list[str] = field(default_factory=list)
     open_now: int = 0
 
@@ -31,7 +32,8 @@ class Machine:
         def fresh() -> Session:
             self.opened.append(name)
             self.open_now += 1
-            return Session(self, name, ms)
+            slower = 1 + self.first_is_slower_by if self.open_now == 1 else 1
+            return Session(self, name, ms * slower)
 
         return fresh
 
@@ -60,7 +62,7 @@ def test_the_ratio_is_of_head_to_base() -> None:
     pair = machine.pair(2.0, 2.2)
     assert pair.log_ratio == pytest.approx(math.log(1.1))
     assert (pair.base_ms, pair.head_ms) == (pytest.approx(2.0), pytest.approx(2.2))
-    assert (pair.turns, pair.disturbed, pair.is_calm) == (20, 0, True)
+    assert (pair.turns, pair.disturbed, pair.is_calm) == (40, 0, True)
     assert machine.open_now == 0
 
 
@@ -71,12 +73,29 @@ def test_a_machine_that_changes_its_speed_in_between_does_not_change_the_ratio()
     assert pair.log_ratio == pytest.approx(math.log(1.1), abs=0.01)
 
 
-def test_which_is_opened_first_is_drawn_anew() -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_a_session_that_is_slower_because_it_was_opened_first_does_not_change_it(seed) -> None:
+    pair = Machine(first_is_slower_by=0.09).pair(1.0, 1.07, seed)
+    assert pair.log_ratio == pytest.approx(math.log(1.07))
+    assert pair.head_ms / pair.base_ms == pytest.approx(1.07)
+
+
+def test_each_is_opened_first_once_and_which_of_them_before_is_drawn() -> None:
     machine = Machine()
     for seed in range(20):
         machine.pair(1.0, 1.0, seed)
-    first = machine.opened[::2]
-    assert 3 < first.count("base") < 17
+    pairs = [machine.opened[n : n + 4] for n in range(0, 80, 4)]
+    assert all(
+        one in (["base", "head", "head", "base"], ["head", "base", "base", "head"]) for one in pairs
+    )
+    assert 3 < [one[0] for one in pairs].count("base") < 17
+
+
+def test_both_openings_have_to_be_calm() -> None:
+    machine = Machine(disturbed=lambda name, nth: len(machine.opened) > 2)
+    pair = machine.pair(1.0, 1.0)
+    assert (pair.turns, pair.disturbed) == (40, 20)
+    assert not pair.is_calm
 
 
 def test_turns_in_which_one_was_held_up_are_left_out() -> None:
