@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,8 +30,9 @@ from .prepared import prepared, unprepared
 from .processes import ONE_PROCESS, Processes
 from .schedule import learning_rate_factor
 
-# Apart from the streams of other random numbers of a step.
-BRANCHES = 1_001
+# Apart from the streams of other random numbers of a step: what stochastic depth and patch dropout
+# draw.
+BRANCHES, PATCHES = 1_001, 1_002
 AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -79,7 +81,12 @@ class TrainingRun:
         self._take(model)
 
     def _take(self, model: nn.Module) -> None:
-        self.model = prepared(model.to(self.device).train(), self.plan, self._draw)
+        self.model = prepared(
+            model.to(self.device).train(),
+            self.plan,
+            partial(self._draw, BRANCHES),
+            partial(self._draw, PATCHES),
+        )
         self.optimizer = optimizer_of(self.model, self.plan)
         self.average = AveragedWeights(self.model, self.plan.ema) if self.plan.ema else None
 
@@ -159,15 +166,15 @@ class TrainingRun:
         return total
 
     @torch.compiler.disable
-    def _draw(self, branches: int, images: int) -> Tensor:
-        """Return uniform numbers, branches x images, for the images that are computed now.
+    def _draw(self, stream: int, rows: int, images: int) -> Tensor:
+        """Return uniform numbers, rows x images, for the images that are computed now.
 
         They are drawn for the whole batch, as its augmentations are: what is skipped does not
         depend on how many processes or parts compute it.
         """
-        generator = seeded(self.plan.seed, self.progress.step, BRANCHES)
-        whole = torch.rand(branches, self.plan.batch, generator=generator)
-        return whole[:, self._part] if len(self._part) == images else torch.rand(branches, images)
+        generator = seeded(self.plan.seed, self.progress.step, stream)
+        whole = torch.rand(rows, self.plan.batch, generator=generator)
+        return whole[:, self._part] if len(self._part) == images else torch.rand(rows, images)
 
     def _check(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):

@@ -31,12 +31,13 @@ class TrainingPlan:
     `erase`, `smoothing` and `rand_augment` say otherwise for one of its parts (None: as it has it).
     `repeats`: every image is so many times in a batch, varied again (repeated augmentation).
     `stochastic_depth`: chance of the last block's branches to be left out, falling to 0 at the
-    first. `layer_decay`: factor of the learning rate from each block to the one before.
-    `accumulate`: a batch is computed in so many parts. `ema`: decay of the average of the weights
-    that is kept beside them (0: none). `compile`: by torch.compile; `checkpointing`: activations of
-    blocks are computed again in place of being kept. `limit_batches`: the run stops after so many
-    steps, as if that had been asked for (a dry run). `autocast` is "bf16", "fp16", "fp32", or
-    "auto", which is settled before training. Raises UserError naming what is out of range.
+    first. `patch_dropout`: share of the patches that a step leaves out (a ViT's). `layer_decay`:
+    factor of the learning rate from each block to the one before. `accumulate`: a batch is computed
+    in so many parts. `ema`: decay of the average of the weights that is kept beside them (0: none).
+    `compile`: by torch.compile; `checkpointing`: activations of blocks are computed again in place
+    of being kept. `limit_batches`: the run stops after so many steps, as if that had been asked for
+    (a dry run). `autocast` is "bf16", "fp16", "fp32", or "auto", which is settled before training.
+    Raises UserError naming what is out of range.
     """
 
     epochs: float = option(10.0, "how often every image is seen")
@@ -64,6 +65,9 @@ class TrainingPlan:
     )
     stochastic_depth: float = option(
         0.0, "probability that the last block is skipped; it falls linearly to 0 at the first"
+    )
+    patch_dropout: float = option(
+        0.0, "share of a ViT's patches that a step leaves out, others for every image"
     )
     layer_decay: float = option(
         1.0, "factor of the learning rate from each block to the one before it"
@@ -102,6 +106,7 @@ class TrainingPlan:
             ),
             ("repeats", 1 <= self.repeats <= self.batch, "from 1 to `batch`"),
             ("stochastic_depth", 0 <= self.stochastic_depth < 1, "from 0 to below 1"),
+            ("patch_dropout", 0 <= self.patch_dropout < 1, "from 0 to below 1"),
             ("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1"),
             ("accumulate", 1 <= self.accumulate <= self.batch, "from 1 to `batch`"),
             ("ema", 0 <= self.ema < 1, "from 0 to below 1"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic_write import made_folder, write_atomically
+from ..errors import UserError, did_you_mean
 from ..progress import ProgressOption, shown_progress
 from ..results import Result
 from .inputs import fetched
@@ -18,10 +19,14 @@ from .taught import Taught
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from torch import nn
 
     from ..models import Spec
     from ..training.data.kept_where import Keep, OnDamaged
     from ..training.evaluate import Accuracy
+
+# How a model begins that has no weights yet.
+INITS = ("default", "mimetic")
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,6 +111,26 @@ class TrainResult(Result):
         write_atomically(place / "history.csv", self.history.to_csv(index=False))
 
 
+def first_model(spec: Spec, weights: Path | None, init: str, seed: int) -> nn.Module:
+    """Return the model that a training begins with.
+
+    init: one of INITS, where no weights are given. Raises UserError for another one, and where it
+    would replace weights.
+    """
+    import torch
+
+    from ..models import create_model
+    from ..training.mimetic import with_mimetic_weights
+
+    if init not in INITS:
+        raise UserError(f"`init` '{init}' is unknown{did_you_mean(init, INITS)}.")
+    if weights is not None and init != "default":
+        raise UserError(f"`init` {init} is for a model without weights, and it has some already.")
+    torch.manual_seed(seed)
+    made = create_model(spec, checkpoint=weights)
+    return with_mimetic_weights(made) if init == "mimetic" else made
+
+
 def train(
     model: str | Path | Spec,
     data: str | Path,
@@ -113,6 +138,7 @@ def train(
     out: str | Path,
     checkpoint: str | Path | None = None,
     resolution: int | None = None,
+    init: str = "default",
     keep: Keep = "auto",
     workers: int | None = None,
     on_damaged: OnDamaged = "refuse",
@@ -145,6 +171,8 @@ def train(
             disk; a folder with train and test (or val) of these; an .npz with images and labels.
         out: folder to write: spec.json, model.safetensors, report.json.
         checkpoint: weights to start from.
+        init: where there are no weights yet: "default", or "mimetic" (Trockman & Kolter 2023), from
+            which a ViT learns more out of few images.
         resolution: scale images to so many pixels a side; None: the model's.
         keep: images are in "memory", or read from "disk" as they come; "auto": in memory where they
             take at most 4 GiB. workers: processes that read from disk; None: the cores but one, at
@@ -153,8 +181,9 @@ def train(
         options: fields of `vitprof.training.plan.TrainingPlan`: epochs, batch (images a step, over
             all processes), learning_rate, weight_decay, augment ("none", "light", "deit",
             "randaugment"), autocast ("auto", "bf16", "fp16", "fp32"), seed, warmup, clip,
-            final_learning_rate, repeats, stochastic_depth, layer_decay, accumulate, ema, compile,
-            checkpointing, mixup, cutmix, erase, smoothing, rand_augment, limit_batches.
+            final_learning_rate, repeats, stochastic_depth, patch_dropout, layer_decay, accumulate,
+            ema, compile, checkpointing, mixup, cutmix, erase, smoothing, rand_augment,
+            limit_batches.
         train_device: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is one.
         fused_attention: train with PyTorch's fused attention.
         teacher: a model whose answers count beside the labels: a folder (ours, timm's or Hugging
@@ -173,7 +202,7 @@ def train(
     Raises:
         UserError: what was given is wrong, `out` holds something else, or the loss is no number.
     """
-    from ..models import create_model, create_spec
+    from ..models import create_spec
     from ..models.modules.fused_attention import with_fused_attention
     from ..training.data.datasets import load_dataset
     from ..training.data_reading import loading_of, read_from, ready_data
@@ -205,17 +234,15 @@ def train(
         images = ready_data(images, plan, says=processes.is_first)
         weights = weights_of(model, checkpoint)
         if weights is None:
-            import torch
-
-            torch.manual_seed(plan.seed)
             spec = fitted_spec(spec, images.train)
-        made = create_model(spec, checkpoint=weights)
+        made = first_model(spec, weights, init, plan.seed)
         norm = normalisation_for(weights, images)
         check_fits(made.spec, images.train, norm)
         asked = {
             "command": "train",
             "model": model,
             "checkpoint": checkpoint or "",
+            "init": init if init != "default" else "",
             "data": data,
             "read_from": read_from(images),
             "training": plan,

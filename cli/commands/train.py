@@ -39,6 +39,14 @@ from ..output import json_option, print_json, say
     help="A name, a spec's JSON file, or a folder with a model.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights to start from.")
+@click.option(
+    "--init",
+    type=click.Choice(["default", "mimetic"]),
+    default="default",
+    show_default=True,
+    help="Initial weights where there are none yet; mimetic resembles a trained ViT, which helps "
+    "on few images (Trockman & Kolter 2023).",
+)
 @data_option
 @resolution_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")

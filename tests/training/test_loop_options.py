@@ -15,7 +15,6 @@ from vitprof.training.data.kept_where import Loading
 from vitprof.training.distillation import DistillationLoss
 from vitprof.training.loop import TrainingPlan, TrainingRun
 from vitprof.training.schedule import learning_rate_factor
-from vitprof.training.stochastic_depth import depth_rates
 
 pytestmark = pytest.mark.slow
 
@@ -35,9 +34,13 @@ def after(digits, steps: int = 4, **changed) -> dict[str, torch.Tensor]:
     return {name: weight.clone() for name, weight in run.model.state_dict().items()}
 
 
+def hooks_of(model: nn.Module) -> list:
+    return [h for m in model.modules() for h in (*m._forward_hooks, *m._forward_pre_hooks)]
+
+
 @pytest.mark.parametrize("changed", [{"accumulate": 3}, {"checkpointing": True}])
 def test_what_only_saves_memory_changes_nothing(digits, changed) -> None:
-    usual = {"augment": "deit", "stochastic_depth": 0.4}
+    usual = {"augment": "deit", "stochastic_depth": 0.4, "patch_dropout": 0.5}
     plain, saved = after(digits, **usual), after(digits, **usual, **changed)
     for name, weight in plain.items():
         torch.testing.assert_close(saved[name], weight, rtol=1e-4, atol=1e-5)
@@ -50,8 +53,9 @@ def test_checkpointing_is_taken_away_again(digits) -> None:
     assert not any("forward" in module.__dict__ for module in run.result().modules())
 
 
-def test_stochastic_depth_goes_on_where_a_run_stopped_and_leaves_with_it(digits) -> None:
-    plan = replace(PLAN, stochastic_depth=0.5)
+@pytest.mark.parametrize("option", ["stochastic_depth", "patch_dropout"])
+def test_what_is_left_out_goes_on_where_a_run_stopped_and_leaves_with_it(digits, option) -> None:
+    plan = replace(PLAN, **{option: 0.5})
     whole = run_of(digits, plan)
     next(whole.steps())
     state = copy.deepcopy(whole.state())
@@ -63,8 +67,8 @@ def test_stochastic_depth_goes_on_where_a_run_stopped_and_leaves_with_it(digits)
         assert torch.equal(weight, resumed.model.state_dict()[name])
     plain = after(digits, 2)
     assert not torch.equal(plain["head.weight"], whole.model.state_dict()["head.weight"])
-    assert depth_rates(whole.model)
-    assert not depth_rates(whole.result())
+    assert hooks_of(whole.model)
+    assert not hooks_of(whole.result())
 
 
 def test_the_result_is_the_average_where_there_is_one(digits) -> None:
@@ -133,18 +137,21 @@ def test_a_run_from_disk_resumes_inside_an_epoch(make_folder, workers: int) -> N
         assert torch.equal(weight, resumed.model.state_dict()[name])
 
 
-def test_compiled_it_learns_the_same_and_is_compiled_once(digits, monkeypatch) -> None:
-    """What stochastic depth draws changes with every step; what is compiled must not.
-
-    With a backend that makes no machine code, which takes half a minute.
-    """
-    from torch._dynamo.utils import counters
-
+@pytest.fixture
+def quickly_compiled(monkeypatch) -> None:
+    """Have a backend that makes no machine code, which takes half a minute."""
     quick = functools.partial(torch.compile, backend="aot_eager")
     in_place = functools.partialmethod(nn.Module.compile, backend="aot_eager")
     monkeypatch.setattr(torch, "compile", quick)
     monkeypatch.setattr(nn.Module, "compile", in_place)
-    plan = replace(PLAN, stochastic_depth=0.3)
+
+
+def test_compiled_it_learns_the_same_and_is_compiled_once(digits, quickly_compiled) -> None:
+    """What is left out changes with every step; what is compiled must not."""
+    from torch._dynamo.utils import counters
+
+    left_out = {"stochastic_depth": 0.3, "patch_dropout": 0.5}
+    plan = replace(PLAN, **left_out)
     compiled = run_of(digits, replace(plan, compile=True))
     steps = compiled.steps()
     next(steps)
@@ -152,6 +159,17 @@ def test_compiled_it_learns_the_same_and_is_compiled_once(digits, monkeypatch) -
     assert graphs > 0
     next(steps)
     assert counters["stats"]["unique_graphs"] == graphs
-    plain = after(digits, 2, stochastic_depth=0.3)
+    plain = after(digits, 2, **left_out)
     for name, weight in compiled.result().state_dict().items():
         torch.testing.assert_close(weight, plain[name], rtol=1e-3, atol=1e-4)
+
+
+def test_a_compiled_run_leaves_out_nothing_that_an_earlier_one_did(
+    digits, quickly_compiled
+) -> None:
+    """Models of a class share compiled code, which has hooks of the one that came first."""
+    after(digits, 1, compile=True, stochastic_depth=0.9)
+    for left_out in ({}, {"patch_dropout": 0.5}):
+        compiled, plain = after(digits, 2, compile=True, **left_out), after(digits, 2, **left_out)
+        for name, weight in compiled.items():
+            torch.testing.assert_close(weight, plain[name], rtol=1e-3, atol=1e-4)

@@ -140,8 +140,22 @@ def test_a_teacher_is_asked_about_an_image_once_by_all_runs(tmp_path, monkeypatc
         ({"teacher": "x", "alpha": 2}, "`alpha` 2 is no weight"),
         ({"teacher": "x", "tau": 2}, "`tau` is the temperature of `distill` soft"),
         ({"batch": 2000}, "take a smaller `batch`"),
+        ({"init": "mimetik"}, "'mimetik' is unknown .did you mean 'mimetic'"),
+        ({"patch_dropout": 1}, "`patch_dropout` is 1.0; it has to be from 0 to below 1"),
     ],
 )
 def test_errors_name_the_parameter(tmp_path, changed, words) -> None:
     with pytest.raises(UserError, match=words):
         vitprof.train(TINY, "digits", out=tmp_path / "out", **{**QUICK, **changed})
+
+
+def test_mimetic_weights_are_where_a_training_begins_and_never_over_others(tmp_path) -> None:
+    options = {"epochs": 0.0, "augment": "none"}
+    found = [
+        vitprof.train(TINY, "digits", out=tmp_path / init, init=init, **options)
+        for init in ("default", "mimetic")
+    ]
+    plain, mimetic = (vitprof.create_model(run.path, checkpoint=run.path) for run in found)
+    assert not torch.equal(plain.pos_embed, mimetic.pos_embed)
+    with pytest.raises(UserError, match="it has some already"):
+        vitprof.train(found[0].path, "digits", out=tmp_path / "out", init="mimetic", **options)
