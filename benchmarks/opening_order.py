@@ -3,9 +3,9 @@
     python benchmarks/opening_order.py [--repeats 40] [--out docs/results/opening_order.md]
 
 Fresh sessions of one model are opened one after another, warmed up and run in turns, as `gate`,
-`compare --runtimes` and `choose` do. Each session's median is divided by the mean of all that are open
-with it; the table has the median over repeats of each place in the order of opening, with the 95 %
-interval of that median.
+`compare --runtimes` and `choose` do. Each session's median is divided by the mean of all that are
+open with it; the table has the median over repeats of each place in the order of opening, with the
+95 % interval of that median.
 """
 
 from __future__ import annotations
