@@ -73,11 +73,15 @@ class Child:
     def ask(self, do: str, **fields: Any) -> dict[str, Any]:
         """Return the answer to a request; a child that has ended is started again.
 
-        Raises BackendError with the child's words where it refuses, ends or takes too long.
+        Raises BackendError with the child's words where it refuses, ends or takes too long, and
+        where the system starts no process.
         """
         if self._process.poll() is not None:
             self._let_go()
-            self._start()
+            try:
+                self._start()
+            except OSError as error:
+                raise BackendError(f"no process can be started: {error.strerror}") from None
         try:
             self._to.write(json.dumps({"do": do, **fields}).encode() + b"\n")
             self._to.flush()
@@ -100,9 +104,9 @@ class Child:
         self._process.kill()
 
     def renew(self) -> None:
-        """Start a process anew in its place, which has none of its memory."""
+        """End its process; the next request starts another, which has none of its memory."""
         self._end()
-        self._start()
+        self.answers = 0
 
     def close(self) -> None:
         """End it; a second close does nothing."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -76,6 +79,21 @@ def test_a_child_is_renewed_by_another_process() -> None:
         child.renew()
         assert child.answers == 0
         assert child.ask("say", text="")["pid"] != first
+
+
+def test_a_system_that_starts_no_process_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Child(sys.executable, "echo_child") as child:
+        first = child.ask("say", text="")["pid"]
+        child.renew()
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "Popen", refused)
+            with pytest.raises(BackendError, match="no process can be started: Resource temp"):
+                child.ask("say", text="")
+        assert child.ask("say", text="")["pid"] != first
+
+
+def refused(*_: object, **__: object) -> None:
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
 def test_a_child_that_hangs_is_ended() -> None:
