@@ -6,8 +6,9 @@
 
 The ViT has the size of the one that docs/results were measured with before: patch 4, width 192, 6
 blocks, 3 heads. It begins with mimetic weights, and learns from the labels and from a CNN's
-distribution (teacher_cnn.py), half of the patches left out for most of the time. All stages take
-several hours on two cores; the same command continues where it was stopped.
+distribution (teacher_cnn.py), half of the patches left out for most of the time. Images are
+cropped and flipped once, in ten views of each, so that the teacher answers each view only once.
+All stages take several hours on two cores; the same command continues where it was stopped.
 
 --begin: weights that a stage begins with which has not begun yet, in place of the stage before;
 --keep: write the latest weights there, in fp16, and train nothing.
@@ -22,16 +23,20 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import vitprof
 from report import heading, publish, table
 from safetensors.torch import save_file
 from vitprof.models import ViTSpec
+from vitprof.training.data.augment import AUGMENTATIONS, cropped
+from vitprof.training.data.datasets import load_dataset
 
 BASE = ViTSpec.uniform(192, 6, 3, resolution=32, patch=4, classes=10, name="vit-32")
 # The teacher's labels were smoothed: its distribution is soft without a temperature.
 ALWAYS: dict[str, Any] = {
-    "augment": "light",
+    "augment": "none",
+    "smoothing": 0.1,
     "ema": 0.999,
     "autocast": "fp32",
     "fused_attention": True,
@@ -39,6 +44,8 @@ ALWAYS: dict[str, Any] = {
     "alpha": 0.9,
     "tau": 1.0,
 }
+VIEWS = 10
+# Epochs of the images, not of their views.
 STAGES: dict[str, dict[str, Any]] = {
     "early": {"epochs": 24, "learning_rate": 1e-3, "decay": False, "patch_dropout": 0.5},
     "cooling": {
@@ -57,6 +64,33 @@ def folder_of(name: str, folder: Path) -> Path:
     return folder / name.replace(" ", "-")
 
 
+def views(data: str, out: Path) -> Path:
+    """Write the training images in VIEWS crops and flips, as `--augment light` draws them."""
+    if out.is_file():
+        return out
+    images = load_dataset(data, BASE.resolution)
+    light, count = AUGMENTATIONS["light"], len(images.train)
+    padding = round(light.crop * BASE.resolution)
+    pixels, generator = torch.from_numpy(images.train.array()), torch.Generator().manual_seed(0)
+    made = []
+    for _ in range(VIEWS):
+        shifts = torch.randint(0, 2 * padding + 1, (2, count), generator=generator)
+        flipped = torch.rand(count, generator=generator) < 0.5
+        some = cropped(pixels, padding, shifts)
+        made.append(torch.where(flipped[:, None, None, None], some.flip(-1), some))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.with_suffix(".new").open("wb") as file:
+        np.savez(
+            file,
+            images=torch.cat(made).numpy(),
+            labels=np.tile(images.train.labels, VIEWS),
+            test_images=images.test.array(),
+            test_labels=images.test.labels,
+            classes=np.array(images.train.classes),
+        )
+    return out.with_suffix(".new").rename(out)
+
+
 def trained(name: str, first: Path | None, teacher: Path, arguments: Any) -> dict[str, Any]:
     """Train a stage, or return what is known of one that is done."""
     folder = folder_of(name, arguments.folder)
@@ -64,15 +98,16 @@ def trained(name: str, first: Path | None, teacher: Path, arguments: Any) -> dic
     if not done.is_file():
         began = time.monotonic()
         begin = {"init": "mimetic"} if first is None else {"checkpoint": first}
+        options = {**ALWAYS, **STAGES[name], "epochs": STAGES[name]["epochs"] / VIEWS}
         run = vitprof.train(
             BASE,
-            arguments.data,
+            views(arguments.data, arguments.folder / "views.npz"),
             out=folder,
             teacher=teacher,
+            teacher_cache=arguments.folder / "answers",
             progress=True,
             **begin,
-            **ALWAYS,
-            **STAGES[name],
+            **options,
         )
         hours = (time.monotonic() - began) / 3600
         (folder / "hours.json").write_text(json.dumps({"hours": hours, **run.report()}))
