@@ -1,6 +1,6 @@
 """A ViT for CIFAR-10 that is trained to its end: docs/results/base.md.
 
-    python benchmarks/teacher_cnn.py --data cifar10 --out base-run/teacher --epochs 6
+    python benchmarks/teacher_cnn.py --data cifar10 --out base-run/teacher --epochs 14
     python benchmarks/base_vit.py --data cifar10 --folder base-run [--begin weights.safetensors]
         [--keep weights.safetensors] [--out docs/results/base.md]
 

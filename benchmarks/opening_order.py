@@ -68,6 +68,7 @@ def main() -> None:
                     interval = f"{low - 1:+.1%} .. {high - 1:+.1%}"
                     rows.append([name, str(count), str(place + 1), f"{middle - 1:+.1%}", interval])
                     print(rows[-1], flush=True)
+    os.sched_setaffinity(0, cores)
     columns = ["model", "open together", "opened", "against the mean", "95 % interval"]
     publish(heading("The order of opening sessions") + "\n" + table(columns, rows), arguments.out)
 
