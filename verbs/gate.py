@@ -55,7 +55,7 @@ def gate(
     cache: str = "warm",
     graph: str = "none",
     time: Quantity = "2m",
-    sessions: int = 60,
+    sessions: int = 240,
     seed: int | None = None,
     config: Path | None = None,
     shapes: Shapes | None = None,
@@ -98,7 +98,7 @@ def gate(
         cache: "warm" or "cold", of a GPU.
         graph: "none" or "cuda_graph".
         time: Begin no further session of a comparison after so long: "2m", or seconds.
-        sessions: At most so many fresh sessions of each model; 6 is the fewest that can decide.
+        sessions: At most so many pairs of sessions; 6 is the fewest that can decide.
         seed: Of the random order of base and head; None: another one every time.
         config: A file of budgets and comparisons (docs/gate.md), in place of all of these.
         shapes: Sizes of foreign models' inputs, by name, where they are open.

@@ -88,9 +88,9 @@ _SAID_BY_CONFIG = {
 )
 @click.option(
     "--sessions",
-    default=60,
+    default=240,
     show_default=True,
-    help="At most this many fresh sessions of each model; it stops as soon as the result is clear.",
+    help="At most this many pairs of fresh sessions; it stops as soon as the result is clear.",
 )
 @click.option("--seed", type=int, help="Seed of the random order of base and head (default: any).")
 @setting_options

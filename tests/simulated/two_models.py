@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from vitprof.closing import Closing
-from vitprof.profiler.regression.measure import Regression, measure_regression
+from vitprof.profiler.regression.measure import MOST_SESSIONS, Regression, measure_regression
 from vitprof.profiler.sampling.sampling_plan import SamplingPlan
 
 from .machine import Machine
@@ -61,7 +61,7 @@ def gate_on_trace(
     seed: int,
     limit: float = 0.05,
     luck_sd: float = 0.015,
-    sessions: int = 60,
+    sessions: int = MOST_SESSIONS,
 ) -> Regression:
     """Return what a gate finds on the machine that a trace was taken of (`factors_of`)."""
     machine = TraceMachine(runs, seed, luck_sd)
@@ -78,7 +78,7 @@ def gate_on_trace(
 
 
 def gate_on(
-    weather: Weather, slower: float, seed: int, limit: float = 0.05, sessions: int = 60
+    weather: Weather, slower: float, seed: int, limit: float = 0.05, sessions: int = MOST_SESSIONS
 ) -> Regression:
     """Return what a gate finds of a head that is slower by a fraction, in that weather."""
     machine = Machine(weather, seed)
