@@ -52,10 +52,18 @@ def train(method: str, seed: int, lut: Path, arguments: argparse.Namespace) -> d
         str(seed),
         "--learning-rate",
         arguments.learning_rate,
+        "--augment",
+        arguments.augment,
     )
+    if arguments.teacher:
+        shared += ("--teacher", arguments.teacher)
+    if arguments.teacher_cache:
+        shared += ("--teacher-cache", arguments.teacher_cache)
     if method == "base":
         epochs = float(arguments.prune_epochs) + float(arguments.epochs)
-        return vitprof("train", *shared, "--epochs", str(epochs))
+        # Half and half, as in L_CNN (eq. 8), which is their sum.
+        hard = ("--distill", "hard", "--alpha", "0.5") if arguments.teacher else ()
+        return vitprof("train", *shared, "--epochs", str(epochs), *hard)
     return vitprof(
         "prune",
         *shared,
@@ -87,11 +95,14 @@ def report(
     seeds: list[int],
     arguments: argparse.Namespace,
 ) -> str:
-    rows = []
+    itself = vitprof("eval", "--model", arguments.base, "--data", arguments.data)
+    rows = [
+        ["the base", "", f"{itself['top1']:.2%}", f"{ms['base']:.3f}", "1.00", "-", "-"],
+    ]
     for method in methods:
         found = [reports[method, seed] for seed in seeds]
         times = [ms[f"{method}-{seed}"] for seed in seeds]
-        bases = [ms.get(f"base-{seed}", float("nan")) for seed in seeds]
+        bases = [ms.get(f"base-{seed}", ms["base"]) for seed in seeds]
         # Of the base as it was measured beside them: a table's milliseconds are another day's.
         shares = [
             each["target_ms"] / each["base"]["latency_ms"] if "base" in each else None
@@ -113,27 +124,35 @@ def report(
                 ),
             ]
         )
+    taught = f"{arguments.augment} augmentation, " if arguments.augment != "light" else ""
+    taught += f"teacher {Path(arguments.teacher).name}, " if arguments.teacher else ""
     text = heading("NViT on CIFAR-10") + (
-        f"\nTarget {arguments.target}; {arguments.prune_epochs} epochs of pruning and "
+        f"\nTarget {arguments.target}; {taught} {arguments.prune_epochs} epochs of pruning and "
         f"{arguments.epochs} of finetuning, the base as many in all; seeds "
         f"{', '.join(map(str, seeds))}. Latencies of all models measured interleaved, medians of "
         "9 sessions.\n\n"
     )
     text += table(("model", "top-1", "mean", "ms", "speed-up", "against the target", "MMACs"), rows)
-    others = [method for method in methods if method != "nvit"]
-    if "nvit" in methods and others:
+    if "nvit" in methods:
+        rivals = {"the base": dict.fromkeys(seeds, itself)} | {
+            TITLES[other]: {seed: reports[other, seed] for seed in seeds}
+            for other in methods
+            if other != "nvit"
+        }
         text += "\n" + table(
             ("top-1 points of latency-regularised minus", "by seed", "mean", "spread"),
-            [difference(reports, other, seeds) for other in others],
+            [difference(reports, name, rival, seeds) for name, rival in rivals.items()],
         )
     return text
 
 
-def difference(reports: dict[tuple[str, int], dict], other: str, seeds: list[int]) -> list[str]:
-    gains = [reports["nvit", s]["top1"] - reports[other, s]["top1"] for s in seeds]
+def difference(
+    reports: dict[tuple[str, int], dict], name: str, rival: dict[int, dict], seeds: list[int]
+) -> list[str]:
+    gains = [reports["nvit", s]["top1"] - rival[s]["top1"] for s in seeds]
     spread = statistics.stdev(gains) if len(gains) > 1 else float("nan")
     return [
-        TITLES[other],
+        name,
         " / ".join(f"{100 * gain:+.2f}" for gain in gains),
         f"{100 * statistics.mean(gains):+.2f}",
         f"{100 * spread:.2f}",
@@ -151,6 +170,9 @@ def main() -> None:
     parser.add_argument("--prune-epochs", default="0.5")
     parser.add_argument("--learning-rate", default="5e-4")
     parser.add_argument("--alpha", default="0")
+    parser.add_argument("--augment", default="light")
+    parser.add_argument("--teacher", help="a CNN: its class counts beside the label")
+    parser.add_argument("--teacher-cache", help="with --augment none: keeps its answers")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--method", action="append", choices=METHODS)
@@ -170,7 +192,9 @@ def main() -> None:
         done = pool.map(lambda run: train(*run, lut, arguments), runs)
         reports = dict(zip(runs, done, strict=True))
     os.environ.pop("OMP_NUM_THREADS", None)
-    ms = measured({f"{m}-{s}": folder / f"{m}-{s}" for m, s in reports})
+    ms = measured(
+        {"base": Path(arguments.base)} | {f"{m}-{s}": folder / f"{m}-{s}" for m, s in reports}
+    )
     publish(report(reports, ms, methods, seeds, arguments), arguments.out)
 
 

@@ -1,7 +1,7 @@
 """A convolutional teacher for images of 32 x 32, trained in an hour or so on two cores.
 
-    python benchmarks/teacher_cnn.py --data cifar10 --out teacher [--epochs 14]
-        [--begin teacher.safetensors]
+    python benchmarks/teacher_cnn.py --data cifar10 --out teacher [--epochs 20]
+        [--autocast bf16] [--begin teacher.safetensors]
 
 Writes teacher.onnx and preprocessor_config.json, as `vitprof train --teacher` takes them, and its
 weights in fp16, from which `--begin` writes the same again without training. The
@@ -141,7 +141,7 @@ def optimizer_of(model: nn.Module, batch: int) -> torch.optim.SGD:
     return torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True)
 
 
-def train(model: Teacher, data: Dataset, kept: Path, epochs: int, batch: int) -> float:
+def train(model: Teacher, data: Dataset, kept: Path, epochs: int, batch: int, bf16: bool) -> float:
     """Train it, going on after the last epoch that is kept; return the minutes that it took."""
     images, labels = normalised(data.train)
     test = normalised(data.test)
@@ -172,8 +172,10 @@ def train(model: Teacher, data: Dataset, kept: Path, epochs: int, batch: int) ->
             some = shifted(some, generator).contiguous(memory_format=torch.channels_last)
             optimizer.zero_grad(set_to_none=True)
             for part, wanted in zip(some.chunk(PARTS), labels[chosen].chunk(PARTS), strict=True):
+                with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                    logits = model(part)
                 F.cross_entropy(
-                    model(part), wanted, label_smoothing=SMOOTHING, reduction="sum"
+                    logits.float(), wanted, label_smoothing=SMOOTHING, reduction="sum"
                 ).backward()
             optimizer.step()
             if (step + 1) % AVERAGED_EVERY == 0 or step + 1 == steps:
@@ -198,8 +200,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch", type=int, default=1000)
+    parser.add_argument("--autocast", choices=["bf16", "fp32"], default="fp32")
     parser.add_argument("--begin", type=Path, help="weights to take, in place of training")
     arguments = parser.parse_args()
     folder = arguments.out
@@ -214,8 +217,8 @@ def main() -> None:
             {n: w.float() if w.is_floating_point() else w for n, w in weights.items()}
         )
     else:
-        kept = folder / "state.pt"
-        report["minutes"] = train(model, data, kept, arguments.epochs, arguments.batch)
+        kept, bf16 = folder / "state.pt", arguments.autocast == "bf16"
+        report["minutes"] = train(model, data, kept, arguments.epochs, arguments.batch, bf16)
         half = {n: w.half() if w.is_floating_point() else w for n, w in model.state_dict().items()}
         save_file({n: w.contiguous() for n, w in half.items()}, folder / "teacher.safetensors")
     report["top1"] = top1(model, *normalised(data.test))
