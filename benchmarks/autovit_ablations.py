@@ -3,6 +3,8 @@
     python benchmarks/autovit_ablations.py --quick --out out
     python benchmarks/autovit_ablations.py --space autovit-all --data photos --epochs 100 \
         --teacher effnet --teacher regnet --out out
+    python benchmarks/autovit_ablations.py --space benchmarks/spaces/autovit-cifar.toml \
+        --data cifar10 --teacher vit --teacher teacher/cnn.onnx --only table-7 --out out
 
 Table 7 has four rows: no teacher, soft with either teacher, hard with the second one. Section 5.2
 compares one supernet of the space with one for each of its three parts: the same subnets of each
@@ -51,7 +53,7 @@ def main() -> None:
     plan: dict[str, Any] = {
         "epochs": asked.epochs,
         "batch": asked.batch,
-        "augment": "none" if asked.quick else "light",
+        "augment": "none" if asked.quick else asked.augment,
         "learning_rate": 4e-3 if asked.quick else 1e-3,
         "sandwich": 1,
         "seed": asked.seed,
@@ -59,9 +61,10 @@ def main() -> None:
     }
     teachers = asked.teacher or (_teachers(asked.data, out) if asked.quick else [])
     found: dict[str, Any] = {"space": space.name, "data": asked.data, "epochs": asked.epochs}
-    if len(teachers) == 2:
+    if len(teachers) == 2 and asked.only != "section-5.2":
         found["table_7"] = _distillation(space, asked.data, out, plan, teachers)
-    found["section_5_2"] = _one_or_three(space, asked.data, out, plan, asked.subnets)
+    if asked.only != "table-7":
+        found["section_5_2"] = _one_or_three(space, asked.data, out, plan, asked.subnets)
     (out / "report.json").write_text(json.dumps(found, indent=2) + "\n")
     _print(found)
 
@@ -70,7 +73,9 @@ def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--space", default="autovit-all")
     parser.add_argument("--data", default="digits")
-    parser.add_argument("--teacher", action="append", type=Path, help="folder of a model; twice")
+    parser.add_argument("--teacher", action="append", type=Path, help="folder or .onnx; twice")
+    parser.add_argument("--augment", default="light")
+    parser.add_argument("--only", choices=["table-7", "section-5.2"])
     parser.add_argument("--epochs", type=float, default=100)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--subnets", type=int, default=30, help="judged in each part")
@@ -98,15 +103,19 @@ def _teachers(data: str, out: Path) -> list[Path]:
 
 
 def _distillation(
-    space: SearchSpace, data: str, out: Path, plan: dict[str, Any], teachers: list[Path]
+    space: SearchSpace,
+    data: str,
+    out: Path,
+    plan: dict[str, Any],
+    teachers: list[Path],
 ) -> list[dict[str, Any]]:
     """Return the four rows of Table 7: accuracies of the largest, a middle and the smallest."""
     first, second = teachers
     rows: list[tuple[str, dict[str, Any]]] = [
         ("without", {}),
-        (f"soft, {first.name}", {"teacher": first, "distill": "soft"}),
-        (f"soft, {second.name}", {"teacher": second, "distill": "soft"}),
-        (f"hard, {second.name}", {"teacher": second, "distill": "hard"}),
+        (f"soft, {first.stem}", {"teacher": first, "distill": "soft"}),
+        (f"soft, {second.stem}", {"teacher": second, "distill": "soft"}),
+        (f"hard, {second.stem}", {"teacher": second, "distill": "hard"}),
     ]
     lines = []
     for words, taught in rows:
@@ -157,7 +166,7 @@ def _print(found: dict[str, Any]) -> None:
     for line in found.get("table_7", []):
         words = "  ".join(f"{which} {line[which]:.2%}" for which in list(line)[1:])
         print(f"{line['row']:20} {words}")
-    for line in found["section_5_2"]:
+    for line in found.get("section_5_2", []):
         low, high = line["params"]
         print(
             f"part {line['part']} ({low:,} to {high:,} parameters): one supernet "
