@@ -2,7 +2,7 @@
 
     python benchmarks/teacher_cnn.py --data cifar10 --out base-run/teacher [--autocast bf16]
     python benchmarks/base_vit.py --data cifar10 --folder base-run [--begin weights.safetensors]
-        [--keep weights.safetensors] [--out docs/results/base.md]
+        [--keep examples/vit-cifar10] [--out docs/results/base.md]
 
 The ViT has the size of the one that docs/results were measured with before: patch 4, width 192, 6
 blocks, 3 heads. It begins with mimetic weights, and learns from the labels and from a CNN's
@@ -11,7 +11,7 @@ cropped and flipped once, in ten views of each, so that the teacher answers each
 All stages take several hours on two cores; the same command continues where it was stopped.
 
 --begin: weights that a stage begins with which has not begun yet, in place of the stage before;
---keep: write the latest weights there, in fp16, and train nothing.
+--keep: write the latest weights to that folder, in fp16, and train nothing.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ import numpy as np
 import torch
 import vitprof
 from report import heading, publish, table
-from safetensors.torch import save_file
 from vitprof.models import ViTSpec
 from vitprof.training.data.augment import AUGMENTATIONS, cropped
 from vitprof.training.data.datasets import load_dataset
+from vitprof.training.model_folder import write_model
 
 BASE = ViTSpec.uniform(192, 6, 3, resolution=32, patch=4, classes=10, name="vit-32")
 # The teacher's labels were smoothed: its distribution is soft without a temperature.
@@ -39,6 +39,7 @@ ALWAYS: dict[str, Any] = {
     "smoothing": 0.1,
     "ema": 0.999,
     "autocast": "auto",
+    "optimizer": "muon",
     "distill": "soft",
     "alpha": 0.9,
     "tau": 1.0,
@@ -46,15 +47,8 @@ ALWAYS: dict[str, Any] = {
 VIEWS = 10
 # Epochs of the images, not of their views.
 STAGES: dict[str, dict[str, Any]] = {
-    "early": {"epochs": 40, "learning_rate": 1e-3, "decay": False, "patch_dropout": 0.5},
-    "cooling": {
-        "epochs": 12,
-        "learning_rate": 1e-3,
-        "final_learning_rate": 3e-4,
-        "warmup": 0.0,
-        "patch_dropout": 0.5,
-    },
-    "whole images": {"epochs": 10, "learning_rate": 3e-4, "warmup": 0.0},
+    "early": {"epochs": 20, "learning_rate": 2e-3, "decay": False, "patch_dropout": 0.5},
+    "whole images": {"epochs": 20, "learning_rate": 2e-3, "warmup": 0.01},
 }
 ASKED = 0.88
 
@@ -114,19 +108,21 @@ def trained(name: str, first: Path | None, teacher: Path, arguments: Any) -> dic
 
 
 def keep(folder: Path, out: Path) -> None:
-    """Write the latest weights in fp16: of a stage under way, their average."""
+    """Write the latest weights as a folder, in fp16: of a stage under way, their average."""
     begun = [folder_of(name, folder) for name in STAGES]
     latest = [f for f in begun if (f / "state.pt").is_file() or (f / "report.json").is_file()][-1]
     if (latest / "state.pt").is_file():
         state = torch.load(latest / "state.pt", weights_only=True, map_location="cpu")
         state = state.get("run", state)
         weights, where = state["average"], f"{latest.name}, step {state['step']}"
+        model = vitprof.create_model(BASE)
+        model.load_state_dict(weights)
     else:
-        made = vitprof.create_model(latest, checkpoint=latest)
-        weights, where = made.state_dict(), f"{latest.name}, finished"
-    half = {name: w.half().contiguous() for name, w in weights.items()}
-    save_file(half, out, metadata={"format": "pt", "stage": where})
-    print(f"{where}: {out}, sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
+        model, where = vitprof.create_model(latest, checkpoint=latest), f"{latest.name}, finished"
+    norm = load_dataset(str(folder / "views.npz"), BASE.resolution).normalisation
+    write_model(model.half(), out, norm)
+    checksum = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
+    print(f"{where}: {out}, sha256 {checksum}")
 
 
 def main() -> None:

@@ -27,6 +27,11 @@ def with_mimetic_weights(model: nn.Module) -> nn.Module:
     width. Positions are sines and cosines of row and column, and are learned from there. Draws from
     torch's global generator. Returns the same object.
 
+    Two things are ours. Patches are embedded by PyTorch's initial weights of a convolution, for
+    with weights of deviation 0.02 positions would be five times as large as what a patch shows. A
+    class token has the mean of all positions, for tokens attend to those that they resemble: one
+    that resembles no patch attends to itself alone, and learns nothing from the image for long.
+
     Raises UserError for a model that is no ViT with learned positions of a square.
     """
     if not isinstance(model, VisionTransformer):
@@ -36,6 +41,9 @@ def with_mimetic_weights(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if isinstance(module, Attention):
             _set_attention(module)
+    for module in model.patch_embed.modules():
+        if isinstance(module, nn.Conv2d):
+            module.reset_parameters()
     _set_positions(model)
     return model
 
@@ -79,7 +87,7 @@ def _set_positions(model: VisionTransformer) -> None:
     side = model.spec.resolution // model.spec.patch
     waves = _waves(side, positions.shape[2])
     front = positions.shape[1] - len(waves)
-    positions[:, :front] = 0
+    positions[:, :front] = waves.mean(dim=0)
     positions[:, front:] = waves
 
 

@@ -1,8 +1,9 @@
-"""AdamW for a model, with a learning rate and a weight decay for each of its parts."""
+"""AdamW or Muon for a model, with a learning rate and a weight decay for each of its parts."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,8 +15,8 @@ from .plan import TrainingPlan
 _BLOCK = re.compile(r"^(?:blocks|layers|stages)\.\d+(?:\.blocks\.\d+)?(?=\.)")
 
 
-def optimizer_of(model: nn.Module, plan: TrainingPlan) -> torch.optim.AdamW:
-    """Return AdamW; weight decay on matrices only, as for every ViT since DeiT.
+def optimizer_of(model: nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
+    """Return the plan's optimizer; weight decay on matrices only, as for every ViT since DeiT.
 
     Each group says by `factor` which share of the learning rate is its own: 1 for all, but for
     `layer_decay` (Clark et al. 2020; Bao et al. 2022, as for BEiT): the head has 1, the last block
@@ -23,21 +24,47 @@ def optimizer_of(model: nn.Module, plan: TrainingPlan) -> torch.optim.AdamW:
     than that.
     """
     shares = layer_shares([name for name, _ in model.named_parameters()], plan.layer_decay)
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        groups.setdefault((shares[name], parameter.ndim > 1), []).append(parameter)
+        by_muon = plan.optimizer == "muon" and parameter.ndim == 2 and _block_of(name) is not None
+        groups.setdefault((shares[name], parameter.ndim > 1, by_muon), []).append(parameter)
     # In an order that does not depend on which weight comes first: matrices, then vectors.
-    return torch.optim.AdamW(
-        [
-            {
-                "params": groups[key],
-                "weight_decay": plan.weight_decay if key[1] else 0.0,
-                "factor": key[0],
-            }
-            for key in sorted(groups, key=lambda key: (not key[1], -key[0]))
-        ],
-        lr=plan.learning_rate,
+    made: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
+    for key in sorted(groups, key=lambda key: (not key[1], -key[0])):
+        factor, decays, by_muon = key
+        decay = plan.weight_decay if decays else 0.0
+        made[by_muon].append({"params": groups[key], "weight_decay": decay, "factor": factor})
+    adamw = torch.optim.AdamW(made[False], lr=plan.learning_rate)
+    if not made[True]:
+        return adamw
+    # Its updates are scaled to the size of AdamW's, whose learning rate and decay fit it then.
+    muon = torch.optim.Muon(
+        made[True], lr=plan.learning_rate, adjust_lr_fn="match_rms_adamw", weight_decay=0.0
     )
+    return MuonAndAdamW(muon, adamw)
+
+
+class MuonAndAdamW(torch.optim.Optimizer):
+    """Muon for the matrices of a model's blocks and AdamW for its other weights, as one optimizer.
+
+    Muon (Jordan et al. 2024) makes the momentum of a matrix orthogonal, by iterations in bf16. An
+    update is multiplied by 0.2·√(longer side), which gives it the root mean square of AdamW's (Liu
+    et al. 2025, "Muon is Scalable for LLM Training", eq. 4).
+    """
+
+    def __init__(self, muon: torch.optim.Optimizer, adamw: torch.optim.Optimizer) -> None:
+        self.parts = (muon, adamw)
+        groups = [group for part in self.parts for group in part.param_groups]
+        super().__init__(groups, {})
+        # The same groups and the same state: what is set in one is set in the other.
+        self.param_groups = groups
+        for part in self.parts:
+            part.state = self.state
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for part in self.parts:
+            part.step()
 
 
 def layer_shares(names: list[str], decay: float) -> dict[str, float]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .data.augment import Augmentation
 
 AUGMENTS = ("none", "light", "deit", "randaugment")
+OPTIMIZERS = ("adamw", "muon")
 AUTOCASTS = ("auto", "bf16", "fp16", "fp32")
 RECIPE_NAMES = ("small", "deit", "nvit-finetune")
 # What an augmentation's parameters are called as options of a run.
@@ -25,18 +26,19 @@ MOST_EPOCHS = 1_000_000
 class TrainingPlan:
     """How long and how fast a model is trained.
 
-    AdamW with `learning_rate` at its peak for `batch` images, up over `warmup` of all steps and
-    down a cosine to `final_learning_rate` unless `decay` is False; gradients above the norm `clip`
-    are scaled down to it (0: never). `augment` names one of `AUGMENTATIONS`; `mixup`, `cutmix`,
-    `erase`, `smoothing` and `rand_augment` say otherwise for one of its parts (None: as it has it).
-    `repeats`: every image is so many times in a batch, varied again (repeated augmentation).
-    `stochastic_depth`: chance of the last block's branches to be left out, falling to 0 at the
-    first. `patch_dropout`: share of the patches that a step leaves out (a ViT's). `layer_decay`:
-    factor of the learning rate from each block to the one before. `accumulate`: a batch is computed
-    in so many parts. `ema`: decay of the average of the weights that is kept beside them (0: none).
-    `compile`: by torch.compile; `checkpointing`: activations of blocks are computed again in place
-    of being kept. `limit_batches`: the run stops after so many steps, as if that had been asked for
-    (a dry run). `autocast` is "bf16", "fp16", "fp32", or "auto", which is settled before training.
+    By `optimizer`, with `learning_rate` at its peak for `batch` images, up over `warmup` of all
+    steps and down a cosine to `final_learning_rate` unless `decay` is False; gradients above the
+    norm `clip` are scaled down to it (0: never). `augment` names one of `AUGMENTATIONS`; `mixup`,
+    `cutmix`, `erase`, `smoothing` and `rand_augment` say otherwise for one of its parts (None: as
+    it has it). `repeats`: every image is so many times in a batch, varied again (repeated
+    augmentation). `stochastic_depth`: chance of the last block's branches to be left out, falling
+    to 0 at the first. `patch_dropout`: share of the patches that a step leaves out (a ViT's).
+    `layer_decay`: factor of the learning rate from each block to the one before. `accumulate`: a
+    batch is computed in so many parts. `ema`: decay of the average of the weights that is kept
+    beside them (0: none). `compile`: by torch.compile; `checkpointing`: activations of blocks are
+    computed again in place of being kept. `limit_batches`: the run stops after so many steps, as if
+    that had been asked for (a dry run). `autocast` is "bf16", "fp16", "fp32", or "auto", which is
+    settled before training.
     Raises UserError naming what is out of range.
     """
 
@@ -87,6 +89,11 @@ class TrainingPlan:
     rand_augment: str | None = option(
         None, "RandAugment in timm's notation, e.g. rand-m9-mstd0.5-inc1"
     )
+    optimizer: str = option(
+        "adamw",
+        "muon: Muon for the matrices of the blocks and AdamW for the rest; learns more from each "
+        "step, and needs a processor with bf16",
+    )
     limit_batches: int | None = option(
         None, "dry run: at most this many batches of each phase, including testing"
     )
@@ -121,6 +128,7 @@ class TrainingPlan:
         for name, word, known in (
             ("augment", self.augment, AUGMENTS),
             ("autocast", self.autocast, AUTOCASTS),
+            ("optimizer", self.optimizer, OPTIMIZERS),
         ):
             if word not in known:
                 raise UserError(f"`{name}` '{word}' is unknown{did_you_mean(word, known)}.")

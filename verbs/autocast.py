@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..notes import warn
+
 if TYPE_CHECKING:
     import torch
 
@@ -12,7 +14,15 @@ if TYPE_CHECKING:
 
 
 def settled(plan: TrainingPlan, device: torch.device) -> TrainingPlan:
-    """Return the plan with the autocast that suits the device, where that is left open."""
+    """Return the plan with the autocast that suits the device, where that is left open.
+
+    Says so where the device does not compute in bf16, in which Muon works whatever `autocast` is.
+    """
+    if plan.optimizer == "muon" and suited_autocast(device, "auto") != "bf16":
+        warn(
+            "warning: Muon computes in bf16, and this device has no bf16 arithmetic: steps will be "
+            "slow; `optimizer` adamw is quicker here."
+        )
     return replace(plan, autocast=suited_autocast(device, plan.autocast))
 
 

@@ -182,8 +182,8 @@ def train(
             all processes), learning_rate, weight_decay, augment ("none", "light", "deit",
             "randaugment"), autocast ("auto", "bf16", "fp16", "fp32"), seed, warmup, clip,
             final_learning_rate, repeats, stochastic_depth, patch_dropout, layer_decay, accumulate,
-            ema, compile, checkpointing, mixup, cutmix, erase, smoothing, rand_augment,
-            limit_batches.
+            ema, optimizer ("adamw", "muon"), compile, checkpointing, mixup, cutmix, erase,
+            smoothing, rand_augment, limit_batches.
         train_device: "cpu", "cuda", "cuda:1"; "auto" takes a GPU where there is one.
         fused_attention: train with PyTorch's fused attention.
         teacher: a model whose answers count beside the labels: a folder (ours, timm's or Hugging

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ...option_fields import OptionField, option_fields
-from ...training.plan import AUGMENTS, AUTOCASTS, RECIPE_NAMES, TrainingPlan
+from ...training.plan import AUGMENTS, AUTOCASTS, OPTIMIZERS, RECIPE_NAMES, TrainingPlan
 from .renamed import RenamedOption
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,7 +28,7 @@ fresh_option = click.option(
 
 
 # What a choice of words is for each, and what else the option was called.
-CHOICES = {"augment": AUGMENTS, "autocast": AUTOCASTS}
+CHOICES = {"augment": AUGMENTS, "autocast": AUTOCASTS, "optimizer": OPTIMIZERS}
 OLD = {"autocast": ["--precision"]}
 # Options of every command that trains; the others belong to those that take a recipe.
 USUAL = ("epochs", "batch", "learning_rate", "weight_decay", "augment", "autocast", "seed")

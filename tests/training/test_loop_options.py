@@ -53,6 +53,20 @@ def test_checkpointing_is_taken_away_again(digits) -> None:
     assert not any("forward" in module.__dict__ for module in run.result().modules())
 
 
+def test_muon_goes_on_where_a_run_stopped(digits) -> None:
+    plan = replace(PLAN, optimizer="muon")
+    whole = run_of(digits, plan)
+    steps = whole.steps()
+    next(steps)
+    state = copy.deepcopy(whole.state())
+    next(steps)
+    resumed = run_of(digits, plan)
+    resumed.restore(state)
+    next(resumed.steps())
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name])
+
+
 @pytest.mark.parametrize("option", ["stochastic_depth", "patch_dropout"])
 def test_what_is_left_out_goes_on_where_a_run_stopped_and_leaves_with_it(digits, option) -> None:
     plan = replace(PLAN, **{option: 0.5})

@@ -25,11 +25,11 @@ def test_queries_by_keys_resemble_the_identity(model) -> None:
     queries, keys, _ = attention.qkv.weight.split(192)
     for q, k in zip(queries.split(64), keys.split(64), strict=True):
         product = q.T @ k
-        kept = torch.linalg.svdvals(product)
+        kept = torch.linalg.svdvals(product.detach())
         assert int((kept > 1e-4).sum()) == 64
         # A matrix of 0.7 (Z + I) has its singular values between 0 and 0.7 (1 + 2).
         assert 0.7 < float(kept[63]) < float(kept[0]) < 0.7 * 3
-        diagonal = product.diagonal()
+        diagonal = product.detach().diagonal()
         assert float(diagonal.mean()) > 5 * float(product.std())
 
 
@@ -47,12 +47,24 @@ def test_values_by_projection_are_the_whole_product(model) -> None:
 
 def test_positions_are_sines_of_row_and_column(model) -> None:
     positions = model.pos_embed[0]
-    assert not positions[0].any()
+    torch.testing.assert_close(positions[0], positions[1:].mean(dim=0))
     grid = positions[1:].reshape(8, 8, 4, 48)
     rate = 10_000 ** (-5 / 48)
     for row, column in ((0, 0), (2, 7), (7, 3)):
         wanted = [f(place * rate) for place in (column, row) for f in (math.sin, math.cos)]
         assert grid[row, column, :, 5].tolist() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_class_token_learns_what_the_image_shows_from_the_first_layer_on(model) -> None:
+    """It resembles the patches, so that it does not attend to itself alone."""
+    found = []
+    handle = model.blocks[0].register_forward_hook(lambda *given: found.append(given[2][:, 0]))
+    # Each image of one colour, as most of a photograph's patches nearly are.
+    colours = torch.randn(32, 3, 1, 1, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model(colours.expand(-1, -1, 32, 32))
+    handle.remove()
+    assert float(found[0].std(dim=0).mean() / found[0].std()) > 0.3
 
 
 def test_a_head_wider_than_the_model_and_one_much_narrower() -> None:

@@ -19,3 +19,13 @@ def test_what_is_left_open_is_what_the_cpu_computes_in(monkeypatch, there, autoc
     assert settled(TrainingPlan(seed=3, autocast="auto"), device) == TrainingPlan(
         seed=3, autocast=autocast
     )
+
+
+def test_muon_on_a_device_without_bf16_is_said_to_be_slow(monkeypatch, caplog) -> None:
+    plan, device = TrainingPlan(optimizer="muon", autocast="fp32"), torch.device("cpu")
+    monkeypatch.setattr(cpu_info, "has_bf16_products", lambda: True)
+    assert settled(plan, device) == plan
+    assert not caplog.text
+    monkeypatch.setattr(cpu_info, "has_bf16_products", lambda: False)
+    assert settled(plan, device) == plan
+    assert "no bf16 arithmetic" in caplog.text

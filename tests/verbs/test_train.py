@@ -131,6 +131,7 @@ def test_a_teacher_is_asked_about_an_image_once_by_all_runs(tmp_path, monkeypatc
         ({"epochs": -1}, "`epochs` is -1"),
         ({"augment": "ligth"}, "`augment` 'ligth' is unknown.*did you mean 'light'"),
         ({"autocast": "fp8"}, "`autocast` 'fp8'"),
+        ({"optimizer": "moun"}, "`optimizer` 'moun' is unknown.*did you mean 'muon'"),
         ({"train_device": "tpu"}, "`train_device` tpu"),
         ({"teacher": "nowhere"}, "`teacher` nowhere is no folder"),
         ({"distill": "soft"}, "give `teacher`"),
