@@ -6,9 +6,9 @@
 
 The ViT has the size of the one that docs/results were measured with before: patch 4, width 192, 6
 blocks, 3 heads. It begins with mimetic weights, and learns from the labels and from a CNN's
-distribution (teacher_cnn.py), half of the patches left out for most of the time. Images are
+distribution (teacher_cnn.py), by Muon, half of the patches left out in the first stage. Images are
 cropped and flipped once, in ten views of each, so that the teacher answers each view only once.
-All stages take several hours on two cores; the same command continues where it was stopped.
+An hour or so on two cores that compute in bf16; the same command continues where it was stopped.
 
 --begin: weights that a stage begins with which has not begun yet, in place of the stage before;
 --keep: write the latest weights to that folder, in fp16, and train nothing.
@@ -121,8 +121,19 @@ def keep(folder: Path, out: Path) -> None:
         model, where = vitprof.create_model(latest, checkpoint=latest), f"{latest.name}, finished"
     norm = load_dataset(str(folder / "views.npz"), BASE.resolution).normalisation
     write_model(model.half(), out, norm)
+    done = [f for f in begun if (f / "hours.json").is_file()]
+    record = {"always": ALWAYS, "views": VIEWS, "stages": STAGES} | {
+        "results": {f.name: _result(f) for f in done}
+    }
+    (out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     checksum = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
     print(f"{where}: {out}, sha256 {checksum}")
+
+
+def _result(folder: Path) -> dict[str, float]:
+    """Return accuracies and hours of a stage; hours since it was last interrupted."""
+    found = json.loads((folder / "hours.json").read_text())
+    return {name: round(found[name], 4) for name in ("top1", "top3", "hours")}
 
 
 def main() -> None:

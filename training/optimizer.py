@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..errors import UserError
 from .plan import TrainingPlan
 
 # Where blocks are numbered in the names of weights: "blocks.3", or "stages.1.blocks.0". What is
@@ -22,6 +23,8 @@ def optimizer_of(model: nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
     `layer_decay` (Clark et al. 2020; Bao et al. 2022, as for BEiT): the head has 1, the last block
     layer_decay, each block before it once more, and what lies before the first block once more
     than that.
+
+    Raises UserError for Muon where PyTorch lacks it.
     """
     shares = layer_shares([name for name, _ in model.named_parameters()], plan.layer_decay)
     groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
@@ -37,6 +40,8 @@ def optimizer_of(model: nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
     adamw = torch.optim.AdamW(made[False], lr=plan.learning_rate)
     if not made[True]:
         return adamw
+    if not hasattr(torch.optim, "Muon"):
+        raise UserError(f"`optimizer` muon needs PyTorch 2.9 or later, not {torch.__version__}.")
     # Its updates are scaled to the size of AdamW's, whose learning rate and decay fit it then.
     muon = torch.optim.Muon(
         made[True], lr=plan.learning_rate, adjust_lr_fn="match_rms_adamw", weight_decay=0.0

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from vitprof.errors import UserError
 from vitprof.models import create_model
 from vitprof.training.optimizer import layer_shares, optimizer_of
 from vitprof.training.plan import TrainingPlan
@@ -87,6 +88,12 @@ def test_muon_and_adamw_share_one_learning_rate_and_one_state(specs) -> None:
     assert set(optimizer.state) == set(model.parameters())
     optimizer.zero_grad(set_to_none=True)
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_pytorch_without_muon_is_said(specs, monkeypatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(UserError, match=r"needs PyTorch 2\.9 or later"):
+        optimizer_of(create_model(specs["vit"]), replace(PLAN, optimizer="muon"))
 
 
 def test_a_model_without_blocks_is_left_to_adamw() -> None:
