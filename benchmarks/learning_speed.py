@@ -1,7 +1,7 @@
 """What a ViT learns in a few hundred steps, by its initial weights and its optimizer.
 
     python benchmarks/learning_speed.py --data cifar10 [--steps 400] [--seeds 0,1]
-        [--out docs/results/learning_speed.md]
+        [--rates 1e-3,2e-3] [--out docs/results/learning_speed.md]
 
 The ViT of base_vit.py, from labels alone. Each run is a whole schedule: up to the learning rate,
 and down a cosine to 0. Some ten minutes on two cores that compute in bf16.
@@ -20,7 +20,6 @@ from base_vit import BASE
 from report import heading, publish, table
 
 KINDS = [(init, by) for init in ("default", "mimetic") for by in ("adamw", "muon")]
-RATES = {"adamw": (1e-3, 2e-3), "muon": (2e-3, 4e-3)}
 
 
 def main() -> None:
@@ -28,11 +27,12 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--rates", default="1e-3,2e-3", help="learning rates")
     parser.add_argument("--out")
     arguments = parser.parse_args()
     rows = []
     for init, optimizer in KINDS:
-        for rate in RATES[optimizer]:
+        for rate in map(float, arguments.rates.split(",")):
             found, seconds = [], []
             for seed in map(int, arguments.seeds.split(",")):
                 with tempfile.TemporaryDirectory() as folder:
