@@ -4,7 +4,7 @@
     python benchmarks/autovit_ablations.py --space autovit-all --data photos --epochs 100 \
         --teacher effnet --teacher regnet --out out
     python benchmarks/autovit_ablations.py --space benchmarks/spaces/autovit-cifar.toml \
-        --data cifar10 --teacher vit --teacher teacher/cnn.onnx --only table-7 --out out
+        --data cifar10 --teacher vit --teacher teacher/teacher.onnx --only table-7 --out out
 
 Table 7 has four rows: no teacher, soft with either teacher, hard with the second one. Section 5.2
 compares one supernet of the space with one for each of its three parts: the same subnets of each

@@ -4,7 +4,7 @@
         [--rates 1e-3,2e-3] [--out docs/results/learning_speed.md]
 
 The ViT of base_vit.py, from labels alone. Each run is a whole schedule: up to the learning rate,
-and down a cosine to 0. Some ten minutes on two cores that compute in bf16.
+and down a cosine to 0. Sixteen runs of some three minutes on two cores that compute in bf16.
 """
 
 from __future__ import annotations

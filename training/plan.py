@@ -92,7 +92,7 @@ class TrainingPlan:
     optimizer: str = option(
         "adamw",
         "muon: Muon for the matrices of the blocks and AdamW for the rest; learns more from each "
-        "step, and needs a processor with bf16",
+        "step, and is slow on a device without bf16",
     )
     limit_batches: int | None = option(
         None, "dry run: at most this many batches of each phase, including testing"
