@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+# Numbers by their names after a step.
+Curve = tuple[int, Mapping[str, float]]
 # Rows that a notebook shows before it cuts.
 MOST_ROWS = 60
 PICTURE_DPI = 130
@@ -47,6 +50,13 @@ class Result(ABC):
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:
         """Return the result as a table; units are in the column names."""
+
+    def curves(self) -> Sequence[Curve]:
+        """Return numbers that changed over the steps of the work; none where there were no steps.
+
+        Experiment trackers draw them.
+        """
+        return ()
 
     def figure(self) -> Figure:
         """Return the picture as a matplotlib figure; raises UserError where there is none."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -38,10 +39,11 @@ AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: steps done, and the running mean of the loss."""
+    """Where a run stands: steps done, the running mean of the loss, the last learning rate."""
 
     step: int = 0
     loss: float = math.nan
+    learning_rate: float = math.nan
 
 
 class TrainingRun:
@@ -144,7 +146,7 @@ class TrainingRun:
             self.average.update(self.model)
         before = self.progress.loss
         smooth = value if math.isnan(before) else 0.98 * before + 0.02 * value
-        self.progress = Progress(step + 1, smooth)
+        self.progress = Progress(step + 1, smooth, plan.learning_rate * factor)
         return self.progress
 
     def _gradients(self, images: Tensor, targets: Tensor) -> float:
@@ -184,6 +186,22 @@ class TrainingRun:
                 f"the loss became {loss} at step {step + 1} of {self.steps_in_all}; take a "
                 f"smaller `learning_rate`{other}."
             )
+
+    @contextmanager
+    def testable(self) -> Iterator[nn.Module]:
+        """Yield the model as `result` would return it now, and train the same weights afterwards.
+
+        With the average of its weights, if it has one.
+        """
+        if self.average is None:
+            yield self.model
+            return
+        weights = {name: w.detach().clone() for name, w in self.model.state_dict().items()}
+        self.average.copy_to(self.model)
+        try:
+            yield self.model
+        finally:
+            self.model.load_state_dict(weights)
 
     def result(self) -> nn.Module:
         """Return the model that the run has made: with the average of its weights, if it has one.

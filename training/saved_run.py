@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from ..untrusted.files import read_text
 from ..untrusted.structured import json_object
 from .asked_options import check_same_options, options_text
 from .data.images import Normalisation
+from .history import HISTORY, History
 from .model_folder import SPEC, WEIGHTS, write_model
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class SavedRun:
         self._can_be_fresh = fresh is not None
         self.folder = folder
         self.writes = writes
+        self.history = History()
         self._saved_at = time.monotonic()
         holds_run = (folder / ASKED).is_file()
         if holds_run and fresh and writes:
@@ -81,7 +83,7 @@ class SavedRun:
 
     def _begin_anew(self) -> None:
         """Remove what a run goes on from: its state, its report and the models it has so far."""
-        for name in (REPORT, STATE):
+        for name in (REPORT, STATE, HISTORY):
             (self.folder / name).unlink(missing_ok=True)
         for model in [path.parent for path in self.folder.glob(f"*/{SPEC}")]:
             shutil.rmtree(model)
@@ -95,13 +97,18 @@ class SavedRun:
         return time.monotonic() - self._saved_at >= SECONDS_BETWEEN
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep the state in place of the one before, in one step."""
+        """Keep the state in place of the one before, in one step, and then the history."""
         self._saved_at = time.monotonic()
         if not self.writes:
             return
         data = io.BytesIO()
-        torch.save(dict(state), data)
+        torch.save({**state, "history": self.history.state()}, data)
         write_atomically(self.folder / STATE, data.getvalue())
+        self._write_history()
+
+    def _write_history(self) -> None:
+        if self.history.rows:
+            write_atomically(self.folder / HISTORY, self.history.to_csv())
 
     def load(self) -> dict[str, Any] | None:
         """Return the latest state, None where there is none; only tensors and plain values."""
@@ -114,6 +121,9 @@ class SavedRun:
             state = torch.load(path, weights_only=True, map_location="cpu")
             if not isinstance(state, dict):
                 raise TypeError(f"it holds a {type(state).__name__}")
+            # A run that an older vitprof began has none. What this process added is newer.
+            history = History.from_state(state.pop("history", ()))
+            self.history = self.history if self.history.rows else history
         except Exception as error:  # a damaged pickle makes torch raise a dozen kinds
             reason = one_line(str(error))[:120] or type(error).__name__
             raise UserError(
@@ -135,6 +145,7 @@ class SavedRun:
         """Write the report and remove what only a run that is not finished needs."""
         if not self.writes:
             return
+        self._write_history()
         write_atomically(self.folder / REPORT, json.dumps(report, indent=2) + "\n")
         _remove(self.folder, *leftovers, STATE)
 
@@ -158,11 +169,19 @@ def _remove(folder: Path, *names: str) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def train_to_end(run: TrainingRun, saved: SavedRun, on_progress: OnProgress) -> list[float]:
+def train_to_end(
+    run: TrainingRun,
+    saved: SavedRun,
+    on_progress: OnProgress,
+    tested: Callable[[nn.Module], float] | None = None,
+    test_every: float | None = None,
+) -> list[float]:
     """Take all steps that are left (none for 0 epochs), from where the run in the folder stopped.
 
-    The state is saved on the way. Returns the running mean of the loss after each step, those of
-    an interrupted run included.
+    The state and the history are saved on the way. Every `test_every` epochs `tested` is called
+    with the model as it would be the result; it returns the top-1 accuracy (0 to 1). Not after the
+    last step: the result is tested by itself. Returns the running mean of the loss after each step,
+    those of an interrupted run included.
     """
     losses: list[float] = []
     state = saved.load()
@@ -179,9 +198,25 @@ def train_to_end(run: TrainingRun, saved: SavedRun, on_progress: OnProgress) -> 
         note(f"going on after step {run.progress.step} of {run.steps_in_all}.")
     if not run.plan.epochs:
         return losses
+    steps, an_epoch = run.steps_in_all, run.steps_an_epoch
+    due, words = _tests(test_every, steps, an_epoch) if tested else set(), ""
     for progress in run.steps():
         losses.append(progress.loss)
-        on_progress("training", progress.step, run.steps_in_all, f"loss {progress.loss:.3f}")
+        top1 = None
+        if tested is not None and progress.step in due:
+            with run.testable() as model:
+                top1 = tested(model)
+            words = f", top-1 {100 * top1:.2f} %"
+        saved.history.add("training", progress, steps, an_epoch, top1)
+        on_progress("training", progress.step, steps, f"loss {progress.loss:.3f}{words}")
         if saved.is_due():
             saved.save({**run.state(), "losses": losses})
     return losses
+
+
+def _tests(every: float | None, steps: int, an_epoch: int) -> set[int]:
+    """Return the steps after which a model is tested, the last one left out."""
+    if every is None:
+        return set()
+    count = int(steps / (every * an_epoch))
+    return {max(round(nth * every * an_epoch), 1) for nth in range(1, count + 1)} - {steps}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..atomic_write import holds_something, write_atomically
 from ..errors import UserError
 from ..notes import note
-from ..results import Result
+from ..results import Curve, Result
 from .handed_back import hand_back, is_foreign
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..progress import OnProgress
     from ..tables import Setting
     from ..tables.speed import Speed
+    from ..training.history import HistoryRow
 
 # What models are compared by in a picture: the first of these that is known of all.
 COMPARED = ("top1", "miou", "agreement_miou")
@@ -77,7 +78,8 @@ class PruneResult(Result):
 
     sensitivities: what a unit of each structure matters and costs, None where that is not known;
     stable: whether all measurements are; rank: of several processes the first, 0, tests and writes,
-    and the others know no figures; at: the speed of the machine that latencies are at.
+    and the others know no figures; at: the speed of the machine that latencies are at; rows: loss
+    and learning rate over the steps of training, where there was any.
     """
 
     base: PrunedModel
@@ -89,6 +91,7 @@ class PruneResult(Result):
     stable: bool = True
     rank: int = 0
     at: Speed | None = None
+    rows: Sequence[HistoryRow] = ()
 
     @property
     def best(self) -> PrunedModel:
@@ -159,6 +162,11 @@ class PruneResult(Result):
             for model in (self.base, *self.models)
         ]
         return pd.DataFrame(rows)
+
+    def curves(self) -> Sequence[Curve]:
+        from ..training.history import history_curves
+
+        return history_curves(self.rows)
 
     def figure(self) -> Figure:
         """Return widths before and after; of several targets what is kept over the latency."""
@@ -231,6 +239,10 @@ def finished(
             assert pruned.path is not None
             text = json.dumps({"base": report["base"], **record}, indent=2) + "\n"
             write_atomically(pruned.path / "report.json", text)
+    for pruned in result.models:
+        if pruned.top1 is not None:
+            context.saved.history.tested(f"finetuning {pruned.target}", pruned.top1)
+    result.rows = tuple(context.saved.history.rows)
     context.saved.finish(report, *run.leftovers)
     return result
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic_write import made_folder, write_atomically
 from ..errors import UserError, did_you_mean
 from ..progress import ProgressOption, shown_progress
-from ..results import Result
+from ..results import Curve, Result
 from .inputs import fetched
 from .taught import Taught
 
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..models import Spec
+    from ..training.data.images import Images, Normalisation
     from ..training.data.kept_where import Keep, OnDamaged
+    from ..training.data.texts import Texts
     from ..training.evaluate import Accuracy
+    from ..training.history import HistoryRow
 
 # How a model begins that has no weights yet.
 INITS = ("default", "mimetic")
@@ -33,8 +38,9 @@ INITS = ("default", "mimetic")
 class TrainResult(Result):
     """A trained model: its folder `path`, its `spec`, and how often it is right.
 
-    `losses` has the running mean of the loss after each step; `damaged` is how often an image was
-    skipped that could not be read. Under torchrun only the first process tests the model: in the
+    `losses` has the running mean of the loss after each step, and `rows` the history of loss,
+    learning rate and accuracy; `damaged` is how often an image was skipped that could not be read.
+    Under torchrun only the first process tests the model: in the
     others `accuracy` is None.
     """
 
@@ -46,6 +52,7 @@ class TrainResult(Result):
     steps_an_epoch: int
     accuracy: Accuracy | None
     damaged: int = 0
+    rows: tuple[HistoryRow, ...] = ()
 
     @property
     def title(self) -> str:
@@ -69,12 +76,10 @@ class TrainResult(Result):
 
     @property
     def history(self) -> pd.DataFrame:
-        """A row a step: `step`, `epoch` and the running mean of the `loss`."""
-        import pandas as pd
+        """The rows of history.csv: stage, step, epoch, learning_rate, loss and top1."""
+        from ..training.history import history_frame
 
-        steps = range(1, len(self.losses) + 1)
-        epochs = [step / self.steps_an_epoch for step in steps]
-        return pd.DataFrame({"step": steps, "epoch": epochs, "loss": self.losses})
+        return history_frame(self.rows)
 
     def report(self) -> dict[str, Any]:
         tested = self.accuracy
@@ -93,22 +98,25 @@ class TrainResult(Result):
 
         return pd.DataFrame([self.report()])
 
-    def figure(self) -> Figure:
-        """Draw the loss over the epochs."""
-        from matplotlib.figure import Figure
+    def curves(self) -> Sequence[Curve]:
+        from ..training.history import history_curves
 
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        axes = figure.subplots()
-        axes.plot(self.history["epoch"], self.history["loss"])
-        axes.set(xlabel="epoch", ylabel="loss, running mean", title=self.title)
-        return figure
+        return history_curves(self.rows)
+
+    def figure(self) -> Figure:
+        """Draw the loss over the epochs, and the accuracy if it was tested on the way."""
+        from ..training.history import history_figure
+
+        return history_figure(self.rows, self.title)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write report.json and history.csv."""
+        from ..training.history import HISTORY, History
+
         place = Path(folder)
         made_folder(place)
         write_atomically(place / "report.json", json.dumps(self.report(), indent=2) + "\n")
-        write_atomically(place / "history.csv", self.history.to_csv(index=False))
+        write_atomically(place / HISTORY, History(self.rows).to_csv())
 
 
 def first_model(spec: Spec, weights: Path | None, init: str, seed: int) -> nn.Module:
@@ -131,6 +139,19 @@ def first_model(spec: Spec, weights: Path | None, init: str, seed: int) -> nn.Mo
     return with_mimetic_weights(made) if init == "mimetic" else made
 
 
+def _check_test_every(epochs: float | None) -> None:
+    if epochs is not None and not 0 < epochs < math.inf:
+        raise UserError(f"`test_every` is {epochs:g}; it has to be above 0.")
+
+
+def _top1(images: Images | Texts, norm: Normalisation | None, model: nn.Module) -> float:
+    """Return the share of the images that a model is right on, from 0 to 1."""
+    from ..training.evaluate import evaluate
+
+    found = evaluate(model, images, norm)
+    return found.correct[1] / found.images
+
+
 def train(
     model: str | Path | Spec,
     data: str | Path,
@@ -150,6 +171,7 @@ def train(
     alpha: float | None = None,
     tau: float | None = None,
     teacher_cache: str | Path | None = None,
+    test_every: float | None = None,
     fresh: bool = False,
     download: bool = False,
     progress: ProgressOption = False,
@@ -169,7 +191,7 @@ def train(
         model: a name, a spec's JSON file, a Spec, or a folder with a model to start from.
         data: "digits"; a folder or zip of class folders; tar shards; a data set of Hugging Face on
             disk; a folder with train and test (or val) of these; an .npz with images and labels.
-        out: folder to write: spec.json, model.safetensors, report.json.
+        out: folder to write: spec.json, model.safetensors, report.json, history.csv.
         checkpoint: weights to start from.
         init: where there are no weights yet: "default", or "mimetic" (Trockman & Kolter 2023), from
             which a ViT learns more out of few images.
@@ -195,6 +217,8 @@ def train(
         tau: τ, the temperature of "soft"; None: 3.
         teacher_cache: folder to keep its answers in, so that it is asked about an image once; with
             `augment` "none".
+        test_every: test the model every so many epochs (0.5), besides at the end. The accuracy is
+            shown and kept in history.csv; it has no influence on the training.
         fresh: start again where `out` holds a run.
         download: fetch an id of Hugging Face that the local cache lacks.
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
@@ -217,6 +241,7 @@ def train(
     from ..training.torch_device import find_torch_device
     from .autocast import settled
 
+    _check_test_every(test_every)
     taught = Taught(teacher, distill, alpha, tau, teacher_cache)
     device = find_torch_device(train_device)
     plan = settled(plan_of(recipe, options), device)
@@ -262,13 +287,22 @@ def train(
             processes,
         )
         with shown_progress(shown) as on_progress:
-            losses = train_to_end(run, saved, on_progress)
+            losses = train_to_end(
+                run,
+                saved,
+                on_progress,
+                # The other processes wait for the first one at their next step.
+                partial(_top1, images.test, norm) if processes.is_first else None,
+                test_every,
+            )
             trained = run.result()
             accuracy = (
                 evaluate(trained, images.test, norm, on_progress=on_progress)
                 if processes.is_first
                 else None
             )
+        if accuracy is not None:
+            saved.history.tested("training", accuracy.correct[1] / accuracy.images)
         result = TrainResult(
             spec,
             folder,
@@ -278,6 +312,7 @@ def train(
             run.steps_an_epoch,
             accuracy,
             run.damaged.count,
+            tuple(saved.history.rows),
         )
         if processes.is_first:
             # Before the others leave: torchrun ends all where one fails on its way out.

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ...notes import note
 from ..options.completed import complete_model
 from ..options.data import (
     data_option,
@@ -16,6 +17,7 @@ from ..options.data import (
 )
 from ..options.download import download_option
 from ..options.log import log_option, log_result
+from ..options.table_and_setting import check_picture
 from ..options.teacher import teacher_options
 from ..options.train import (
     FIELDS,
@@ -56,17 +58,31 @@ from ..output import json_option, print_json, say
 @train_device_option
 @fused_attention_option
 @teacher_options
+@click.option(
+    "--test-every",
+    type=float,
+    metavar="EPOCHS",
+    help="Test the model every so many epochs, e.g. 0.5; the accuracy is shown and kept in "
+    "history.csv (default: at the end only).",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Draw loss and accuracy over the epochs (png, svg or pdf).",
+)
 @fresh_option
 @download_option
 @log_option
 @json_option
-def train(as_json: bool, **given: Any) -> int:
+def train(as_json: bool, plot: Path | None, **given: Any) -> int:
     """Train a model, from scratch or from a checkpoint, and report its accuracy.
 
     After an interruption the same command continues.
     """
     from ...verbs.train import train as verb
 
+    if plot is not None:
+        check_picture(plot)
     own = {name: value for name, value in given.items() if name not in FIELDS}
     own["recipe"] = own["recipe"] or "small"
     found = verb(**own, **given_training(given), progress=not as_json)
@@ -77,5 +93,8 @@ def train(as_json: bool, **given: Any) -> int:
     else:
         tested = found.accuracy
         say(f"{tested.in_words()} of {tested.images} test images; written: {found.path}")
+    if plot is not None:
+        found.plot(plot)
+        note(f"picture: {plot}")
     log_result(found)
     return 0

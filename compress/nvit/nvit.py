@@ -94,6 +94,7 @@ class NViTRun:
                 if not self.sensitivities:
                     self.sensitivities = self._sensitivities(pruner)
                 self._shrink(pruner, (nth - 1) / removals, nth / removals)
+            self.saved.history.add("pruning", progress, run.steps_in_all, run.steps_an_epoch)
             words = f"loss {progress.loss:.3f}, {self._words(pruner.cost)}"
             self.context.on_progress("pruning", progress.step, run.steps_in_all, words)
             if self.saved.is_due():
@@ -157,13 +158,15 @@ class NViTRun:
         if self.sparsify is not None or not self.aligned:
             run.after_step = holding(zeros)
         if self.training.epochs > 0:
+            stage = f"finetuning {target.text}"
             for progress in run.steps():
+                self.saved.history.add(stage, progress, run.steps_in_all, run.steps_an_epoch)
                 words = f"loss {progress.loss:.3f}"
-                self.context.on_progress(
-                    f"finetuning {target.text}", progress.step, run.steps_in_all, words
-                )
+                self.context.on_progress(stage, progress.step, run.steps_in_all, words)
                 if self.saved.is_due():
-                    self.saved.save(self._state(f"finetuning {target.text}", run))
+                    self.saved.save(self._state(stage, run))
+            # The history's last rows are kept before the state is needed no more.
+            self.saved.save(self._state(stage, run))
         self.skipped += run.damaged.count
         model = run.result().eval()
         self._keep(f"{FINETUNED}-{target.text}", model)

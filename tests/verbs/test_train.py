@@ -6,6 +6,7 @@ import gc
 import json
 import math
 
+import pandas as pd
 import pytest
 import torch
 import vitprof
@@ -37,11 +38,53 @@ def test_a_model_is_trained_and_its_folder_is_one() -> None:
     ]
 
 
-def test_its_history_has_a_row_a_step() -> None:
-    history = learned().history
-    assert list(history.columns) == ["step", "epoch", "loss"]
+def test_its_history_ends_with_the_accuracy() -> None:
+    run = learned()
+    history = run.history
+    assert list(history.columns) == ["stage", "step", "epoch", "learning_rate", "loss", "top1"]
+    assert list(history["step"]) == list(range(1, len(run.losses) + 1))
+    assert tuple(history["loss"]) == run.losses
     assert history["epoch"].iloc[-1] == 6
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    assert history["learning_rate"].max() == pytest.approx(1e-3, rel=0.01)
+    assert history["top1"].iloc[-1] == pytest.approx(run.top1)
+    assert history["top1"].isna().sum() == len(history) - 1
+    written = pd.read_csv(run.path / "history.csv")
+    pd.testing.assert_frame_equal(written, history, rtol=1e-5)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_testing_on_the_way_shows_what_the_run_would_give_and_changes_nothing(
+    tmp_path, ema
+) -> None:
+    how = {"batch": 256, **QUICK, "ema": ema, "decay": False, "warmup": 0.0}
+    plain = vitprof.train(SMALL, "digits", out=tmp_path / "plain", epochs=2, **how)
+    shown = []
+    tested = vitprof.train(
+        SMALL,
+        "digits",
+        out=tmp_path / "tested",
+        epochs=2,
+        test_every=0.5,
+        progress=lambda stage, done, total, detail: shown.append(detail),
+        **how,
+    )
+    assert tested.losses == plain.losses
+    assert tested.top1 == plain.top1
+    tests = tested.history.dropna(subset="top1")
+    assert list(tests["epoch"]) == pytest.approx([0.5, 1, 1.5, 2], abs=0.11)
+    # Without a schedule a shorter run is the first half of this one.
+    half = vitprof.train(SMALL, "digits", out=tmp_path / "half", epochs=1, **how)
+    assert tests["top1"].iloc[1] == pytest.approx(half.top1)
+    assert any(f"top-1 {100 * half.top1:.2f} %" in words for words in shown)
+    assert len(tested.figure().axes) == 2
+
+
+def test_a_distance_of_tests_is_above_0(tmp_path) -> None:
+    for wrong in (0, -1.0, math.nan, math.inf):
+        with pytest.raises(UserError, match="`test_every`"):
+            vitprof.train(SMALL, "digits", out=tmp_path / "out", test_every=wrong)
+    assert not (tmp_path / "out").exists()
 
 
 def test_it_shows_and_saves_itself(tmp_path) -> None:
@@ -70,6 +113,8 @@ def test_an_interrupted_run_keeps_its_history(tmp_path, monkeypatch) -> None:
     run = vitprof.train(SMALL, "digits", **how)
     whole = vitprof.train(SMALL, "digits", **{**how, "out": tmp_path / "whole"})
     assert run.losses == whole.losses
+    histories = [(tmp_path / name / "history.csv").read_text() for name in ("out", "whole")]
+    assert histories[0] == histories[1]
     assert run.top1 == whole.top1
     with pytest.raises(UserError, match="finished run"):
         vitprof.train(SMALL, "digits", **how)

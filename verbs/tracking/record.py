@@ -6,14 +6,14 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ... import __version__
 from ...errors import UserError
-from ...results import Result, plain
+from ...results import Curve, Result, plain
 from ...shown import csv_frame
 
 MOST_METRICS, LONGEST_NAME, LONGEST_VALUE = 1000, 200, 500
@@ -24,12 +24,16 @@ _NO_METRICS = ("setting", "environment", "limits", "values", "changed", "seed", 
 
 @dataclass(frozen=True)
 class Record:
-    """One run: `name` is the command's, `metrics` by paths such as "deit-tiny/latency_ms"."""
+    """One run: `name` is the command's, `metrics` by paths such as "deit-tiny/latency_ms".
+
+    curves: numbers after steps, such as "training/loss".
+    """
 
     name: str
     parameters: Mapping[str, str]
     metrics: Mapping[str, float]
     result: Result
+    curves: Sequence[Curve] = ()
 
     def write_files(self, folder: Path) -> list[Path]:
         """Write the result as report.json, table.csv and, where it has one, picture.png."""
@@ -70,7 +74,11 @@ def result_record(command: str, result: Result, asked: Mapping[str, Any]) -> Rec
         if len(metrics) == MOST_METRICS:
             break
         metrics.setdefault(name, value)
-    return Record(f"vitprof {command}", parameters, metrics, result)
+    curves = [
+        (step, {"/".join(map(_word, name.split("/"))): v for name, v in values.items()})
+        for step, values in result.curves()
+    ]
+    return Record(f"vitprof {command}", parameters, metrics, result, curves)
 
 
 def _numbers(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:

@@ -13,8 +13,9 @@ from ...temporary_folder import TemporaryFolder
 from .record import Record
 
 EXPERIMENT = "vitprof"
-# MLflow takes no more parameters in one request.
+# MLflow takes no more parameters and metrics in one request.
 MOST_AT_ONCE = 100
+MOST_METRICS_AT_ONCE = 1000
 _SQLITE = "sqlite:///"
 # A server that does not answer is given up after seconds, not after MLflow's own minutes.
 _PATIENCE = {
@@ -45,7 +46,7 @@ class MLflowTracker:
             ) from error
 
     def log(self, record: Record) -> str:
-        """Keep a run with its parameters, metrics and files."""
+        """Keep a run with its parameters, metrics, curves and files."""
         from mlflow.entities import Metric, Param, RunTag
 
         run = self._client.create_run(self._experiment, run_name=record.name)
@@ -56,6 +57,13 @@ class MLflowTracker:
                 metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items()],
                 tags=[RunTag("command", record.name)],
             )
+            curves = [
+                Metric(name, value, now, step)
+                for step, values in record.curves
+                for name, value in values.items()
+            ]
+            for start in range(0, len(curves), MOST_METRICS_AT_ONCE):
+                self._client.log_batch(key, metrics=curves[start : start + MOST_METRICS_AT_ONCE])
             parameters = [Param(name, value) for name, value in record.parameters.items()]
             for start in range(0, len(parameters), MOST_AT_ONCE):
                 self._client.log_batch(key, params=parameters[start : start + MOST_AT_ONCE])

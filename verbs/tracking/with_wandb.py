@@ -59,6 +59,10 @@ class WandbTracker:
         )
         failed = 1
         try:
+            # Its steps have to rise: a stage that begins again at step 1 goes on in rows.
+            for step, values in record.curves:
+                stages = {name.rpartition("/")[0] for name in values}
+                run.log({**values, **{f"{stage}/step": step for stage in stages}})
             run.log(dict(record.metrics))
             files = Path(run.dir)
             for path in record.write_files(files):

@@ -87,6 +87,25 @@ def test_train_then_eval_say_the_same(run, spec, tmp_path) -> None:
     assert "test images" in words
 
 
+def test_it_tests_on_the_way_and_draws_the_course(run, spec, tmp_path) -> None:
+    picture = tmp_path / "loss.png"
+    course = ("--test-every", "0.5", "--plot", picture)
+    answer = run("train", "--model", spec, *QUICK, "--out", tmp_path / "out", *course)
+    assert answer.code == 0, answer.err
+    assert picture.stat().st_size > 1000
+    assert f"picture: {picture}" in answer.err
+    header, *rows = (tmp_path / "out" / "history.csv").read_text().splitlines()
+    assert header == "stage,step,epoch,learning_rate,loss,top1"
+    assert len([row for row in rows if not row.endswith(",")]) == 4
+    refused = run("train", "--model", spec, *QUICK, "--out", tmp_path / "b", "--test-every", "0")
+    assert refused.code == 2
+    assert "--test-every is 0" in refused.err
+    text = run("train", "--model", spec, *QUICK, "--out", tmp_path / "b", "--plot", "loss.docx")
+    assert text.code == 2
+    assert "loss.docx" in text.err
+    assert not (tmp_path / "b").exists()
+
+
 def test_a_model_for_other_classes_is_fitted_when_it_starts_from_nothing(run, tmp_path) -> None:
     answer = run(
         "train",

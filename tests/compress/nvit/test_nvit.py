@@ -149,6 +149,10 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(make, tmp_path, monkey
         for name, weight in one.state_dict().items():
             torch.testing.assert_close(other.state_dict()[name], weight, msg=name)
     assert again.sensitivities == whole.sensitivities
+    histories = [run.saved.history for run in (whole, again)]
+    assert histories[0].to_csv() == histories[1].to_csv()
+    stages = {row.stage for row in histories[0].rows}
+    assert stages == {"pruning", *(f"finetuning {t.text}" for t in whole.goal.targets)}
 
 
 @pytest.mark.parametrize(

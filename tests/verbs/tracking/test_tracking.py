@@ -33,6 +33,9 @@ class Two(Result):
     def figure(self) -> Figure:
         return Figure()
 
+    def curves(self) -> list:
+        return [(step, {"fine: tuning/loss": 1 / step}) for step in range(1, 1102)]
+
 
 @pytest.fixture
 def record() -> Record:
@@ -45,6 +48,7 @@ def test_a_record_has_the_numbers_by_their_place(record: Record) -> None:
     assert record.parameters["setting.batch"] == "2"
     assert record.parameters["vitprof"]
     assert "out" not in record.parameters
+    assert record.curves[1] == (2, {"fine_ tuning/loss": 0.5})
 
 
 @pytest.mark.slow
@@ -59,7 +63,11 @@ def test_mlflow_keeps_numbers_settings_and_files(record: Record, tmp_path: Path)
     assert sorted(f"MLflow's run {run.info.run_id}" for run in runs) == sorted(said)
     (run, _) = runs
     assert run.info.status == "FINISHED"
-    assert run.data.metrics == record.metrics
+    assert run.data.metrics == {**record.metrics, "fine_ tuning/loss": 1 / 1101}
+    curve = client.get_metric_history(run.info.run_id, "fine_ tuning/loss")
+    assert {point.step: point.value for point in curve} == {
+        step: 1 / step for step in range(1, 1102)
+    }
     assert run.data.params == dict(record.parameters)
     folder = Path(client.download_artifacts(run.info.run_id, "", str(tmp_path)))
     assert {path.name for path in folder.iterdir()} >= {"picture.png", "report.json", "table.csv"}
@@ -84,7 +92,12 @@ def test_weights_and_biases_keeps_them_offline(
     assert (kept / "picture.png").stat().st_size > 1000
     (log,) = folder.glob("*.wandb")
     sent = log.read_bytes()
-    for text in (b"results/a_b_ c/latency_ms", b"setting.batch", b"picture.png"):
+    for text in (
+        b"fine_ tuning/loss",
+        b"results/a_b_ c/latency_ms",
+        b"setting.batch",
+        b"picture.png",
+    ):
         assert text in sent
 
 
