@@ -99,7 +99,8 @@ def report(
 
     Args:
         tables: One or several tables, or their files, of one batch.
-        runs: Folders that prune, search and choose wrote: their fronts, models and what was taken.
+        runs: Folders that train, prune, search and choose wrote: their fronts, models, what was
+            taken, and how training went.
         breakdowns: Files of what `vitprof breakdown --nodes --json` printed.
         validations: Files that `vitprof validate --out` wrote.
         ceilings: "measure", on the table's own device; or a file that `vitprof ceilings` wrote.

@@ -31,7 +31,7 @@ _EXISTING = click.Path(path_type=Path)
     "runs",
     multiple=True,
     type=_EXISTING,
-    help="A folder that prune, search or choose wrote; may be repeated.",
+    help="A folder that train, prune, search or choose wrote; may be repeated.",
 )
 @click.option(
     "--breakdown",

@@ -1,4 +1,4 @@
-"""What prune, search and choose found, as the page shows it: a table, a front, what was taken."""
+"""What train, prune, search and choose made, as the page shows it: models, fronts, histories."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ...models.json_object import LARGEST_FILE_BYTES, read_json_object
 from ...tables import LatencyTable
 from ...untrusted.files import read_text
 from .from_json import number_in, objects_in, text_in
+from .histories import stages_of
 from .table_record import FAMILIES
 
 REPORT, SPEC, REDISTRIBUTION = "report.json", "spec.json", "redistribution.csv"
@@ -31,16 +32,16 @@ def run_record(folder: Path, tables: Sequence[LatencyTable]) -> dict[str, Any]:
     """
     if not (folder / REPORT).is_file():
         raise UserError(
-            f"{shown(str(folder))} has no {REPORT}; `runs` are folders that vitprof prune, search "
-            "and choose wrote, and a run that is not done has none yet."
+            f"{shown(str(folder))} has no {REPORT}; `runs` are folders that vitprof train, "
+            "prune, search and choose wrote, and a run that is not done has none yet."
         )
     report, source = read_json_object(folder / REPORT)
     _check_setting(report, source, tables)
     kind, points = _points(report)
     if not kind:
         raise UserError(
-            f"{source} is of another command; `runs` are folders that vitprof prune, search and "
-            "choose wrote."
+            f"{source} is of another command; `runs` are folders that vitprof train, prune, "
+            "search and choose wrote."
         )
     judged = next((by for by in JUDGED if any(by in point for point in points)), None)
     return {
@@ -49,6 +50,7 @@ def run_record(folder: Path, tables: Sequence[LatencyTable]) -> dict[str, Any]:
         "judged_by": judged,
         "points": [_point(point, judged) for point in points],
         "redistribution": _redistributions(folder),
+        "history": stages_of(folder),
         "models": _specs(folder),
     }
 
@@ -82,6 +84,8 @@ def _points(report: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
         return "search", [{**best, "name": "best"}, *front]
     if isinstance(report.get("measured"), list):
         return "choose", objects_in(report, "measured", MOST_POINTS)
+    if "epochs" in report and "test_images" in report:
+        return "train", [report]
     return "", []
 
 

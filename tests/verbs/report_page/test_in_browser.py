@@ -15,6 +15,8 @@ from vitprof.errors import UserError
 from vitprof.models import Block, Spec, ViTSpec
 from vitprof.tables import LatencyTable, Row, Setting
 from vitprof.tables.header import TableHeader
+from vitprof.training.history import History
+from vitprof.training.loop import Progress
 
 pytestmark = pytest.mark.slow
 
@@ -322,4 +324,34 @@ def test_two_tables_and_their_runs(
     spec = Spec.from_dict(page.evaluate("vitprof.spec()"))
     assert page.inner_text("#ms") == f"{other.predict(spec).ms:.4g} ms"
     assert "phone.csv" in page.inner_text("#trust")
+    opened.check_quiet()
+
+
+def test_a_training_is_drawn_with_its_loss_and_its_accuracy(
+    vit_page_table: LatencyTable, open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "<b>trained"
+    folder.mkdir()
+    report = {"model": "deit-tiny", "epochs": 3, "test_images": 9, "top1": 0.5, "out": "x"}
+    (folder / "report.json").write_text(json.dumps(report))
+    history = History()
+    for step in range(1, 31):
+        top1 = step / 40 if step % 10 == 0 else None
+        history.add("<i>training", Progress(step, 1 / step, 1e-3), 30, 10, top1)
+    (folder / "history.csv").write_text(history.to_csv())
+    vitprof.report(vit_page_table, runs=[folder]).save(tmp_path / "report.html")
+    opened = open_page(tmp_path / "report.html")
+    page = opened.page
+    assert "Trained: <b>trained" in page.inner_text("#runs")
+    charts = page.locator("#runs canvas")
+    assert charts.count() == 2
+    loss = charts.first
+    loss.scroll_into_view_if_needed()
+    box = loss.bounding_box()
+    shown = set()
+    for part in range(2, 40):
+        page.mouse.move(box["x"] + box["width"] * part / 40, box["y"] + box["height"] * 0.8)
+        if page.is_visible("#runs .tip"):
+            shown.add(page.locator("#runs .tip").first.inner_text().split("\n")[0])
+    assert shown == {"<i>training"}
     opened.check_quiet()

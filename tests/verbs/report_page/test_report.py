@@ -15,6 +15,8 @@ from vitprof.models import Block, create_spec
 from vitprof.tables import LatencyTable, Row
 from vitprof.tables.calibration.calibrate import calibrated
 from vitprof.tables.calibration.held_out import held_out
+from vitprof.training.history import HISTORY, History
+from vitprof.training.loop import Progress
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -60,6 +62,11 @@ def test_a_pruned_run_gives_its_front_its_models_and_what_was_taken(
             "search",
             ["best", "front-1"],
         ),
+        (
+            {"model": "vit", "epochs": 3, "test_images": 9, "top1": 0.5, "out": "x"},
+            "train",
+            ["vit"],
+        ),
         ({"measured": [{"name": "a", "latency_ms": 3.0, "top1": 0.4}]}, "choose", ["a"]),
     ],
 )
@@ -86,7 +93,7 @@ def test_a_run_of_another_setting_is_refused(
 def test_what_is_no_run_is_refused(
     vit_page_table: LatencyTable, tmp_path: Path, refused: Refused
 ) -> None:
-    with refused("report.json", "prune, search and choose"):
+    with refused("report.json", "train, prune, search and choose"):
         vitprof.report(vit_page_table, runs=[tmp_path])
     (tmp_path / "report.json").write_text('{"model": "x"}')
     with refused("another command"):
@@ -101,6 +108,38 @@ def test_damaged_widths_are_refused(
 ) -> None:
     (pruned / "0.5x" / "redistribution.csv").write_text("structure,kind\nlayers.0,heads\n")
     with refused("redistribution.csv", "damaged"):
+        vitprof.report(vit_page_table, runs=[pruned])
+
+
+def test_a_history_is_shown_by_stages(vit_page_table: LatencyTable, pruned: Path) -> None:
+    history = History()
+    for stage in ("pruning", "finetuning 0.5x"):
+        for step in (1, 2):
+            history.add(stage, Progress(step, 1 / step, 1e-3), 2, 2)
+    history.tested("finetuning 0.5x", 0.75)
+    (pruned / HISTORY).write_text(history.to_csv())
+    (run,) = vitprof.report(vit_page_table, runs=[pruned]).record["runs"]
+    assert run["history"] == [
+        {"stage": "pruning", "rows": [[0.5, 1.0, None], [1.0, 0.5, None]]},
+        {"stage": "finetuning 0.5x", "rows": [[0.5, 1.0, None], [1.0, 0.5, 0.75]]},
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stage,step\n",
+        "stage,step,epoch,learning_rate,loss,top1\na,1,x,1,1,\n",
+        "stage,step,epoch,learning_rate,loss,top1\na,1,1,1,nan,\n",
+        "stage,step,epoch,learning_rate,loss,top1\na,1,1\n",
+        "",
+    ],
+)
+def test_a_damaged_history_is_refused(
+    vit_page_table: LatencyTable, pruned: Path, refused: Refused, text: str
+) -> None:
+    (pruned / HISTORY).write_text(text)
+    with refused("history.csv", "damaged"):
         vitprof.report(vit_page_table, runs=[pruned])
 
 

@@ -1,6 +1,6 @@
-// What prune, search and choose found.
+// What train, prune, search and choose made.
 
-const KINDS = { prune: "Pruned", search: "Searched", choose: "Chosen" };
+const KINDS = { train: "Trained", prune: "Pruned", search: "Searched", choose: "Chosen" };
 
 function runsSection(runs) {
   return section("Runs", "runs", ...runs.flatMap((run) => runPart(run)));
@@ -9,7 +9,7 @@ function runsSection(runs) {
 function runPart(run) {
   const judged = run.judged_by;
   const shown = [el("h3", { text: `${KINDS[run.kind]}: ${run.name}` })];
-  if (judged) {
+  if (judged && run.kind !== "train") {
     const chart = new Chart({ label: "ms" }, { label: judged }, `${run.name}: ${judged} over latency`);
     const points = run.points
       .filter((one) => one.judged !== null && (one.measured ?? one.predicted) !== null)
@@ -41,6 +41,37 @@ function runPart(run) {
   for (const { name, structures } of run.redistribution) {
     shown.push(redistribution(name || run.name, structures));
   }
+  if (run.history.length) shown.push(...historyOf(run));
+  return shown;
+}
+
+// Loss, and below it accuracy, over the epochs of each stage.
+function historyOf(run) {
+  const stages = run.history.map(({ stage, rows }) => ({
+    stage,
+    rows: rows.map(([epoch, loss, top1]) => ({ epoch, loss, top1 })),
+  }));
+  const shown = [];
+  const draw = (key, label, title, marked) => {
+    const series = stages.map(({ stage, rows }) => ({
+      name: stage,
+      line: true,
+      marked,
+      points: rows
+        .filter((row) => row.epoch !== null && row[key] !== null)
+        .map((row) => ({
+          x: row.epoch,
+          y: row[key],
+          label: `${stage}\nepoch ${shortNumber(row.epoch)}\n${label} ${shortNumber(row[key])}`,
+        })),
+    }));
+    if (!series.some((one) => one.points.length > (marked ? 1 : 0))) return;
+    const chart = new Chart({ label: "epoch" }, { label }, `${run.name}: ${title}`);
+    chart.show(series);
+    shown.push(chart.element);
+  };
+  draw("loss", "loss", "the loss during training", false);
+  draw("top1", "top-1", "accuracy during training", true);
   return shown;
 }
 
