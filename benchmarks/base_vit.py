@@ -6,9 +6,12 @@
 
 The ViT has the size of the one that docs/results were measured with before: patch 4, width 192, 6
 blocks, 3 heads. It begins with mimetic weights, and learns from the labels and from a CNN's
-distribution (teacher_cnn.py), by Muon, half of the patches left out in the first stage. Images are
-cropped and flipped once, in ten views of each, so that the teacher answers each view only once.
-An hour or so on two cores that compute in bf16; the same command continues where it was stopped.
+distribution (teacher_cnn.py), by Muon, half of the patches left out in the first stage. The first
+two stages learn from ten fixed views of each image (crops and flips), so that the teacher answers
+each view only once. The last stage draws crops, flips, mixup and cutmix anew for every step, and
+asks the teacher each time (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient
+and consistent"). About two hours on two cores that compute in bf16; the same command continues
+where it was stopped.
 
 --begin: weights that a stage begins with which has not begun yet, in place of the stage before;
 --keep: write the latest weights to that folder, in fp16, and train nothing.
@@ -45,10 +48,18 @@ ALWAYS: dict[str, Any] = {
     "tau": 1.0,
 }
 VIEWS = 10
-# Epochs of the images, not of their views.
+# Epochs of the images, not of their views. A stage that augments reads the images themselves.
 STAGES: dict[str, dict[str, Any]] = {
     "early": {"epochs": 20, "learning_rate": 2e-3, "decay": False, "patch_dropout": 0.5},
     "whole images": {"epochs": 20, "learning_rate": 2e-3, "warmup": 0.01},
+    "mixed images": {
+        "epochs": 20,
+        "learning_rate": 1.5e-3,
+        "warmup": 0.02,
+        "augment": "light",
+        "mixup": 0.8,
+        "cutmix": 1.0,
+    },
 }
 ASKED = 0.88
 
@@ -91,13 +102,17 @@ def trained(name: str, first: Path | None, teacher: Path, arguments: Any) -> dic
     if not done.is_file():
         began = time.monotonic()
         begin = {"init": "mimetic"} if first is None else {"checkpoint": first}
-        options = {**ALWAYS, **STAGES[name], "epochs": STAGES[name]["epochs"] / VIEWS}
+        options = {**ALWAYS, **STAGES[name]}
+        data: str | Path = arguments.data
+        if options["augment"] == "none":
+            data = views(arguments.data, arguments.folder / "views.npz")
+            options["epochs"] /= VIEWS
+            options["teacher_cache"] = arguments.folder / "answers"
         run = vitprof.train(
             BASE,
-            views(arguments.data, arguments.folder / "views.npz"),
+            data,
             out=folder,
             teacher=teacher,
-            teacher_cache=arguments.folder / "answers",
             progress=True,
             **begin,
             **options,

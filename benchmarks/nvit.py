@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import statistics
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,6 +56,7 @@ def train(method: str, seed: int, lut: Path, arguments: argparse.Namespace) -> d
         "--augment",
         arguments.augment,
     )
+    shared += tuple(shlex.split(arguments.recipe))
     if arguments.teacher:
         shared += ("--teacher", arguments.teacher)
     if arguments.teacher_cache:
@@ -125,6 +127,7 @@ def report(
             ]
         )
     taught = f"{arguments.augment} augmentation, " if arguments.augment != "light" else ""
+    taught += f"`{arguments.recipe.strip()}`, " if arguments.recipe else ""
     taught += f"teacher {Path(arguments.teacher).name}, " if arguments.teacher else ""
     text = heading("NViT on CIFAR-10") + (
         f"\nTarget {arguments.target}; {taught} {arguments.prune_epochs} epochs of pruning and "
@@ -171,6 +174,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", default="5e-4")
     parser.add_argument("--alpha", default="0")
     parser.add_argument("--augment", default="light")
+    parser.add_argument("--recipe", default="", help="more options of train and prune, in one text")
     parser.add_argument("--teacher", help="a CNN: its class counts beside the label")
     parser.add_argument("--teacher-cache", help="with --augment none: keeps its answers")
     parser.add_argument("--jobs", type=int, default=1)
