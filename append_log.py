@@ -134,7 +134,9 @@ class JsonLog:
     def _held(self) -> Iterator[None]:
         """Keep others from appending while the file is read: a line half written is no torn one."""
         with contextlib.ExitStack() as stack:
-            with contextlib.suppress(OSError):  # not there yet, or it cannot be read: said later
+            with contextlib.suppress(
+                OSError
+            ):  # not there yet, or it cannot be read: reported later
                 stack.enter_context(locked(stack.enter_context(FileIO(self.path, "r"))))
             yield
 

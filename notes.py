@@ -1,4 +1,4 @@
-"""What a user should know that is not the result: said through the logger "vitprof".
+"""What a user should know that is not the result: logged by the logger "vitprof".
 
 The command line prints such notes on stderr. In Python they follow the usual rules of `logging`:
 warnings are shown, information only where logging is set up for it.

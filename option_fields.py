@@ -1,4 +1,4 @@
-"""Options told once: fields of a frozen dataclass, which Python and the command line both take.
+"""Options defined once: fields of a frozen dataclass, which Python and the command line both take.
 
     @dataclass(frozen=True)
     class Options:

@@ -36,15 +36,15 @@ def progress_lines(
     """Yield what prints a line on stderr after some time, and one for each stage with the end."""
     print_line = write or (lambda line: print(line, file=sys.stderr, flush=True))
     stages: dict[str, _Stage] = {}
-    told = clock()
+    last_line_s = clock()
 
     def update(stage: str, done: int, total: int, detail: str = "") -> None:
-        nonlocal told
+        nonlocal last_line_s
         now = clock()
         current = stages.setdefault(stage, _Stage(stage, now))
         current.done, current.total, current.detail, current.last = done, total, detail, now
-        if now - told >= SECONDS_BETWEEN_LINES:
-            told = now
+        if now - last_line_s >= SECONDS_BETWEEN_LINES:
+            last_line_s = now
             print_line(current.line())
 
     try:

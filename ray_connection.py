@@ -105,17 +105,17 @@ def _on_loopback() -> Iterator[None]:
     """
     from ray._private import ray_constants
 
-    before, said = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(_CLUSTERS)
+    before, clusters = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(_CLUSTERS)
     ray_constants.ENABLE_RAY_CLUSTER = False
     os.environ[_CLUSTERS] = "0"  # for the processes that it starts
     try:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
-        if said is None:
+        if clusters is None:
             del os.environ[_CLUSTERS]
         else:
-            os.environ[_CLUSTERS] = said
+            os.environ[_CLUSTERS] = clusters
 
 
 def _import_ray() -> Any:
@@ -171,8 +171,8 @@ def _why_no_child(address: str) -> str:
         return f"no Ray cluster spoke within {SECONDS_TO_ANSWER:.0f} s"
     if answer.returncode == 0:
         return ""
-    said = [line for line in answer.stdout.splitlines() if line.startswith("failed: ")]
-    return said[-1].removeprefix("failed: ") if said else "Ray gave up"
+    failures = [line for line in answer.stdout.splitlines() if line.startswith("failed: ")]
+    return failures[-1].removeprefix("failed: ") if failures else "Ray gave up"
 
 
 def why_closed(address: str) -> str:

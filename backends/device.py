@@ -21,7 +21,7 @@ _BOARD_MODEL = Path("/proc/device-tree/model")
 class Device:
     """One entry of a device file.
 
-    `backend` and `dtypes` are what it is measured by and in unless told otherwise. `gpu_name` and
+    `backend` and `dtypes` are what it is measured by and in by default. `gpu_name` and
     `machine` are regular expressions for the whole reported name. `multiples_of` says for each of
     `dtypes`, and for "2:4" where `sparsity` has it, what a block's dims should be multiples of. The
     first of `dtypes` and of `sparsity` is the default.

@@ -76,7 +76,7 @@ class _Entry:
         )
 
     def check_identity(self, kind: BackendKind) -> None:
-        """Each backend's devices are told apart by other keys: exactly those must be there."""
+        """Each backend's devices have keys of their own: exactly those must be there."""
         given = tuple(sorted({"gpu_name", "compute_capability", "machine"} & set(self.entry)))
         if given not in kind.identified_by:
             known = " or ".join(" and ".join(keys) or "nothing" for keys in kind.identified_by)

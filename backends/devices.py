@@ -1,6 +1,6 @@
 """Finding a device by name, and the backend that measures it.
 
-Devices are told in devices.toml; in files of the user's own, of the same form: the one in the
+Devices are defined in devices.toml; in files of the user's own, of the same form: the one in the
 folder of the user's settings, and those given to `use_device_files`; and by other wheels, as entry
 points of the group "vitprof.devices".
 """

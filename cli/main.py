@@ -167,8 +167,8 @@ class _NotesHandler(logging.Handler):
         self._arguments = arguments
 
     def emit(self, record: logging.LogRecord) -> None:
-        said = UserError(record.getMessage())
-        words = said.worded(lambda name: _as_option(name, self._arguments))
+        error = UserError(record.getMessage())
+        words = error.worded(lambda name: _as_option(name, self._arguments))
         click.echo(one_line(words), err=True)
 
 

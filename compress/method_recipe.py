@@ -18,7 +18,7 @@ class MethodRecipe:
 
     help: half a sentence; training: the name of the training's recipe; options: the method's own;
     rates: those of them that are learning rates, and go with the batch as the training's does;
-    missing: by option, what is told where it is not given.
+    missing: by option, the message where it is not given.
     """
 
     help: str

@@ -34,14 +34,14 @@ def examined(
     `expected` are the outputs of the model in fp32; None: they are not known, and not compared.
     """
     try:
-        told = executable.effective_dtype() if isinstance(executable, TellsPrecision) else ""
+        precision = executable.effective_dtype() if isinstance(executable, TellsPrecision) else ""
         share = executable.delegated_share() if isinstance(executable, Delegated) else None
-        wrong = why_too_coarse(options.dtype, told)
+        wrong = why_too_coarse(options.dtype, precision)
         if wrong is None and expected is not None:
             wrong = why_wrong(executable.outputs(), expected, options.dtype)
     except BackendError as error:
         return Finding(str(error))
-    return Finding(wrong, told, None if share is None else round(share, 4))
+    return Finding(wrong, precision, None if share is None else round(share, 4))
 
 
 def with_findings(row: Row, of_parts: Sequence[Finding]) -> Row:
@@ -54,29 +54,29 @@ def with_findings(row: Row, of_parts: Sequence[Finding]) -> Row:
     )
 
 
-def why_too_coarse(asked: str, told: str) -> str | None:
+def why_too_coarse(asked: str, precision: str) -> str | None:
     """Return why a runtime that computes in `told` may not stand for one in `asked`, or None.
 
     A more exact precision than asked for is only slower, and the row names it. In int8 a runtime
     tells what it computes the rest in.
     """
-    if asked in INT8_DTYPES or told not in _PRECISIONS or asked not in _PRECISIONS:
+    if asked in INT8_DTYPES or precision not in _PRECISIONS or asked not in _PRECISIONS:
         return None
-    if _PRECISIONS.index(told) <= _PRECISIONS.index(asked):
+    if _PRECISIONS.index(precision) <= _PRECISIONS.index(asked):
         return None
     return (
-        f"the runtime computes in {told}, which is less exact than the {asked} asked for; ask for "
-        f"`dtype` {told}, or for a runtime that computes in {asked}"
+        f"the runtime computes in {precision}, which is less exact than the {asked} asked for; "
+        f"ask for `dtype` {precision}, or for a runtime that computes in {asked}"
     )
 
 
-def why_other_precision(asked: str, told: str) -> str | None:
+def why_other_precision(asked: str, precision: str) -> str | None:
     """Return what to say of rows that were computed in another precision; None for the same."""
-    if not told or told == asked or asked in INT8_DTYPES:
+    if not precision or precision == asked or asked in INT8_DTYPES:
         return None
     return (
-        f"the runtime computes in {told} where {asked} was asked for; the column effective_dtype "
-        f"says so. Its times are those of {told}: compare them with such."
+        f"the runtime computes in {precision} where {asked} was asked for; the column "
+        f"effective_dtype says so. Its times are those of {precision}: compare them with such."
     )
 
 

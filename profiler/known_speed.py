@@ -47,15 +47,15 @@ def compared(
     Where earlier runs saw it as fast or faster, that is the known speed: so two tables of a machine
     are stated at one speed. A file that cannot be used is noted once.
     """
-    machines, found, said = KnownMachines(environment, setting), dict(readings), False
+    machines, found, noted = KnownMachines(environment, setting), dict(readings), False
     for reference, showed in readings.items():
         if reference is None or showed.histogram is None or not showed.histogram:
             continue
         seen_ms = showed.histogram.undisturbed_ms
         try:
             known = machines.known(reference)
-            if known is None and not said and machines.had_other_runtime(reference):
-                said = True
+            if known is None and not noted and machines.had_other_runtime(reference):
+                noted = True
                 note(
                     f"this machine's undisturbed speed on file ({machines.path}) is of another "
                     "version of the runtime, and is not used."

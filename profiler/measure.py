@@ -266,10 +266,10 @@ def finished_table(
     `on_file` compares the machine's speed with that of its earlier runs.
     `unchanged` says that nothing was measured: rows stay at the speed that the header states.
     """
-    header, told = journal.header, journal.references
+    header, references = journal.header, journal.references
     stated = header.reference_ms("undisturbed") if unchanged else {}
     sharp = sharpened(journal, protocol, stated, header.readings)
-    every = dict.fromkeys([told.blocks, told.models, *sharp.drifts, *sharp.spreads])
+    every = dict.fromkeys([references.blocks, references.models, *sharp.drifts, *sharp.spreads])
     readings = {reference: sharp.readings(reference) for reference in every}
     if unchanged:
         readings |= {one: showed for one, showed in header.readings.items() if showed != Readings()}
@@ -280,7 +280,8 @@ def finished_table(
     before = header.seconds or {}
     header = replace(
         header,
-        references=References(told.blocks, told.models),  # rows say which families have others
+        # The rows name other references of single families.
+        references=References(references.blocks, references.models),
         readings=readings,
         seconds={kind: round(s + before.get(kind, 0.0), 2) for kind, s in seconds.items()},
         fleet=header.fleet if fleet is None else tuple(fleet),

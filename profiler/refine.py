@@ -118,7 +118,7 @@ def measure_plan(
 ) -> LatencyTable:
     """Measure a plan with `measure`, again and again with more points where it is to be refined.
 
-    `on_step` is told of every gap that gets a level.
+    `on_step` is called for every gap that gets a level.
     """
     wanted = plan.refinement
     if wanted is None:

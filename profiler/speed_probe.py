@@ -28,7 +28,7 @@ def fixed_loop() -> None:
 
 @dataclass(frozen=True)
 class SpeedProbe:
-    """What the loop took, in ms, and how many cores others had meanwhile (None: not told)."""
+    """What the loop took, in ms, and how many cores others had meanwhile (None: unknown)."""
 
     seconds: float
     runs: int

@@ -189,14 +189,14 @@ def warn_of_settings(settings: Iterable[PartialSetting]) -> None:
 
     Their runtimes may be absent in this one. Each setting names its backend and its dtype.
     """
-    said = []
+    warnings = []
     for one in settings:
         assert one.backend is not None and one.dtype is not None
         backend = backend_kind(one.backend).create(find_device(one.device))
         provider = one.provider or backend.default_provider
         options = BackendOptions(threads=one.threads, dtype=one.dtype, provider=provider)
-        said.append(_hazard(backend, options))
-    for why in dict.fromkeys(said):
+        warnings.append(_hazard(backend, options))
+    for why in dict.fromkeys(warnings):
         _warn_of(why)
 
 

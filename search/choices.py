@@ -1,4 +1,4 @@
-"""What a search is told by name; free of numpy, so that a command line lists it at once."""
+"""Names that a search takes; free of numpy, so that a command line lists it at once."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class SearchSpace(Candidates):
     def sites(self) -> list[Site]:
         """Return every place of the space's models, in the order they run.
 
-        [] where they are not told apart: then a search asks for the cost of whole models.
+        [] where they are not distinguished: then a search asks for the cost of whole models.
         """
         return []
 
@@ -223,7 +223,7 @@ class SearchSpace(Candidates):
     def blocks(self) -> list[Block]:
         """Return every block that a model may have, each once, in the order they run.
 
-        Where sites are not told apart these are the blocks of a model for every two choices, the
+        Where sites are not distinguished these are the blocks of a model for every two choices, the
         rest at either end, and of random ones: every value of every dim occurs that a gene or two
         decide.
         """

@@ -234,12 +234,12 @@ def read_table_file(path: str | Path) -> TableFile:
     # A complete file ends with a newline, so nothing is left after the last one.
     whole, newline, torn = _read_bytes(path).rpartition(b"\n")
     lines = _decoded(path, whole + newline).split("\n")[:-1]
-    said = _parse_header(path, lines or [_decoded(path, torn)])
-    measuring = said.get("state") == "measuring"
+    header_record = _parse_header(path, lines or [_decoded(path, torn)])
+    measuring = header_record.get("state") == "measuring"
     if torn and not measuring:
         lines.append(_decoded(path, torn))
         torn = b""
-    header = TableHeader.from_dict(said, f"{path}, line 2")
+    header = TableHeader.from_dict(header_record, f"{path}, line 2")
     columns = _parse_columns(path, lines)
     rows = [
         _parse_row(line, columns, header, f"{path}, line {number}")
@@ -247,8 +247,8 @@ def read_table_file(path: str | Path) -> TableFile:
         if line.strip()
     ]
     if not measuring:
-        _check_complete(path, said, rows)
-    return TableFile(header, rows, said.get("calibration"), measuring, torn)
+        _check_complete(path, header_record, rows)
+    return TableFile(header, rows, header_record.get("calibration"), measuring, torn)
 
 
 def _read_bytes(path: Path) -> bytes:

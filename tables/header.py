@@ -34,14 +34,14 @@ class TableHeader:
 
     `environment` describes the machine (CPU or GPU name, clocks, runtime versions), `protocol` how
     it was sampled, `observed` what the machine was doing, `vitprof` the version that measured.
-    `references` told the machine's speed (None: not known), and `readings` are what
+    `references` showed the machine's speed (None: unknown), and `readings` are what
     each showed. `seconds` are what measuring took, by kind. `built` says what compiled a bundle's
     artifacts, `search_space` what the points were taken from, `fleet` what each node did, and
     `imported` where another tool's rows come from. `transfer` says of transferred rows which tables
-    and which measured points told them, and how far they may be off. `stated_at` is the speed of
-    the machine that latencies are stated at, and `resumed` says that measuring went on after it had
-    stopped. `licence` is what a table is shared under. `unknown` is what a newer vitprof wrote: it
-    is kept. None or empty stands for what the file does not say.
+    and which measured points they were found by, and how far they may be off. `stated_at` is the
+    speed of the machine that latencies are stated at, and `resumed` says that measuring went on
+    after it had stopped. `licence` is what a table is shared under. `unknown` is what a newer
+    vitprof wrote: it is kept. None or empty: the file does not have it.
     """
 
     setting: Setting
@@ -111,20 +111,24 @@ class TableHeader:
 
     def numbers_rows(self, rows: Iterable[Row]) -> bool:
         """Tell whether a row has another reference than all blocks, or all models, have."""
-        told = self.references or References()
-        plain = References(told.blocks, told.models)
-        return told.differ_by_family or any(row.reference != plain.of(row.subject) for row in rows)
+        references = self.references or References()
+        plain = References(references.blocks, references.models)
+        return references.differ_by_family or any(
+            row.reference != plain.of(row.subject) for row in rows
+        )
 
     def listing(self, rows: Iterable[Row]) -> TableHeader:
         """Return the header with every reference that these rows, or those to come, have."""
-        told = self.references or References()
+        references = self.references or References()
         of_rows = (row.reference for row in rows)
-        every = dict.fromkeys([told.blocks, told.models, *told.families.values(), *of_rows])
+        every = dict.fromkeys(
+            [references.blocks, references.models, *references.families.values(), *of_rows]
+        )
         new = {one: Readings() for one in every if one not in self.readings}
         return replace(self, readings={**self.readings, **new})
 
     def going_on(self, now: TableHeader, rows: Iterable[Row]) -> TableHeader:
-        """Return what a run that goes on with this table's rows says: `now`, and what was told."""
+        """Return the header of a run that goes on with this table's rows: `now` and this one's."""
         references = now.references
         if self.references is not None and references is not None:
             references = self.references.going_on(references).kept_by(rows)
@@ -147,7 +151,7 @@ class TableHeader:
         Where the rows have more references than one for blocks and one for models, all are listed.
         """
         numbered = self.numbers_rows(rows)
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "observed": self.observed,
             "vitprof": self.vitprof,
             "seconds": self.seconds,
@@ -160,17 +164,17 @@ class TableHeader:
             "resumed": self.resumed or None,
             "licence": self.licence,
         }
-        said: dict[str, Any] = {name: told.pop(name) for name in ("observed", "vitprof")}
-        said = _without_none(said)
+        record: dict[str, Any] = {name: fields.pop(name) for name in ("observed", "vitprof")}
+        record = _without_none(record)
         if self.references is not None:
             readings = self.listing(rows).readings if numbered else self.readings
-            said |= references_to_json(self.references, readings, numbered)
-        said |= _without_none(told) | dict(self.unknown)
+            record |= references_to_json(self.references, readings, numbered)
+        record |= _without_none(fields) | dict(self.unknown)
         if self.order:
-            ordered = [name for name in self.order if name in said]
-            new = [n for n, value in said.items() if n not in self.order and value is not None]
-            said = {name: said[name] for name in (*ordered, *new)}
-        return said
+            ordered = [name for name in self.order if name in record]
+            new = [n for n, value in record.items() if n not in self.order and value is not None]
+            record = {name: record[name] for name in (*ordered, *new)}
+        return record
 
     def as_dict(self, rows: Sequence[Row] = ()) -> dict[str, Any]:
         """Return the header of these rows as JSON values."""
@@ -182,27 +186,27 @@ class TableHeader:
         }
 
     @classmethod
-    def from_dict(cls, said: Mapping[str, Any], where: str) -> TableHeader:
+    def from_dict(cls, record: Mapping[str, Any], where: str) -> TableHeader:
         """Read `as_dict`; `where` (file and line) goes into the error.
 
         Raises UserError for an entry that is missing, or is not what it should be.
         """
-        references, readings = references_from_json(said, f"{where}: the header")
+        references, readings = references_from_json(record, f"{where}: the header")
         known = {
-            name: read(said[name], name, where) for name, read in _READ.items() if name in said
+            name: read(record[name], name, where) for name, read in _READ.items() if name in record
         }
         return cls(
-            Setting.from_dict(_needed(said, "setting", where), where),
+            Setting.from_dict(_needed(record, "setting", where), where),
             references=references,
             readings=readings,
-            unknown={name: value for name, value in said.items() if name not in _KNOWN},
-            order=tuple(said),
+            unknown={name: value for name, value in record.items() if name not in _KNOWN},
+            order=tuple(record),
             **known,
         )
 
 
-def _needed(said: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
-    value = said.get(name)
+def _needed(record: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    value = record.get(name)
     if not isinstance(value, dict):
         raise UserError(f"{where}: the header lacks its '{name}'; the file is damaged.")
     return value
@@ -250,10 +254,10 @@ def _seconds(value: object, name: str, where: str) -> Mapping[str, float]:
 
 
 def _transfer(value: object, name: str, where: str) -> Json:
-    said = _object(value, name, where)
+    record = _object(value, name, where)
     for number in ("expected_error", "whole_sd"):
-        positive(said.get(number), f"{where}: the header's {name} of '{number}'", zero=True)
-    return said
+        positive(record.get(number), f"{where}: the header's {name} of '{number}'", zero=True)
+    return record
 
 
 _READ: dict[str, Callable[[object, str, str], Any]] = {
@@ -279,5 +283,5 @@ def _one_or_list(values: Sequence[Json]) -> object:
     return values[0] if len(values) == 1 else list(values) or None
 
 
-def _without_none(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if value is not None}
+def _without_none(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if value is not None}

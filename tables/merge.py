@@ -77,7 +77,7 @@ def _merged_header(parts: Sequence[TableHeader], rows: Sequence[Row]) -> TableHe
     read from all its rows where a part lacks its readings.
     """
     first = parts[0]
-    told = [part.references for part in parts if part.references is not None]
+    references = [part.references for part in parts if part.references is not None]
     readings = dict.fromkeys(reference for part in parts for reference in part.readings)
     spaces = [part.search_space for part in parts if part.search_space is not None]
     if any(space != spaces[0] for space in spaces):
@@ -93,7 +93,7 @@ def _merged_header(parts: Sequence[TableHeader], rows: Sequence[Row]) -> TableHe
         first.protocol,
         observed=_first(part.observed for part in parts),
         vitprof=_first(part.vitprof for part in parts),
-        references=_merged_references(told, rows),
+        references=_merged_references(references, rows),
         readings={one: _merged_readings(one, parts, rows) for one in readings},
         seconds=dict(seconds) if any(part.seconds is not None for part in parts) else None,
         built=_first(part.built for part in parts),
@@ -113,12 +113,12 @@ def _transfer_left(parts: Sequence[TableHeader], rows: Sequence[Row]) -> Json | 
     return _first(part.transfer for part in parts)
 
 
-def _merged_references(told: Sequence[References], rows: Sequence[Row]) -> References | None:
+def _merged_references(references: Sequence[References], rows: Sequence[Row]) -> References | None:
     """Return the first part's; a part without whole models tells nothing of theirs."""
-    if not told:
+    if not references:
         return None
-    blocks = told[0].blocks
-    models = next((row.reference for row in rows if row.is_model), told[0].models)
+    blocks = references[0].blocks
+    models = next((row.reference for row in rows if row.is_model), references[0].models)
     return References(blocks, models)
 
 

@@ -95,8 +95,8 @@ def as_text(table: LatencyTable) -> str:
     """Return the title, a line an op, and one on whole models."""
     lines = [(line.op, f"{line.points} points", _range(line)) for line in op_lines(table)]
     widths = [max((len(line[i]) for line in lines), default=0) for i in range(2)]
-    told = [f"  {op:{widths[0]}}  {points:>{widths[1]}}  {ms}" for op, points, ms in lines]
-    return "\n".join([title(table), *told, *(f"  {line}" for line in _model_lines(table))])
+    point_lines = [f"  {op:{widths[0]}}  {points:>{widths[1]}}  {ms}" for op, points, ms in lines]
+    return "\n".join([title(table), *point_lines, *(f"  {line}" for line in _model_lines(table))])
 
 
 def as_html(table: LatencyTable) -> str:
@@ -117,9 +117,9 @@ def _range(line: OpLine) -> str:
 
 
 def _model_lines(table: LatencyTable) -> list[str]:
-    told = verdicts(table).get("transferred", 0)
-    if told:
-        return [f"{told} rows are transferred, not measured", *_lines_of_models(table)]
+    transferred = verdicts(table).get("transferred", 0)
+    if transferred:
+        return [f"{transferred} rows are transferred, not measured", *_lines_of_models(table)]
     return _lines_of_models(table)
 
 

@@ -1,4 +1,4 @@
-"""What told the machine's speed while a table was measured: a reference, and what it showed.
+"""What showed the machine's speed while a table was measured: a reference and its readings.
 
 Blocks have one and whole models may have another; a table that several families were measured
 into may have more of them, so each row knows its own (`Row.reference`).
@@ -225,39 +225,39 @@ def references_to_json(
 
     Where rows are `numbered`, as several families need it, a list of all is among them.
     """
-    said: dict[str, object] = {"reference": reference_to_json(references.blocks)}
+    record: dict[str, object] = {"reference": reference_to_json(references.blocks)}
     two = references.models != references.blocks
     if two:
-        said["model_reference"] = reference_to_json(references.models)
-    said |= _readings_to_json(readings.get(references.blocks), "")
+        record["model_reference"] = reference_to_json(references.models)
+    record |= _readings_to_json(readings.get(references.blocks), "")
     if numbered:
-        said["references"] = [
+        record["references"] = [
             {"reference": reference_to_json(reference), **_readings_to_json(showed, "")}
             for reference, showed in readings.items()
         ]
     elif two:
-        said |= _readings_to_json(readings.get(references.models), "model_")
-    return said
+        record |= _readings_to_json(readings.get(references.models), "model_")
+    return record
 
 
 def references_from_json(
-    said: Mapping[str, object], where: str
+    record: Mapping[str, object], where: str
 ) -> tuple[References | None, dict[Reference | None, Readings]]:
     """Read `references_to_json`; None where there is none. Raises UserError when damaged."""
-    if not REFERENCE_KEYS & set(said):
+    if not REFERENCE_KEYS & set(record):
         return None, {}
-    blocks = reference_from_json(said.get("reference"), f"{where}'s reference")
+    blocks = reference_from_json(record.get("reference"), f"{where}'s reference")
     models = blocks
-    if "model_reference" in said:
-        models = reference_from_json(said["model_reference"], f"{where}'s model_reference")
-    readings = {blocks: _readings_from_json(said, "", where)}
-    if "references" in said:
+    if "model_reference" in record:
+        models = reference_from_json(record["model_reference"], f"{where}'s model_reference")
+    readings = {blocks: _readings_from_json(record, "", where)}
+    if "references" in record:
         readings = {}
-        for one in _list(said["references"], f"{where}'s references"):
+        for one in _list(record["references"], f"{where}'s references"):
             reference = reference_from_json(one.get("reference"), f"{where}'s references")
             readings[reference] = _readings_from_json(one, "", f"{where}'s references")
     elif models != blocks:
-        readings[models] = _readings_from_json(said, "model_", where)
+        readings[models] = _readings_from_json(record, "model_", where)
     return References(blocks, models), readings
 
 
@@ -273,28 +273,28 @@ def _readings_to_json(showed: Readings | None, prefix: str) -> dict[str, object]
     if showed is None or showed == Readings():
         return {}
     drift = showed.drift.as_dict() if showed.drift else None
-    said: dict[str, object] = {f"{prefix}drift": drift, f"{prefix}session_sd": showed.session_sd}
+    record: dict[str, object] = {f"{prefix}drift": drift, f"{prefix}session_sd": showed.session_sd}
     if showed.histogram is not None:
-        said[f"{prefix}readings"] = showed.histogram.to_json()
+        record[f"{prefix}readings"] = showed.histogram.to_json()
     if showed.undisturbed_from is not None:
-        said[f"{prefix}undisturbed_from"] = showed.undisturbed_from.as_dict()
+        record[f"{prefix}undisturbed_from"] = showed.undisturbed_from.as_dict()
     if showed.never_undisturbed:
-        said[f"{prefix}never_undisturbed"] = True
-    return said
+        record[f"{prefix}never_undisturbed"] = True
+    return record
 
 
-def _readings_from_json(said: Mapping[str, object], prefix: str, where: str) -> Readings:
-    drift = Drift.from_json(said.get(f"{prefix}drift"), f"{where}'s {prefix}drift")
-    spread = said.get(f"{prefix}session_sd")
+def _readings_from_json(record: Mapping[str, object], prefix: str, where: str) -> Readings:
+    drift = Drift.from_json(record.get(f"{prefix}drift"), f"{where}'s {prefix}drift")
+    spread = record.get(f"{prefix}session_sd")
     if spread is not None:
         spread = positive(spread, f"{where}'s {prefix}session_sd", zero=True)
     histogram = None
-    if said.get(f"{prefix}readings") is not None:
+    if record.get(f"{prefix}readings") is not None:
         what = f"{where}'s {prefix}readings"
-        histogram = SpeedHistogram.from_json(said[f"{prefix}readings"], what)
+        histogram = SpeedHistogram.from_json(record[f"{prefix}readings"], what)
     name = f"{prefix}undisturbed_from"
-    stated = UndisturbedFrom.from_json(said.get(name), f"{where}'s {name}")
-    never = said.get(f"{prefix}never_undisturbed") is True
+    stated = UndisturbedFrom.from_json(record.get(name), f"{where}'s {name}")
+    never = record.get(f"{prefix}never_undisturbed") is True
     return Readings(drift, spread, histogram, stated, never)
 
 

@@ -34,14 +34,14 @@ def predict_on(
     whole = np.maximum(taken.sum(axis=1), 1e-300)
     shares = (taken * unstable[corners.indices]).sum(axis=1) / whole
     transferred = np.array([row.verdict == "transferred" for row in grid.rows])
-    told = (taken * transferred[corners.indices]).sum(axis=1) / whole
+    predicted = (taken * transferred[corners.indices]).sum(axis=1) / whole
     leaning = np.zeros(len(grid.rows))
     leaning_on_extra: dict[tuple[object, str], float] = {}
     parts = []
     for n, block in enumerate(blocks):
         outside = tuple(axis for axis in grid.axes if corners.outside[axis][n])
         value, width, share = float(ms[n]), float(halves[n]), float(shares[n])
-        by_others = float(told[n])
+        by_others = float(predicted[n])
         row = exact.get(n)
         if row is not None:
             value, width, outside = row.latency_ms, half_width(row), ()

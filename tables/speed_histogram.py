@@ -93,7 +93,7 @@ class SpeedHistogram:
         step = value.get("ln_step") if isinstance(value, Mapping) else None
         if not isinstance(bins, Mapping) or step != LN_STEP or len(bins) > MOST_BINS:
             raise UserError(f"{where} is {shown(value)}, not a histogram; the file is damaged.")
-        return cls({_bin(key, where): _counted(said, where) for key, said in bins.items()})
+        return cls({_bin(key, where): _counted(value, where) for key, value in bins.items()})
 
 
 def _add(bins: dict[int, tuple[int, float]], nth: int, count: int, mean: float) -> None:
@@ -126,10 +126,10 @@ def _bin(key: object, where: str) -> int:
     return nth
 
 
-def _counted(said: object, where: str) -> tuple[int, float]:
-    if isinstance(said, list) and len(said) == 2:
-        count, mean = said
-        numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in said)
+def _counted(value: object, where: str) -> tuple[int, float]:
+    if isinstance(value, list) and len(value) == 2:
+        count, mean = value
+        numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in value)
         if numbers and isinstance(count, int) and 0 < count < 2**53 and 0 < mean < 1e12:
             return count, float(mean)
-    raise UserError(f"{where} holds {shown(said)} in a bin; the file is damaged.")
+    raise UserError(f"{where} holds {shown(value)} in a bin; the file is damaged.")

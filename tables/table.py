@@ -179,7 +179,7 @@ class LatencyTable(Result):
 
     @property
     def references(self) -> References:
-        """What told the machine's speed for blocks, and for whole models of each family."""
+        """What showed the machine's speed for blocks, and for whole models of each family."""
         return (self.header.references or References()).kept_by(self.rows)
 
     @property

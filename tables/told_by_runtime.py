@@ -59,20 +59,20 @@ class ToldByRuntime:
         }
 
     def sentences(self) -> list[str]:
-        """Return what is to be said of it: nothing where it ran as it was asked to."""
-        said = []
+        """Return sentences about it: none where it ran as it was asked to."""
+        sentences = []
         if self.above:
-            said.append(
+            sentences.append(
                 f"{self.above} rows kept more cores busy than `threads` {self.threads}: "
                 f"{self.cores:.2f} in the middle (column cores)."
             )
         if set(self.precisions) - {self.dtype}:
             counted = ", ".join(f"{name} ({count} rows)" for name, count in self.precisions.items())
-            said.append(f"computed in {counted}, asked for in {self.dtype}.")
+            sentences.append(f"computed in {counted}, asked for in {self.dtype}.")
         if self.delegated is not None:
             least, middle, most = self.delegated
-            said.append(
+            sentences.append(
                 f"a delegate runs {least:.0%} to {most:.0%} of the operators, {middle:.0%} in the "
                 "middle (column delegated)."
             )
-        return said
+        return sentences

@@ -1,4 +1,4 @@
-"""How a run reads its images, and what the user is told of it."""
+"""How a run reads its images, and the notes about it."""
 
 from __future__ import annotations
 

@@ -36,17 +36,17 @@ class Teaching:
     alpha: float = ALPHAS["hard"]
     tau: float = TAU
 
-    def said(self, images: Tensor | Words) -> Tensor:
+    def teacher_logits(self, images: Tensor | Words) -> Tensor:
         """Return the teacher's logits, n x classes, without gradients."""
         with torch.no_grad():
             answered: Tensor = self.teacher(images)
         return answered
 
-    def loss(self, student: Logits, targets: Tensor, said: Tensor) -> Tensor:
+    def loss(self, student: Logits, targets: Tensor, teacher_logits: Tensor) -> Tensor:
         """Return the loss of a student's logits; targets are n x classes, rows of 1."""
         if self.kind == "hard":
-            return hard_distillation(student, targets, said, self.alpha)
-        return soft_distillation(student, targets, said, self.alpha, self.tau)
+            return hard_distillation(student, targets, teacher_logits, self.alpha)
+        return soft_distillation(student, targets, teacher_logits, self.alpha, self.tau)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class DistillationLoss:
         student = logits_of(model, images)
         if self.teaching is None:
             return sum_over_heads(student, targets)
-        return self.teaching.loss(student, targets, self.teaching.said(images))
+        return self.teaching.loss(student, targets, self.teaching.teacher_logits(images))
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class StudentLoss:
     def __call__(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         student = logits_of(model, images)
         with torch.no_grad():
-            said = logits_of(self.teacher, images).prediction
+            teacher_logits = logits_of(self.teacher, images).prediction
         weight, temperature = self.weight, self.temperature
-        kl = divergence(student.taught, said, temperature)
+        kl = divergence(student.taught, teacher_logits, temperature)
         return soft_cross_entropy(student.token, targets) + weight * temperature**2 * kl

@@ -167,12 +167,12 @@ def ceilings_of_file(path: Path, table: LatencyTable) -> Mapping[str, Any] | Non
     from ..models.json_object import read_json_object
     from ..profiler.ceilings import ceilings_from
 
-    said, source = read_json_object(FilePath(path))
-    found = ceilings_from(said, source)
-    setting = said.get("setting")
+    record, source = read_json_object(FilePath(path))
+    found = ceilings_from(record, source)
+    setting = record.get("setting")
     if not isinstance(setting, dict):
         raise UserError(f"{source} has no 'setting'; `ceilings` is what vitprof ceilings wrote.")
     own = table.setting.as_dict()
     if any(setting.get(name) != own[name] for name in SAME):
         return None
-    return {**found, "runtime": str(said.get("runtime", ""))[:80]}
+    return {**found, "runtime": str(record.get("runtime", ""))[:80]}

@@ -213,7 +213,7 @@ def _covered(
 ) -> list[Spec]:
     """Return the specs that every table covers.
 
-    One that is not covered is a UserError where it is `strict`, else it is left out, and told.
+    One that is not covered is a UserError where it is `strict`, else it is left out and reported.
     """
     kept = []
     for spec in specs:

@@ -153,7 +153,7 @@ def _checked_dtypes(dtype: str | Sequence[str]) -> list[tuple[str, str]]:
 def _asked(
     models: Path | Spec | Sequence[Path | Spec], shapes: Shapes | None, batch: int, folder: FilePath
 ) -> list[AskedModel]:
-    """Return what builders are told of each model; all are opened here, so errors come at once."""
+    """Return what builders get for each model; all are opened here, so errors come at once."""
     from ..models.families.foreign.spec import ForeignSpec
     from ..profiler.runtimes.measure import AskedModel
 
@@ -219,13 +219,13 @@ def _candidates(
     named = {way.backend for way in ways or ()}
     if alone := [f"{of}={one}" for of, one in dtypes if named and of and of not in named]:
         raise UserError(f"dtype '{alone[0]}' is of a runtime that is not compared; name it too.")
-    said = {python: here(child, python, __version__) for python, child in builder_of.items()}
-    all_ways = [Way(name) for name in said[sys.executable]["backends"]]
+    replies = {python: here(child, python, __version__) for python, child in builder_of.items()}
+    all_ways = [Way(name) for name in replies[sys.executable]["backends"]]
     found: list[Candidate] = []
     missing: list[str] = []
     for way in ways or all_ways:
         python = pythons.get(way.backend, sys.executable)
-        of_python = said[python]
+        of_python = replies[python]
         if way.backend not in of_python["backends"]:
             known = ", ".join(of_python["backends"])
             raise UserError(

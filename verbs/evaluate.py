@@ -87,7 +87,7 @@ def evaluate(
     A folder with a test or val part is tested on all of that part, and the rest is not read; a
     folder without parts on all of it. Images are scaled and cut as the model's configuration says
     (timm's `pretrained_cfg`, Hugging Face's preprocessor_config.json). A BERT is tested on all of
-    a file of texts, or on the dev file of a folder; of two classes F1 is told too.
+    a file of texts, or on the dev file of a folder; for two classes the result has F1 too.
 
         found = vitprof.evaluate("digits", "digits")
         found.top1, found.top3

@@ -193,7 +193,7 @@ def _counts(heads: str | Sequence[int]) -> list[int]:
 
 
 def _written(level: Level, folder: Path, name: str, norm: Normalisation) -> HeadLevel:
-    """Write the level's model, and return what is told of it."""
+    """Write the level's model, and return its record."""
     from ..training.model_folder import write_model
 
     model: Any = level.model

@@ -35,8 +35,8 @@ class QuantizeResult(DeployedModels):
     unquantized: tuple[str, ...] = ()
 
     def about(self) -> dict[str, Any]:
-        said = {"model": self.model, "runtime": self.runtime}
-        return said if self.inputs is None else said | {"inputs": self.inputs}
+        record = {"model": self.model, "runtime": self.runtime}
+        return record if self.inputs is None else record | {"inputs": self.inputs}
 
     @property
     def remarks(self) -> list[str]:

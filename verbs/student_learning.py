@@ -1,4 +1,4 @@
-"""What a verb is told about a student's loss, and the loss."""
+"""A verb's options about a student's loss, and the loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a verb is told about a teacher: which one, and how its answers count beside the labels."""
+"""A verb's options about a teacher: which one, and the weight of its outputs in the loss."""
 
 from __future__ import annotations
 

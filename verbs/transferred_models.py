@@ -44,10 +44,10 @@ class TransferredModels(Result):
         """How many models were predicted from how many, and how well."""
         if not self.models:
             return f"{len(self.to_time)} models to time on {self.phone}"
-        told = sum(one.transferred for one in self.models)
+        transferred = sum(one.transferred for one in self.models)
         return (
-            f"{self.phone}: {told} models transferred by {len(self.models) - told} timed ones, "
-            f"which err by {self.held_out_error or 0:.1%} when predicted without themselves"
+            f"{self.phone}: {transferred} models transferred by {len(self.models) - transferred} "
+            f"timed ones, which err by {self.held_out_error or 0:.1%} when predicted without themselves"
         )
 
     @property

@@ -35,13 +35,13 @@ def coreml_from_module(
     """
     with TemporaryFolder() as folder:
         package = Path(folder) / "model.mlpackage"
-        said: list[str] = []
+        messages: list[str] = []
         try:
-            with quiet_coremltools() as said:
+            with quiet_coremltools() as messages:
                 _convert(module, input_shape, dtype, package)
         except Exception as error:
             # For anything that torch or coremltools raises, the point cannot be compiled.
-            raise BackendError(_words(said, error)) from error
+            raise BackendError(_words(messages, error)) from error
         weights = package / WEIGHTS
         return pack(
             canonical((package / MODEL).read_bytes()),
@@ -83,7 +83,7 @@ def _convert(
     )
 
 
-def _words(said: list[str], error: Exception) -> str:
+def _words(messages: list[str], error: Exception) -> str:
     """Return what coremltools logged (where it stood) and raised (why), on one line."""
-    words = " ".join(" ".join([*said, str(error) or type(error).__name__]).split())
+    words = " ".join(" ".join([*messages, str(error) or type(error).__name__]).split())
     return f"Core ML conversion failed: {words}"

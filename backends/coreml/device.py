@@ -53,7 +53,7 @@ class AppleDevice:
 def devices_in(listing: object) -> list[AppleDevice]:
     """Return the devices in what `devicectl list devices --json-output` writes.
 
-    An entry without identifier or machine (`productType`) is left out: it cannot be told apart.
+    An entry without identifier or machine (`productType`) is left out: it cannot be distinguished.
     """
     found = []
     for entry in _within(listing, "result", "devices", kind=list):

@@ -21,10 +21,10 @@ def quiet_coremltools() -> Iterator[list[str]]:
     # Before the streams are swapped: its loggers keep the stderr of the moment it is imported.
     import torch  # noqa: F401
 
-    said: list[str] = []
+    messages: list[str] = []
     logger = logging.getLogger("coremltools")
     handlers, propagate = logger.handlers[:], logger.propagate
-    logger.handlers[:], logger.propagate = [_Remember(said)], False
+    logger.handlers[:], logger.propagate = [_Remember(messages)], False
     try:
         with (
             warnings.catch_warnings(),
@@ -35,15 +35,15 @@ def quiet_coremltools() -> Iterator[list[str]]:
             # It imports torchao where that is installed, which logs through torch's loggers.
             with no_logging(), contextlib.suppress(ImportError):
                 import coremltools  # noqa: F401
-            yield said
+            yield messages
     finally:
         logger.handlers[:], logger.propagate = handlers, propagate
 
 
 class _Remember(logging.Handler):
-    def __init__(self, said: list[str]) -> None:
+    def __init__(self, messages: list[str]) -> None:
         super().__init__(logging.ERROR)
-        self.said = said
+        self.messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
+        self.messages.append(record.getMessage())

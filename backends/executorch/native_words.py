@@ -25,12 +25,12 @@ def native_words() -> Iterator[NativeWords]:
     It also says much that is no error. Not for a timed window.
     """
     words = NativeWords()
-    said = io.StringIO()
+    stderr_text = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), _of_descriptor(words):
+        with contextlib.redirect_stderr(stderr_text), _of_descriptor(words):
             yield words
     finally:
-        words.text = (said.getvalue() + words.text)[-_MOST_BYTES:]
+        words.text = (stderr_text.getvalue() + words.text)[-_MOST_BYTES:]
 
 
 @contextlib.contextmanager

@@ -142,12 +142,12 @@ class ExecuTorchExecutable(Closing):
 
 
 def _with(words: NativeWords, error: Exception) -> Exception:
-    """Return the error with what native code said about it before."""
+    """Return the error with what native code printed about it before."""
     # A line of the log begins with its place in the source: "[method.cpp:822] ".
     lines = (line.partition("] ")[2] for line in words.text.splitlines() if "cpuinfo" not in line)
-    told = dict.fromkeys(line for line in lines if any(map(line.lower().count, _OF_ERRORS)))
-    said = list(told)[:3]
-    return RuntimeError(" ".join([str(error), *said]))
+    error_lines = dict.fromkeys(line for line in lines if any(map(line.lower().count, _OF_ERRORS)))
+    first_lines = list(error_lines)[:3]
+    return RuntimeError(" ".join([str(error), *first_lines]))
 
 
 def _closed() -> BackendError:

@@ -24,7 +24,7 @@ LITERT_DTYPES = ("fp32", DYNAMIC, STATIC)
 
 
 class LiteRtBackend:
-    """Builds `.tflite` models and runs them on the CPU, by XNNPACK unless told otherwise."""
+    """Builds `.tflite` models and runs them on the CPU, by XNNPACK by default."""
 
     name = "litert"
     default_provider = XNNPACK

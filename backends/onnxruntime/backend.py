@@ -40,7 +40,7 @@ _DTYPE_OF_TENSOR = {
 
 
 class OnnxRuntimeBackend:
-    """Builds ONNX models and runs them with ONNX Runtime, on the CPU unless told otherwise."""
+    """Builds ONNX models and runs them with ONNX Runtime, on the CPU by default."""
 
     name = "onnxruntime"
     default_provider = CPU_PROVIDER

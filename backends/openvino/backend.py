@@ -34,7 +34,7 @@ OPENVINO_DTYPES = tuple(CAPABILITY)
 
 
 class OpenVinoBackend:
-    """Builds models of OpenVINO from ONNX and runs them, on the CPU unless told otherwise.
+    """Builds models of OpenVINO from ONNX and runs them, on the CPU by default.
 
     A provider is a device as OpenVINO calls it: CPU, GPU, NPU, or AUTO, which chooses one.
     """

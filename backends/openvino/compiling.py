@@ -79,10 +79,10 @@ def effective_dtype(compiled_model: Any) -> str:
 
     "unknown" where its device does not tell.
     """
-    told = _property(compiled_model, "INFERENCE_PRECISION_HINT")
-    if told is None:
+    precision = _property(compiled_model, "INFERENCE_PRECISION_HINT")
+    if precision is None:
         return "unknown"
-    name = told.get_type_name() if hasattr(told, "get_type_name") else str(told)
+    name = precision.get_type_name() if hasattr(precision, "get_type_name") else str(precision)
     return _DTYPES.get(name, name)
 
 

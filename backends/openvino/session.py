@@ -105,7 +105,7 @@ def executable_of(model: Any, options: BackendOptions) -> OpenVinoExecutable:
     return OpenVinoExecutable(new_core(), model, options)
 
 
-def told(node: Any, key: str) -> str:
+def runtime_info(node: Any, key: str) -> str:
     """Return what a node of an executed graph says of itself ("layerType"); "" for nothing."""
     entries = node.get_rt_info()
     if key not in entries:
@@ -116,8 +116,9 @@ def told(node: Any, key: str) -> str:
 
 def _has_int8_products(graph: Any) -> bool:
     return any(
-        told(node, "layerType") in ("FullyConnected", "MatMul", "Convolution", "GroupConvolution")
-        and told(node, "runtimePrecision") in _INT8
+        runtime_info(node, "layerType")
+        in ("FullyConnected", "MatMul", "Convolution", "GroupConvolution")
+        and runtime_info(node, "runtimePrecision") in _INT8
         for node in graph.get_ops()
     )
 

@@ -23,7 +23,7 @@ class EngineFile:
     """A serialized engine and its facts.
 
     `compute_capability` is the target ("7.5"; None: the GPU at hand when it was built).
-    `sparse_layers` says by layer whether sparse kernels were chosen, where the builder told.
+    `sparse_layers` says by layer whether sparse kernels were chosen, where the builder reports it.
     """
 
     engine: bytes

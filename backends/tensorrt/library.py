@@ -103,7 +103,7 @@ def tensorrt_library(provider: str) -> TensorRtLibrary:
 
 
 def _collecting_logger(trt: Any) -> Any:
-    """Return a logger that keeps what it is told instead of printing it.
+    """Return a logger that keeps messages instead of printing them.
 
     A library takes the first logger it is given for the whole process, so there is one of each.
     """

@@ -55,15 +55,15 @@ def sparsity_report(
 
     A module shows its layers with weights; the ONNX model every matrix product, under the name
     that TensorRT uses. `choices` is what `EngineFile.sparse_layers` or an executable's
-    `sparse_layers()` told of the model's engine.
+    `sparse_layers()` reported for the model's engine.
     """
     layers = _of_onnx(model, dtype) if isinstance(model, bytes) else _of_module(model, dtype)
     if compute_capability is not None and float(compute_capability) < 8.0:
         no_cores = f"GPUs of compute capability {compute_capability} have no sparse tensor cores"
         layers = [LayerSparsity(x.name, x.out_features, x.in_features, no_cores) for x in layers]
-    told = choices or {}
+    chosen = choices or {}
     return [
-        LayerSparsity(x.name, x.out_features, x.in_features, x.why_not, told.get(x.name))
+        LayerSparsity(x.name, x.out_features, x.in_features, x.why_not, chosen.get(x.name))
         for x in layers
     ]
 

@@ -58,17 +58,17 @@ def _of_runtimes(found: Diagnosis) -> list[str]:
     from ...verbs.doctor import cause_and_remedy
 
     widest = max(len(one.name) for one in found.runtimes)
-    told = [f"{'backend':{widest}}  {'version':12}  measures  builds"]
+    lines = [f"{'backend':{widest}}  {'version':12}  measures  builds"]
     for one in found.runtimes:
         builds = "-" if not one.bundled else "no" if one.why_no_build else "yes"
         measures = "no" if one.why_not else "yes"
-        told.append(f"{one.name:{widest}}  {one.version or '-':12}  {measures:8}  {builds}")
+        lines.append(f"{one.name:{widest}}  {one.version or '-':12}  {measures:8}  {builds}")
     for one in found.runtimes:
         reasons = [one.why_not, one.why_no_build if one.bundled else None]
         for reason in dict.fromkeys(reason for reason in reasons if reason):
             cause, remedy = cause_and_remedy(reason)
-            told += _wrapped(f"{one.name}: {cause}" + (f"; {remedy}" if remedy else ""), "  ")
-    return told
+            lines += _wrapped(f"{one.name}: {cause}" + (f"; {remedy}" if remedy else ""), "  ")
+    return lines
 
 
 def _of_missing(found: Diagnosis) -> list[str]:
@@ -76,13 +76,13 @@ def _of_missing(found: Diagnosis) -> list[str]:
 
     if not found.missing:
         return _wrapped(f"every library is there. {_sentence(APART)}")
-    told = ["not installed:"]
+    lines = ["not installed:"]
     by_extra: dict[str, list[str]] = {}
     for one in found.missing:
         by_extra.setdefault(f"for {one.needed_for}: {one.remedy}", []).append(one.library)
     for what, libraries in by_extra.items():
-        told += _wrapped(f"- {', '.join(libraries)}, {what}", "  ")
-    return [*told, *_wrapped(_sentence(APART))]
+        lines += _wrapped(f"- {', '.join(libraries)}, {what}", "  ")
+    return [*lines, *_wrapped(_sentence(APART))]
 
 
 def _of_speed(found: Diagnosis) -> list[str]:
@@ -100,11 +100,11 @@ def _of_speed(found: Diagnosis) -> list[str]:
 def _of_hazards(found: Diagnosis) -> list[str]:
     from ...verbs.doctor import cause_and_remedy
 
-    told = []
+    lines = []
     for hazard in found.hazards:
         cause, remedy = cause_and_remedy(hazard)
-        told += _wrapped(f"- {cause}", "  ")
-        told += textwrap.wrap(
+        lines += _wrapped(f"- {cause}", "  ")
+        lines += textwrap.wrap(
             f"→ {remedy}",
             WIDTH,
             initial_indent="  ",
@@ -112,7 +112,7 @@ def _of_hazards(found: Diagnosis) -> list[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
-    return told
+    return lines
 
 
 def _sentence(text: str) -> str:

@@ -34,7 +34,7 @@ from ..reports.predicted import print_prediction
 @click.option(
     "--max-latency",
     help="Say whether the model is within this latency (80ms), and by how much. Exit code 1 if "
-    "it is not, or if that cannot be told.",
+    "it is not, or if that is uncertain.",
 )
 @shape_option
 @extrapolate_option

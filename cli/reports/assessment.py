@@ -28,15 +28,15 @@ _OPTIONS = {
 def unrest_in_words(unrest: Unrest, total_s: float | None) -> str:
     """Return one sentence: how far the machine's speed wandered, and what that cost in time."""
     unit = "its undisturbed time" if unrest.of_undisturbed else "its median time"
-    said = (
+    text = (
         f"The machine was {'quiet' if unrest.is_quiet else 'restless'}: a reference took "
         f"{unrest.p10:.2f} to {unrest.p90:.2f} times {unit} (10th to 90th percentile)"
     )
     if unrest.is_quiet:
-        return f"{said}."
+        return f"{text}."
     if unrest.cost_s is not None and total_s:
-        said += f", which cost about {unrest.cost_s:.0f} of {total_s:.0f} s"
-    return f"{said}; latencies are corrected for it."
+        text += f", which cost about {unrest.cost_s:.0f} of {total_s:.0f} s"
+    return f"{text}; latencies are corrected for it."
 
 
 def spread_in_words(assessment: Assessment) -> str:
@@ -82,34 +82,34 @@ def _error_in_words(assessment: Assessment) -> str:
     if math.isnan(error):
         return "how far predictions err is not known, for rows have no intervals"
     if assessment.transferred:
-        said = (
+        text = (
             f"{assessment.transferred} of {assessment.points} points are transferred, and whole "
             f"models are expected to err by {error:.1%}"
         )
     elif assessment.by_family:
         several = len(assessment.by_family) > 1
-        said = ", ".join(
+        text = ", ".join(
             f"whole {family + ' ' if several else ''}models err by {mape:.1%}"
             for family, mape in assessment.by_family.items()
         )
-        said += " held out"
+        text += " held out"
     else:
-        said = f"blocks are known within ±{error:.1%}"
+        text = f"blocks are known within ±{error:.1%}"
         if assessment.session_sd is None:
-            said += " by an assumed spread of sessions"
-        said += ", and without whole models their sum is not checked"
+            text += " by an assumed spread of sessions"
+        text += ", and without whole models their sum is not checked"
     if error > assessment.accept:
-        said += f", more than the {assessment.accept:.1%} accepted"
+        text += f", more than the {assessment.accept:.1%} accepted"
         if assessment.cause is not None:
-            said += f" ({_CAUSES[assessment.cause]})"
-    return said
+            text += f" ({_CAUSES[assessment.cause]})"
+    return text
 
 
 def _remedy_in_words(remedy: Remedy) -> str:
-    said = _OPTIONS[remedy.parameter].format(remedy.value)
+    text = _OPTIONS[remedy.parameter].format(remedy.value)
     if remedy.fresh:
-        said += " --fresh"
-    return said if remedy.seconds is None else f"{said} (about {_time(remedy.seconds)})"
+        text += " --fresh"
+    return text if remedy.seconds is None else f"{text} (about {_time(remedy.seconds)})"
 
 
 def _time(seconds: float) -> str:

@@ -36,5 +36,5 @@ def print_merged(
 def _in_words(errors: dict[str, float]) -> str:
     if not errors:
         return "no line through whole models"
-    said = (f"whole {family} models err by {error:.1%}" for family, error in errors.items())
-    return f"{', '.join(said)} held out"
+    parts = (f"whole {family} models err by {error:.1%}" for family, error in errors.items())
+    return f"{', '.join(parts)} held out"

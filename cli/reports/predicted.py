@@ -129,9 +129,9 @@ def _other_speeds(answer: Prediction) -> str:
     at = {speed: ms for speed, (ms, _) in known.items() if ms is not None}
     if answer.at is None or max(at.values(), default=0.0) <= QUIET * min(at.values(), default=1.0):
         return ""
-    said = {speed: f"{milliseconds(ms)} ms {known[speed][1]}" for speed, ms in at.items()}
-    own = said.pop(answer.at)
-    return f"{own}; {', '.join(said.values())}" if said else own
+    texts = {speed: f"{milliseconds(ms)} ms {known[speed][1]}" for speed, ms in at.items()}
+    own = texts.pop(answer.at)
+    return f"{own}; {', '.join(texts.values())}" if texts else own
 
 
 def _interval(answer: Prediction) -> str:

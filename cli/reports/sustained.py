@@ -63,13 +63,13 @@ def print_sustained(result: SustainedResult) -> None:
 
 
 def _lines(result: SustainedResult) -> list[tuple[str, str]]:
-    said, trace = result.report(), result.trace
+    report, trace = result.report(), result.trace
     lines = [
         ("runs", _runs(result)),
         (
             "session",
-            f"loaded in {milliseconds(said['load_ms'])} ms; peak memory "
-            f"{mebibytes(said['peak_bytes'])} MiB, {mebibytes(said['model_bytes'])} of it the "
+            f"loaded in {milliseconds(report['load_ms'])} ms; peak memory "
+            f"{mebibytes(report['peak_bytes'])} MiB, {mebibytes(report['model_bytes'])} of it the "
             "model's",
         ),
         ("first run", f"{milliseconds(trace.first_ms)} ms"),
@@ -85,25 +85,25 @@ def _lines(result: SustainedResult) -> list[tuple[str, str]]:
     heat = [one.celsius for one in every if one.celsius is not None]
     lines.append(("clock", _span(clocks, "MHz", result.sources.clock)))
     lines.append(("temperature", _span(heat, "°C", result.sources.temperature)))
-    energy = said["energy_per_run_j"]
+    energy = report["energy_per_run_j"]
     shown = energy if isinstance(energy, str) else f"{energy:.4g} J a run"
     lines.append(("energy", f"{shown} ({result.sources.energy})"))
     return lines
 
 
 def _runs(result: SustainedResult) -> str:
-    trace, said = result.trace, result.report()
+    trace, report = result.trace, result.report()
     words = (
-        f"{trace.runs}, {100 * said['working_share']:.1f}% of the time inside them; "
-        f"{said['images_per_s']:.1f} images/s"
+        f"{trace.runs}, {100 * report['working_share']:.1f}% of the time inside them; "
+        f"{report['images_per_s']:.1f} images/s"
     )
     return f"{words}; {trace.set_aside} interrupted by other work" if trace.set_aside else words
 
 
 def _warm(result: SustainedResult) -> str:
-    said = result.report()
+    report = result.report()
     spread = (
-        f"{milliseconds(said['p10_ms'])} .. {milliseconds(said['p90_ms'])} ms (10th to 90th "
+        f"{milliseconds(report['p10_ms'])} .. {milliseconds(report['p90_ms'])} ms (10th to 90th "
         f"percentile of the medians of {len(result.trace.intervals)} intervals)"
     )
     fast, steady = milliseconds(result.fast_ms), milliseconds(result.steady_ms)
@@ -114,7 +114,7 @@ def _warm(result: SustainedResult) -> str:
 
 def _span(values: list[float], unit: str, source: str) -> str:
     if not values:
-        return f"not told: {source}"
+        return f"unknown: {source}"
     first, last = values[0], values[-1]
     words = f"{first:.0f} {unit} at first, {last:.0f} at last"
     return f"{words}, {min(values):.0f} .. {max(values):.0f} ({source})"

@@ -45,8 +45,8 @@ class NViTObjective:
     def _cnn(self, student: Logits, images: Tensor, targets: Tensor) -> Tensor:
         if self.teacher is not None:
             with torch.no_grad():
-                said = self.teacher(images)
-            return cnn_distillation(student, targets, said)
+                teacher_logits = self.teacher(images)
+            return cnn_distillation(student, targets, teacher_logits)
         loss = soft_cross_entropy(student.token, targets)
         if student.distilled is not None:
             loss = loss + soft_cross_entropy(student.distilled, targets)

@@ -36,7 +36,7 @@ CostOf = Callable[[Sequence[Spec]], np.ndarray]
 Order = Literal["best", "heads", "neurons", "both"]
 # Costs whose sums differ by less, as a share, are the same: they are sums of doubles.
 ROUNDING = 1e-9
-# How often a budget is lowered by what a choice turned out to cost more than the sum said.
+# How often a budget is lowered by what a choice cost more than the sum predicted.
 CORRECTIONS = 6
 # Models around which the cost is taken for a sum; each round asks for every width once.
 ROUNDS = 40

@@ -143,7 +143,7 @@ def walk_of(model: nn.Module, kinds: Sequence[Kind] = ONE_SHOT, only: tuple[str,
     """Return the walk through a model of a family that can be pruned.
 
     kinds, only: the structures that are sources, by kind and by what their names begin with.
-    Raises UserError, naming the module, where a step's units cannot be told apart.
+    Raises UserError, naming the module, where a step's units cannot be distinguished.
     """
     spec = spec_of(model)
     prunable = prunable_of(spec)

@@ -57,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(sys.argv[1], Path(folder) / "lut.csv")
         for command, lines in COMMANDS:
-            said = subprocess.run(  # noqa: S603 - the commands above
+            completed = subprocess.run(  # noqa: S603 - the commands above
                 [vitprof, *command.split()[1:]],
                 cwd=folder,
                 env={**os.environ, "COLUMNS": str(COLUMNS)},
@@ -66,7 +66,7 @@ def main() -> None:
                 check=False,
             )
             console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
-            printed = [line.rstrip() for line in said.stdout.splitlines()]
+            printed = [line.rstrip() for line in completed.stdout.splitlines()]
             for before, line in zip(["", *printed], printed[:lines], strict=False):
                 if line or before:
                     console.print(Text(line, "green" if line.startswith("Fits") else ""))

@@ -14,7 +14,7 @@ from ...errors import UserError
 from ...tables import Setting
 from .breakdown import Breakdown
 
-# From white to red: readable in print, and told apart by everybody.
+# From white to red: readable in print, and distinguishable for everybody.
 _COLOURS = ((0, "#ffffff"), (0.25, "#fddbc7"), (1, "#b2182b"))
 
 

@@ -146,18 +146,18 @@ class _Span:
         return place if isinstance(place, str) else ""
 
     def tensors(self, side: str) -> list[Tensor]:
-        """Return the tensors of "input" or "output"; none where they are not told in full."""
-        told = self.args.get(f"{side}_type_shape")
-        tensors = [_tensor(one) for one in told] if isinstance(told, list) else []
+        """Return the tensors of "input" or "output"; none where they are not all known."""
+        entries = self.args.get(f"{side}_type_shape")
+        tensors = [_tensor(one) for one in entries] if isinstance(entries, list) else []
         known = [tensor for tensor in tensors if tensor is not None]
         return known if len(known) == len(tensors) else []
 
 
-def _tensor(told: object) -> Tensor | None:
+def _tensor(entry: object) -> Tensor | None:
     """Read {"float": [1, 3, 224, 224]}."""
-    if not isinstance(told, dict) or len(told) != 1:
+    if not isinstance(entry, dict) or len(entry) != 1:
         return None
-    dtype, shape = next(iter(told.items()))
+    dtype, shape = next(iter(entry.items()))
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
         return None
     return Tensor(dtype, tuple(shape))

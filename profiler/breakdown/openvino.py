@@ -10,7 +10,7 @@ from typing import Any
 from ...backends import BackendOptions
 from ...backends.openvino.backend import OpenVinoBackend
 from ...backends.openvino.ir import IR
-from ...backends.openvino.session import told
+from ...backends.openvino.session import runtime_info
 from ...errors import UserError
 from .classes import ELEMENTWISE, MATMUL, class_of_openvino, heaviest_class
 from .origins.openvino_graph import SEPARATOR, kinds_of_ir, products_of_ir
@@ -99,7 +99,9 @@ class ExecutedGraph:
     @classmethod
     def of(cls, graph: Any) -> ExecutedGraph:
         """Read an `openvino.Model` of an executed graph; raises UserError for an unknown order."""
-        nodes = [node for node in graph.get_ops() if told(node, "layerType") not in _NOT_COMPUTED]
+        nodes = [
+            node for node in graph.get_ops() if runtime_info(node, "layerType") not in _NOT_COMPUTED
+        ]
         nodes.sort(key=_order)
         return cls([_executed(node) for node in nodes])
 
@@ -126,18 +128,18 @@ def _mean_us(infos: Sequence[Any]) -> dict[str, float]:
 
 
 def _order(node: Any) -> int:
-    order = told(node, "execOrder")
+    order = runtime_info(node, "execOrder")
     if not order.isdigit():
         raise UserError("this version of OpenVINO does not tell in which order it executes nodes.")
     return int(order)
 
 
 def _executed(node: Any) -> ExecutedNode:
-    names = told(node, "originalLayersNames").split(",")
+    names = runtime_info(node, "originalLayersNames").split(",")
     makers = [port.get_source_output().get_node() for port in node.inputs()]
     return ExecutedNode(
         node.get_friendly_name(),
-        told(node, "layerType"),
+        runtime_info(node, "layerType"),
         tuple(name for name in names if name),
         tuple(_tensor(port.get_source_output()) for port in node.inputs()),
         tuple(_tensor(port) for port in node.outputs()),

@@ -411,9 +411,9 @@ def _(case: BackendCase) -> None:
     with case.opened() as executable:
         executable.run()
         if isinstance(executable, TellsPrecision):
-            told = executable.effective_dtype()
-            demand(isinstance(told, str) and told, f"it is {told!r:.40}")
-            coarse = why_too_coarse(case.options.dtype, told)
+            precision = executable.effective_dtype()
+            demand(isinstance(precision, str) and precision, f"it is {precision!r:.40}")
+            coarse = why_too_coarse(case.options.dtype, precision)
             demand(coarse is None, f"{coarse}")
 
 

@@ -1,4 +1,4 @@
-"""What a device promises, wherever it was told: in a file, or by another wheel."""
+"""What a device promises, wherever it is defined: in a file, or by another wheel."""
 
 from __future__ import annotations
 

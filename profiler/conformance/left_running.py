@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# A thread that was told to end needs a moment; one that stays is there after any.
+# A thread that was asked to end needs a moment; one that stays is there after any.
 _PATIENCE_S = 5.0
 _PROC = Path("/proc")
 

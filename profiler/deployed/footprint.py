@@ -50,6 +50,6 @@ def footprint_of_file(
         "setting": setting.as_dict(),
         "device_files": [str(file) for file in given_device_files()],
     }
-    said = answer_of_process(PROBE, fields, python)
-    memory = ProcessMemory(int(said["peak"]), int(said["before"]))
-    return Footprint(said["load_ms"], memory, said["first_run_ms"])
+    answer = answer_of_process(PROBE, fields, python)
+    memory = ProcessMemory(int(answer["peak"]), int(answer["before"]))
+    return Footprint(answer["load_ms"], memory, answer["first_run_ms"])

@@ -54,8 +54,8 @@ def memory_of(deployed: Mapping[str, Any]) -> ProcessMemory:
 
     Raises BackendError with its last words where that process fails.
     """
-    said = answer_of_process("vitprof.profiler.deployed.memory_probe", deployed)
-    return ProcessMemory(int(said["peak"]), int(said["before"]))
+    values = answer_of_process("vitprof.profiler.deployed.memory_probe", deployed)
+    return ProcessMemory(int(values["peak"]), int(values["before"]))
 
 
 def answer_of_process(
@@ -80,5 +80,5 @@ def answer_of_process(
     if answer.returncode:
         words = answer.stderr.strip().splitlines() or [f"it ended with {answer.returncode}"]
         raise BackendError(f"measuring the memory of a process failed: {words[-1][:300]}")
-    said: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
-    return said
+    values: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return values

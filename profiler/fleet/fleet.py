@@ -2,7 +2,7 @@
 
 Ray places one worker on each such device (`fleet_worker.py`). The plan is cut into chunks; a worker
 gets the next one when it has done its last, and what it tells after every group goes into the same
-journal that a local measurement writes. What a lost node had not yet told goes to another.
+journal that a local measurement writes. What a lost node had not yet reported goes to another.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Fleet:
     """The nodes of one Ray cluster that have a device, kept for as long as it is open.
 
     `setting` says what is measured; its provider may be empty for the nodes' backend's own.
-    `on_note` is told in sentences what becomes of the nodes; `what` is what others who want a
+    `on_note` gets a sentence for each event of a node; `what` is what others who want a
     node's device are told. Opening raises UserError where no cluster answers, or none of its nodes
     has the device free.
     """

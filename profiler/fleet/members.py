@@ -58,7 +58,8 @@ class Members:
     def start(self, setting: Setting, what: str, open_backend: OpenBackend) -> None:
         """Ask Ray for a worker on every device of the cluster, and take in those that come.
 
-        Raises UserError, with the reasons, where none can measure; `on_note` is told of the others.
+        Raises UserError, with the reasons, where none can measure; `on_note` gets a sentence
+        for each of the others.
         """
         device = find_device(setting.device)
         wish = Wish.of(device, setting.threads)
@@ -100,28 +101,28 @@ class Members:
             came, late = self._ray.wait(late, num_returns=1, timeout=1.0)
             for answer in came:
                 try:
-                    said = self._ray.get(answer)
+                    introduction = self._ray.get(answer)
                 except self._ray.exceptions.RayError as error:
                     refusals.append(f"a node on which no worker starts: {last_words(error)}")
                     continue
                 answered += 1
-                refusals.append(self._admit(introduced[answer], said))
+                refusals.append(self._admit(introduced[answer], introduction))
         return len(late)
 
-    def _admit(self, actor: Any, said: Mapping[str, Any]) -> str:
+    def _admit(self, actor: Any, introduction: Mapping[str, Any]) -> str:
         """Take a worker in; return why not, "" where it is in."""
-        name = f"node {said['address']} ({said['node'][:8]})"
-        if "refused" in said:
-            return f"{name}: {said['refused']}"
-        for note in said["notes"]:
+        name = f"node {introduction['address']} ({introduction['node'][:8]})"
+        if "refused" in introduction:
+            return f"{name}: {introduction['refused']}"
+        for note in introduction["notes"]:
             self._on_note(f"{name}: {note}")
         member = Member(
             actor,
-            said["node"],
+            introduction["node"],
             name,
-            Setting(**said["setting"]),
-            said["environment"],
-            said["observed"],
+            Setting(**introduction["setting"]),
+            introduction["environment"],
+            introduction["observed"],
         )
         self.present.append(member)
         return ""

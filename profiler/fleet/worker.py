@@ -138,7 +138,7 @@ class FleetWorker:
 
 
 class _NewsJournal(MemoryJournal):
-    """Keeps a chunk's sessions and points, and those that were not yet told apart."""
+    """Keeps a chunk's sessions and points, and those that were not yet sent."""
 
     def __init__(self, sessions: tuple[Row, ...]) -> None:
         super().__init__()

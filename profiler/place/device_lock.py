@@ -55,7 +55,7 @@ def device_lock(
     After that it is a DeviceBusyError naming the holder. A file that a dead process left is taken
     over. Where no lock can be kept (no safe folder, a file system that cannot lock) that is a
     UserError, and only where `locking` allows it does the block run without one, which its results
-    say. `on_note` is told of all three.
+    say. `on_note` gets a sentence for each of the three.
     """
     path = lock_folder() / (re.sub(r"[^\w.-]", "_", identity)[:100] + ".lock")
     if path in _held:

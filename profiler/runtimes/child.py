@@ -149,8 +149,8 @@ class Child:
         if any("No module named" in line and "vitprof" in line for line in lines[-1:]):
             return f"the Python {self._command[0]} has no vitprof; install it there"
         ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-        said = f": {lines[-1][:300]}" if lines else ""
-        return f"its process ended with {ended}{said}"
+        reason = f": {lines[-1][:300]}" if lines else ""
+        return f"its process ended with {ended}{reason}"
 
 
 def serve(answer: Answer) -> None:
@@ -159,8 +159,8 @@ def serve(answer: Answer) -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for line in sys.stdin.buffer:
         try:
-            said = dict(answer(json.loads(line)))
+            reply = dict(answer(json.loads(line)))
         except Exception as error:  # runtimes raise anything
-            said = {"error": " ".join(str(error).split())[:500] or type(error).__name__}
-        answers.write(json.dumps(said).encode() + b"\n")
+            reply = {"error": " ".join(str(error).split())[:500] or type(error).__name__}
+        answers.write(json.dumps(reply).encode() + b"\n")
         answers.flush()

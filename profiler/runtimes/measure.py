@@ -133,7 +133,7 @@ def _build(
     facts = RuntimeFacts(model.name, candidate.way.name, candidate.dtype)
     built = _Built(candidate, path.with_suffix(".artifact"), setting, facts)
     try:
-        said = builder.ask(
+        reply = builder.ask(
             "build",
             model=dict(model.request),
             setting=setting.as_dict(),
@@ -143,10 +143,10 @@ def _build(
     except BackendError as error:
         built.fail(error)
         return built
-    built_s = math.nan if said["build_s"] is None else said["build_s"]
-    built.facts = replace(facts, file_bytes=said["bytes"], build_s=built_s)
-    built.setting = PartialSetting(**said["setting"])
-    if said["exact"]:
+    built_s = math.nan if reply["build_s"] is None else reply["build_s"]
+    built.facts = replace(facts, file_bytes=reply["bytes"], build_s=built_s)
+    built.setting = PartialSetting(**reply["setting"])
+    if reply["exact"]:
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
             built.exact = [file[name] for name in file.files]
     return built
@@ -156,7 +156,7 @@ def _try(built: _Built, runner: Child) -> None:
     """Run it once for its outputs, and load it in a fresh process for what that takes."""
     try:
         with RemoteSession(runner, built.path, built.setting.as_dict()) as session:
-            built.outputs, told = session.outputs_to(built.path.with_suffix(".out.npz"))
+            built.outputs, described = session.outputs_to(built.path.with_suffix(".out.npz"))
         footprint = footprint_of_file(built.path, built.setting, built.candidate.python)
     except BackendError as error:
         built.fail(error)
@@ -167,7 +167,7 @@ def _try(built: _Built, runner: Child) -> None:
         first_run_ms=footprint.first_run_ms,
         peak_bytes=footprint.memory.peak_bytes,
         model_bytes=footprint.memory.of_model_bytes,
-        **told,
+        **described,
     )
 
 
@@ -257,12 +257,12 @@ def here(builder: Child, python: str, version: str) -> dict[str, Any]:
     Raises UserError where it has no vitprof, or another version of it.
     """
     try:
-        said = builder.ask("here")
+        reply = builder.ask("here")
     except BackendError as error:
         raise UserError(f"{error}.") from None
-    if said["version"] != version:
+    if reply["version"] != version:
         raise UserError(
-            f"the Python {python} has vitprof {said['version']} and this is {version}; install the "
-            "same in both."
+            f"the Python {python} has vitprof {reply['version']} and this is {version}; install "
+            "the same in both."
         )
-    return said
+    return reply

@@ -41,14 +41,14 @@ class Choice:
         """Return the advice."""
         best = self.fastest
         among = f" in {self.dtype}" if self.dtype else ""
-        said = f"{self.model}{among}: {best.name} ({best.latency_ms:.4g} ms)"
+        text = f"{self.model}{among}: {best.name} ({best.latency_ms:.4g} ms)"
         if self.ties:
             names = " or ".join(f"{one.name} ({one.latency_ms:.4g} ms)" for one in self.ties)
-            said += f" or {names}: the intervals overlap"
+            text += f" or {names}: the intervals overlap"
         if self.next_one is not None:
             less = 1 - best.latency_ms / self.next_one.latency_ms
-            said += f"; {less:.0%} less than the next, {self.next_one.name}"
-        return said + "."
+            text += f"; {less:.0%} less than the next, {self.next_one.name}"
+        return text + "."
 
 
 @dataclass(frozen=True, repr=False)

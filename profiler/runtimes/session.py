@@ -30,9 +30,9 @@ class RemoteSession(Closing):
 
     def outputs_to(self, out: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
         """Run once; return the outputs, and what the session tells of itself."""
-        told = self._runner.ask("outputs", session=self._number, out=str(out))
+        reply = self._runner.ask("outputs", session=self._number, out=str(out))
         with np.load(out, allow_pickle=False) as file:
-            return [file[name] for name in file.files], told
+            return [file[name] for name in file.files], reply
 
     def close(self) -> None:
         if self._number:

@@ -75,7 +75,7 @@ class Passes:
     def steps(
         self, points: Sequence[Point], journal: MemoryJournal, workshop: Workshop
     ) -> Iterator[None]:
-        """Do the same, and pause after every group of points: what it said is in the journal."""
+        """Do the same, and pause after every group of points: its result is in the journal."""
         lacking = [point for point in points if lacks(journal, point, self._wanted(point))]
         for row in (row for rows in journal.partial.values() for row in rows):
             self._count_readings(row)
@@ -268,7 +268,7 @@ class Passes:
     def _measure_group(
         self, group: Sequence[Point], journal: MemoryJournal, workshop: Workshop
     ) -> None:
-        """Give every point of the group one more session, and write down what it said."""
+        """Give every point of the group one more session, and write down its result."""
         sessions: dict[Subject, Executable] = {}
         broken: dict[Subject, str] = {}
         try:
@@ -367,7 +367,7 @@ class Passes:
 def progress(
     points: Sequence[Point], journal: MemoryJournal, protocol: Protocol
 ) -> tuple[str, int, int, str]:
-    """Return what `OnProgress` is told: sessions done and in all, and how many points are done."""
+    """Return what `OnProgress` gets: sessions done and in all, and how many points are done."""
     wanted = {point.key: wanted_sessions(point, protocol) for point in points}
     sessions = sum(
         count if key in journal.done else min(count, len(journal.partial.get(key, ())))

@@ -25,7 +25,7 @@ FEWEST_POINTS = 4
 
 @dataclass(frozen=True)
 class SessionSummary:
-    """What one session of a point said, in milliseconds."""
+    """The result of one session of a point, in milliseconds."""
 
     median_ms: float
     min_ms: float

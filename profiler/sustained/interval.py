@@ -15,7 +15,7 @@ LONGEST_S = 10.0
 
 @dataclass(frozen=True)
 class Interval:
-    """What the runs of one interval took, in ms, and what the sensors said at its end.
+    """What the runs of one interval took, in ms, and what the sensors read at its end.
 
     `start_s` and `end_s` count from the first warm run. `set_aside` of the `runs` were interrupted
     by other work; the times are those of the others, or of all where all were interrupted. `mhz`,

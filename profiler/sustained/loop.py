@@ -24,7 +24,7 @@ class Trace:
 
     `first_ms` is the session's first run; the `intervals` hold all others, the warm ones.
     `working_s` are the seconds within warm runs. `joules` are of all warm runs together, None where
-    unknown. `throttled` is how often the hardware said that it held the device back, None where it
+    unknown. `throttled` is how often the hardware reported that it throttled, None where it
     does not say; `held_back` are the second and the driver's words of the first time.
     """
 
@@ -144,8 +144,8 @@ class _Recorder:
         trace.joules = _difference(joules, self._joules_at_first)
         throttled = _difference(sensors.throttled.read(), self._throttled_at_first)
         trace.throttled = None if throttled is None else int(throttled)
-        if (said := self._trouble()) and trace.held_back is None:
-            trace.held_back = (end_s, said)
+        if (trouble := self._trouble()) and trace.held_back is None:
+            trace.held_back = (end_s, trouble)
         self._joules = joules
         self.open = OpenInterval(end_s)
 

@@ -1,4 +1,4 @@
-"""The picture of a run without pause: latency over time, and what the sensors said below it."""
+"""The picture of a run without pause: latency over time, and the sensors below it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LATENCY, FAST, STEADY, BEGIN = "#2166ac", "#1b7837", "#b2182b", "#b2182b"
 
 
 def draw_sustained(result: SustainedResult) -> Figure:
-    """Return the picture; sensors that told nothing have no panel."""
+    """Return the picture; sensors without values have no panel."""
     from matplotlib.figure import Figure
 
     every = result.trace.intervals

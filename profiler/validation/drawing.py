@@ -45,7 +45,7 @@ def _search_space_of(table: LatencyTable, space: str | SearchSpace | None) -> Se
     """
     if space is not None:
         return find_search_space(space) if isinstance(space, str) else space
-    said = table.header.search_space
-    if said is None:
+    record = table.header.search_space
+    if record is None:
         return None
-    return search_space_from_dict(said, f"the search space in the header of {table.source}")
+    return search_space_from_dict(record, f"the search space in the header of {table.source}")

@@ -17,7 +17,7 @@ from .deployment import Deployment, Way
 from .knowledge import Knowledge, Predicted
 from .limits import Figures, Limits
 
-# The share of all deployments that is measured at most, unless told otherwise.
+# The share of all deployments that is measured at most, by default.
 SHARE = 0.05
 # With so few deployments a share of them is nothing to learn from.
 FEWEST = 12
@@ -46,7 +46,7 @@ class Pick:
 
 
 def most_measurements(deployments: int) -> int:
-    """Return how many of so many deployments are measured unless told otherwise."""
+    """Return how many of so many deployments are measured by default."""
     return min(max(math.floor(SHARE * deployments), FEWEST), deployments)
 
 

@@ -1,4 +1,4 @@
-"""What a choice of deployments is told by name; free of numpy, see `search.choices`."""
+"""Names that a choice of deployments takes; free of numpy, see `search.choices`."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from .space import Deployment, DeploymentSpace
 # How many deviations an outlook lies above the mean. With one the search stopped too early: of 60
 # random questions about measured variants (benchmarks/choice_questions.py) it missed 18, now 6.
 HOPE = 2.0
-# The share of all deployments that is measured at most, unless told otherwise.
+# The share of all deployments that is measured at most, by default.
 SHARE = 0.3
 
 
@@ -60,7 +60,7 @@ def guided_search(problem: SearchProblem, evaluations: int | None = None) -> Non
 
 
 def most_evaluations(deployments: int) -> int:
-    """Return how many of so many deployments are measured unless told otherwise, five at least."""
+    """Return how many of so many deployments are measured by default, five at least."""
     return max(math.floor(SHARE * deployments), min(5, deployments))
 
 

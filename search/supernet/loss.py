@@ -61,7 +61,7 @@ class SupernetLoss:
         Images are n x channels x h x w, targets n x classes, rows of 1.
         """
         assert isinstance(model, Supernet), "the model of this loss is a supernet"
-        said = None if self.teaching is None else self.teaching.said(images)
+        teacher_logits = None if self.teaching is None else self.teaching.teacher_logits(images)
         losses = []
         largest: Logits | None = None
         for spec in self.specs():
@@ -69,10 +69,10 @@ class SupernetLoss:
             if largest is not None:
                 losses.append(full_distillation(student, largest, temperature=1.0))
                 continue
-            if self.teaching is None or said is None:
+            if self.teaching is None or teacher_logits is None:
                 losses.append(sum_over_heads(student, targets))
             else:
-                losses.append(self.teaching.loss(student, targets, said))
+                losses.append(self.teaching.loss(student, targets, teacher_logits))
             if self.distill_in_place:
                 largest = _detached(student)
         return torch.stack(losses).mean()

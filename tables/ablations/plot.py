@@ -31,7 +31,7 @@ def variants_figure(
 def _draw_choices(axes: Axes, base: Ranked, single: Sequence[Ranked]) -> None:
     """A bar a choice: less time to the left in blue, more to the right in orange.
 
-    These two can be told apart by everybody.
+    These two are distinguishable for everybody.
     """
     more = [each.ms - base.ms for each in single]
     bars = axes.barh(

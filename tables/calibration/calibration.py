@@ -180,17 +180,17 @@ class Calibration:
 
 def header_of_calibrations(lines: Mapping[str, Calibration]) -> object:
     """Return what a table's header says of its lines: an object, a list of several, or None."""
-    said = [{"family": family, **line.as_dict()} for family, line in lines.items()]
-    return said[0] if len(said) == 1 else said or None
+    records = [{"family": family, **line.as_dict()} for family, line in lines.items()]
+    return records[0] if len(records) == 1 else records or None
 
 
 def calibrations_from_header(values: object, where: str) -> dict[str, Calibration]:
     """Read what `header_of_calibrations` wrote; raises UserError when damaged."""
     lines: dict[str, Calibration] = {}
-    for said in values if isinstance(values, list) else [values]:
-        line = Calibration.from_dict(said, where)
+    for record in values if isinstance(values, list) else [values]:
+        line = Calibration.from_dict(record, where)
         if line is not None:
-            family = said.get("family", "vit") if isinstance(said, Mapping) else "vit"
+            family = record.get("family", "vit") if isinstance(record, Mapping) else "vit"
             lines[str(family)] = line
     return lines
 

@@ -46,8 +46,9 @@ class Steps:
     """By axis, how many times as long a block takes as the line between levels says.
 
     `factors` are by remainder, 0 to `tile` - 1, or by width, from the lowest level to the highest:
-    see `_places`. `probes` are the rows that told them, by axis and place. `columns` are those of
-    the kernel: `tile` or half of it, whichever explains better which probes are on the line.
+    see `_places`. `probes` are the rows that they were found by, by axis and place. `columns` are
+    those of the kernel: `tile` or half of it, whichever explains better which probes are on the
+    line.
     """
 
     tile: int

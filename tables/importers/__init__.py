@@ -87,7 +87,7 @@ def import_table(
         raise UserError(
             f"{path} names {named or 'no device'}; say which device it is about (`device`)."
         )
-    told = unit_of(unit, entries.unit, entries.tool, str(path), entries.medians(batch))
+    known_unit = unit_of(unit, entries.unit, entries.tool, str(path), entries.medians(batch))
     setting = Setting(
         device=device or named,
         backend="imported",
@@ -100,14 +100,14 @@ def import_table(
         "format": kind,
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "unit": told.name,
-        "unit_from": told.from_whom,
+        "unit": known_unit.name,
+        "unit_from": known_unit.from_whom,
         "devices_named": sorted(entries.devices),
         "unknown_keys": len(entries.unknown),
     }
     header = TableHeader(setting, imported=(origin,))
-    table = LatencyTable(entries.rows(told), header, source=str(path))
-    other = entries.unit if entries.unit != told.name else None
+    table = LatencyTable(entries.rows(known_unit), header, source=str(path))
+    other = entries.unit if entries.unit != known_unit.name else None
     repeated = [str(block) for block in entries.repeated]
     return Imported(table, entries.unknown, repeated, other)
 

@@ -26,7 +26,7 @@ _OPERATORS = {
 
 
 def read(path: Path, tokens: int) -> Entries:
-    """Return the file's operators; dims that stand there twice get the median and are told."""
+    """Return the file's operators; dims that stand there twice get the median and are reported."""
     found = Entries("NeuSight", "ms", repeats=True)
     for line, row in read_csv_rows(path, ("OPName", "Latency", "Device")):
         where = f"{path}, line {line}"

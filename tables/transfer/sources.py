@@ -166,13 +166,13 @@ def _filled(
     for a in range(logs.shape[1]):
         for op in dict.fromkeys(ops[gaps[:, a]]):
             here = gaps[:, a] & (ops == op)
-            told = np.full((int(here.sum()), logs.shape[1]), math.nan)
+            estimates = np.full((int(here.sum()), logs.shape[1]), math.nan)
             for b in range(logs.shape[1]):
                 both = ~gaps[:, a] & ~gaps[:, b]
                 of_op = both & (ops == op)
                 apart = logs[of_op if of_op.any() else both]
-                told[:, b] = logs[here, b] + float(np.mean(apart[:, a] - apart[:, b]))
-            counts = (~np.isnan(told)).sum(axis=1)
-            sums = np.nansum(told, axis=1)
+                estimates[:, b] = logs[here, b] + float(np.mean(apart[:, a] - apart[:, b]))
+            counts = (~np.isnan(estimates)).sum(axis=1)
+            sums = np.nansum(estimates, axis=1)
             filled[here, a] = np.where(counts > 0, sums / np.maximum(counts, 1), math.nan)
     return filled, gaps

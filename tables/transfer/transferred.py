@@ -174,15 +174,15 @@ def _row(
 
 
 def _probes(rows: Sequence[Row], values: np.ndarray, learned: Learned) -> list[Probe]:
-    told = values - learned.held_out
+    predicted = values - learned.held_out
     half = learned.held_out_half_width
     return [
         Probe(
             key_of(row),
             row.latency_ms,
-            math.exp(told[n]),
-            math.exp(told[n] - half[n]),
-            math.exp(told[n] + half[n]),
+            math.exp(predicted[n]),
+            math.exp(predicted[n] - half[n]),
+            math.exp(predicted[n] + half[n]),
         )
         for n, row in enumerate(rows)
     ]

@@ -47,7 +47,7 @@ def keys_of(made: dict[str, Any], defs: dict[str, Any]) -> str:
 
 
 def within(each: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the object that a value is, or holds, if its keys are known and not told apart."""
+    """Return the object that a value is, or holds, if its keys are known and not distinguished."""
     if "$ref" in each:
         part = each["$ref"].rpartition("/")[2]
         return None if part in PARTS else within(defs[part], defs)

@@ -57,7 +57,7 @@ class Batch:
 class ImageReader(TorchDataset[Any]):
     """Reads one image after the other, in the process that it is sent to.
 
-    view: how an image is varied; None: as it is tested. Errors are told as words: a UserError would
+    view: how an image is varied; None: as it is tested. Errors are texts: a UserError would
     reach the user with the traceback of another process.
     """
 

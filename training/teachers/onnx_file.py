@@ -86,15 +86,15 @@ def _checked(session: Any, file: Path) -> tuple[list[Any], int]:
             f"`teacher` {file} has to take one input of images, batch x channels x height x width "
             f"in fp32 or fp16; it takes {taken}."
         )
-    shape, said = list(inputs[0].shape), outputs[0].shape
+    shape, output_shape = list(inputs[0].shape), outputs[0].shape
     if isinstance(shape[2], int) and (shape[2] != shape[3] or not 1 <= shape[2] <= LARGEST_SIDE):
         raise UserError(f"`teacher` {file} takes images of {shown(shape)}, which are no squares.")
-    if len(said) != 2 or not isinstance(said[1], int):
+    if len(output_shape) != 2 or not isinstance(output_shape[1], int):
         raise UserError(
             f"`teacher` {file} has to answer with logits, batch x classes, as its first output; "
-            f"{outputs[0].name} is of shape {shown(said)}."
+            f"{outputs[0].name} is of shape {shown(output_shape)}."
         )
-    return shape, said[1]
+    return shape, output_shape[1]
 
 
 def _weights_beside(file: Path) -> Sequence[Path]:

@@ -34,7 +34,7 @@ def read_teacher(
 
     teacher: the folder of a model, ours, timm's or Hugging Face's; an id of Hugging Face in the
     local cache; an ONNX file; timm:NAME@FILE or torchvision:NAME@FILE with a file of weights. Its
-    own normalisation and size are given to it, and said in a note. Raises UserError where it is
+    own normalisation and size are used, and a note says so. Raises UserError where it is
     none, or tells other classes apart.
     """
     images = data.train
@@ -83,11 +83,13 @@ def _opened(teacher: str, classes: int) -> Opened:
 
 def _say(opened: Opened, adapted: Adapted, norm: Normalisation, side: int) -> None:
     """Say what the teacher sees where it is not what the student sees."""
-    wanted, told = opened.wanted, []
+    wanted, changes = opened.wanted, []
     if wanted.side is not None and wanted.side != side:
-        told.append(f"scaled from {side} to {wanted.side} pixels a side ({wanted.interpolation})")
+        changes.append(
+            f"scaled from {side} to {wanted.side} pixels a side ({wanted.interpolation})"
+        )
     if opened.channels != len(norm.mean):
-        told.append(f"with {opened.channels} channels of grey")
+        changes.append(f"with {opened.channels} channels of grey")
     if wanted.norm is None:
         warn(
             f"warning: nothing says how images are normalised for the teacher {opened.title}; it "
@@ -95,11 +97,11 @@ def _say(opened: Opened, adapted: Adapted, norm: Normalisation, side: int) -> No
             "and image_std says it."
         )
     elif not adapted.same_norm:
-        told.append(
+        changes.append(
             f"normalised by mean {_row(wanted.norm.mean)} and deviation {_row(wanted.norm.std)}"
         )
-    if told:
-        note(f"note: the teacher {opened.title} sees the images {_listed(told)}.")
+    if changes:
+        note(f"note: the teacher {opened.title} sees the images {_listed(changes)}.")
 
 
 def _row(numbers: tuple[float, ...]) -> str:

@@ -83,7 +83,7 @@ class DeploymentFiles:
         return self._built(made.folder, way, place, ranges)
 
     def _built(self, folder: Path, way: Way, place: Path, ranges: Path | None) -> Deployed:
-        said = self.workers.of("build", way.runtime).ask(
+        reply = self.workers.of("build", way.runtime).ask(
             "write",
             folder=str(folder.absolute()),
             runtime=way.runtime,
@@ -92,7 +92,7 @@ class DeploymentFiles:
             batch=way.batch,
             ranges=ranges and str(ranges),
         )
-        return Deployed(folder.absolute(), way.runtime, way.dtype, Path(said["path"]), way.batch)
+        return Deployed(folder.absolute(), way.runtime, way.dtype, Path(reply["path"]), way.batch)
 
     def _ranges(self, norm: Normalisation, resolution: int) -> Path:
         import numpy as np
@@ -111,11 +111,11 @@ class DeploymentFiles:
         """Return how often the file is right on the images, by k."""
         path = self._images_file(images, norm)
         self.on_progress("testing", 0, 1, file.path.name)
-        said = self.workers.of("build", file.runtime).ask(
+        reply = self.workers.of("build", file.runtime).ask(
             "test", file=fields_of(file), images=str(path)
         )
         self.on_progress("testing", 1, 1, file.path.name)
-        return shares(said["images"], {int(k): n for k, n in said["correct"].items()})
+        return shares(reply["images"], {int(k): n for k, n in reply["correct"].items()})
 
     def _images_file(self, images: Images, norm: Normalisation) -> Path:
         import numpy as np

@@ -138,14 +138,14 @@ def ways_of(
             raise UserError(f"unknown runtime '{one}'{did_you_mean(one, [*RUNTIMES, ALL])}.")
     found: list[Way] = []
     for runtime in RUNTIMES if named == [ALL] else named:
-        said = workers.of("build", runtime).ask("here")
+        reply = workers.of("build", runtime).ask("here")
         python = workers.python_of(runtime)
-        if said["version"] != __version__ and python != sys.executable:
+        if reply["version"] != __version__ and python != sys.executable:
             raise UserError(
-                f"the Python {python} has vitprof {said['version']} and this is {__version__}; "
+                f"the Python {python} has vitprof {reply['version']} and this is {__version__}; "
                 "install the same in both."
             )
-        if reason := said["missing"][runtime]:
+        if reason := reply["missing"][runtime]:
             if named != [ALL]:
                 raise UserError(f"{runtime} is not here: {reason}")
             note(f"without {runtime}: {reason}")
@@ -153,7 +153,7 @@ def ways_of(
         found += [
             Way(runtime, dtype, count, batch)
             for dtype in wanted
-            if dtype in said["dtypes"][runtime]
+            if dtype in reply["dtypes"][runtime]
             for count in threads
             for batch in batches
         ]

@@ -42,8 +42,8 @@ def junit_of(checks: Sequence[Check]) -> str:
         )
         sentence = printable(check.sentence, LONGEST)
         if check.outcome in _ELEMENTS:
-            said = {"type": check.verdict, "message": sentence}
-            ET.SubElement(case, _ELEMENTS[check.outcome], said).text = sentence
+            attributes = {"type": check.verdict, "message": sentence}
+            ET.SubElement(case, _ELEMENTS[check.outcome], attributes).text = sentence
         output = ET.SubElement(case, "system-out")
         lines = [sentence, *(printable(warning, LONGEST) for warning in check.warnings)]
         output.text = "\n".join(lines)

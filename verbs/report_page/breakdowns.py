@@ -14,8 +14,8 @@ MOST_MODELS, MOST_BLOCKS, MOST_NODES = 16, 2_000, 5_000
 
 def breakdown_records(path: Path) -> list[dict[str, Any]]:
     """Return the models of a breakdown as JSON values; raises UserError for another file."""
-    said, source = read_json_object(path)
-    models = objects_in(said, "models", MOST_MODELS)
+    record, source = read_json_object(path)
+    models = objects_in(record, "models", MOST_MODELS)
     if not models or not all(isinstance(one.get("nodes"), list) for one in models):
         raise UserError(
             f"{source} is no breakdown; `breakdowns` are what vitprof breakdown --nodes --json "

@@ -56,11 +56,11 @@ def run_record(folder: Path, tables: Sequence[LatencyTable]) -> dict[str, Any]:
 
 
 def _check_setting(report: dict[str, Any], source: str, tables: Sequence[LatencyTable]) -> None:
-    said = report.get("setting")
-    if not isinstance(said, dict):
+    setting = report.get("setting")
+    if not isinstance(setting, dict):
         return
     names = ("device", "backend", "batch", "dtype", "threads")
-    own = [str(said.get(name)) for name in names]
+    own = [str(setting.get(name)) for name in names]
     for table in tables:
         if own == [str(table.setting.as_dict()[name]) for name in names]:
             return

@@ -1,4 +1,4 @@
-"""What a tracker is told of a result: its parameters, its numbers and its files."""
+"""What a tracker keeps of a result: its parameters, its numbers and its files."""
 
 from __future__ import annotations
 

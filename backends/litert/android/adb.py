@@ -112,11 +112,11 @@ def _adb(arguments: list[str], seconds: float) -> str:
         raise UserError(f"adb cannot be run: {error.strerror}.") from None
     except subprocess.TimeoutExpired:
         raise BackendError(f"the phone did not answer within {seconds:.0f} s.") from None
-    said = done.stdout.decode("utf-8", "replace")
+    output = done.stdout.decode("utf-8", "replace")
     errors = done.stderr.decode("utf-8", "replace")
     if done.returncode == 0:
-        return said
-    words = " ".join((errors.strip() or said.strip()).split())[-300:] or "no reason given"
+        return output
+    words = " ".join((errors.strip() or output.strip()).split())[-300:] or "no reason given"
     if errors.strip() and _LOST.search(errors):
         raise BackendError(f"the phone is lost: {words}")
     verb = arguments[2 if arguments[0] == "-s" else 0]

@@ -96,15 +96,15 @@ def _delegated(text: str) -> float | None:
     if pieces:
         most = max(all_of for _, all_of in pieces)
         return min(1.0, sum(taken for taken, _ in pieces) / most) if most else None
-    said = {how for _, how in _APPLIED.findall(text)}
-    if "be completely" in said:
+    applied = {how for _, how in _APPLIED.findall(text)}
+    if "be completely" in applied:
         return 1.0
-    return 0.0 if said == {"not be"} else None
+    return 0.0 if applied == {"not be"} else None
 
 
 def _delegates(text: str) -> tuple[str, ...]:
-    said = [name for name, how in _APPLIED.findall(text) if how != "not be"]
-    return tuple(dict.fromkeys(said))
+    applied = [name for name, how in _APPLIED.findall(text) if how != "not be"]
+    return tuple(dict.fromkeys(applied))
 
 
 def _complaint(text: str) -> str:

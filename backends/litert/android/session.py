@@ -86,7 +86,7 @@ class AndroidExecutable(Closing):
 
     def _benchmark(self, runs: int, seconds: float, *more: str) -> BenchmarkOutput:
         link = self._open
-        said = link.adb.shell(
+        output = link.adb.shell(
             link.program,
             f"--graph={self._model}",
             f"--num_threads={self._options.threads}",
@@ -99,7 +99,7 @@ class AndroidExecutable(Closing):
             *more,
             seconds=4 * _MOST_SECONDS,
         )
-        return read_benchmark_output(said)
+        return read_benchmark_output(output)
 
     def _input_arguments(self, link: PhoneLink) -> list[str]:
         """Return the arguments that give the model the seeded input."""

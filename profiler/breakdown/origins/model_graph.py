@@ -24,7 +24,7 @@ class GraphNode:
 class ModelGraph:
     """Nodes in an order in which they can run, found by name or by the tensors they make or read.
 
-    A node is spoken of by its place in `nodes`. Tensors that no node makes are inputs and weights.
+    A node is identified by its index in `nodes`. Tensors that no node makes are inputs and weights.
     """
 
     def __init__(self, nodes: Sequence[GraphNode]) -> None:

@@ -17,7 +17,7 @@ from vitprof.backends import BackendError, BackendOptions, onnx_from_module
 from vitprof.backends.openvino.backend import OpenVinoBackend, model_of_onnx
 from vitprof.backends.openvino.int8 import products_added_to, static_int8
 from vitprof.backends.openvino.ir import ir_of_model
-from vitprof.backends.openvino.session import executable_of, told
+from vitprof.backends.openvino.session import executable_of, runtime_info
 from vitprof.backends.random_input import seeded_input
 from vitprof.models import Block, SwinSpec, ViTSpec, create_block
 from vitprof.profiler.random_module import random_module
@@ -47,9 +47,9 @@ def test_products_of_a_block_are_integers_and_its_weights_a_quarter(
     assert len(built) < 0.4 * len(single)
     with backend.load(built, OPTIONS) as executable:
         kinds = [
-            told(node, "runtimePrecision").lower()
+            runtime_info(node, "runtimePrecision").lower()
             for node in executable.graph().get_ops()
-            if told(node, "layerType") == "FullyConnected"
+            if runtime_info(node, "layerType") == "FullyConnected"
         ]
         assert len(kinds) == 2
         assert set(kinds) <= {"i8", "u8"}
@@ -99,7 +99,7 @@ def test_a_windows_bias_leaves_its_product_in_int8() -> None:
     assert products_added_to(model) == []
 
 
-def test_nobody_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_runtime_info_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
         raise AssertionError("a connection was asked for")
 
