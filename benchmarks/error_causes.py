@@ -63,10 +63,10 @@ def main() -> None:
     of_models, errors = [], []
     for line in csv.DictReader(given.models.open()):
         spec = drawn[line["model"]]
-        told = lut.predict(spec).ms
-        if abs(told - float(line["predicted_ms"])) > 1e-3 * told:
+        predicted = lut.predict(spec).ms
+        if abs(predicted - float(line["predicted_ms"])) > 1e-3 * predicted:
             raise SystemExit(f"{line['model']} is another model: give the samples and seed used")
-        errors.append(told / float(line["measured_ms"]) - 1)
+        errors.append(predicted / float(line["measured_ms"]) - 1)
         of_models.append(features(spec))
     found = {}
     for name in dict.fromkeys(name for one in of_models for name in one):

@@ -197,12 +197,12 @@ COLUMNS = (
 def page(folder: Folder) -> str:
     """Return the figures as Markdown."""
     found, thought = folder.done("measured"), folder.done("simulated")
-    said = [heading("The gate's errors"), f"The limit is {LIMIT:.0%}.", ""]
+    parts = [heading("The gate's errors"), f"The limit is {LIMIT:.0%}.", ""]
     if found:
-        said += ["## Measured here", "", table(COLUMNS, _rows(found))]
+        parts += ["## Measured here", "", table(COLUMNS, _rows(found))]
     if thought:
-        said += ["## Simulated", "", table(COLUMNS, _rows(thought))]
-    return "\n".join(said)
+        parts += ["## Simulated", "", table(COLUMNS, _rows(thought))]
+    return "\n".join(parts)
 
 
 def main() -> None:

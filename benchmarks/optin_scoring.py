@@ -272,7 +272,7 @@ def of_deit_small(study: Study) -> str:
     return table(("scores", "of one processor", "faster"), rows)
 
 
-def said(study: Study) -> str:
+def scoring_note(study: Study) -> str:
     """Return what `vitprof prune` says of its predictions."""
     off, seconds = study.off()
     words = in_words(off)
@@ -298,7 +298,7 @@ def main() -> None:
         "(`--groups heads=1,mlp=16`): how many of them full scores choose too / what share of "
         "the full scores went with the others.\n",
         choices,
-        said(study),
+        scoring_note(study),
         "Top-1 on the 10,000 test images, nothing trained and no layer fitted:\n",
         accuracies,
         "A DeiT-S at 224², by a few units and draws:\n",

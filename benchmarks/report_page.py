@@ -142,11 +142,11 @@ def main() -> None:
             kind = "measured" if measured else "made up"
             lines.append((family, kind, str(both), str(apart), f"{worst:.1e}"))
             print(lines[-1], flush=True)
-        said = browser.version
+        version = browser.version
         browser.close()
     parts = [
         heading("The page of vitprof report"),
-        f"Chromium {said}, headless.\n\n## Calculator against predict\n",
+        f"Chromium {version}, headless.\n\n## Calculator against predict\n",
         f"{given.models:,} random models of each family; the largest relative difference of "
         "milliseconds, both ends of the interval, MACs and parameters. Asked: at most 1e-06.\n",
         table(

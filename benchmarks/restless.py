@@ -62,17 +62,17 @@ class Run:
     def file(self, step: str, suffix: str) -> Path:
         return self.folder / f"{self.family}-{step}{suffix}"
 
-    def said(self, step: str) -> dict | None:
+    def answer(self, step: str) -> dict | None:
         """Return what a finished step printed."""
         saved = self.file(step, ".json")
         return json.loads(saved.read_text()) if saved.exists() else None
 
     def table(self, step: str) -> LatencyTable | None:
-        return LatencyTable.read_csv(self.file(step, ".csv")) if self.said(step) else None
+        return LatencyTable.read_csv(self.file(step, ".csv")) if self.answer(step) else None
 
     def do(self, step: str) -> None:
         """Run a step that is not finished, in its weather."""
-        if self.said(step) is not None:
+        if self.answer(step) is not None:
             return
         weather = VALIDATED.get(step, step)
         own, others = other_cores()
@@ -80,15 +80,15 @@ class Run:
             if weather.startswith("restless"):
                 seed = self.seed + MEASURED.index(weather)
                 stack.enter_context(unrest(seed, others))
-            said = vitprof(self._arguments(step, weather), own)
-        self.file(step, ".json").write_text(json.dumps(said, indent=2))
+            answer = vitprof(self._arguments(step, weather), own)
+        self.file(step, ".json").write_text(json.dumps(answer, indent=2))
 
     def _arguments(self, step: str, weather: str) -> list[str]:
         lut = str(self.file(weather, ".csv"))
         if step not in VALIDATED:
             quick = QUICK_MEASURE if self.quick else ()
             return ["measure", "--family", self.family, "--out", lut, *quick]
-        if self.said(weather) is None:
+        if self.answer(weather) is None:
             raise SystemExit(f"step {step} needs the table of step {weather}: run that first")
         samples = ["--samples", str(self.models), "--seed", str(self.seed)]
         quick = QUICK_VALIDATE if self.quick else ()
@@ -125,7 +125,7 @@ def differences(run: Run, one: str, other: str) -> str:
 
 def rows_of(run: Run) -> list[list[str]]:
     """Return the figures of one family: what, asked and measured, quiet and restless."""
-    quiet, restless = (run.said(f"validate-{weather}") for weather in ("quiet", "restless"))
+    quiet, restless = (run.answer(f"validate-{weather}") for weather in ("quiet", "restless"))
 
     def both(what: str, asked_quiet: str, asked_restless: str, figure: str) -> list[str]:
         quiet_said, restless_said = shown(quiet, figure), shown(restless, figure)
@@ -166,23 +166,23 @@ def rows_of(run: Run) -> list[list[str]]:
     ]
 
 
-def shown(said: dict | None, figure: str) -> str:
-    if said is None:
+def shown(answer: dict | None, figure: str) -> str:
+    if answer is None:
         return "not measured"
-    mape = said["table"]["mape"]
+    mape = answer["table"]["mape"]
     if figure == "mape":
-        return f"{mape:.2%} (noise floor {said['noise_floor']['mape']:.2%})"
+        return f"{mape:.2%} (noise floor {answer['noise_floor']['mape']:.2%})"
     if figure == "coverage":
-        return f"{said['coverage']:.0%}"
-    rival = said["rivals"].get(figure)
+        return f"{answer['coverage']:.0%}"
+    rival = answer["rivals"].get(figure)
     return f"{mape / rival['mape']:.2f} ×" if rival else "no such rival"
 
 
 def seconds(run: Run, step: str) -> str:
-    said, quiet = run.said(step), run.said("quiet")
-    if said is None:
+    answer, quiet = run.answer(step), run.answer("quiet")
+    if answer is None:
         return "not measured"
-    took = said["seconds"]["total"]
+    took = answer["seconds"]["total"]
     if step == "quiet" or quiet is None:
         return f"{took:.0f} s"
     return f"{took / quiet['seconds']['total']:.2f} × ({took:.0f} s)"

@@ -41,7 +41,7 @@ DTYPES = ("fp32", "int8")
 SESSIONS = "3"
 
 
-def said(python: str, *arguments: str) -> dict[str, Any]:
+def answer_of(python: str, *arguments: str) -> dict[str, Any]:
     """Return what a command prints with --json; SystemExit where it fails."""
     command = [python, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
@@ -54,7 +54,7 @@ def kept(path: Path, python: str, *arguments: str) -> dict[str, Any]:
     """Return what was kept of a command, or run it and keep it."""
     if path.exists():
         return json.loads(path.read_text())
-    result = said(python, *arguments)
+    result = answer_of(python, *arguments)
     path.write_text(json.dumps(result, indent=2))
     return result
 

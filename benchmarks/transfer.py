@@ -182,10 +182,10 @@ def _naive(others: Timings, truth: np.ndarray, chosen: Sequence[int]) -> float:
         ratios = truth[where] / column[where]
         scale = float(np.exp(np.mean(np.log(ratios))))
         found.append((float(np.std(np.log(ratios))), scale * column))
-    best = [told for _, told in sorted(found, key=lambda one: one[0])[:3]]
-    told = np.mean(best, axis=0)  # NaN where one of them lacks a model
-    left = np.setdiff1d(np.flatnonzero(~np.isnan(truth) & ~np.isnan(told)), where)
-    return float(np.mean(np.abs(told[left] / truth[left] - 1)))
+    best = [estimates for _, estimates in sorted(found, key=lambda one: one[0])[:3]]
+    estimates = np.mean(best, axis=0)  # NaN where one of them lacks a model
+    left = np.setdiff1d(np.flatnonzero(~np.isnan(truth) & ~np.isnan(estimates)), where)
+    return float(np.mean(np.abs(estimates[left] / truth[left] - 1)))
 
 
 def _by_core_set(lines: list[dict[str, Any]]) -> str:
@@ -223,17 +223,19 @@ def blocks_part(data: Path) -> str:
         known = {(row.subject, row.context): row for row in phone.rows}
         probes = phone.with_rows([known[key] for key in question.choose(ANCHORS)])
         found = transferred_table(question, probes, "the made-up phone")
-        told = [row for row in found.table.rows if row.verdict == "transferred"]
-        true = np.array([known[row.subject, row.context].latency_ms for row in told])
-        ms = np.array([row.latency_ms for row in told])
+        transferred = [row for row in found.table.rows if row.verdict == "transferred"]
+        true = np.array([known[row.subject, row.context].latency_ms for row in transferred])
+        ms = np.array([row.latency_ms for row in transferred])
         errors.append(float(np.mean(np.abs(ms / true - 1))))
-        low, high = (np.array([getattr(row, end) for row in told]) for end in ("low_ms", "high_ms"))
+        low, high = (
+            np.array([getattr(row, end) for row in transferred]) for end in ("low_ms", "high_ms")
+        )
         covered.append(float(np.mean((low <= true) & (true <= high))))
         expected.append(found.expected_error)
-    said = ", ".join(f"{name} {sd:.1%}" for name, sd in spread.items())
+    spreads = ", ".join(f"{name} {sd:.1%}" for name, sd in spread.items())
     return (
         "\n## A table of ViT blocks, to another phone\n\n"
-        + BLOCKS.format(rows=len(source.rows), phones=PHONES_MADE_UP, spread=said)
+        + BLOCKS.format(rows=len(source.rows), phones=PHONES_MADE_UP, spread=spreads)
         + table(
             ("", "asked", "found"),
             [
@@ -310,15 +312,15 @@ def tables_part(folder: Path) -> str:
         found = transferred_table(question, own.with_rows([known[key] for key in keys]), name)
         answers = [found.table.predict(spec) for spec in measured]
         whole = own.predict_many(list(measured)) / truth - 1
-        told = np.array([answer.ms for answer in answers]) / truth - 1
+        errors = np.array([answer.ms for answer in answers]) / truth - 1
         inside = [one.low_ms <= ms <= one.high_ms for one, ms in zip(answers, truth, strict=True)]
         rows.append(
             [
                 name,
                 str(len(truth)),
                 f"{found.expected_error:.1%}",
-                f"{np.mean(np.abs(told)):.2%}",
-                f"{np.mean(told):+.2%}",
+                f"{np.mean(np.abs(errors)):.2%}",
+                f"{np.mean(errors):+.2%}",
                 f"{np.mean(inside):.0%}",
                 f"{np.mean(np.abs(whole)):.2%}",
                 f"{_floor(folder / f'{name}.models.csv'):.2%}",

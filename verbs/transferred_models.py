@@ -47,7 +47,8 @@ class TransferredModels(Result):
         transferred = sum(one.transferred for one in self.models)
         return (
             f"{self.phone}: {transferred} models transferred by {len(self.models) - transferred} "
-            f"timed ones, which err by {self.held_out_error or 0:.1%} when predicted without themselves"
+            f"timed ones, which err by {self.held_out_error or 0:.1%} when predicted without "
+            "themselves"
         )
 
     @property

@@ -130,8 +130,8 @@ class Ended:
     @property
     def sentence(self) -> str:
         """The last line of stderr where it is vitprof's own."""
-        said = self.err.rstrip().rpartition("\n")[2]
-        return said if said.startswith("vitprof: ") else ""
+        last_line = self.err.rstrip().rpartition("\n")[2]
+        return last_line if last_line.startswith("vitprof: ") else ""
 
 
 Setup = Callable[[], None]

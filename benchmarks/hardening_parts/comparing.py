@@ -24,17 +24,17 @@ def differences(reference: Path, found: Path, volatile: Iterable[str]) -> list[s
         {str(p.relative_to(one)) for p in one.rglob("*") if p.is_file()}
         for one in (reference, found)
     ]
-    told = [f"{name} is missing" for name in sorted(names[0] - names[1])]
-    told += [f"{name} is left over" for name in sorted(names[1] - names[0])]
+    faults = [f"{name} is missing" for name in sorted(names[0] - names[1])]
+    faults += [f"{name} is left over" for name in sorted(names[1] - names[0])]
     left_out = frozenset(volatile)
     for name in sorted(names[0] & names[1]):
         first, second = reference / name, found / name
         if first.suffix in PICTURES:
             if not second.stat().st_size:
-                told.append(f"{name} is empty")
+                faults.append(f"{name} is empty")
         elif first.read_bytes() != second.read_bytes() and not _same(first, second, left_out):
-            told.append(f"{name} differs")
-    return told
+            faults.append(f"{name} differs")
+    return faults
 
 
 def _same(first: Path, second: Path, volatile: frozenset[str]) -> bool:
@@ -55,8 +55,8 @@ def _content(path: Path, volatile: frozenset[str]) -> Any:
         lines = text.splitlines()
         head = [line for line in lines if line.startswith("#")]
         rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-        said = [_without(json.loads(line[1:]), volatile) for line in head[1:2]]
-        return said, [{k: v for k, v in row.items() if k not in volatile} for row in rows]
+        headers = [_without(json.loads(line[1:]), volatile) for line in head[1:2]]
+        return headers, [{k: v for k, v in row.items() if k not in volatile} for row in rows]
     if path.suffix == ".xml":
         return re.sub(r' (timestamp|time)="[^"]*"', "", text)
     if path.suffix == ".md":  # a report of figures that were measured, and remarks on them

@@ -50,7 +50,7 @@ class Run:
     rng: random.Random
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text(errors="replace")
 
     @property
@@ -63,9 +63,9 @@ class Run:
     def wait_for(self, words: str, seconds: float) -> bool:
         """Wait until the command says these words; False where it does not in time."""
         ends = time.monotonic() + seconds
-        while words not in self.said and time.monotonic() < ends and not self.over:
+        while words not in self.output and time.monotonic() < ends and not self.over:
             time.sleep(0.1)
-        return words in self.said
+        return words in self.output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +100,7 @@ def undisturbed(cluster: RayMachines, folder: Path) -> tuple[int, frozenset[obje
         most = max(most, len(kept_lines(run.work / TABLE)))
         time.sleep(0.02)
     if run.process.returncode not in (0, 1):
-        raise SystemExit(f"hardening.py: a fleet does not measure: {run.said[-2000:]}")
+        raise SystemExit(f"hardening.py: a fleet does not measure: {run.output[-2000:]}")
     return most, frozenset(row.key for row in LatencyTable.read_csv(run.work / TABLE).rows)
 
 
@@ -135,24 +135,24 @@ def one_run(
     if struck:
         tally.calls += 1
         trouble.strike(run)
-    told = ended_in_time(run)
+    faults = ended_in_time(run)
     for _ in range(RUNS_AFTER_A_FAULT):
-        if whole_table(run.work / TABLE) or told:
+        if whole_table(run.work / TABLE) or faults:
             break
         if not trouble.ends_the_command:
-            told.append(f"the command ended before its work: {run.said[-600:]}")
+            faults.append(f"the command ended before its work: {run.output[-600:]}")
         cluster.mend()
         run = started(cluster, place, rng, again=True)
-        told += ended_in_time(run)
+        faults += ended_in_time(run)
     cluster.mend()
     trouble.after(cluster)
-    told += judged(run.work / TABLE, points, before) + held_locks(cluster.locks)
-    if "Traceback" in run.said:
-        told.append(f"a traceback: {run.said[-600:]}")
+    faults += judged(run.work / TABLE, points, before) + held_locks(cluster.locks)
+    if "Traceback" in run.output:
+        faults.append(f"a traceback: {run.output[-600:]}")
     if not struck:
         return
-    if told:
-        tally.fault(seed, "; ".join(told)[:900])
+    if faults:
+        tally.fault(seed, "; ".join(faults)[:900])
     else:
         tally.done += 1
         shutil.rmtree(place)
@@ -164,7 +164,7 @@ def ended_in_time(run: Run) -> list[str]:
     except subprocess.TimeoutExpired:
         run.send(signal.SIGKILL)
         run.process.wait()
-        return [f"it did not end within {LIMIT_S:.0f} s: {run.said[-600:]}"]
+        return [f"it did not end within {LIMIT_S:.0f} s: {run.output[-600:]}"]
     return []
 
 
@@ -181,19 +181,19 @@ def judged(
     table = read_table(path)
     if table is None:
         return ["there is no table that can be read"]
-    told = ["the table is not finished"] if table.unfinished else []
+    faults = ["the table is not finished"] if table.unfinished else []
     counts = Counter(row.key for row in table.rows)
-    told += [f"measured twice: {key}" for key, count in counts.items() if count > 1]
-    told += [f"lost: {key}" for key in points - counts.keys()]
-    told += [f"not in the plan: {key}" for key in counts.keys() - points]
+    faults += [f"measured twice: {key}" for key, count in counts.items() if count > 1]
+    faults += [f"lost: {key}" for key in points - counts.keys()]
+    faults += [f"not in the plan: {key}" for key in counts.keys() - points]
     # A point that scatters may have got more sessions since.
     now = {row.key: Counter(row.session_ms) for row in table.rows}
-    told += [
+    faults += [
         f"sessions are lost or doubled: {key}"
         for key, sessions in before.items()
         if Counter(sessions) - now.get(key, Counter())
     ]
-    return told + negative_times(path)
+    return faults + negative_times(path)
 
 
 def held_locks(folder: Path) -> list[str]:

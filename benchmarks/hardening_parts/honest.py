@@ -123,13 +123,13 @@ def _text(text: str) -> Callable[[Path], object]:
 
 
 def _vitprof(*arguments: str) -> None:
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         try:
             main(list(arguments))
         except SystemExit as stop:
             if stop.code not in (0, 1):
-                raise RuntimeError(f"{arguments}: {said.getvalue()}") from None
+                raise RuntimeError(f"{arguments}: {output.getvalue()}") from None
 
 
 def _printed(*arguments: str) -> Callable[[Path], object]:

@@ -153,7 +153,7 @@ class _Workers:
                 self._process.join(10)
                 fault = f"died: {self._process.exitcode}"
         self._end()
-        return {"code": None, "fault": fault, "said": "", "arguments": []}
+        return {"code": None, "fault": fault, "output": "", "arguments": []}
 
     def keep_input(self, to: Path) -> None:
         """Copy the working folder of the call that has just ended."""

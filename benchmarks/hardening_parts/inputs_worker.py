@@ -168,12 +168,12 @@ def one_call(target: Any, seed: int, box: Box, watch: Watch, honest: Path) -> di
     before = box.outside()
     rng = random.Random(f"{target.name}:{seed}")
     arguments = target.prepare(honest, box.work, rng, box.canary)
-    said = box.root / "said.txt"
+    output_file = box.root / "output.txt"
     watch.seen.clear()
     code: Any = None
     trace = ""
     started = time.process_time()
-    with _output_in(said):
+    with _output_in(output_file):
         watch.on = True
         try:
             main([str(argument) for argument in arguments])
@@ -185,13 +185,13 @@ def one_call(target: Any, seed: int, box: Box, watch: Watch, honest: Path) -> di
             watch.on = False
             sys.stdout.flush()
             sys.stderr.flush()
-    text = said.read_text(errors="replace")
-    said.unlink()
+    text = output_file.read_text(errors="replace")
+    output_file.unlink()
     verdict = {
         "code": code,
         "seconds": round(time.process_time() - started, 2),
         "fault": _fault(target, code, trace, text, watch.seen, box, box.outside() - before),
-        "said": (trace or text)[-2000:],
+        "output": (trace or text)[-2000:],
         "arguments": [str(argument) for argument in arguments],
     }
     return verdict
@@ -251,5 +251,5 @@ def _output_in(path: Path) -> Iterator[None]:
 def line_of(target: str, seed: int, verdict: dict[str, Any]) -> str:
     kept = {"target": target, "seed": seed, "code": verdict["code"]}
     if verdict["fault"]:
-        kept |= {name: verdict[name] for name in ("fault", "said", "arguments")}
+        kept |= {name: verdict[name] for name in ("fault", "output", "arguments")}
     return json.dumps(kept) + "\n"

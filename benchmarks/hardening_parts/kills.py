@@ -99,13 +99,13 @@ def one_run(
     if ended.code not in scene.codes and not finished:
         tally.fault(seed, f"after {kills} kills it ended with {ended.code}: {ended.err[-600:]}")
         return
-    told = differences(reference.work, place.work, scene.volatile)
-    told += [f"{name} is left behind" for name in swept(place)]
+    faults = differences(reference.work, place.work, scene.volatile)
+    faults += [f"{name} is left behind" for name in swept(place)]
     for name in scene.logs:
         if name.endswith(".csv"):
-            told += [f"{name} holds twice {key}" for key in doubled_points(place.work / name)]
-    if told:
-        tally.fault(seed, f"after {kills} kills: {'; '.join(told)[:600]}")
+            faults += [f"{name} holds twice {key}" for key in doubled_points(place.work / name)]
+    if faults:
+        tally.fault(seed, f"after {kills} kills: {'; '.join(faults)[:600]}")
 
 
 def moments_of(

@@ -81,10 +81,10 @@ def one_table(stage: Stage, crowd: int, seed: int, tally: Tally) -> None:
     if again.code not in (0, 1):
         tally.fault(seed, f"afterwards it ended with {again.code}: {again.err[-300:]}")
         return
-    told = differences(alone.work, place.work, scene.volatile)
-    told += doubled_points(place.work / "lut.csv") + place.left_behind()
-    if told:
-        tally.fault(seed, "; ".join(told)[:500])
+    faults = differences(alone.work, place.work, scene.volatile)
+    faults += doubled_points(place.work / "lut.csv") + place.left_behind()
+    if faults:
+        tally.fault(seed, "; ".join(faults)[:500])
 
 
 def one_device(stage: Stage, crowd: int, seed: int, tally: Tally) -> None:

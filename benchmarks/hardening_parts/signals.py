@@ -57,9 +57,9 @@ def interrupted(stage: Stage, scene: Scene, count: int, seed: int) -> Tally:
     for one in range(seed, seed + count):
         tally.calls += 1
         number = signal.SIGINT if one % 2 else signal.SIGTERM
-        told = one_interruption(stage, scene, one, number, (reference, whole))
-        if told:
-            tally.fault(one, f"{signal.Signals(number).name}: {'; '.join(told)[:600]}")
+        faults = one_interruption(stage, scene, one, number, (reference, whole))
+        if faults:
+            tally.fault(one, f"{signal.Signals(number).name}: {'; '.join(faults)[:600]}")
         else:
             tally.done += 1
     return tally
@@ -77,7 +77,7 @@ def one_interruption(
     else:
         fault, after = None, (rng.uniform(0.0, whole.seconds), number)
     ended = stage.run(scene, place, fault, after)
-    told = met_the_signal(scene, place, ended, number)
+    faults = met_the_signal(scene, place, ended, number)
     # Before vitprof has set its handlers, a signal ends the process as it ends any.
     if ended.code in (INTERRUPTED, -number):
         if not scene.resumes:
@@ -85,25 +85,25 @@ def one_interruption(
         again = stage.run(scene, place)
         finished = again.code == 2 and "holds a finished run" in again.sentence
         if again.code not in scene.codes and not finished:
-            told.append(f"afterwards it ended with {again.code}: {again.err[-300:]}")
-    told += differences(reference.work, place.work, scene.volatile)
-    told += [f"{name} is left behind" for name in swept(place)]
-    if not told:
+            faults.append(f"afterwards it ended with {again.code}: {again.err[-300:]}")
+    faults += differences(reference.work, place.work, scene.volatile)
+    faults += [f"{name} is left behind" for name in swept(place)]
+    if not faults:
         shutil.rmtree(place.folder)
-    return told
+    return faults
 
 
 def met_the_signal(scene: Scene, place: Place, ended: Ended, number: int) -> list[str]:
     """Return what is wrong with how a command ended that got a signal."""
-    told = [f"a process lives on: {command}" for command in ended.orphans]
-    told += [f"{name} is left behind" for name in place.left_behind()]
+    faults = [f"a process lives on: {command}" for command in ended.orphans]
+    faults += [f"{name} is left behind" for name in place.left_behind()]
     if "Traceback" in ended.err:
-        told.append(f"a traceback: {ended.err[-400:]}")
+        faults.append(f"a traceback: {ended.err[-400:]}")
     if ended.code == INTERRUPTED and "interrupted" not in ended.sentence:
-        told.append(f"no sentence: {ended.err[-300:]}")
+        faults.append(f"no sentence: {ended.err[-300:]}")
     if ended.code not in (INTERRUPTED, -number, *scene.codes):
-        told.append(f"it ended with {ended.code}: {ended.err[-300:]}")
-    return told
+        faults.append(f"it ended with {ended.code}: {ended.err[-300:]}")
+    return faults
 
 
 def jumping(seed: int) -> Callable[[], None]:
@@ -138,12 +138,12 @@ def under_jumping_clocks(stage: Stage, scene: Scene, seed: int) -> Tally:
         place = stage.place(scene, f"clock-{one}")
         ended = stage.run(scene, place, setup=jumping(one))
         tally.calls += 1
-        told = differences(reference.work, place.work, scene.volatile)
+        faults = differences(reference.work, place.work, scene.volatile)
         if ended.code not in scene.codes:
-            told.append(f"it ended with {ended.code}: {ended.err[-300:]}")
-        told += negative_times(place.work / "lut.csv") if scene.fixed else []
-        if told:
-            tally.fault(one, "; ".join(told)[:600])
+            faults.append(f"it ended with {ended.code}: {ended.err[-300:]}")
+        faults += negative_times(place.work / "lut.csv") if scene.fixed else []
+        if faults:
+            tally.fault(one, "; ".join(faults)[:600])
         else:
             tally.done += 1
             shutil.rmtree(place.folder)
@@ -158,7 +158,7 @@ def negative_times(table: object) -> list[str]:
 
     read = LatencyTable.read_csv(Path(str(table)))
     seconds = read.header.seconds or {}
-    told = [f"{kind} took {taken} s" for kind, taken in seconds.items() if taken < 0]
-    return told + [
+    faults = [f"{kind} took {taken} s" for kind, taken in seconds.items() if taken < 0]
+    return faults + [
         f"{row.name} takes {row.latency_ms} ms" for row in read.rows if row.latency_ms < 0
     ]

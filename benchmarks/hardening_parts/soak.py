@@ -84,14 +84,14 @@ def one_round(stage: Stage, number: int) -> int:
     failed = 0
     shutil.rmtree("out", ignore_errors=True)
     for command in commands:
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             try:
                 main([str(one) for one in command])
             except SystemExit as stop:
                 code = stop.code
         if code not in (0, 1):
-            print(f"  FAULT round {number}: {code}: {said.getvalue()[-300:]}", file=sys.stderr)
+            print(f"  FAULT round {number}: {code}: {output.getvalue()[-300:]}", file=sys.stderr)
             failed = 1
     return failed
 
@@ -113,7 +113,7 @@ def judged(samples: Sequence[Mapping[str, float]]) -> dict[str, str]:
     """Return for each kind "" where it is flat, otherwise how it grew."""
     counted = samples[int(WARMING * len(samples)) :]
     third = max(1, len(counted) // 3)
-    told = {}
+    growth = {}
     for kind in samples[0]:
         first, last = ([one[kind] for one in part] for part in (counted[:third], counted[-third:]))
         if kind == "memory_mib":
@@ -122,5 +122,5 @@ def judged(samples: Sequence[Mapping[str, float]]) -> dict[str, str]:
         else:
             before, after = max(first), max(last)
             grown = after > before
-        told[kind] = f"from {before:g} to {after:g}" if grown else ""
-    return told
+        growth[kind] = f"from {before:g} to {after:g}" if grown else ""
+    return growth

@@ -23,7 +23,7 @@ def add_only(parser: argparse.ArgumentParser) -> None:
 
 @dataclass
 class Tally:
-    """Counts of one command; what went wrong is printed as it happens and kept in `told`."""
+    """Counts of one command; what went wrong is printed as it happens and kept in `details`."""
 
     what: str
     target: str
@@ -32,13 +32,13 @@ class Tally:
     refused: int = 0
     faults: int = 0
     first_seed: int | None = None
-    told: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
 
     def fault(self, seed: int, words: str) -> None:
         self.faults += 1
         if self.first_seed is None:
             self.first_seed = seed
-        self.told.append(f"seed {seed}: {words}")
+        self.details.append(f"seed {seed}: {words}")
         print(f"  FAULT {self.target}, seed {seed}: {words}", flush=True)
 
     @property

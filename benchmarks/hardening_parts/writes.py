@@ -80,46 +80,46 @@ def failing(
     ended = stage.run(scene, place, fault)
     name = errno.errorcode[fault.number]
     what = f"{name} at {_short(ended.struck, place)}"
-    told = judged(scene, place, reference, ended)
-    if ended.code == 2 and not told:
+    faults = judged(scene, place, reference, ended)
+    if ended.code == 2 and not faults:
         tally.refused += 1
-    elif not told:
+    elif not faults:
         tally.done += 1
     kept = {log: kept_lines(place.work / log) for log in scene.logs}
     given = {name for name in scene.given if (place.work / name).is_file()}
-    told += [f"{name}, which was given, is gone" for name in set(scene.given) - given]
+    faults += [f"{name}, which was given, is gone" for name in set(scene.given) - given]
     again = stage.run(scene, place) if ended.code == 2 else ended
     # What it did without may have cost time: of a model that was not prepared, for one.
     left_out = scene.volatile if ended.code == 2 else (*scene.volatile, *MEASURED)
     if again.code not in scene.codes:
-        told.append(f"afterwards it ended with {again.code}: {again.err[-300:]}")
+        faults.append(f"afterwards it ended with {again.code}: {again.err[-300:]}")
     else:
-        told += differences(reference.work, place.work, left_out)
+        faults += differences(reference.work, place.work, left_out)
         for log in scene.logs:
             if ended.code == 2 and scene.exact is False:
                 lost = lost_lines(kept[log], kept_lines(place.work / log))
-                told += [f"{log} lost a line"] if lost and log.endswith("jsonl") else []
-    told += [f"{left} is left behind" for left in swept(place)]
-    if told:
-        tally.fault(fault.nth, f"{what}: {'; '.join(told)[:700]}")
+                faults += [f"{log} lost a line"] if lost and log.endswith("jsonl") else []
+    faults += [f"{left} is left behind" for left in swept(place)]
+    if faults:
+        tally.fault(fault.nth, f"{what}: {'; '.join(faults)[:700]}")
 
 
 def judged(scene: Scene, place: Place, reference: Place, ended: Ended) -> list[str]:
     """Return what is wrong with how a command met its fault."""
-    told = [f"a process lives on: {command}" for command in ended.orphans]
-    told += [f"{name} is left behind" for name in place.left_behind()]
+    faults = [f"a process lives on: {command}" for command in ended.orphans]
+    faults += [f"{name} is left behind" for name in place.left_behind()]
     if "Traceback" in ended.err:
-        return [*told, f"a traceback: {ended.err[-400:]}"]
+        return [*faults, f"a traceback: {ended.err[-400:]}"]
     if ended.code == 2:
         if not ended.sentence:
-            return [*told, f"no sentence: {ended.err[-300:]}"]
+            return [*faults, f"no sentence: {ended.err[-300:]}"]
         results = [path.name for path in reference.work.rglob("*")]
         if not names_the_place(ended.sentence, ended.struck, place, results):
-            told.append(f"no file is named: {ended.sentence}")
-        return told
+            faults.append(f"no file is named: {ended.sentence}")
+        return faults
     if ended.code not in scene.codes:
-        return [*told, f"it ended with {ended.code}: {ended.err[-300:]}"]
-    return told
+        return [*faults, f"it ended with {ended.code}: {ended.err[-300:]}"]
+    return faults
 
 
 def names_the_place(sentence: str, struck: str, place: Place, results: Sequence[str] = ()) -> bool:
