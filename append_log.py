@@ -113,8 +113,7 @@ class JsonLog:
                     return
         except OSError as error:
             raise UserError(
-                f"{path} cannot be written: {error.strerror}; put that right, and give the command "
-                "again."
+                f"{path} cannot be written: {error.strerror}; fix this, and give the command again."
             ) from None
         with self._held():
             self._read(kind, beginning)
@@ -132,7 +131,7 @@ class JsonLog:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        """Keep others from appending while the file is read: a line half written is no torn one."""
+        """Keep others from appending while the file is read: their line may be half written."""
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(
                 OSError
@@ -154,7 +153,7 @@ class JsonLog:
         with self.path.open("rb") as file:
             ours = file.read(len(beginning)) == beginning
         if not ours or self.path.stat().st_size > LARGEST_FILE_BYTES:
-            raise UserError(f"{self.path} is no log of {self.what}; {self.remedy}.")
+            raise UserError(f"{self.path} is not a log of {self.what}; {self.remedy}.")
         found = []
         for number, line in enumerate(whole_lines(self.path), start=1):
             where = f"{self.path}, line {number}"

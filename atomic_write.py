@@ -32,8 +32,8 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
 
     Where the block is left by an error or an interruption, what stood at `path` stays and nothing
     is left beside it. A link is followed: the file that it leads to is replaced, the link stays.
-    Raises UserError when the place cannot be written, and for what is no regular file: a device, a
-    pipe, a socket or a folder is never replaced.
+    Raises UserError when the place cannot be written, and for what is not a regular file: a device,
+    a pipe, a socket or a folder is never replaced.
     """
     path = Path(path)
     place = _place(path)
@@ -197,7 +197,7 @@ def check_folder(path: str | Path) -> None:
     """Raise UserError now for a folder that cannot be written to, or cannot be made."""
     place = Path(os.path.realpath(path))
     if place.exists() and not place.is_dir():
-        raise UserError(f"'{path}' is no folder; give another path.")
+        raise UserError(f"'{path}' is not a folder; give another path.")
     standing = next(folder for folder in (place, *place.parents) if folder.exists())
     if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
         raise UserError(f"the folder {path} cannot be written: {standing} is not writable.")
@@ -208,7 +208,7 @@ def _place(path: Path) -> Path:
     try:
         return Path(os.path.realpath(path))
     except (OSError, ValueError) as error:  # a null byte
-        raise UserError(f"'{path}' is no path of a file: {error}.") from None
+        raise UserError(f"'{path}' is not a path of a file: {error}.") from None
 
 
 def _mode_of_file(path: Path, place: Path) -> int | None:
@@ -249,7 +249,7 @@ def _not_writable(path: Path, error: OSError) -> UserError:
 def _is_stream(path: Path) -> bool:
     """Tell whether what is written there goes through it: stdout, a pipe, a terminal, /dev/null.
 
-    Other devices are no place for a table.
+    Other devices are not a place for a table.
     """
     if str(path) in _STDOUT:
         return True

@@ -28,7 +28,7 @@ def write_figure(figure: Figure, path: str | Path, dpi: float) -> None:
 
 
 def as_words(figure: Figure) -> Figure:
-    """Return the figure with its texts drawn as they are: a name from outside is no formula.
+    """Return the figure with its texts drawn as they are: a name from outside is not a formula.
 
     matplotlib reads what stands between two `$` as mathematics.
     """

@@ -122,7 +122,7 @@ def option_fields(options: type) -> list[OptionField]:
     for field in dataclasses.fields(options):
         kind, may_be_none, choices = _read(types_of[field.name])
         if "help" not in field.metadata or kind not in _KINDS:
-            raise TypeError(f"{options.__name__}.{field.name} is no option() of a known type")
+            raise TypeError(f"{options.__name__}.{field.name} is not an option() of a known type")
         found.append(
             OptionField(field.name, kind, may_be_none, choices, field.default, **field.metadata)
         )

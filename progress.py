@@ -28,7 +28,7 @@ def shown_progress(progress: ProgressOption) -> Iterator[OnProgress]:
     """Yield what to call while work goes on: the given function, a bar's, or one that does nothing.
 
     The bar has a line a stage; it appears with the first call, as the input may yet be refused.
-    Where stderr is no terminal there are plain lines instead (`progress_lines`).
+    Where stderr is not a terminal there are plain lines instead (`progress_lines`).
     """
     if progress is False:
         yield no_progress

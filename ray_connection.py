@@ -53,7 +53,7 @@ def ray_connection(address: str) -> Iterator[Any]:
 
     `address` is "auto" (the cluster of this machine, or RAY_ADDRESS), "HOST:PORT" on a machine of
     the cluster, or "ray://HOST:PORT" from anywhere. A process that is connected already uses and
-    keeps its connection. Raises UserError for anything that is no address or does not answer.
+    keeps its connection. Raises UserError for anything that is not an address or does not answer.
     """
     ray = _import_ray()
     if ray.is_initialized():
@@ -178,7 +178,7 @@ def _why_no_child(address: str) -> str:
 def why_closed(address: str) -> str:
     """Return why nothing listens at "HOST:PORT" or "ray://HOST:PORT"; "" where something does.
 
-    Raises UserError for what is no address.
+    Raises UserError for what is not an address.
     """
     try:
         socket.create_connection(_host_and_port(address), SECONDS_TO_CONNECT).close()

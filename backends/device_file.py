@@ -104,7 +104,7 @@ class _Entry:
         try:
             re.compile(value)
         except re.error as error:
-            raise self.error(f"{key} '{value}' is no regular expression: {error}") from error
+            raise self.error(f"{key} '{value}' is not a regular expression: {error}") from error
         return value
 
     def choices(self, key: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -92,8 +92,7 @@ class BackendOptions:
             value = getattr(self, name)
             if value not in has:
                 raise UserError(
-                    f"{runtime} has no {name} '{value}'; leave `{name}` away or give "
-                    f"{' or '.join(has)}."
+                    f"{runtime} has no {name} '{value}'; omit `{name}` or give {' or '.join(has)}."
                 )
 
 

@@ -39,7 +39,7 @@ def seeded_input(shape: tuple[int, ...], dtype: str = "fp32") -> np.ndarray:
 def seeded_input_of(name: str, shape: tuple[int, ...], dtype: str, seed: int = SEED) -> np.ndarray:
     """Return an input as `seeded_input` has it for a model's input of that name.
 
-    Numbers that are no words by their name are what every such model takes: masks of ones, token
+    Numbers that are not words by their name are what every such model takes: masks of ones, token
     types of zeros, positions that count. `seed`: of further inputs of the same kind.
     """
     import numpy as np

@@ -93,8 +93,10 @@ def why_not_prunable(
 def why_no_matrix_product(kernel: Sequence[int], groups: int) -> str | None:
     """Return None if a convolution is one product of its (outputs, inputs) weight, or why not."""
     if any(size != 1 for size in kernel):
-        return f"a convolution of kernel {'x'.join(map(str, kernel))} is no matrix product"
-    return None if groups == 1 else f"a convolution in {groups} groups is no single matrix product"
+        return f"a convolution of kernel {'x'.join(map(str, kernel))} is not a matrix product"
+    return (
+        None if groups == 1 else f"a convolution in {groups} groups is not a single matrix product"
+    )
 
 
 def prune_two_four(

@@ -31,7 +31,7 @@ def device_here() -> Device:
     for device in devices().values():
         if device.is_gpu(gpus[0]):
             return device
-    raise SystemExit(f"cuda_grid.py: '{gpus[0].name}' is no device of backends/devices.toml.")
+    raise SystemExit(f"cuda_grid.py: '{gpus[0].name}' is not a device of backends/devices.toml.")
 
 
 def measure(device: Device, folder: Path, dtype: str, sparsity: str, graph: str) -> LatencyTable:

@@ -151,10 +151,10 @@ def main(arguments: list[str] | None = None) -> None:
         if error.strerror is None:
             raise
         where = "" if error.filename is None else f"{error.filename}: "
-        _complain(f"{where}{error.strerror}; put that right, and give the command again.", debug)
+        _complain(f"{where}{error.strerror}; fix this, and run the command again.", debug)
         code = USER_ERROR
     if is_program and threading.current_thread() is threading.main_thread():
-        # The work is done: an interruption while Python ends is no traceback of its last calls.
+        # The work is done: an interruption while Python ends is not a traceback of its last calls.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -221,7 +221,7 @@ def _interrupted(arguments: Sequence[str]) -> str:
 def _as_option(parameter: str, arguments: Sequence[str]) -> str:
     """Return how the command that was called spells a verb's parameter: `--max-latency`.
 
-    A parameter that is no option of it stays as Python names it.
+    A parameter that is not an option of it stays as Python names it.
     """
     command: click.Command | None = vitprof
     for argument in arguments:

@@ -31,7 +31,7 @@ class Groups:
         """Return what "heads=1,mlp=32" says, or a mapping, and the default for the others.
 
         heads: those of the model's widest layer; with few of them they go one by one. usual: other
-        defaults. Raises UserError for an unknown kind or a size that is no whole number above 0.
+        defaults. Raises UserError for an unknown kind or a size that is not a whole number above 0.
         """
         few = 1 if heads < FEW_HEADS else GROUPS["heads"]
         sizes = {**GROUPS, "heads": few, **(usual or {})}
@@ -47,7 +47,7 @@ class Groups:
                     f"{', '.join(KINDS)}."
                 )
             if not size.isdecimal() or int(size) == 0:
-                raise UserError(f"`groups`: {name}={size} is no size; write it as {name}=16.")
+                raise UserError(f"`groups`: {name}={size} is not a size; write it as {name}=16.")
             sizes[kind] = int(size)
         return cls(sizes)
 

@@ -132,7 +132,7 @@ class Method(ABC, Generic[OptionsT]):
         if self.training is None:
             raise UserError(
                 f"`recipe` says how a model is trained, and `method` {self.name} trains none; "
-                "leave it away."
+                "omit it."
             )
         if name not in self.recipes and name not in RECIPES:
             known = (*self.recipes, *RECIPES)
@@ -171,7 +171,7 @@ class Method(ABC, Generic[OptionsT]):
         if others:
             return f"`{name}` belongs to `method` {' and '.join(others)}, not to {self.name}."
         if having:
-            return f"`{name}` says nothing about {what}; leave it away."
+            return f"`{name}` has no effect on {what}; omit it."
         return f"`method` {self.name} has no option `{name}`{did_you_mean(name, known)}."
 
 

@@ -27,5 +27,5 @@ def subject_of(
 
     for name, given in (("checkpoint", checkpoint), ("sequence_length", sequence_length)):
         if given is not None:
-            raise UserError(f"`{name}` says nothing about {Segmenter.what}; leave it away.")
+            raise UserError(f"`{name}` has no effect on {Segmenter.what}; omit it.")
     return Segmenter(Path(model), resolution)

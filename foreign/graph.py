@@ -116,7 +116,7 @@ class Graph:
         return self._read_by.get(name, [])
 
     def only_reader(self, name: str) -> Node | None:
-        """Return the one node that reads a tensor, if nothing else does and it is no output."""
+        """Return the one node that reads a tensor, if nothing else does and it is not an output."""
         readers = self.readers(name)
         return readers[0] if len(readers) == 1 and name not in self.outputs else None
 

@@ -116,7 +116,7 @@ def _parsed(path: Path, data: bytes) -> Any:
     except Exception:  # anything that protobuf raises on damaged input
         is_model = False
     if not is_model:
-        raise UserError(f"'{path}' is no ONNX model, or it is cut short; export it again.")
+        raise UserError(f"'{path}' is not an ONNX model, or it is cut short; export it again.")
     return model
 
 

@@ -246,7 +246,7 @@ def _elementwise(model: KernelGraph, d: Dims) -> Sequence[str]:
     function = function_name("kernel_elementwise", d)
     rows, columns = d["rows"], d["columns"]
     x = model.given(1, rows, columns)
-    if function in _OF_POSITIVE:  # of inputs below 0 these are no numbers, which take longer
+    if function in _OF_POSITIVE:  # of inputs below 0 these are not numbers, which take longer
         x = model.positive(1, rows, columns)
     operand = OPERANDS[d["operand"] - 1]
     if function in {"gelu", "quick_gelu"}:

@@ -84,7 +84,7 @@ class _Reader:
             )
         for name, sizes in found.items():
             if not types[name].HasField("tensor_type"):
-                raise UserError(f"its input {shown(name)} is no tensor; export it without.")
+                raise UserError(f"its input {shown(name)} is not a tensor; export it without.")
             dtype = _dtype(types[name].tensor_type.elem_type)
             shape = _given_shape(name, sizes, self._shapes.get(name))
             self._tensors[name] = Tensor(name, _checked_shape(name, shape), dtype)

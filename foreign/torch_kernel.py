@@ -51,7 +51,7 @@ def why_not_torch(block: Block) -> str | None:
     if block.op in {"kernel_elementwise", "kernel_copy"}:
         known = _FUNCTIONS if block.op == "kernel_elementwise" else _COPIES
         if function_name(block.op, dims) not in known:
-            return f"{words} is no operation of its own in PyTorch"
+            return f"{words} is not an operation of its own in PyTorch"
     return None
 
 

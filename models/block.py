@@ -34,7 +34,7 @@ class Block:
         """
         try:
             return _known(op, **dims)
-        except TypeError:  # a value without a hash, which is no number either
+        except TypeError:  # a value without a hash, which is not a number either
             return _checked(op, **dims)
 
     def __getitem__(self, axis: str) -> int:

@@ -57,10 +57,10 @@ def check_kernel(field: str, kernel: int, side: int) -> None:
     The map is padded by kernel // 2, so that it keeps its side.
     """
     if kernel % 2 == 0:
-        raise UserError(f"{field}={kernel} is even, so it has no middle; take an odd one.")
+        raise UserError(f"{field}={kernel} is even, so it has no middle; use an odd one.")
     if kernel > 2 * side - 1:
         raise UserError(
             f"{field}={kernel} is larger than the map of {side}x{side} it runs on (the outer "
-            f"weights would only ever meet padding); take at most {2 * side - 1}, or a larger "
+            f"weights would only ever meet padding); use at most {2 * side - 1}, or a larger "
             "resolution or window."
         )

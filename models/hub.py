@@ -75,7 +75,7 @@ def cached_or_refuse(model: str) -> Path:
     folder = cached_folder(model)
     if folder is None:
         raise UserError(
-            f"{shown(model)} is no file or directory, and not in the local Hugging Face cache; "
+            f"{shown(model)} is not a file or directory, and not in the local Hugging Face cache; "
             "give `download`, or a folder."
         )
     return folder

@@ -28,7 +28,7 @@ def check_supported(config: Mapping[str, Any]) -> None:
     for architecture in architectures(config):
         if _OTHER_HEADS in architecture:
             raise UserError(
-                f"architectures={shown(architecture)} is no classifier; give the config.json of "
+                f"architectures={shown(architecture)} is not a classifier; give the config.json of "
                 "a model for image classification."
             )
 

@@ -52,7 +52,7 @@ def size_beside(path: Path) -> int:
     record, source = read_json_object(beside)
     size = record.get("image_size", USUAL_SIZE)
     if not isinstance(size, int) or isinstance(size, bool):
-        raise UserError(f"{source}: image_size={shown(size)} is no whole number.")
+        raise UserError(f"{source}: image_size={shown(size)} is not a whole number.")
     return size
 
 
@@ -90,7 +90,7 @@ def _mobile_conv(conv: Mapping[str, Any], where: str, side: int, skip: bool) -> 
     if expanded is None:
         ratio = conv.get("expand_ratio")
         if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0 < ratio <= 100:
-            raise UserError(f"{where}: expand_ratio={shown(ratio)} is no number from 0 to 100.")
+            raise UserError(f"{where}: expand_ratio={shown(ratio)} is not a number from 0 to 100.")
         expanded = round(inner * ratio)
     else:
         expanded = _whole(conv, "mid_channels", where)

@@ -62,6 +62,6 @@ def published_table(family: str) -> PublishedTable:
     if found is None:
         known = " or ".join(families_with("published"))
         raise UserError(
-            f"no published ablation table of the family '{family}' is known; take {known}."
+            f"no published ablation table of the family '{family}' is known; use {known}."
         )
     return found

@@ -126,7 +126,7 @@ class Spec(ABC):
             )
         family = fields.pop("family")
         if not isinstance(family, str):
-            raise UserError(f"{source}: family={shown(family)} is no name of a family.")
+            raise UserError(f"{source}: family={shown(family)} is not a name of a family.")
         try:
             spec_class: type[Spec] = find_family(family).load("spec")
             return spec_class.from_fields(fields)

@@ -111,7 +111,7 @@ def measure_ceilings(
     except (BackendError, CannotBuildError) as error:
         raise UserError(
             f"the ceilings of {target.setting.device} cannot be measured by "
-            f"{target.setting.backend}: {error}; leave `ceilings` away."
+            f"{target.setting.backend}: {error}; omit `ceilings`."
         ) from None
 
 

@@ -39,7 +39,7 @@ class KeptArtifacts:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"`artifacts` {path} is no folder to keep artifacts in: {error.strerror}."
+                f"`artifacts` {path} is not a folder to keep artifacts in: {error.strerror}."
             ) from None
         return cls(path)
 

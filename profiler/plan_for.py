@@ -137,7 +137,7 @@ def family_space(
     if model is not None and model.family != name:
         raise UserError(
             f"{model.name or 'the model'} is of the family '{model.family}', and `family` is "
-            f"'{name}'; leave `family` away."
+            f"'{name}'; omit `family`."
         )
     return kind.create(model, resolution=resolution, patch=patch, classes=classes)
 

@@ -43,7 +43,7 @@ class Target:
     def keeping(self, folder: str | os.PathLike[str] | None) -> Target:
         """Return the target that keeps artifacts in a folder; None: it keeps none.
 
-        Raises UserError where that is no folder.
+        Raises UserError where that is not a folder.
         """
         return self if folder is None else replace(self, artifacts=KeptArtifacts.at(folder))
 

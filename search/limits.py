@@ -32,7 +32,7 @@ class Limits:
         *,
         tables: int = 1,
     ) -> Limits:
-        """Return what is limited, from amounts as they are written; None is no limit.
+        """Return what is limited, from amounts as they are written; None: no limit.
 
         max_latency: one, or one for each of so many `tables`. UserError names the wrong one.
         """

@@ -90,7 +90,7 @@ class BlocksSpace(MeasuringSpace):
     def loss_without(self, slab: Slab, axis: str, i: int) -> float:
         """Return how wrong interpolation gets without the level, for each point that is saved.
 
-        Where work and weights are no straight lines of an axis (channels, whose square counts), it
+        Where work and weights are not straight lines of an axis (channels, whose square counts), it
         is wrong by that much; and by what the device's efficiency varies from one neighbour to the
         other.
         """

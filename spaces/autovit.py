@@ -467,7 +467,7 @@ WHOLE = "autovit-all"
 
 
 def _union(spaces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the space with the choices of all; what is no list of choices is the same in all."""
+    """Return the space with the choices of all; fields that are no choices are the same in all."""
 
     def joined(values: Sequence[Any]) -> Any:
         if isinstance(values[0], Mapping):

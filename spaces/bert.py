@@ -80,7 +80,7 @@ class BertSlabs(StagedSlabs):
         Lengths are a quarter of its tokens, half of them and all.
         """
         if not isinstance(spec, BertSpec):
-            raise UserError(f"{spec.name} is no BERT; the family is '{cls.name}'.")
+            raise UserError(f"{spec.name} is not a BERT; the family is '{cls.name}'.")
         widths = {
             name: sorted({getattr(layer, name) for layer in spec.layers} - {0})
             for name in ("heads", "qk", "v", "mlp")

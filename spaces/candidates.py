@@ -66,7 +66,7 @@ class Candidates(ABC):
         for name, value in values.items():
             position = self.index.get(name)
             if position is None or value not in self.genes[position].values:
-                raise UserError(f"{name}={shown(value)} is no choice of the space {self.name}.")
+                raise UserError(f"{name}={shown(value)} is not a choice of the space {self.name}.")
             candidate[position] = self.genes[position].values.index(value)
         used = self.used(candidate[None])[0]
         named = np.array([gene.name in values for gene in self.genes])

@@ -48,7 +48,7 @@ class Gene:
         needs: Need | None = None,
         fractions: bool = False,
     ) -> Gene:
-        """Return the gene; raises UserError for values that are no distinct positive numbers.
+        """Return the gene; raises UserError for values that are not distinct positive numbers.
 
         fractions: they need not be whole.
         """
@@ -62,7 +62,7 @@ class Gene:
             kinds = (int, float) if fractions else (int,)
             if isinstance(value, bool) or not isinstance(value, kinds) or not _is_positive(value):
                 kind = "numbers" if fractions else "whole numbers"
-                raise UserError(f"{name}: {shown(value)} is no choice; they are {kind} above 0.")
+                raise UserError(f"{name}: {shown(value)} is not a choice; they are {kind} above 0.")
         if len(set(values)) < len(values):
             raise UserError(f"{name}={shown(list(values))} names a choice twice; remove one.")
         return cls(name, tuple(sorted(values)), block, deepens, needs)

@@ -42,7 +42,7 @@ class GeneSlabs(DrawnSlabs):
             if value is None:
                 continue
             if field not in frame:
-                raise UserError(f"`{field}` is no field of the family '{cls.name}'.")
+                raise UserError(f"`{field}` is not a field of the family '{cls.name}'.")
             given[field] = value
         found = cls._of_frame(given)
         if spec is None:
@@ -69,7 +69,7 @@ class GeneSlabs(DrawnSlabs):
             try:
                 found = cls(tuple(slabs), cls.kind.from_fields(cls.name, frame))
             except UserError:
-                continue  # an image of this size is no model's
+                continue  # an image of this size is not a model's
             smallest = found.space.spec(found.space.smallest())
             if all(map(found.covers, smallest.blocks())):
                 return found
@@ -120,7 +120,7 @@ class GeneSlabs(DrawnSlabs):
 
 
 def _between(gene: Gene, rng: random.Random) -> Value:
-    """Return a whole number between a gene's ends, or one of its choices where one is no whole."""
+    """Return a whole number between a gene's ends; of choices that are not whole, one of them."""
     low, high = gene.values[0], gene.values[-1]
     if not all(isinstance(value, int) for value in gene.values):
         return rng.choice(gene.values)

@@ -13,7 +13,7 @@ FRACTIONS = ("ratio", "mlp_ratio")
 
 
 def stages_of(record: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
-    """Return the stages that a field lists; raises UserError where it is no list of tables."""
+    """Return the stages that a field lists; raises UserError where it is not a list of tables."""
     stages = record.get(field)
     if not isinstance(stages, list | tuple) or not stages:
         raise UserError(f"the field '{field}' must be a list of stages, each with its choices.")
@@ -34,7 +34,7 @@ def stage_genes(
 ) -> list[Gene]:
     """Return the genes of a stage, which is called `block`; UserError naming its wrong field.
 
-    defaults: choices that need not be given; frame: fields that are no choice.
+    defaults: choices that need not be given; frame: fields that are not a choice.
     """
     own = defaults or {}
     try:

@@ -45,7 +45,7 @@ class SwinSlabs(StagedSlabs):
         if side % smallest or any((side // PATCH // 2**i) % WINDOW for i in range(STAGES)):
             raise UserError(
                 f"`resolution` {side} does not fit Swin's patch {PATCH}, {STAGES} stages and "
-                f"window {WINDOW}; take a multiple of {smallest * WINDOW}, or give a `model` "
+                f"window {WINDOW}; use a multiple of {smallest * WINDOW}, or give a `model` "
                 "of that size."
             )
         slabs = [

@@ -46,7 +46,7 @@ class VggSlabs(StagedSlabs):
         side = resolution or RESOLUTION
         if side % 2 ** len(WIDTHS):
             raise UserError(
-                f"`resolution` {side} cannot be halved {len(WIDTHS)} times, as a VGG does; take a "
+                f"`resolution` {side} cannot be halved {len(WIDTHS)} times, as a VGG does; use a "
                 f"multiple of {2 ** len(WIDTHS)}."
             )
         pooled = POOLED if (side >> len(WIDTHS)) % POOLED == 0 else 1
@@ -69,7 +69,7 @@ class VggSlabs(StagedSlabs):
         """As `StagedSlabs.covering`, down to an eighth of every convolution's channels."""
         if not isinstance(spec, VggSpec):
             raise UserError(
-                f"{spec.name} is of the family '{spec.family}', not vgg; leave `family` away."
+                f"{spec.name} is of the family '{spec.family}', not vgg; omit `family`."
             )
         found: dict[object, Slab] = {}
         for place, block in enumerate(spec.blocks()):

@@ -366,7 +366,7 @@ class ViTSpace(LayeredSpace):
             if kept > 1:
                 raise UserError(f"{KEPT}={kept} is a share of the patches; it is at most 1.")
             if kept < 1 and not made._merged(kept):
-                raise UserError(f"{KEPT}={kept} merges less than a token a layer; take less.")
+                raise UserError(f"{KEPT}={kept} merges less than a token a layer; use less.")
         for candidate in (made.smallest(), made.largest(), made.shrunk()):
             made.spec(candidate)  # refuses to merge more than half of the tokens
         return made

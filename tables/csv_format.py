@@ -307,7 +307,7 @@ def _parse_columns(path: Path, lines: list[str]) -> list[str]:
         raise UserError(f"{path}, line 3: column '{missing[0]}' is missing; the file is damaged.")
     repeated = [name for name in columns if name and columns.count(name) > 1]
     if repeated:
-        raise UserError(f"{path}, line 3: column '{repeated[0]}' stands twice.")
+        raise UserError(f"{path}, line 3: column '{repeated[0]}' appears twice.")
     return columns
 
 
@@ -492,12 +492,12 @@ def _check_complete(path: Path, header: Mapping[str, Any], rows: list[Row]) -> N
     if isinstance(expected, int) and expected != len(rows):
         raise UserError(
             f"{path} has {len(rows)} rows but its header says {expected}: the file is truncated or "
-            'rows were added; if that was on purpose, take "rows" out of line 2.'
+            'rows were added; if that was on purpose, remove "rows" from line 2.'
         )
     seen: set[object] = set()
     for row in rows:
         if row.key in seen:
-            raise UserError(f"{path}: {_short(row.subject)} ({row.context}) stands twice.")
+            raise UserError(f"{path}: {_short(row.subject)} ({row.context}) appears twice.")
         seen.add(row.key)
         if row.verdict == "partial":
             raise UserError(f"{path}: a finished table holds a partial row: the file was changed.")

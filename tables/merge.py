@@ -18,7 +18,7 @@ from .row import Row
 from .speed_histogram import SpeedHistogram
 from .table import LatencyTable
 
-# A held-out error that grows by more than this, and by half, is no luck of eight models.
+# A held-out error that grows by more than this, and by half, is not the luck of eight models.
 WORSE_BY = 0.01
 WORSE_TIMES = 1.5
 T = TypeVar("T")

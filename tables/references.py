@@ -214,7 +214,8 @@ def reference_from_json(value: object, where: str) -> Reference | None:
         return Spec.from_dict(value) if "family" in value else Block.of(**value)
     except (TypeError, UserError):
         raise UserError(
-            f"{where} names {shown(value)}, which is no block and no model; the file is damaged."
+            f"{where} names {shown(value)}, which is neither a block nor a model; "
+            "the file is damaged."
         ) from None
 
 

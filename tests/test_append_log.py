@@ -69,12 +69,13 @@ def test_cut_at_every_byte_it_goes_on_with_the_whole_lines(whole: bytes, path: P
 def test_a_line_broken_in_two_is_refused_with_its_number(whole: bytes, path: Path) -> None:
     for place in (place for place, byte in enumerate(whole[:-1]) if byte != ord("\n")):
         path.write_bytes(whole[:place] + b"\n" + whole[place + 1 :])
-        with pytest.raises(UserError, match=r"log\.jsonl(, line \d+ is| is no log of a test)"):
+        with pytest.raises(UserError, match=r"log\.jsonl(, line \d+ is| is not a log of a test)"):
             opened(path)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no log\n", '{"other": 1}\n', "a text without a newline", "# vitprof-table: 1\n"]
+    "text",
+    ["", "not a log\n", '{"other": 1}\n', "a text without a newline", "# vitprof-table: 1\n"],
 )
 def test_another_file_is_left_as_it_is(text: str, path: Path) -> None:
     path.parent.mkdir()
@@ -82,7 +83,7 @@ def test_another_file_is_left_as_it_is(text: str, path: Path) -> None:
     if not text:
         opened(path)
         return
-    with pytest.raises(UserError, match=r"is no log of a test; give another `out`\."):
+    with pytest.raises(UserError, match=r"is not a log of a test; give another `out`\."):
         opened(path)
     assert path.read_text() == text
 
@@ -150,7 +151,7 @@ def test_a_variant_that_is_damaged_is_named_with_its_line(tmp_path: Path) -> Non
     record = json.loads(lines[1])
     for broken in ({**record, "facts": 3}, {**record, "reference_ms": None}, {"variant": "v"}):
         path.write_text("\n".join([lines[0], json.dumps(broken)]) + "\n")
-        with pytest.raises(UserError, match=r"facts\.jsonl, line 2 is no measured variant"):
+        with pytest.raises(UserError, match=r"facts\.jsonl, line 2 is not a measured variant"):
             FactsLog(path, {"seed": 3}, {"m": "digest"})
 
 

@@ -47,7 +47,7 @@ def test_what_is_installed_later_is_found(install_wheel: Install) -> None:
         ("import sys; sys.exit(3)", "cannot be imported (SystemExit: 3)"),
         ("THING = (", "cannot be imported (SyntaxError"),
         ("", "cannot be imported (AttributeError"),
-        ("THING = 3", "'bad_things:THING' is no SimpleNamespace"),
+        ("THING = 3", "'bad_things:THING' is not a SimpleNamespace"),
         (TEXT.replace("thing'", "other'"), "it calls itself 'other'"),
         (TEXT.replace("api=1", "api=7"), "made for version 7 of vitprof's plug-ins, and this is 1"),
         (TEXT.replace(", api=1", ""), "made for version None of vitprof's plug-ins"),

@@ -30,8 +30,8 @@ def options_text(asked: Mapping[str, Any]) -> str:
 def check_same_options(before: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
     """Raise UserError where an option is another one now, naming each as "epochs 40 -> 8".
 
-    An option that only one of the two versions of vitprof knows is no difference; it is noted where
-    it is set.
+    An option that only one of the two versions of vitprof knows is not a difference; it is noted
+    where it is set.
     """
     then, now = _flat(before), _flat(json.loads(options_text(asked)))
     differing = [name for name in then if name in now and then[name] != now[name]]

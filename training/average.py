@@ -12,7 +12,7 @@ class AveragedWeights:
     """An exponential moving average of weights: a <- decay a + (1 - decay) w after every step.
 
     Polyak & Juditsky 1992; with DeiT's decay of 0.99996, as in Touvron et al. 2021, section 6.
-    Numbers that are no floats (counters of batch normalisation) are the latest ones.
+    Numbers that are not floats (counters of batch normalisation) are the latest ones.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

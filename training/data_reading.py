@@ -28,7 +28,7 @@ def loading_of(
     """
     if plan.augmentation.rand_augment:
         if keep == "memory":
-            raise UserError("RandAugment takes images on disk; leave `keep` away, or give disk.")
+            raise UserError("RandAugment takes images on disk; omit `keep`, or give disk.")
         timms_rand_augment()
         keep = "disk"
     return Loading(keep, workers, on_damaged)

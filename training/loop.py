@@ -113,7 +113,7 @@ class TrainingRun:
     def steps(self) -> Iterator[Progress]:
         """Take one step after the other, and pause after each.
 
-        Raises UserError where the loss is no number any more.
+        Raises UserError where the loss is not a number any more.
         """
         while self.progress.step < self.steps_in_all:
             yield self._step()
@@ -183,7 +183,7 @@ class TrainingRun:
             narrow = self.plan.autocast in AUTOCAST_TYPES
             other = ", or `autocast` fp32" if narrow else ""
             raise UserError(
-                f"the loss became {loss} at step {step + 1} of {self.steps_in_all}; take a "
+                f"the loss became {loss} at step {step + 1} of {self.steps_in_all}; use a "
                 f"smaller `learning_rate`{other}."
             )
 

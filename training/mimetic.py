@@ -32,7 +32,7 @@ def with_mimetic_weights(model: nn.Module) -> nn.Module:
     class token has the mean of all positions, for tokens attend to those that they resemble: one
     that resembles no patch attends to itself alone, and learns nothing from the image for long.
 
-    Raises UserError for a model that is no ViT with learned positions of a square.
+    Raises UserError for a model that is not a ViT with learned positions of a square.
     """
     if not isinstance(model, VisionTransformer):
         spec = getattr(model, "spec", None)

@@ -22,7 +22,7 @@ WEIGHTS = "model.safetensors"
 # Hugging Face's name and fields for the same, so that either reads the other's.
 PREPROCESSOR = "preprocessor_config.json"
 MOST_OF_A_PIXEL = 255
-LEAST_STD = 1e-6  # images divided by less are no images
+LEAST_STD = 1e-6  # images divided by less are not images
 
 
 def write_model(model: nn.Module, folder: Path, norm: Normalisation | None) -> None:

@@ -25,7 +25,7 @@ def with_patch_dropout(model: nn.Module, share: float, draw: Draw | None = None)
 
     draw: (patches, images) -> that many uniform numbers; None: torch's global generator of the CPU.
 
-    Raises UserError for a share that is none, and for a model that is no ViT or merges tokens.
+    Raises UserError for a share that is none, and for a model that is not a ViT or merges tokens.
     """
     if not 0 <= share < 1:
         raise UserError(

@@ -29,7 +29,7 @@ class Processes:
         """Raise UserError for a batch that cannot be shared out in pairs."""
         if self.count > 1 and batch % (2 * self.count):
             raise UserError(
-                f"a batch of {batch} cannot be shared by {self.count} processes; take a multiple "
+                f"a batch of {batch} cannot be shared by {self.count} processes; use a multiple "
                 f"of {2 * self.count}."
             )
 

@@ -31,7 +31,7 @@ def find_torch_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0][:120]
         raise UserError(
-            f"`train_device` {name} cannot be used here ({reason}); take cpu or auto."
+            f"`train_device` {name} cannot be used here ({reason}); use cpu or auto."
         ) from None
     if device.type not in ("cpu", "cuda"):
         raise UserError(f"`train_device` {name}: training runs on cpu or cuda.")

@@ -64,6 +64,6 @@ def _array(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.n
 
 def _no_array(path: Path, entry: zipfile.ZipInfo, reason: str) -> UserError:
     return UserError(
-        f"{shown(entry.filename)} in '{path}' is no plain array ({reason}); save it again with "
+        f"{shown(entry.filename)} in '{path}' is not a plain array ({reason}); save it again with "
         "numpy.savez."
     )

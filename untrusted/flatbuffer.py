@@ -15,7 +15,7 @@ _WHOLE = {1: "<B", 2: "<H", 4: "<I", 8: "<Q"}
 
 
 class DamagedError(ValueError):
-    """Bytes that are no flatbuffer of the schema; the text says what is wrong."""
+    """Bytes that are not a flatbuffer of the schema; the text says what is wrong."""
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def _bytes(text: str, variable: str) -> int:
 
 def _count(text: str, variable: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < len(text) < 19 and int(text)):
-        raise UserError(f"{variable}={text!r} is no whole number above 0; correct or unset it.")
+        raise UserError(f"{variable}={text!r} is not a whole number above 0; correct or unset it.")
     return int(text)
 
 

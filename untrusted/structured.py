@@ -1,6 +1,6 @@
 """JSON, TOML and YAML whose size, depth and number of values are looked at before they are built.
 
-Nothing is executed; a key that stands twice, NaN and Infinity are refused; all text can be written
+Nothing is executed; a key that appears twice, NaN and Infinity are refused; all text can be written
 as UTF-8.
 """
 
@@ -24,7 +24,7 @@ _TOML_SIGNS = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|[\w-]+|[ \t]+|#[^\n]
 def json_value(text: str, source: str) -> Any:
     """Return the value of a JSON text; `source` names it in messages.
 
-    Raises UserError naming line and column of what is no JSON, and the limit that it exceeds.
+    Raises UserError naming line and column of what is not JSON, and the limit that it exceeds.
     """
     _check_brackets(text, source)
     try:
@@ -99,11 +99,11 @@ def yaml_mapping(text: str, source: str) -> dict[Any, Any]:
             for key, _ in node.value:
                 line = key.start_mark.line + 1
                 if not isinstance(key, yaml.ScalarNode):
-                    raise UserError(f"{source}, line {line}: a list or a mapping is no key.")
+                    raise UserError(f"{source}, line {line}: a list or a mapping is not a key.")
                 if key.value in seen:
                     raise UserError(
-                        f"{source}, line {line}: the key {shown(key.value)} stands twice; take one "
-                        "of them out."
+                        f"{source}, line {line}: the key {shown(key.value)} appears twice; "
+                        "remove one."
                     )
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
@@ -120,7 +120,7 @@ def yaml_mapping(text: str, source: str) -> dict[Any, Any]:
         words = " ".join(str(error).split())[:200]
         raise UserError(f"{source} is not valid YAML ({words}).") from None
     if not isinstance(values, dict):
-        raise UserError(f"{source}: {shown(values)} is no mapping of keys to values.")
+        raise UserError(f"{source}: {shown(values)} is not a mapping of keys to values.")
     return values
 
 
@@ -173,7 +173,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    raise UserError(f"{constant} is no number that JSON has; replace it.")
+    raise UserError(f"{constant} is not a number that JSON has; replace it.")
 
 
 def _finite(text: str) -> float:

@@ -239,7 +239,8 @@ def bench(
 
     Raises:
         UserError: An unknown model or protocol, a device that cannot be measured here, no model
-            that runs on it, or `sustained` that is no time, of several models or beside a protocol.
+            that runs on it, or `sustained` that is not a time, of several models or beside a
+            protocol.
 
     Example:
         >>> import vitprof
@@ -375,7 +376,7 @@ def _sustained(
     if given := [f"`{name}`" for name, value in beside.items() if value is not None]:
         raise UserError(
             f"{' and '.join(given)} cannot be given beside `sustained`, which runs one session "
-            f"without pause for its whole time; leave {'it' if len(given) == 1 else 'them'} away."
+            f"without pause for its whole time; omit {'it' if len(given) == 1 else 'them'}."
         )
     command = f"vitprof bench --model {specs[0].name} --sustained {duration}"
     with open_target(setting, command) as target, shown_progress(progress) as on_progress:

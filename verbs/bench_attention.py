@@ -177,7 +177,7 @@ def _fusable(spec: Spec) -> ViTSpec:
     from ..models import ViTSpec
 
     if not isinstance(spec, ViTSpec):
-        raise UserError(f"{spec.name} is no ViT, whose attention could be fused.")
+        raise UserError(f"{spec.name} is not a ViT, whose attention could be fused.")
     if any(spec.merges):
         raise UserError(f"{spec.name} merges tokens, which needs the attention to be plain.")
     return spec
@@ -211,7 +211,7 @@ def _numbers(name: str, given: Numbers) -> list[int]:
     except (TypeError, ValueError):
         found = [0]
     if not all(0 < number <= LARGEST for number in found):
-        raise UserError(f"`{name}` {given} is no list of whole numbers above 0, such as 16,32.")
+        raise UserError(f"`{name}` {given} is not a list of whole numbers above 0, such as 16,32.")
     return list(dict.fromkeys(found))
 
 

@@ -56,7 +56,7 @@ def calibrate(
     if lut.unfinished:
         raise UserError(f"{lut.source} is unfinished; finish measuring it first (vitprof measure).")
     if drop and models:
-        raise UserError("`drop` and `models` exclude each other: take one of them away.")
+        raise UserError("`drop` and `models` exclude each other: remove one of them.")
     if drop:
         lut = lut.with_calibrations({})
     else:

@@ -165,7 +165,7 @@ def _loader(
     find: Callable[[str], Any],
     of_plugin: Callable[[Any], Any] = lambda plugin: plugin,
 ) -> Callable[[str], Any]:
-    """Return what loads a plug-in with the reason where that fails, and what is no plug-in too."""
+    """Return what loads a plug-in, with the reason where that fails, and also other objects."""
 
     def load(name: str) -> Any:
         return of_plugin(group.load(name)) if name in group.names() else find(name)

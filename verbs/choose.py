@@ -187,7 +187,9 @@ def _threads(threads: int | str | Sequence[int]) -> list[int]:
     except ValueError:
         found = []
     if not found or not all(0 < count <= 1024 for count in found):
-        raise UserError(f"`threads` {threads} is no list of numbers from 1 to 1024, such as 1,2.")
+        raise UserError(
+            f"`threads` {threads} is not a list of numbers from 1 to 1024, such as 1,2."
+        )
     return found
 
 
@@ -213,7 +215,7 @@ def _percent(cpu: float | str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e6:
-        raise UserError(f"`max_cpu` {cpu} is no share of a core; write it as 100%.")
+        raise UserError(f"`max_cpu` {cpu} is not a share of a core; write it as 100%.")
     return value
 
 

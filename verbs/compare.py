@@ -81,7 +81,7 @@ def compare(
     from ..tables.comparison.comparison import compare_models
 
     if time is not None and not measure:
-        raise UserError("`time` goes with `measure`; give both, or take it away.")
+        raise UserError("`time` goes with `measure`; give both, or remove it.")
     time_s = None if time is None else seconds(time)
     several = [tables] if isinstance(tables, str) or not isinstance(tables, Sequence) else tables
     if blocks or interpolated:
@@ -139,7 +139,7 @@ def _by_blocks(tables: Mapping[str, LatencyTable], of_models: bool, more: bool) 
 
     if of_models:
         raise UserError(
-            "`blocks` compares tables without models; take `models`, `samples` and `measure` away."
+            "`blocks` compares tables without models; remove `models`, `samples` and `measure`."
         )
     if len(tables) != 2:
         raise UserError(f"`blocks` compares two `tables`, and {len(tables)} are given.")

@@ -29,7 +29,7 @@ _PACKAGES = {
     "litert": ("ai-edge-litert", "litert-torch"),
     "executorch": ("executorch",),
 }
-# What an extra is for, where that is no backend.
+# What an extra is for, where that is not a backend.
 _FOR = {
     "measure": "measuring, and models as PyTorch modules",
     "train": "training on images",

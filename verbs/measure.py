@@ -111,12 +111,12 @@ def measure(
 
     out = Path(out)
     if trust and bundle is None:
-        raise UserError("`trust` goes with `bundle`; give both, or take it away.")
+        raise UserError("`trust` goes with `bundle`; give both, or remove it.")
     if artifacts is not None and (bundle is not None or ray is not None):
-        raise UserError("`artifacts` goes without `bundle` and `ray`: take one of them away.")
+        raise UserError("`artifacts` goes without `bundle` and `ray`: remove one of them.")
     check_jobs(jobs)
     if jobs > 1 and (bundle is not None or ray is not None):
-        raise UserError("`jobs` goes without `bundle` and `ray`: take one of them away.")
+        raise UserError("`jobs` goes without `bundle` and `ray`: remove one of them.")
     allowed_s = None if time is None else seconds(time)
     accepted = ACCEPTED_ERROR if accept is None else share(accept)
     setting = {

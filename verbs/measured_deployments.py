@@ -83,7 +83,7 @@ class MeasuredDeployments:
         return self.log.found[name]
 
     def file(self, deployment: Deployment) -> Deployed:
-        """Write the deployment's file where this run did not yet; threads are no part of it."""
+        """Write the deployment's file where this run did not yet; threads are not part of it."""
         key = deployment.model, deployment.precision
         if key not in self._made:
             self._made[key] = Comparison(sessions=self.sessions).write(

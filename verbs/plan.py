@@ -193,7 +193,7 @@ def _refuse(others: Mapping[str, object], reason: str) -> None:
     """Raise UserError where any of these is given."""
     given = [f"`{name}`" for name, value in others.items() if value is not None]
     if given:
-        raise UserError(f"{reason}; take {', '.join(given)} away.")
+        raise UserError(f"{reason}; remove {', '.join(given)}.")
 
 
 def _levels(grid: Grid | None) -> str:

@@ -130,7 +130,7 @@ def prune(
     whole = chosen.recipe(recipe)
     own, plan = chosen.taken(options, subject.what, recipe)
     if credit != "latency" and not chosen.weighs_cost:
-        raise UserError(f"`credit` says nothing about {subject.what}; leave it away.")
+        raise UserError(f"`credit` has no effect on {subject.what}; omit it.")
     wanted: dict[Unit, Targets | None] = {
         "latency": target,
         "macs": target_macs,

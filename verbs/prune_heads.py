@@ -187,7 +187,7 @@ def _counts(heads: str | Sequence[int]) -> list[int]:
         found = [0]
     if min(found, default=0) < 1:
         raise UserError(
-            f"`heads` {heads} is no list of heads to take out, one number a level; write 3,3,4."
+            f"`heads` {heads} is not a list of heads to take out, one number a level; write 3,3,4."
         )
     return found
 

@@ -43,10 +43,10 @@ BASE = "base.json"
 class PrunedModel:
     """One target's model, or the unpruned one, whose target is None.
 
-    path: the folder with its files; target_ms: None where the target is no latency; figures: of the
-    test data, shares from 0 to 1; others: what else the report says; loader: the lines of load.py,
-    where the weights came from elsewhere. predicted_ratio, measured_ratio: the latency over the
-    unpruned model's, both by the table, and both measured in the same interleaved rounds.
+    path: the folder with its files; target_ms: None where the target is not a latency; figures: of
+    the test data, shares from 0 to 1; others: what else the report says; loader: the lines of
+    load.py, where the weights came from elsewhere. predicted_ratio, measured_ratio: the latency
+    over the unpruned model's, both by the table, and both measured in the same interleaved rounds.
     """
 
     spec: Spec

@@ -106,7 +106,7 @@ def quantize(
     fetched(model, download, weights=True)
     if is_foreign(str(model)):
         if checkpoint is not None:
-            raise UserError("a foreign model brings its own weights; take `checkpoint` away.")
+            raise UserError("a foreign model brings its own weights; remove `checkpoint`.")
         _check_foreign(runtime, resolution, test_images)
         spec = open_model(str(model), shapes, batch)
         _check_batch(spec, batch)
@@ -130,7 +130,7 @@ def quantize(
     if data is None:
         raise UserError("a trained model is tested on `data`; give the images it was trained for.")
     if shapes:
-        raise UserError("`shapes` is for foreign models; take it away.")
+        raise UserError("`shapes` is for foreign models; remove it.")
     comparison.check_free()
     with trained_folder(model, checkpoint) as trained, shown_progress(progress) as on_progress:
         weights, images, norm = images_for_trained(trained, str(data), resolution, on_progress)
@@ -160,7 +160,7 @@ def _check_foreign(runtime: str, resolution: int | None, test_images: int | None
     if given := [name for name, value in others.items() if value is not None]:
         raise UserError(
             f"{' and '.join(given)} cannot be given for a foreign model: its input has its own "
-            "size, and its accuracy is not measured; take it away."
+            "size, and its accuracy is not measured; remove it."
         )
 
 

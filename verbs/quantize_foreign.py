@@ -134,14 +134,14 @@ def _of_images(
     if len(spec.inputs) != 1 or len(shape) != 4 or shape[2] != shape[3]:
         named = ", ".join(f"{one} {' x '.join(map(str, sizes))}" for one, sizes in spec.inputs)
         raise UserError(
-            f"{spec.name} takes no batch of square images but {named}; take `data` away, and its "
+            f"{spec.name} takes no batch of square images but {named}; remove `data`, and its "
             "ranges are learned from random inputs."
         )
     found = load_dataset(data, shape[2], on_progress)
     if found.train.channels != shape[1]:
         raise UserError(
             f"{found.train.name} has {found.train.channels} channels and {spec.name} takes "
-            f"{shape[1]}; take `data` away, or give images of that many."
+            f"{shape[1]}; remove `data`, or give images of that many."
         )
     norm = found.normalisation
     batch = shape[0]

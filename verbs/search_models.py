@@ -242,7 +242,7 @@ def _check_one_judge(
     if supernet is not None and data is None:
         raise UserError("`supernet` needs `data`: the images that it was trained on.")
     if proxy is not None and (data is not None or images is not None):
-        raise UserError("`proxy` looks at no images; take `data` and `images` away.")
+        raise UserError("`proxy` looks at no images; remove `data` and `images`.")
 
 
 def _check_together(goal: SearchGoal, algorithm: str, limits: Limits, proxy: str | None) -> None:

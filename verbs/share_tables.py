@@ -59,7 +59,7 @@ class PushedTable(Result):
 class PulledTables(Result):
     """The tables of a folder or repository that were asked for, by name, read whole.
 
-    `refused` says of others why they are no tables, by name; `files` are what was written.
+    `refused` says of others why they are not tables, by name; `files` are what was written.
     """
 
     source: str

@@ -30,13 +30,15 @@ class StudentLearning:
 
     def __post_init__(self) -> None:
         if self.distill is not None and self.distill not in KINDS:
-            raise UserError(f"`distill`: '{self.distill}' is no way to learn; it is soft or hard.")
+            raise UserError(
+                f"`distill`: '{self.distill}' is not a way to learn; it is soft or hard."
+            )
         if self.distill is None and self.alpha is not None:
             raise UserError("`alpha` is a weight of `distill` soft and hard; add one of them.")
         if self.distill is not None and self.weight is not None:
             raise UserError(f"`distill` {self.distill} has `alpha` in place of `weight`.")
         if self.distill == "hard" and self.temperature is not None:
-            raise UserError("`temperature` says nothing about `distill` hard; leave it away.")
+            raise UserError("`temperature` has no effect on `distill` hard; omit it.")
         if self.weight is not None and not self.weight >= 0:
             raise UserError(f"`weight` is {self.weight:g}; it has to be 0 or more.")
         if self.temperature is not None and not self.temperature > 0:

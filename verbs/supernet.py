@@ -142,7 +142,7 @@ def supernet(
 
     Raises:
         UserError: the images or weights do not fit the space, `out` holds something else, or the
-            loss is no number.
+            loss is not a number.
     """
     if distill_in_place and sandwich is None:
         raise UserError(
@@ -237,6 +237,7 @@ def _part_of(space: SearchSpace, part: str | None) -> SearchSpace:
     fine = which.isdecimal() and count.isdecimal()
     if not (fine and 1 <= int(which) <= int(count) <= MOST_PARTS):
         raise UserError(
-            f"`part`: '{part}' is no part of a space; write it as 1/3, at most {MOST_PARTS} parts."
+            f"`part`: '{part}' is not a part of a space; write it as 1/3, at most "
+            f"{MOST_PARTS} parts."
         )
     return space.part(int(which), int(count))

@@ -22,7 +22,7 @@ HOTTEST = 1000.0
 def check_alpha(alpha: float | None) -> None:
     """Raise UserError for a weight of a teacher's answers that is none."""
     if alpha is not None and not 0 <= alpha <= 1:
-        raise UserError(f"`alpha` {alpha:g} is no weight; it is from 0 to 1.")
+        raise UserError(f"`alpha` {alpha:g} is not a weight; it is from 0 to 1.")
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ class Taught:
         if self.teacher_cache is not None and self.teacher is None:
             raise UserError("`teacher_cache` keeps a teacher's answers; give `teacher`.")
         if self.distill is not None and self.distill not in KINDS:
-            raise UserError(f"`distill`: '{self.distill}' is no way to learn; it is soft or hard.")
+            raise UserError(
+                f"`distill`: '{self.distill}' is not a way to learn; it is soft or hard."
+            )
         check_alpha(self.alpha)
         if self.tau is not None and self.distill != "soft":
             raise UserError("`tau` is the temperature of `distill` soft; add it.")
         if self.tau is not None and not 0 < self.tau < HOTTEST:
-            raise UserError(f"`tau` {self.tau:g} is no temperature; it is above 0.")
+            raise UserError(f"`tau` {self.tau:g} is not a temperature; it is above 0.")
 
     def options(self) -> dict[str, Any]:
         """Return them as JSON values, to be kept beside a run; only those that are given."""

@@ -224,7 +224,7 @@ def train(
         progress: True for a bar on stderr, or a function (see progress.OnProgress).
 
     Raises:
-        UserError: what was given is wrong, `out` holds something else, or the loss is no number.
+        UserError: what was given is wrong, `out` holds something else, or the loss is not a number.
     """
     from ..models import create_spec
     from ..models.modules.fused_attention import with_fused_attention

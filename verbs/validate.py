@@ -93,7 +93,7 @@ def validate(
             f"{table.source} is unfinished; finish measuring it first (vitprof measure)."
         )
     if models and (family or space or train):
-        raise UserError("`models` says what is measured; take `family`, `space` and `train` away.")
+        raise UserError("`models` says what is measured; remove `family`, `space` and `train`.")
     fetched(models, download)
     draw = priced_specs(models, table, shapes) if models else draw_for(table, family, space)
     with (

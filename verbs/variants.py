@@ -74,7 +74,7 @@ def variants(
     if spec.family != family:
         raise UserError(f"{spec.name} is of the family '{spec.family}', not '{family}'.")
     if sort not in SORTS:
-        raise UserError(f"`sort`: '{sort}' is no order{did_you_mean(sort, SORTS)}.")
+        raise UserError(f"`sort`: '{sort}' is not an order{did_you_mean(sort, SORTS)}.")
     wanted = None if choices is None else _names(choices, [c.name for c in choices_of(spec)])
     limit = None if max_latency is None else _limit(max_latency)
     with shown_wait("predicting every combination of the choices"):

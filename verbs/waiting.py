@@ -21,7 +21,7 @@ def waiting(time: Quantity, *, progress: bool = False) -> Iterator[None]:
         progress: show a bar on stderr meanwhile.
 
     Without it a verb raises `vitprof.DeviceBusyError` at once, and so it does after that time.
-    Raises UserError where `time` is no time.
+    Raises UserError where `time` is not a time.
     """
     from ..profiler.place.waiting import waiting as within
 

@@ -103,7 +103,7 @@ class CoreMlBackend:
     def estimated_shares(self, artifact: bytes, options: BackendOptions) -> list[EstimatedShare]:
         """Return Core ML's own ESTIMATE of each operation's share: not measured. Raises as `load`.
 
-        They say where Core ML would run what, and are no latencies.
+        They say where Core ML would run what, and are not latencies.
         """
         with self.load(artifact, options) as executable:
             return estimated_shares(executable.compute_plan())

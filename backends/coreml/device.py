@@ -124,12 +124,12 @@ def _listed() -> list[AppleDevice]:
 def signing_team() -> str | None:
     """Return the development team of $VITPROF_APPLE_TEAM, None if it is not set.
 
-    Raises UserError for what is no team: coremltools puts it into a shell command.
+    Raises UserError for what is not a team: coremltools puts it into a shell command.
     """
     team = os.environ.get(TEAM_VARIABLE)
     if team is not None and re.fullmatch(r"[A-Z0-9]{10}", team) is None:
         raise UserError(
-            f"{TEAM_VARIABLE}='{team[:40]}' is no development team; it is the ten letters and "
+            f"{TEAM_VARIABLE}='{team[:40]}' is not a development team; it is the ten letters and "
             "digits that Xcode shows under Settings, Accounts."
         )
     return team

@@ -111,7 +111,7 @@ def _check_names(names: list[str]) -> None:
     for name in names:
         if name not in _MEMBERS:
             raise BackendError(
-                f"the Core ML artifact has the entry {name[:80]!r}, which is no part of a Core ML "
+                f"the Core ML artifact has the entry {name[:80]!r}, which is not part of a Core ML "
                 "package; build it again."
             )
         if names.count(name) > 1:
@@ -126,7 +126,8 @@ def _check_entries(entries: list[zipfile.ZipInfo], most_bytes: int) -> None:
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG) or entry.flag_bits & _ENCRYPTED:
             raise BackendError(
-                f"the Core ML artifact's entry '{entry.filename}' is no plain file; build it again."
+                f"the Core ML artifact's entry '{entry.filename}' is not a plain file; "
+                "build it again."
             )
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
             raise BackendError(

@@ -69,7 +69,7 @@ class CudaBackend:
     def check(self, options: BackendOptions) -> None:
         if options.provider not in PROVIDERS:
             raise UserError(
-                f"PyTorch has no way to run called '{options.provider}'"
+                f"PyTorch has no provider '{options.provider}'"
                 f"{did_you_mean(options.provider, PROVIDERS)}; `provider` is "
                 f"{' or '.join(PROVIDERS)}."
             )
@@ -158,7 +158,7 @@ class CudaBackend:
         if torch.cuda.get_device_capability(0) < _SPARSE_FROM:
             raise UserError(
                 f"{torch.cuda.get_device_name(0)} has no sparse tensor cores, so PyTorch has no "
-                "2:4 for it; NVIDIA GPUs have them from Ampere on: leave `sparsity` away."
+                "2:4 for it; NVIDIA GPUs have them from Ampere on: omit `sparsity`."
             )
 
 

@@ -57,7 +57,7 @@ class ExecuTorchBackend:
             raise UserError(reason)
         if options.provider not in PROVIDERS:
             raise UserError(
-                f"ExecuTorch has no way to run called '{options.provider}'"
+                f"ExecuTorch has no provider '{options.provider}'"
                 f"{did_you_mean(options.provider, PROVIDERS)}; `provider` is "
                 f"{' or '.join(PROVIDERS)}."
             )
@@ -72,9 +72,7 @@ class ExecuTorchBackend:
             )
         options.check_only("ExecuTorch")
         if options.optimization != "all":
-            raise UserError(
-                "ExecuTorch has no levels of graph optimization; leave `optimization` away."
-            )
+            raise UserError("ExecuTorch has no levels of graph optimization; omit `optimization`.")
 
     def build(
         self, module: torch.nn.Module, input_shape: tuple[int, ...], options: BackendOptions

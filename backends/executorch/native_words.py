@@ -22,7 +22,7 @@ def native_words() -> Iterator[NativeWords]:
     """Catch what is written to `sys.stderr` and to file descriptor 2 inside the block.
 
     ExecuTorch's runtime explains an error on one of the two: which one, depends on who loaded it.
-    It also says much that is no error. Not for a timed window.
+    It also says much that is not an error. Not for a timed window.
     """
     words = NativeWords()
     stderr_text = io.StringIO()

@@ -140,7 +140,7 @@ def read_pte(artifact: bytes) -> Pte:
                 f"this .pte has the format {found.decode('ascii', 'replace')} and ExecuTorch 1.5 "
                 f"reads {IDENTIFIER.decode()}; build it with the ExecuTorch that runs it."
             )
-        raise BackendError("this is no ExecuTorch program (.pte).")
+        raise BackendError("this is not an ExecuTorch program (.pte).")
     try:
         return _read(memoryview(artifact))
     except DamagedError as error:

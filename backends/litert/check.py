@@ -13,7 +13,7 @@ def check_header(model: bytes) -> None:
     root = int.from_bytes(model[:4], "little")
     if model[4:8] != _IDENTIFIER or not 8 <= root < len(model) - 4:
         raise BackendError(
-            "this is no LiteRT model: it does not begin as a .tflite file does (TFL3)."
+            "this is not a LiteRT model: it does not begin as a .tflite file does (TFL3)."
         )
 
 

@@ -95,7 +95,7 @@ def _on_battery(root: Path) -> bool:
         return all(read_number(supply / "online") == 0 for supply in mains)
     return any(
         read_text(supply / "type") == "Battery"
-        # A mouse or a headset has a battery too, which says nothing about the machine.
+        # A mouse or a headset has a battery too, which is not the machine's.
         and read_text(supply / "scope") != "Device"
         and read_text(supply / "status") == "Discharging"
         for supply in supplies

@@ -8,7 +8,7 @@ from typing import Any
 from ..protocol import BackendOptions
 
 CPU_PROVIDER = "CPUExecutionProvider"
-# Errors are raised; the log of them on stderr has colour codes, also where it is no terminal.
+# Errors are raised; the log of them on stderr has colour codes, also where it is not a terminal.
 _FATAL_ONLY = 4
 
 

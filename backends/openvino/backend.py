@@ -105,7 +105,7 @@ class OpenVinoBackend:
         """Return a fresh session of an artifact.
 
         Raises UserError for a device or a dtype that OpenVINO has not here, BackendError for what
-        is no artifact, refers to what it has not, or is refused by OpenVINO.
+        is not an artifact, refers to what it has not, or is refused by OpenVINO.
         """
         return self.open(artifact, options)
 

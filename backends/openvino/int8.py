@@ -118,7 +118,7 @@ def _quiet() -> Iterator[None]:
     with (
         warnings.catch_warnings(),
         no_logging(),
-        open(os.devnull, "w") as nowhere,  # noqa: PTH123 - os.devnull is no path of ours
+        open(os.devnull, "w") as nowhere,  # noqa: PTH123 - os.devnull is not a path of ours
         contextlib.redirect_stdout(nowhere),
     ):
         warnings.simplefilter("ignore")

@@ -40,7 +40,7 @@ class IR(NamedTuple):
         """
         begin = len(_MAGIC) + _LENGTHS.size
         if not artifact.startswith(_MAGIC) or len(artifact) < begin:
-            raise BackendError("this is no artifact of the openvino backend.")
+            raise BackendError("this is not an artifact of the openvino backend.")
         of_graph, of_weights = _LENGTHS.unpack_from(artifact, len(_MAGIC))
         if of_graph > _LARGEST_GRAPH or begin + of_graph + of_weights != len(artifact):
             raise BackendError(

@@ -61,7 +61,7 @@ class TorchBackend:
             raise UserError(reason)
         if options.provider not in PROVIDERS:
             raise UserError(
-                f"PyTorch has no way to run called '{options.provider}'"
+                f"PyTorch has no provider '{options.provider}'"
                 f"{did_you_mean(options.provider, PROVIDERS)}; `provider` is "
                 f"{' or '.join(PROVIDERS)}."
             )

@@ -55,7 +55,7 @@ class TorchProgram:
 
     @classmethod
     def from_bytes(cls, artifact: bytes) -> TorchProgram:
-        """Read what `to_bytes` wrote in this very run. It is no format for other people's files."""
+        """Read what `to_bytes` wrote in this run. It is not a format to exchange files in."""
         try:
             line, _, exported = artifact.partition(b"\n")
             header = json.loads(line)

@@ -52,7 +52,7 @@ class EngineFile:
         """Return what `to_bytes` wrote; raises BackendError for anything else, and if damaged."""
         end = artifact.find(b"\n", len(_MAGIC), len(_MAGIC) + _LONGEST_HEADER)
         if not artifact.startswith(_MAGIC) or end < 0:
-            raise BackendError("these bytes are no TensorRT engine that vitprof built.")
+            raise BackendError("these bytes are not a TensorRT engine that vitprof built.")
         engine = artifact[end + 1 :]
         try:
             header = json.loads(artifact[len(_MAGIC) : end])

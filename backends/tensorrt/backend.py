@@ -108,8 +108,8 @@ class TensorRtBackend:
         """Return a fresh session of an engine on the first GPU, already run once.
 
         Raises UserError without such a GPU and for options this lacks; BackendError for bytes that
-        are no whole engine, an engine built for another GPU, version or setting, and for what the
-        runtime refuses.
+        are not a whole engine, an engine built for another GPU, version or setting, and for what
+        the runtime refuses.
         """
         self.check(options)
         library = tensorrt_library(options.provider)

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str], description: str, parts: Sequence[Part] = PAR
     chosen = [part for part in parts if not given.parts or part.name in given.parts]
     day = Path(given.folder or tempfile.mkdtemp(prefix="gpu-day-")).resolve()
     name = given.name or (slug(gpu) if gpu else "rehearsal")
-    # A rehearsal's figures are no results.
+    # A rehearsal's figures are not results.
     out = Path(given.out or (ROOT / "docs/results/gpu" if gpu else day)) / f"{name}.md"
     title = f"The first day on {gpu}" if gpu else "A rehearsal of the first day on a GPU"
     command = " ".join(["python", "benchmarks/gpu_day.py", *arguments])

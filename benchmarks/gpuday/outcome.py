@@ -18,7 +18,7 @@ from pathlib import Path
 from .findings import write_json
 from .part import Part
 
-# For writing the stacks of a process that hangs, and for the kernel to take one away.
+# For writing the stacks of a process that hangs, and for the kernel to remove one.
 STACK_S, KILL_S = 2.0, 5.0
 
 

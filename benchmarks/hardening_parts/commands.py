@@ -106,7 +106,7 @@ class Place:
     def left_behind(self) -> list[str]:
         """Return the temporary folders and part files that no process is using any more."""
         parts = [*self.folder.rglob(".vitprof-*.part"), *self.folder.rglob("*.tmp")]
-        # Libraries keep caches there that are no folders of one process.
+        # Libraries keep caches there that are not folders of one process.
         own = [one for one in self.temporary.iterdir() if one.name.startswith(("vitprof-", "tmp"))]
         return sorted({str(path.relative_to(self.folder)) for path in (*own, *parts)})
 

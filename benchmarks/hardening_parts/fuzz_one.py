@@ -33,7 +33,7 @@ def main() -> None:
             read(place)
         except UserError as error:
             if "\n" in str(error) or not str(error).isprintable():
-                raise AssertionError("it is no printable sentence") from error
+                raise AssertionError("it is not a printable sentence") from error
 
     atheris.Setup([sys.argv[0], *sys.argv[2:]], once)
     atheris.Fuzz()

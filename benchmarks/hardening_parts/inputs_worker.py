@@ -31,7 +31,7 @@ from vitprof.backends import trial
 MEMORY_BYTES = 2 << 30
 # What vitprof itself may take; less than what the process may.
 VITPROF_LIMIT = "512MiB"
-# A tab, a line's end and a carriage return of a progress bar are no harm.
+# A tab, a line's end and a carriage return of a progress bar are not harm.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _CACHES = ("torchinductor_",)  # of libraries, kept for all processes of a user
 _FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC

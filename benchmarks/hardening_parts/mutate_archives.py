@@ -53,7 +53,7 @@ def _zip(entries: list[tuple[str, bytes]], rng: random.Random, link: bool) -> by
     out = io.BytesIO()
     method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED))
     with warnings.catch_warnings(), zipfile.ZipFile(out, "w") as archive:
-        warnings.simplefilter("ignore")  # of a name that stands twice
+        warnings.simplefilter("ignore")  # of a name that appears twice
         linked = rng.randrange(len(entries)) if link else -1
         for n, (name, content) in enumerate(entries):
             info = zipfile.ZipInfo(name)
@@ -108,6 +108,6 @@ def mutated_tar(data: bytes, rng: random.Random) -> bytes:
             info.size = len(content) if info.isreg() else 0
             archive.addfile(info, io.BytesIO(content) if info.isreg() else None)
     written = bytearray(out.getvalue())
-    if kind == 6:  # a size that is no number, or one beyond the file
+    if kind == 6:  # a size that is not a number, or one beyond the file
         written[124:136] = rng.choice((b"777777777777", b"\xff" * 12, b"zzzzzzzzzzzz"))
     return bytes(written)

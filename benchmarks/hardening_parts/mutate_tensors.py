@@ -49,7 +49,7 @@ def canary_pickle(canary: Path, rng: random.Random) -> bytes:
 
 
 def mutated_checkpoint(data: bytes, rng: random.Random, canary: Path) -> bytes:
-    """Return a .pth: its pickle runs code, its records are damaged, its tensors are no weights."""
+    """Return a .pth: its pickle runs code, its records are damaged, its tensors are not weights."""
     kind = rng.random()
     if kind < 0.2:
         return canary_pickle(canary, rng)  # the format before zips

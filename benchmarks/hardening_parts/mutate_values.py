@@ -1,7 +1,7 @@
 r"""Files of values (JSON, TOML, YAML, CSV, lines) whose values are replaced by hostile ones.
 
 The hostile values are texts as they stand in a file, so that those are written which no library
-writes: `1e400`, a number of 5,000 digits, `\ud800`, a key that stands twice.
+writes: `1e400`, a number of 5,000 digits, `\ud800`, a key that appears twice.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def _changed(tree: Any, rng: random.Random) -> Any:
     elif kind < 0.8 and holder:
         del holder[rng.randrange(len(holder))]
     elif kind < 0.9 and holder:
-        holder.append(rng.choice(holder))  # a list longer by one, or a key that stands twice
+        holder.append(rng.choice(holder))  # a list longer by one, or a key that appears twice
     elif isinstance(holder, _Pairs) and holder and kind < 0.95:
         at = rng.randrange(len(holder))
         holder[at] = (_Text(rng.choice(TEXTS)), holder[at][1])

@@ -37,7 +37,7 @@ class Target:
 
     file: the file that is mutated, in the folder of honest files. beside: what else is copied.
     command: its "{}" is the hostile file or the folder that it lies in (`folder`). done: exit codes
-    beside 2 that are no fault. share: calls of this target, relative to others.
+    beside 2 that are not fault. share: calls of this target, relative to others.
     """
 
     name: str

@@ -114,7 +114,7 @@ def transfer(
         return _of_models(models, unit, target, tables, wanted, probe, probes, out, plot, as_json)
     alone = given_options({"unit", "target"})
     if alone:
-        raise UserError(f"{', '.join(alone)} go with --models; give both, or take them away.")
+        raise UserError(f"{', '.join(alone)} go with --models; give both, or remove them.")
     if not tables or out is None:
         raise UserError("--from TABLES and --out FILE are needed: what to transfer, and where to.")
     found = transfer_table(

@@ -182,7 +182,7 @@ def _note_written(*paths: Path | None) -> None:
 
 def _refuse_beside(option: str, names: Sequence[str]) -> None:
     for name in given_options(names):
-        raise UserError(f"{name} ranks combinations, and {option} has none; take one away.")
+        raise UserError(f"{name} ranks combinations, and {option} has none; remove one.")
 
 
 def _refuse_without(option: str, names: Sequence[str]) -> None:

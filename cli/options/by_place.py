@@ -31,7 +31,7 @@ def table_and_model_places(function: F) -> F:
                 continue
             if given_options([parameter]):
                 raise UserError(
-                    f"the {name} is given twice, as '{place}' and by --{name}; take one away."
+                    f"the {name} is given twice, as '{place}' and by --{name}; remove one."
                 )
             given[parameter] = Path(place) if name == "table" else place
         if given["model"] is None:

@@ -127,9 +127,9 @@ def deployment_options(function: F) -> F:
         if wrong:
             names = " and ".join(f"`{name}`" for name in sorted(wrong))
             raise UserError(
-                f"{names} cannot be given beside `runtimes`; take one away."
+                f"{names} cannot be given beside `runtimes`; remove one."
                 if runtimes is not None
-                else f"{names} goes with `runtimes`; give both, or take it away."
+                else f"{names} goes with `runtimes`; give both, or remove it."
             )
         of_space = {name: given.pop(name) for name in OF_SPACE}
         if runtimes is None:

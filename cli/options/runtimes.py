@@ -76,9 +76,9 @@ def runtime_options(function: F) -> F:
         if wrong:
             names = " and ".join(sorted(wrong))
             raise UserError(
-                f"{names} cannot be given beside `runtimes`, which needs no table; take one away."
+                f"{names} cannot be given beside `runtimes`, which needs no table; remove one."
                 if runtimes
-                else f"{names} goes with `runtimes`; give both, or take it away."
+                else f"{names} goes with `runtimes`; give both, or remove it."
             )
         how = {name: given.pop(name) for name in OF_RUNTIMES}
         how["dtype"] = list(how.pop("dtypes")) or ["fp32"]

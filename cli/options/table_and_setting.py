@@ -56,7 +56,7 @@ def seconds_of(text: str) -> float:
 def check_picture(path: Path) -> None:
     """Raise UserError for a picture whose suffix is not one that can be drawn."""
     if path.suffix.lower() not in PICTURES:
-        raise UserError(f"{path} is no picture we draw; end it in {', '.join(PICTURES)}.")
+        raise UserError(f"{path} is not a picture we draw; end it in {', '.join(PICTURES)}.")
 
 
 def given_options(names: Iterable[str]) -> list[str]:

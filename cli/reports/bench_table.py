@@ -25,7 +25,7 @@ TABLE_ENDINGS = (".csv", ".md")
 def check_table(path: Path) -> None:
     """Raise UserError for a file that is neither CSV nor markdown, or cannot be written."""
     if path.suffix.lower() not in TABLE_ENDINGS:
-        raise UserError(f"{path} is no table we write; end it in {' or '.join(TABLE_ENDINGS)}.")
+        raise UserError(f"{path} is not a table we write; end it in {' or '.join(TABLE_ENDINGS)}.")
     check_writable(path)
 
 

@@ -22,7 +22,7 @@ def note_left_out(found: Imported) -> None:
     for key in found.unknown:
         note(f"unknown, not imported: {key}")
     for block in found.repeated:
-        note(f"stands there more than once, the median is taken: {block}")
+        note(f"appears more than once, the median is taken: {block}")
 
 
 def print_imported(found: Imported, out: Path) -> None:

@@ -24,7 +24,7 @@ def print_pushed(pushed: PushedTable) -> None:
 
 
 def note_refused(pulled: PulledTables) -> None:
-    """Tell which files are no tables, and why."""
+    """Tell which files are not tables, and why."""
     for why in pulled.refused.values():
         note(f"refused: {why}")
 

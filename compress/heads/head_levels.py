@@ -92,7 +92,7 @@ def check_counts(model: nn.Module, counts: list[int]) -> None:
     if sum(counts) > spare:
         raise UserError(
             f"{sum(counts)} heads are to go, but of {sum(heads.values())} in {len(heads)} layers "
-            f"only {spare} can, for each layer keeps one; take fewer levels or heads a level."
+            f"only {spare} can, for each layer keeps one; use fewer levels or heads a level."
         )
 
 
@@ -107,7 +107,7 @@ def even_counts(model: nn.Module, count: int) -> list[int]:
     if spare < count:
         raise UserError(
             f"{count} levels need as many heads to take out, and there are {spare} (each layer "
-            "keeps one); take fewer `levels`."
+            "keeps one); use fewer `levels`."
         )
     going = max(round(0.8 * spare), count)
     return [going // count + (place < going % count) for place in range(count)]

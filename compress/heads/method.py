@@ -43,7 +43,7 @@ class LeastNormHeads(Method[HeadsOptions]):
         if options.reconstruct > len(data.train):
             raise UserError(
                 f"{options.reconstruct} images are needed, and there are "
-                f"{len(data.train)}; take fewer."
+                f"{len(data.train)}; use fewer."
             )
         return options
 

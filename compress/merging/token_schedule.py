@@ -64,7 +64,7 @@ def with_merges(
             )
         raise UserError(
             f"with all tokens merged that can be and that the table covers, {spec.name} still "
-            f"costs {costs.min():.4g}, above {budget:.4g}; take a larger target, or prune heads "
+            f"costs {costs.min():.4g}, above {budget:.4g}; use a larger target, or prune heads "
             "and neurons too."
         )
     return specs[int(fitting[0])]

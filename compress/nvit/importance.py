@@ -40,7 +40,7 @@ class Importance:
     sums: dict[str, Tensor] = field(default_factory=dict)
 
     def observe(self, structures: Sequence[Structure], model: nn.Module) -> None:
-        """Take one batch's gradients into the average; raises UserError where one is no number."""
+        """Take one batch's gradients into the average; raises UserError for one that is NaN."""
         for name, now in self._now(structures, model).items():
             before = self.of.get(name)
             if self.score == "hessian":

@@ -30,7 +30,7 @@ class NViT(Method[NViTOptions]):
     def check(self, options: NViTOptions, spec: Spec) -> None:
         from ...training.fit import refuse_texts
 
-        refuse_texts(spec, "`method` nvit", "; take `method` optin")
+        refuse_texts(spec, "`method` nvit", "; use `method` optin")
         if options.prune_warmup > 1:
             raise UserError(f"`prune_warmup` is {options.prune_warmup:g}; it is a share, up to 1.")
         if options.teacher_cache is not None and options.teacher is None:

@@ -58,7 +58,7 @@ class Chooser:
         """Return the flags of what is gone once the model costs at most `target`, and its cost.
 
         spec_of: the spec with the widths given. importance: of all units of the structures.
-        gone: one flag a unit, by structure, of those that are no more. exactly: at the end avoid
+        gone: one flag a unit, by structure, of those that are removed. exactly: at the end avoid
         groups that go far below the target. Raises UserError where no group is left that saves.
         """
         gone = {s.name: gone[s.name].clone() for s in structures}

@@ -82,7 +82,7 @@ def in_words(shares: Tensor) -> str:
     if not len(shares):
         return ""
     median, most = (float(share) for share in torch.quantile(shares, torch.tensor([0.5, 0.9])))
-    advice = "; take `scoring` full" if median > TOO_MUCH else ""
+    advice = "; use `scoring` full" if median > TOO_MUCH else ""
     return (
         f"neurons' scores are predicted: of {len(shares)} that were scored in full too, half are "
         f"within {median:.0%} and nine of ten within {most:.0%}{advice}"

@@ -232,4 +232,4 @@ class OptinRun:
 def check_merges(spec: Spec) -> None:
     """Raise UserError for a model that has no patches to merge layer by layer."""
     if not isinstance(spec, ViTSpec):
-        raise UserError(f"{spec.name} is no plain ViT, whose patches could be merged.")
+        raise UserError(f"{spec.name} is not a plain ViT, whose patches could be merged.")

@@ -63,6 +63,4 @@ def check_enough(data: AnyData, count: int) -> None:
     if count > len(data.train):
         train: Any = data.train
         what = "texts" if isinstance(train, Texts) else "images"
-        raise UserError(
-            f"{count} {what} are needed, and {train.name} has {len(train)}; take fewer."
-        )
+        raise UserError(f"{count} {what} are needed, and {train.name} has {len(train)}; use fewer.")

@@ -39,7 +39,7 @@ class Trajectory:
         if not 0 < self.temperature < float("inf"):
             raise UserError(f"the temperature {self.temperature} has to be above 0.")
         if self.depth is not None and self.depth < 0:
-            raise UserError(f"a trajectory of {self.depth} layers cannot be; take 0 or more.")
+            raise UserError(f"a trajectory of {self.depth} layers cannot be; use 0 or more.")
 
 
 class Manifold:

@@ -9,7 +9,7 @@ from ...training.data.segmentation_images import SegmentationImages
 
 @dataclass(frozen=True)
 class SegmentationData:
-    """Images to look at and images to test on; zero_is_none: whether 0 is no class in masks."""
+    """Images to look at and images to test on; zero_is_none: whether 0 is not a class in masks."""
 
     train: SegmentationImages
     test: SegmentationImages

@@ -82,7 +82,7 @@ def backbone_spec(folder: str | Path, resolution: int | None = None) -> SwinSpec
     if not isinstance(pruned, SwinSpec) or not _narrower(pruned, spec):
         raise UserError(
             f"'{folder / SPEC}' does not describe the Swin of {source} with fewer hidden neurons; "
-            "take it out if it is another model's."
+            "remove it if it is another model's."
         )
     return replace(pruned, resolution=spec.resolution)
 

@@ -46,7 +46,7 @@ class SegmentationOptin(Method[SegmentationOptions]):
         if wanted > len(images):
             raise UserError(
                 f"{wanted} images are needed, and '{images.folder}' has {len(images)} "
-                "beside those kept for testing; take fewer."
+                "beside those kept for testing; use fewer."
             )
         return options
 

@@ -24,7 +24,7 @@ def without_trivial(graph: Graph) -> None:
 
 # What changes nothing when it is the other operand.
 _NEUTRAL = {"Add": 0.0, "Sub": 0.0, "Mul": 1.0, "Div": 1.0}
-# The runtime takes a slice away whose end is no size, but as far as it goes.
+# The runtime takes a slice away whose end is not a size, but as far as it goes.
 _NO_END = 2**31 - 1
 
 

@@ -68,7 +68,9 @@ def exported_source(path: Path, shapes: Shapes | None = None, batch: int = 1) ->
             given = (tuple(_of_shape(one, shape) for one, shape in pairs), given[1])
     except Exception as error:  # anything that torch raises for a damaged archive
         words = " ".join(str(error).split())[:160] or type(error).__name__
-        raise UserError(f"'{path}' is no exported program that can be loaded: {words}.") from None
+        raise UserError(
+            f"'{path}' is not an exported program that can be loaded: {words}."
+        ) from None
     if given is None or given[1] or not all(isinstance(one, torch.Tensor) for one in given[0]):
         raise UserError(
             f"'{path}' has no example inputs that are plain tensors; export the program with them."
@@ -197,7 +199,7 @@ def _check_contents(path: Path, found: dict[str, bytes]) -> None:
 
 
 def _json(path: Path, name: str, data: bytes) -> dict[str, Any]:
-    """Return the object of an entry; what `json_object` refuses is no program."""
+    """Return the object of an entry; what `json_object` refuses is not a program."""
     return json_object(data.decode("utf-8"), f"{name} in '{path}'")
 
 
@@ -210,7 +212,7 @@ def _check_field(path: Path, key: str, value: Any) -> None:
             f"'{path}' uses the operator {shown(value)}, not one of PyTorch's own; this is refused."
         )
     if key in {"name", "as_name"} and value and not value.isidentifier():
-        raise UserError(f"'{path}' names a value {shown(value)}, which is no name; refused.")
+        raise UserError(f"'{path}' names a value {shown(value)}, which is not a name; refused.")
 
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:

@@ -51,7 +51,7 @@ def sizes_of_inputs(
     """Return the sizes of the inputs that a module is run with, in the order of its forward.
 
     Those of `defaults`, and those of `shapes` in their place or beside them. Raises UserError for a
-    name that is no input.
+    name that is not an input.
     """
     given = {name: tuple(sizes) for name, sizes in (shapes or {}).items()}
     if len(given) == 1 and len(defaults) == 1:

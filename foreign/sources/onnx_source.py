@@ -73,7 +73,7 @@ class OnnxSource:
 def _keep_inputs(model: Any) -> None:
     """Take weights from among the inputs, where older exporters list them.
 
-    There they are no constants for a runtime: it folds and fuses less.
+    There they are not constants for a runtime: it folds and fuses less.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
     kept = [one for one in model.graph.input if one.name not in weights]

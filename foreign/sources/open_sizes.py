@@ -36,7 +36,7 @@ class _Input:
 
 
 def has_open_sizes(program: Mapping[str, Any]) -> bool:
-    """Whether a program (models/model.json of its archive) has sizes that are no numbers."""
+    """Whether a program (models/model.json of its archive) has sizes that are not numbers."""
     return any(True for _ in _expressions(program))
 
 

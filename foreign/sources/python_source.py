@@ -43,7 +43,7 @@ def python_source(path: Path, function: str, shapes: Shapes | None, batch: int) 
     else:
         values = list(given) if isinstance(given, (tuple, list)) else [given]
         if not all(isinstance(value, torch.Tensor) for value in values):
-            raise UserError(f"{name} gives example inputs that are no tensors.")
+            raise UserError(f"{name} gives example inputs that are not tensors.")
         inputs = [(f"input_{n}" if n else "input", value) for n, value in enumerate(values)]
     return ModuleSource(name, made, inputs, fill=False)
 

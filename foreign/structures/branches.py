@@ -9,7 +9,7 @@ from ..fusion.trivial import VIEWS
 from ..graph import Graph, Node
 from .simplify import LAYOUT
 
-# A branch of more nodes than this is no block; EfficientViT's attention has 25 a head.
+# A branch of more nodes than this is not a block; EfficientViT's attention has 25 a head.
 MOST_NODES = 1024
 
 

@@ -24,7 +24,7 @@ def inherited(supernet: Spec, subnet: Spec) -> dict[str, Slice]:
     if type(supernet) is not type(subnet):
         raise UserError(
             f"the subnet is of the family '{subnet.family}' and the supernet of "
-            f"'{supernet.family}'; take a subnet of the supernet's space."
+            f"'{supernet.family}'; use a subnet of the supernet's space."
         )
     find: Callable[[Spec, Spec], dict[str, Slice]] | None = find_of(supernet.family, "inherited")
     if find is None:

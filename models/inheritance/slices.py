@@ -129,5 +129,5 @@ def check_within(what: str, subnet: Mapping[str, int], supernet: Mapping[str, in
         if value > supernet[name]:
             raise UserError(
                 f"the subnet's {what}{name}={value} is more than the supernet's, "
-                f"{supernet[name]}; take a subnet of the supernet's space."
+                f"{supernet[name]}; use a subnet of the supernet's space."
             )

@@ -33,5 +33,5 @@ class SpecModel(nn.Module, ABC):
 def spec_of(model: nn.Module) -> Spec:
     """Return the spec of a whole model, or of what runs one and says whose it is."""
     spec = model.spec
-    assert isinstance(spec, Spec), f"{type(model).__name__} is no model of a spec"
+    assert isinstance(spec, Spec), f"{type(model).__name__} is not a model of a spec"
     return spec

@@ -76,7 +76,7 @@ class Arguments:
         if left:
             raise UserError(
                 f"{self._model}: vitprof cannot follow timm's argument '{left[0]}'="
-                f"{shown(self._left[left[0]])}; leave it away."
+                f"{shown(self._left[left[0]])}; omit it."
             )
 
     def _wrong(self, name: str, value: object, wanted: str) -> UserError:

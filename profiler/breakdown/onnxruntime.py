@@ -62,15 +62,15 @@ def profiles_from_json(text: str) -> list[Profile]:
         events = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _unreadable(
-            f"it is no complete JSON ({' '.join(str(error).split())[:120]})"
+            f"it is not complete JSON ({' '.join(str(error).split())[:120]})"
         ) from None
     if not isinstance(events, list):
-        raise _unreadable("it is no list of events")
+        raise _unreadable("it is not a list of events")
     runs: list[_Span] = []
     nodes: list[_Span] = []
     for event in events:
         if not isinstance(event, dict):
-            raise _unreadable("an event is no object")
+            raise _unreadable("an event is not an object")
         category, name = event.get("cat"), event.get("name")
         if category == "Session" and name == "model_run":
             runs.append(_Span.of(event))
@@ -167,7 +167,7 @@ def _number(event: dict[str, Any], name: str) -> float:
     value = event.get(name)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e15:
         return float(value)
-    raise _unreadable(f"an event's '{name}' is no time in microseconds")
+    raise _unreadable(f"an event's '{name}' is not a time in microseconds")
 
 
 def _unreadable(why: str) -> UserError:

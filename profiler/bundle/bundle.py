@@ -162,7 +162,7 @@ def check_replaceable(out: Path) -> None:
     """Raise UserError where something stands at `out` that no vitprof build wrote."""
     if out.exists() and not is_sealed(out):
         raise UserError(
-            f"{out} exists and is no whole bundle of vitprof build, so it is not written over; "
+            f"{out} exists and is not a whole bundle of vitprof build, so it is not written over; "
             "give another `out` or remove it."
         )
 

@@ -98,7 +98,7 @@ def _manifest(data: bytes) -> Manifest:
 def _check_parts(manifest: Manifest) -> None:
     """Every part of every point must be there, and nothing else."""
     if len({point.key for point in manifest.plan.points}) != len(manifest.plan.points):
-        raise UserError("a point stands twice; build the bundle again.")
+        raise UserError("a point appears twice; build the bundle again.")
     needed = {part.subject: point for point in manifest.plan.points for part in point.parts}
     for subject, point in needed.items():
         if subject not in manifest.artifacts and not is_kernels(subject):
@@ -149,7 +149,7 @@ def _built(record: object) -> Mapping[str, object]:
         if isinstance(value, str):
             check_name(name, value)
         elif value is not None and not _is_small_number(value):
-            raise UserError(f"built has {shown(value)} for {name}, which is no version.")
+            raise UserError(f"built has {shown(value)} for {name}, which is not a version.")
     return values
 
 
@@ -166,13 +166,13 @@ def _point(record: object) -> Point:
     model = _spec(values["model"]) if "model" in values else None
     if "block" not in values:
         if model is None or context != "in_model":
-            raise UserError(f"{shown(record)} is no point; build the bundle again.")
+            raise UserError(f"{shown(record)} is not a point; build the bundle again.")
         return Point(model, "in_model")
     block = _block(values["block"])
     if (model is not None) != (context == "in_model"):
         raise UserError(f"{block} stands in a model, but not in this context: {context}.")
     if model is not None and block not in model.blocks():
-        raise UserError(f"{block} is no block of the model it is to be measured in.")
+        raise UserError(f"{block} is not a block of the model it is to be measured in.")
     if context != "alone" and block.input_shape != block.output_shape:
         raise UserError(f"{block} cannot be repeated or left out; it is measured alone.")
     return Point(block, cast(Context, context), model)
@@ -189,10 +189,10 @@ def _artifact(record: object) -> tuple[Subject, Stored | str]:
         return subject, _reason(values["error"])
     file, size, digest = values["file"], values["bytes"], values["sha256"]
     if not isinstance(file, str) or not is_artifact(file):
-        raise UserError(f"{shown(file)} is no name of an artifact; build the bundle again.")
+        raise UserError(f"{shown(file)} is not a name of an artifact; build the bundle again.")
     check_whole_number("bytes", size, 1, LARGEST_ARTIFACT)
     if not isinstance(digest, str) or re.fullmatch("[0-9a-f]{64}", digest) is None:
-        raise UserError(f"{shown(digest)} is no SHA-256 of {file}; build the bundle again.")
+        raise UserError(f"{shown(digest)} is not a SHA-256 of {file}; build the bundle again.")
     return subject, Stored(file, size, digest, sketches_from(values.get("expected"), file))
 
 
@@ -215,7 +215,7 @@ def _sketch(record: object, file: str) -> OutputSketch:
     sums = _list("sums", values["sums"], SUMS, SUMS)
     for value in sums:
         if isinstance(value, bool) or not _is_small_number(value):
-            raise UserError(f"{shown(value)} is no sum of outputs of {file}.")
+            raise UserError(f"{shown(value)} is not a sum of outputs of {file}.")
     return OutputSketch(tuple(shape), tuple(rounded_sum(value) for value in sums))
 
 

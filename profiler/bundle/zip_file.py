@@ -33,7 +33,7 @@ MOST_ARTIFACTS = 10_000
 LARGEST_MANIFEST = 8 << 20
 LARGEST_ARTIFACT = (2 << 30) - 1  # the most that an ONNX model can be
 LARGEST_BUNDLE = 32 << 30  # of the file, and of all that it unpacks to
-# Deflate spends at least 2 bits on 258 bytes; what claims to hold more is no entry of a zip.
+# Deflate spends at least 2 bits on 258 bytes; what claims to hold more is not an entry of a zip.
 MOST_TIMES = 1032
 
 _SEAL = b"vitprof-bundle-sha256:"
@@ -162,12 +162,12 @@ class SealedZip(Closing):
                 f"{self.path} has {size} bytes, more than the {LARGEST_BUNDLE} of a bundle."
             )
         if not b"PK\3\4".startswith(self._at(0, 4)):
-            raise UserError(f"{self.path} is no zip file, so no bundle of vitprof build.")
+            raise UserError(f"{self.path} is not a zip file, so not a bundle of vitprof build.")
         seal = _seal_of(self._file)
         if seal is None:
             raise UserError(
-                f"{self.path} is no bundle of vitprof build, or its end is cut off; copy or build "
-                "it again."
+                f"{self.path} is not a bundle of vitprof build, or its end is cut off; copy or "
+                "build it again."
             )
         return seal
 

@@ -213,7 +213,7 @@ def _(case: BackendCase) -> None:
     if reason := case.backend.unavailable():
         raise UncheckedError(reason)
     environment = case.backend.environment(case.options)
-    demand(isinstance(environment, dict) and environment, "it is no dict with something in it")
+    demand(isinstance(environment, dict) and environment, "it is not a dict with something in it")
     demand(json.loads(json.dumps(environment)) == environment, "JSON does not give it back")
     demand(case.backend.environment(case.options) == environment, "it is another the second time")
 
@@ -355,7 +355,7 @@ def _(case: BackendCase) -> None:
     demand_error(BackendError, executable.run, "run() behind the with block")
 
 
-@PROMISES("what is no artifact is refused by a BackendError")
+@PROMISES("what is not an artifact is refused by a BackendError")
 def _(case: BackendCase) -> None:
     case.check_runs_here()
     half = case.artifact[: len(case.artifact) // 2]

@@ -152,5 +152,5 @@ def check_method(runtime: str, method: str) -> None:
         others = [name for name, other in RUNTIMES.items() if method in other.methods]
         raise UserError(
             f"{runtime} chooses no ranges by `calibration` {method}, only {', '.join(others)} "
-            "does; take it away."
+            "does; remove it."
         )

@@ -149,7 +149,8 @@ def _wait_for(file: int, identity: str, on_note: Callable[[str], None], wait: fl
 def _open_folder(path: Path) -> Iterator[int]:
     """Open the folder, made for all users where it is missing; what is opened inside stays inside.
 
-    Raises _CannotLockError for what is no folder, and for one in which others may remove our files.
+    Raises _CannotLockError for what is not a folder, and for one in which others may remove our
+    files.
     """
     with contextlib.suppress(OSError):  # it is there, or opening it says what is wrong
         path.mkdir()

@@ -85,7 +85,7 @@ def checked_environments(environments: Mapping[str, str]) -> dict[str, str]:
     for backend in environments:
         if backend not in backend_names():
             raise UserError(
-                f"`environments` has '{backend}', which is no backend"
+                f"`environments` has '{backend}', which is not a backend"
                 f"{did_you_mean(backend, backend_names())}."
             )
     return dict(environments)

@@ -48,7 +48,7 @@ class Zone:
 class RaplEnergy:
     """Joules of several zones together, counted since the first reading.
 
-    Once a zone could not be read, the sum stays unknown: a part of it is no energy.
+    Once a zone could not be read, the sum stays unknown: a part of it is not an energy.
     """
 
     zones: Sequence[Zone]

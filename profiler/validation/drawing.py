@@ -24,7 +24,7 @@ def draw_for(
     Raises UserError where it is not clear which.
     """
     if family is not None and space is not None:
-        raise UserError("`space` has a family of its own; take `family` away.")
+        raise UserError("`space` has a family of its own; remove `family`.")
     searched = None if family is not None else _search_space_of(table, space)
     if searched is not None:
         return searched.random_spec

@@ -92,7 +92,7 @@ class Subnet(nn.Module):
         self._slices = inherited(supernet.spec, spec)
         made = skeleton(spec)
         self._constants = _not_saved(made)
-        # In a tuple, so that it is no submodule: it has no weights of its own.
+        # In a tuple, so that it is not a submodule: it has no weights of its own.
         self._skeleton = (_Heads(made),)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 _SMALLEST = 1e-300
 _MOST_TERMS = 10_000
-# Of ln t; beyond, t squared is no float.
+# Of ln t; beyond, t squared is not a float.
 _LARGEST_LOG = 350.0
 _HALVINGS = 64
 
@@ -16,7 +16,7 @@ _HALVINGS = 64
 def student_quantile(probability: float, dof: float) -> float:
     """Return the t that a Student variable of `dof` stays below with this probability, above 0.5.
 
-    Bisection on ln t; infinite where t squared is no float.
+    Bisection on ln t; infinite where t squared is not a float.
     """
     low, high = -_LARGEST_LOG, _LARGEST_LOG
     if _upper_tail(math.exp(high), dof) > 1 - probability:

@@ -85,7 +85,7 @@ def check_learned_available() -> None:
     except ImportError:
         raise UserError(
             "the learned rivals need scikit-learn, which is not installed; install it (pip install "
-            "'vitprof[validate]'), or leave `train` away."
+            "'vitprof[validate]'), or omit `train`."
         ) from None
 
 
@@ -156,7 +156,7 @@ def _vit_parameters(specs: Sequence[Spec]) -> np.ndarray:
     rows = []
     for spec in specs:
         if not isinstance(spec, ViTSpec):
-            raise UserError(f"{spec.name} is no plain ViT, which this rival was fitted on.")
+            raise UserError(f"{spec.name} is not a plain ViT, which this rival was fitted on.")
         layers = spec.layers
         rows.append(
             [

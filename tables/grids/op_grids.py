@@ -1,6 +1,6 @@
 """All grids of one op: a grid for each kind of the block, between which nothing is interpolated.
 
-A feed-forward layer on a 14 x 14 map says nothing about one on 7 x 7, nor does a kernel of 5 about
+A feed-forward layer on a 14 x 14 map does not predict one on 7 x 7, nor a kernel of 5
 one of 3: such axes are `fixed` (models/ops/op.py), and each of their values has a grid over the
 other axes of its own. Sequence lengths are `joined`: they share a grid where the same widths were
 measured at each.

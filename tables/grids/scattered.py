@@ -63,7 +63,7 @@ class ScatteredPoints(AllPoints):
         """Raise UserError for a function that was not measured.
 
         All else that lies outside is priced by the nearest points, and marked: but a cubic resize
-        says nothing about a linear one.
+        does not predict a linear one.
         """
         for values in dims if "function" in self.axes else ():
             wanted = dict(zip(self.axes, map(int, values), strict=True))

@@ -29,7 +29,7 @@ class Entries:
 
     def add(self, block: Block, latency: float, where: str) -> None:
         if block in self.latencies and not self.repeats:
-            raise UserError(f"{where} is {block}, which the file holds already; take one out.")
+            raise UserError(f"{where} is {block}, which the file holds already; remove one.")
         self.latencies.setdefault(block, []).append(latency)
 
     @property

@@ -30,7 +30,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; a key that stands twice is a UserError."""
+    """Return the object in a JSON file; a key that appears twice is a UserError."""
     values = json_object(read_text(path), str(path))
     if not values:
         raise UserError(f"{path} holds no JSON object of latencies.")
@@ -38,7 +38,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file; a key that stands twice is a UserError with its line."""
+    """Return the mapping in a YAML file; a key that appears twice is a UserError with its line."""
     values = yaml_mapping(read_text(path), str(path))
     if not values:
         raise UserError(f"{path} holds no YAML mapping of latencies.")
@@ -68,7 +68,7 @@ def latency(value: object, where: str, written: bool = False) -> float:
     """Return a latency in the file's unit; UserError unless it is a number above 0.
 
     `written`: the format has no numbers but texts (CSV). Other tools answer 0 for what they do not
-    know, so a 0 in their file is no latency either.
+    know, so a 0 in their file is not a latency either.
     """
     number = math.nan
     if isinstance(value, (int, float)) and not isinstance(value, bool):

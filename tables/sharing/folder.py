@@ -55,7 +55,7 @@ class SharedFolder:
 
 
 def check_table_name(name: str) -> None:
-    """Raise UserError for what is no name of a shared table: it becomes a file's name."""
+    """Raise UserError for what is not a name of a shared table: it becomes a file's name."""
     if not _NAME.fullmatch(name) or ".." in name:
         raise UserError(
             f"'{printable(name)}' cannot be a shared table's name; take small letters, digits, "
@@ -73,16 +73,21 @@ def name_of(table: LatencyTable) -> str:
 def read_folder(path: Path, shown_as: str | None = None) -> SharedFolder:
     """Read every table of a folder; `shown_as` is what messages call the folder.
 
-    Raises UserError for what is no folder of tables; a table that does not validate is `refused`.
+    Raises UserError for what is not a folder of tables; a table that does not validate is
+    `refused`.
     """
     called = shown_as or str(path)
     if not path.is_dir():
-        raise UserError(f"{called} is no folder; give a folder of shared tables, or hf:ORG/NAME.")
+        raise UserError(
+            f"{called} is not a folder; give a folder of shared tables, or hf:ORG/NAME."
+        )
     place = path / PLACE
     if not os.path.lexists(place):
         return SharedFolder(path, called)
     if place.is_symlink() or not place.is_dir():
-        raise UserError(f"{called}/{PLACE} is no folder of its own; tables are read only in one.")
+        raise UserError(
+            f"{called}/{PLACE} is not a folder of its own; tables are read only in one."
+        )
     found = SharedFolder(path, called)
     for entry in _entries(place, called):
         shown = f"{called}/{PLACE}/{printable(entry.name)}"
@@ -112,8 +117,8 @@ def written_to(folder: SharedFolder, shared: SharedTable, fresh: bool = False) -
     if os.path.lexists(target) and not fresh:
         if before is None:
             raise UserError(
-                f"{folder.called}/{csv} is there, and is no table that can be read; give another "
-                "`name`, or `fresh` to write over it."
+                f"{folder.called}/{csv} is there, and is not a table that can be read; give "
+                "another `name`, or `fresh` to write over it."
             )
         if before.table.to_text() != shared.table.to_text():
             raise UserError(
@@ -138,7 +143,7 @@ def _indexed(folder: SharedFolder) -> list[tuple[str, LatencyTable]]:
 def _written(path: Path, text: str) -> bool:
     """Write a file unless it is a link, or the same; tell whether it was written."""
     if path.is_symlink():
-        raise UserError(f"{path} is a link, and is not written through; take it away.")
+        raise UserError(f"{path} is a link, and is not written through; remove it.")
     data = text.encode()
     if path.is_file() and path.read_bytes() == data:
         return False
@@ -154,7 +159,7 @@ def _index_before(path: Path) -> str:
     try:
         return index.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UserError(f"{index} is no text; take it away, and give the command again.") from None
+        raise UserError(f"{index} is not a text; remove it, and run the command again.") from None
 
 
 def _entries(place: Path, called: str) -> Iterator[os.DirEntry[str]]:
@@ -166,11 +171,11 @@ def _entries(place: Path, called: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _check_file(path: Path, shown: str, largest: int) -> None:
-    """Raise UserError for what is no plain file of a bounded size."""
+    """Raise UserError for what is not a plain file of a bounded size."""
     about = path.lstat()
     if stat.S_ISLNK(about.st_mode):
         raise UserError(f"{shown} is a link; only plain files are read.")
     if not stat.S_ISREG(about.st_mode):
-        raise UserError(f"{shown} is no plain file.")
+        raise UserError(f"{shown} is not a plain file.")
     if about.st_size > largest:
         raise UserError(f"{shown} is larger than {largest >> 20} MiB; it is not read.")

@@ -137,7 +137,7 @@ def _without_gaps(logs: np.ndarray, timings: Timings) -> np.ndarray:
     gaps = np.isnan(logs)
     if gaps.all(axis=1).any():
         model = timings.models[int(np.flatnonzero(gaps.all(axis=1))[0])]
-        raise UserError(f"{timings.source}: no other phone timed {model}; take it out.")
+        raise UserError(f"{timings.source}: no other phone timed {model}; remove it.")
     kept = ~gaps.all(axis=0)
     logs, gaps = logs[:, kept], gaps[:, kept]
     if not gaps.any():

@@ -77,7 +77,7 @@ def read_timings(path: str | os.PathLike[str], unit: str | None = None) -> Timin
         )
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
-        raise UserError(f"{path}, line 1: column '{repeated[0]}' stands twice.")
+        raise UserError(f"{path}, line 1: column '{repeated[0]}' appears twice.")
     columns = _columns(path, names, unit)
     sizes = [n for n, name in enumerate(names) if name.lower() in SIZES]
     models: list[str] = []
@@ -88,7 +88,7 @@ def read_timings(path: str | os.PathLike[str], unit: str | None = None) -> Timin
             raise UserError(f"{where}: {len(fields)} fields instead of {len(names)}.")
         model = fields[0].strip()
         if not model or model in models:
-            raise UserError(f"{where}: the model {shown(model)} is empty or stands twice.")
+            raise UserError(f"{where}: the model {shown(model)} is empty or appears twice.")
         models.append(model)
         for n in (*columns, *sizes):
             values[number - 2, n] = _value(fields[n], f"{where}: {names[n]}")
@@ -111,7 +111,7 @@ def _lines(path: Path) -> list[list[str]]:
             if line and not line[0].startswith("#")
         ]
     except csv.Error as error:
-        raise UserError(f"{path} is no CSV file ({error}).") from None
+        raise UserError(f"{path} is not a CSV file ({error}).") from None
     if len(lines) < 2:
         raise UserError(f"{path} has no line of timings below its column names.")
     return lines

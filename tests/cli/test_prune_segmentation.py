@@ -177,7 +177,7 @@ def test_several_targets_without_masks_and_in_macs(run, model, table, images, tm
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--merge-tokens",), "--merge-tokens says nothing about a Mask2Former"),
+        (("--merge-tokens",), "--merge-tokens has no effect on a Mask2Former"),
         (("--order", "heads"), "--order says nothing"),
         (("--credit", "macs"), "--credit says nothing"),
         (("--checkpoint", "x"), "--checkpoint says nothing"),
@@ -189,8 +189,8 @@ def test_several_targets_without_masks_and_in_macs(run, model, table, images, tm
         (("--resolution", "65"), "64 or 96"),
         (("--resolution", "96"), "resolution"),
         (("--only", "stages.7."), "nothing of m2f may shrink"),
-        (("--data", "/nowhere"), "is no folder"),
-        (("--groups", "mlp=x"), "no size"),
+        (("--data", "/nowhere"), "is not a folder"),
+        (("--groups", "mlp=x"), "not a size"),
     ],
     ids=str,
 )

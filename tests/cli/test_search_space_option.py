@@ -116,13 +116,13 @@ def test_old_spellings_are_taken_with_a_note(run, tmp_path) -> None:
     family = run("measure", "--space", "vit", "--model", "swin-tiny", "--out", out)
     assert family.code == 2
     assert "--space vit is taken as --family vit" in family.err
-    assert "leave --family away" in family.err
+    assert "omit --family" in family.err
     searched = run("measure", "--search-space", "autovit-xsx", "--out", out)
     assert searched.code == 2
     assert "--search-space is now called --space" in searched.err
     assert "did you mean" in searched.err
     both = run("measure", "--search-space", "autovit-xxs", "--space", "vit", "--out", out)
-    assert (both.code, "take --family away" in both.err) == (2, True)
+    assert (both.code, "remove --family" in both.err) == (2, True)
     assert not out.exists()
 
 
@@ -140,7 +140,7 @@ def test_what_else_says_what_to_measure_is_refused(run, tmp_path, arguments, wor
     answer = run("measure", "--space", "autovit-xxs", *arguments, "--out", out)
     assert answer.code == 2
     assert answer.is_one_sentence
-    assert f"take {words} away" in answer.err
+    assert f"remove {words}" in answer.err
     assert not out.exists()
 
 
@@ -158,7 +158,7 @@ def test_validate_draws_from_a_named_space_and_refuses_what_is_not_covered(run, 
     assert answer.is_one_sentence
     assert "mobilevit" in answer.err
     both = run("validate", "--table", path, "--space", "autovit-xxs", "--family", "vit")
-    assert (both.code, "take --family away" in both.err) == (2, True)
+    assert (both.code, "remove --family" in both.err) == (2, True)
 
 
 @pytest.mark.parametrize("said", ['"autovit"', "[1]", "{}", '{"family": "vit", "embed": []}'])

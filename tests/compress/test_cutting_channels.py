@@ -37,7 +37,7 @@ def test_the_smaller_model_is_the_one_with_channels_at_zero(spec) -> None:
 
 
 def test_a_channels_weights_leave_statistics_out() -> None:
-    """A mean or a variance is no weight: it counts for no magnitude."""
+    """A mean or a variance is not a weight: it counts for no magnitude."""
     model = randomised(VGG)
     structures = prunable_of(VGG).structures(VGG, True)
     before, after = Importance("magnitude"), Importance("magnitude")

@@ -163,7 +163,7 @@ def test_the_delegated_share_is_that_of_the_lowered_program() -> None:
     exported = torch.export.export(module, (torch.from_numpy(seeded_input(shape)),))
     lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
     info = get_delegation_info(lowered.exported_program().graph_module)
-    # A layer norm gives three tensors, and taking the first is no operator.
+    # A layer norm gives three tensors, and taking the first is not an operator.
     taken = info.delegation_by_operator.get("getitem")
     not_operators = taken.non_delegated if taken else 0
     operators = info.num_delegated_nodes + info.num_non_delegated_nodes - not_operators

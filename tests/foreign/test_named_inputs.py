@@ -114,5 +114,5 @@ def test_a_librarys_module_of_several_images(monkeypatch: pytest.MonkeyPatch) ->
     assert input_names(Flow()) == ["image1", "image2"]
     with pytest.raises(UserError, match="image1, image2"):
         open_model("torchvision:raft")
-    with pytest.raises(UserError, match=r"'image' .*, which is no input"):
+    with pytest.raises(UserError, match=r"'image' .*, which is not an input"):
         open_model("torchvision:raft", {"image1": (1, 3, 8, 8), "image": (1, 3, 8, 8)})

@@ -122,9 +122,9 @@ def looping() -> Any:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (lambda: b"", "no ONNX model"),
-        (lambda: b"not a model at all", "no ONNX model"),
-        (lambda: net()[:200], "no ONNX model|cut short|damaged|does not fit|no node"),
+        (lambda: b"", "not an ONNX model"),
+        (lambda: b"no model at all", "not an ONNX model"),
+        (lambda: net()[:200], "not an ONNX model|cut short|damaged|does not fit|no node"),
         (huge, "values, more than"),
         (wrong_size, "damaged"),
         (lambda: of_opset(999), "opset 999"),

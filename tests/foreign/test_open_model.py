@@ -235,8 +235,8 @@ def changed(sound: Path, path: Path, part: str, old: str, new: str) -> Path:
         ("model.json", "torch.ops.aten.relu.default", "torch.ops.load_library", "operator"),
         ("model.json", "torch.ops.aten.relu.default", "torch.hub.load", "operator"),
         ("model.json", '"guards_code": []', '"guards_code": ["print(1)"]', "fixed shapes"),
-        ("model.json", '"name": "relu"', '"name": "relu\\nprint(1)"', "no name"),
-        ("constants_config.json", "{}", '{"x": {"path_name": "opaque_obj_0"}}', "no tensor"),
+        ("model.json", '"name": "relu"', '"name": "relu\\nprint(1)"', "not a name"),
+        ("constants_config.json", "{}", '{"x": {"path_name": "opaque_obj_0"}}', "not a tensor"),
     ],
 )
 def test_programs_that_could_run_code_are_refused(
@@ -302,7 +302,7 @@ def test_a_function_of_a_python_file(tmp_path: Path, caplog: pytest.LogCaptureFi
         ("none", "not a torch module"),
         ("fails", "no weights here"),
         ("missing", "no function 'missing'"),
-        ("bad_inputs", "no tensors"),
+        ("bad_inputs", "not tensors"),
     ],
 )
 def test_functions_that_make_no_model(tmp_path: Path, function: str, words: str) -> None:
@@ -365,7 +365,7 @@ def test_a_program_without_its_weights_is_refused_in_one_sentence(tmp_path, refu
                     new.writestr(entry, old.read(entry))
                     with pytest.warns(UserWarning, match="Duplicate"):
                         new.writestr(entry, b"")
-    with refused("short.pt2", "no exported program"):
+    with refused("short.pt2", "not an exported program"):
         open_model(str(tmp_path / "short.pt2"))
     with refused("twice.pt2", "twice"):
         open_model(str(tmp_path / "twice.pt2"))

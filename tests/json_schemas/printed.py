@@ -12,7 +12,7 @@ from jsonschema.exceptions import best_match
 from vitprof.cli.command_list import COMMANDS
 from vitprof.verbs.schema import schema
 
-# Commands that --json is one of several formats of, or whose object is no answer of vitprof's.
+# Commands that --json is one of several formats of, or whose object is not an answer of vitprof's.
 WITHOUT_SCHEMA = {("models", "--model")}
 REFUSED = 2
 NOT_BEGUN = 75

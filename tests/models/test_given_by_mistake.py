@@ -1,4 +1,4 @@
-"""What is no model, yet is given as one, is told what it is."""
+"""What is not a model, yet is given as one, is told what it is."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ from vitprof.spaces.registry import find_search_space
 from vitprof.tables import Setting
 
 LARGEST_ACTIVATION = 1e3
-# Swin masks what are no neighbours by -100: these outputs vanish in trained models too.
+# Swin masks what are not neighbours by -100: these outputs vanish in trained models too.
 MASKED = -50.0
 
 

@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_written_ends_it_at_once(target: Target, tmp_pat
     (tmp_path / "gone").rmdir()
     (tmp_path / "gone").touch()
     with (
-        pytest.raises(UserError, match="is no folder to keep artifacts in"),
+        pytest.raises(UserError, match="is not a folder to keep artifacts in"),
         compiled_ahead(subjects, kept, 2, on_progress=lambda *told: done.append(told[1])),
     ):
         pytest.fail("nothing can be kept")

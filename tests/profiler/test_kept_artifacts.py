@@ -95,7 +95,7 @@ def test_what_cannot_be_compiled_is_not_kept(
 
 def test_a_file_in_the_folders_place_is_refused(target: Target, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(UserError, match="is no folder to keep artifacts in"):
+    with pytest.raises(UserError, match="is not a folder to keep artifacts in"):
         target.keeping(tmp_path / "taken")
 
 

@@ -72,5 +72,5 @@ def test_a_damaged_line_is_named(tmp_path, refused, line) -> None:
 def test_another_file_is_refused(tmp_path, refused) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"something": "else"}\n')
-    with refused("no log of a search"):
+    with refused("not a log of a search"):
         EvaluationLog(path, ASKED)

@@ -104,5 +104,5 @@ def test_what_makes_no_sense_is_refused(refused: Refused) -> None:
         BertSlabs.create().with_levels("tokens=513")
     with refused("write tokens="):
         BertSlabs.create().with_levels("mlp.tokens=64")
-    with refused("no BERT"):
+    with refused("not a BERT"):
         BertSlabs.create(create_spec("deit-tiny"))

@@ -143,9 +143,9 @@ def test_values_lead_back_to_their_candidate(space: SearchSpace, seed: int) -> N
 
 def test_values_of_no_model_are_refused(refused, small_autovit: SearchSpace) -> None:
     values = small_autovit.values_of(small_autovit.largest())
-    with refused("stem.width=9", "no choice"):
+    with refused("stem.width=9", "not a choice"):
         small_autovit.candidate_of({**values, "stem.width": 9})
-    with refused("colour=1", "no choice"):
+    with refused("colour=1", "not a choice"):
         small_autovit.candidate_of({**values, "colour": 1})
     with refused("transformer-2.width", "no meaning"):
         small_autovit.candidate_of({**values, "stages": 1})

@@ -183,7 +183,7 @@ def test_a_column_that_stands_twice_is_refused(table_text: str, refuses: Refuses
 
 def test_a_repeated_row_is_refused(table_text: str, refuses: Refuses) -> None:
     lines = table_text.split("\n")
-    refuses("\n".join([*lines[:5], lines[4], ""]), "stands twice", "embed=32")
+    refuses("\n".join([*lines[:5], lines[4], ""]), "appears twice", "embed=32")
 
 
 def test_an_added_and_a_removed_row_are_refused(table_text: str, refuses: Refuses) -> None:

@@ -57,7 +57,7 @@ def test_a_folder_that_names_other_files_is_refused(argument: str, tmp_path: Pat
     config = json.loads((tmp_path / "config.json").read_text())
     config["model_args"] = {argument: "elsewhere.pth"}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match=f"'{argument}', which is no part of a model"):
+    with pytest.raises(UserError, match=f"'{argument}', which is not part of a model"):
         read_teacher(tmp_path, CPU, PHOTOS, NORM)
 
 

@@ -72,7 +72,7 @@ def test_data_is_loaded_for_a_model(digits, tmp_path) -> None:
     assert (folder, len(images.train), found) == (tmp_path / "model", len(digits.train), norm)
     with pytest.raises(UserError, match="the digits are 8 x 8; 9 x 9 is another size"):
         images_for_trained(tmp_path / "model", "digits", 9)
-    with pytest.raises(UserError, match="no folder with a trained model"):
+    with pytest.raises(UserError, match="not a folder with a trained model"):
         images_for_trained("vit-micro-8", "digits")
 
 

@@ -59,7 +59,7 @@ def test_images_alone_need_no_masks(tmp_path) -> None:
 
 
 def test_bad_folders_are_refused(tmp_path, folder, refused) -> None:
-    with refused("is no folder"):
+    with refused("is not a folder"):
         find_segmentation_images(tmp_path / "none")
     (tmp_path / "empty").mkdir()
     with refused("has no images"):

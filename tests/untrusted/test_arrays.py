@@ -41,12 +41,12 @@ def test_arrays_are_read(tmp_path: Path) -> None:
     ("entry", "words"),
     [
         (npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999,), }\n"), "short"),
-        (npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }\n"), "no plain array"),
+        (npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }\n"), "not a plain array"),
         (npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n", b"\x80"), "Python"),
-        (npy(b"{'descr': [], 'fortran_order': 0, 'shape': (((("), "no plain array"),
-        (npy(b"{'descr': '|u1', 'shape': (1,), }\n"), "no plain array"),
-        (b"\x93NUMPY\x09\x00", "no plain array"),
-        (b"", "no plain array"),
+        (npy(b"{'descr': [], 'fortran_order': 0, 'shape': (((("), "not a plain array"),
+        (npy(b"{'descr': '|u1', 'shape': (1,), }\n"), "not a plain array"),
+        (b"\x93NUMPY\x09\x00", "not a plain array"),
+        (b"", "not a plain array"),
     ],
 )
 def test_a_header_that_is_wrong_is_one_sentence(

@@ -29,7 +29,7 @@ def test_what_is_within_the_limits_is_read() -> None:
         ("[" + "1," * 2_000_001 + "1]", ["the number of its values", "VITPROF_MOST_ITEMS"]),
         ("[" + "1" * 5000 + "]", ["thousands of digits"]),
         ('{"a": 1, "b": 2, "a": 3}', ["'a' is given twice"]),
-        ("[NaN]", ["NaN is no number"]),
+        ("[NaN]", ["NaN is not a number"]),
         ('{"a": "\\ud800"}', ["half of a sign"]),
         ('{"\\ud800": 1}', ["half of a sign"]),
         ('{"a": ', ["line 1, column"]),
@@ -69,8 +69,8 @@ def test_toml_that_is_refused(text: str, words: list[str], refused: Refused) -> 
     [
         ("a: &x [1]\nb: *x", ["line 2", "aliases"]),
         ("a: !!python/object/apply:os.system [ls]", ["line 1", "tags"]),
-        ("? [a, b]\n: 1", ["line 1", "no key"]),
-        ("? {a: b}\n: 1", ["no key"]),
+        ("? [a, b]\n: 1", ["line 1", "not a key"]),
+        ("? {a: b}\n: 1", ["not a key"]),
         ('a: !!int ""', ["tags"]),
         ("a: !!bool x", ["tags"]),
         ("a: !!timestamp x", ["tags"]),
@@ -78,9 +78,9 @@ def test_toml_that_is_refused(text: str, words: list[str], refused: Refused) -> 
         ("a: !!map [[x, y]]", ["tags"]),
         ('a: "\\UFFFFFFFF"', ["not valid YAML"]),
         ("a: 2001-99-99", ["not valid YAML"]),
-        ("a: 1\nb: 2\na: 3", ["line 3", "'a' stands twice"]),
+        ("a: 1\nb: 2\na: 3", ["line 3", "'a' appears twice"]),
         ("a: " + "[" * 3000, ["nested too deeply"]),
-        ("- 1", ["no mapping"]),
+        ("- 1", ["not a mapping"]),
         ("a: [", ["not valid YAML"]),
     ],
 )
@@ -98,5 +98,5 @@ def test_a_limit_is_lifted_by_the_variable_that_the_error_names(
     monkeypatch.setenv("VITPROF_DEEPEST", "70")
     assert isinstance(json_value(text, "x"), list)
     monkeypatch.setenv("VITPROF_DEEPEST", "many")
-    with refused("VITPROF_DEEPEST='many' is no whole number"):
+    with refused("VITPROF_DEEPEST='many' is not a whole number"):
         json_value(text, "x")

@@ -127,7 +127,7 @@ def test_what_cannot_be_timed_is_refused(tmp_path: Path, refused) -> None:
         vitprof.bench_attention("vit-micro-8", batches=[], tokens="none")
     with refused("`layers` 9", "has 4"):
         vitprof.bench_attention("vit-micro-8", layers=9)
-    with refused("is no ViT"):
+    with refused("is not a ViT"):
         vitprof.bench_attention("swin-tiny")
     with refused("bf61", "did you mean 'bf16'"):
         vitprof.bench_attention("vit-micro-8", dtypes=["bf61"])

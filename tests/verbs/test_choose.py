@@ -71,7 +71,7 @@ def test_what_was_measured_serves_other_limits(tmp_path) -> None:
     ("options", "words"),
     [
         ({"dtypes": "int4"}, "unknown `dtypes` 'int4'"),
-        ({"threads": [0]}, "`threads` [0] is no list"),
+        ({"threads": [0]}, "`threads` [0] is not a list"),
         ({"max_cpu": "-3"}, "`max_cpu` -3"),
         ({"max_params": 10}, "over 10 parameters"),
         ({"algorithm": "greedy"}, "unknown `algorithm` 'greedy'"),

@@ -105,7 +105,7 @@ def test_limits_that_nothing_keeps_name_the_nearest(tmp_path, refused) -> None:
     [
         ({"runtimes": "onnx"}, "unknown runtime 'onnx'"),
         ({"dtypes": "int4"}, "unknown `dtypes` 'int4'"),
-        ({"threads": [0]}, "`threads` [0] is no list"),
+        ({"threads": [0]}, "`threads` [0] is not a list"),
         ({"max_latency": "fast"}, "fast"),
         ({"at": "best"}, "is not a speed"),
         ({"percentile": "p50"}, "unknown `percentile` 'p50'"),

@@ -108,7 +108,7 @@ def test_a_runtime_that_measures_no_cpu_is_refused() -> None:
 
 def test_artifacts_that_are_a_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("")
-    with pytest.raises(UserError, match="no folder to keep artifacts in"):
+    with pytest.raises(UserError, match="not a folder to keep artifacts in"):
         vitprof.compare_runtimes(TINY, "torch", artifacts=tmp_path / "kept")
 
 

@@ -422,7 +422,7 @@ def test_its_options_are_the_commands(halves, model, table, tmp_path, capsys) ->
     [
         (("at_once", "seed"), "its option seed is one that every method has"),
         (("at_once: int", "at_once: list"), "its options cannot be read"),
-        (("class Halves(Method[Options])", "class Halves"), "is no Method"),
+        (("class Halves(Method[Options])", "class Halves"), "is not a Method"),
     ],
     ids=str,
 )

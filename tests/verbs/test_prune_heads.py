@@ -47,9 +47,9 @@ def test_every_level_is_a_smaller_model(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"heads": "1,x"}, "`heads` 1,x is no list"),
+        ({"heads": "1,x"}, "`heads` 1,x is not a list"),
         ({"heads": [9]}, "only 6 can, for each layer keeps one"),
-        ({"heads": []}, "no list of heads"),
+        ({"heads": []}, "not a list of heads"),
         ({"levels": 7}, "take fewer `levels`"),
         ({"levels": 0}, "`levels` is 0"),
         ({"norm": "l2"}, "`norm` l2 is none of its choices"),

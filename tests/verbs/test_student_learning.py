@@ -61,9 +61,9 @@ def test_what_a_report_says_makes_the_loss_again() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"distill": "warm"}, "'warm' is no way to learn"),
+        ({"distill": "warm"}, "'warm' is not a way to learn"),
         ({"alpha": 0.5}, "`alpha` is a weight of `distill` soft and hard"),
-        ({"alpha": -0.5, "distill": "hard"}, "`alpha` -0.5 is no weight"),
+        ({"alpha": -0.5, "distill": "hard"}, "`alpha` -0.5 is not a weight"),
         ({"weight": 1.0, "distill": "soft"}, "`distill` soft has `alpha` in place of `weight`"),
         ({"temperature": 2.0, "distill": "hard"}, "`temperature` says nothing"),
         ({"weight": float("nan")}, "`weight` is nan"),

@@ -35,7 +35,7 @@ def hold_out(images: Images, count: int, seed: int = 0) -> tuple[Images, Images]
     if not 0 < count <= spare.sum():
         raise UserError(
             f"{count} of the {len(images)} images of {images.name} cannot be held out, one of each "
-            f"class being left to train on; take 1 to {int(spare.sum())}."
+            f"class being left to train on; use 1 to {int(spare.sum())}."
         )
     counts = _shares(sizes, spare, count)
     held = chosen_of_classes(images, counts.tolist(), seed)

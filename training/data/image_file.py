@@ -42,5 +42,5 @@ def opened_image(path: Path | str, name: str, data: bytes, mode: str | None = No
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "its format is unknown" if unknown else one_line(str(error))[:120]
         raise UserError(
-            f"{path}: {shown(name)} is no image that can be read ({reason}); take it out."
+            f"{path}: {shown(name)} is not an image that can be read ({reason}); remove it."
         ) from None

@@ -56,7 +56,7 @@ class Loading:
         """Raise UserError where anything is asked for: `what`, in words, is read in one way."""
         for name in ("keep", "workers", "on_damaged"):
             if getattr(self, name) != getattr(AUTO, name):
-                raise UserError(f"`{name}` says nothing about {what}; leave it away.")
+                raise UserError(f"`{name}` has no effect on {what}; omit it.")
 
     @property
     def processes(self) -> int:

@@ -86,11 +86,11 @@ def images_for_trained(
 ) -> tuple[Path, Dataset, Normalisation]:
     """Return a trained model's folder, its images, and how they are normalised for it.
 
-    Raises UserError where it is no folder of a model, takes texts, or does not fit the images.
+    Raises UserError where it is not a folder of a model, takes texts, or does not fit the images.
     """
     folder = weights_of(model)
     if folder is None:
-        raise UserError(f"{model} is no folder with a trained model (vitprof train writes one).")
+        raise UserError(f"{model} is not a folder with a trained model (vitprof train writes one).")
     spec: Any = create_spec(folder)
     refuse_texts(spec, "quantize and what builds on it")
     data = load_dataset(source, resolution or spec.resolution, on_progress, loading=loading)

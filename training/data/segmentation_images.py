@@ -48,7 +48,7 @@ class SegmentationImages:
         if needed > MOST_BYTES:
             raise UserError(
                 f"{len(self)} images of {resolution} x {resolution} take {needed / 2**30:.0f} GiB, "
-                f"more than the {MOST_BYTES / 2**30:.0f} that are kept in memory; take fewer."
+                f"more than the {MOST_BYTES / 2**30:.0f} that are kept in memory; use fewer."
             )
         found = np.empty((len(self), 3, resolution, resolution), dtype=np.uint8)
         for nth, path in enumerate(self.images):
@@ -61,8 +61,8 @@ class SegmentationImages:
     ) -> np.ndarray:
         """Return the nth mask as the image is cut: resolution x resolution indices, or IGNORED.
 
-        zero_is_none: 0 is no class, and 1 the first (transformers' `do_reduce_labels`). Raises
-        UserError for a mask that is no image of indices, of another size than the image, and an
+        zero_is_none: 0 is not a class, and 1 the first (transformers' `do_reduce_labels`). Raises
+        UserError for a mask that is not an image of indices, of another size than the image, and an
         index that is neither below `classes` nor IGNORED.
         """
         path, name = self.masks[nth], self._name(self.masks[nth])
@@ -102,8 +102,8 @@ def find_segmentation_images(folder: str | Path) -> SegmentationImages:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(
-            f"'{folder}' is no folder; for segmentation give a folder of images, or one that holds "
-            "images/ and masks/."
+            f"'{folder}' is not a folder; for segmentation give a folder of images, or one that "
+            "holds images/ and masks/."
         )
     has_masks = (folder / "images").is_dir() and (folder / "masks").is_dir()
     top = folder / "images" if has_masks else folder

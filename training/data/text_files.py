@@ -54,7 +54,7 @@ def read_texts(path: Path) -> RawTexts:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(
-            f"{path} is no file of texts that can be read; its name has to end in "
+            f"{path} is not a file of texts that can be read; its name has to end in "
             f"{', '.join(SUFFIXES)}."
         )
     text = _text_of(path)
@@ -72,7 +72,7 @@ def read_texts(path: Path) -> RawTexts:
         labels.append(record[columns[1]].strip())
         lines.append(line)
         if len(texts) > MOST_TEXTS:
-            raise UserError(f"{path} has over {MOST_TEXTS} texts; take a part of it.")
+            raise UserError(f"{path} has over {MOST_TEXTS} texts; use a part of it.")
     if not texts:
         raise UserError(f"{path} has no texts: after the line with the columns there is nothing.")
     return RawTexts(texts, labels, lines, str(path))
@@ -122,7 +122,7 @@ def _from_csv(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, str]]]:
                 _check_cells(path, reader.line_num, names, cells)
                 yield reader.line_num, dict(zip(names, cells, strict=True))
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: it is no CSV ({error}).") from None
+        raise UserError(f"{path}, line {reader.line_num}: it is not CSV ({error}).") from None
 
 
 def _from_json_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -133,9 +133,9 @@ def _from_json_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, 
             record = json.loads(row)
         except (ValueError, RecursionError) as error:
             reason = str(error).split(":")[0][:80]
-            raise UserError(f"{path}, line {line}: it is no JSON object ({reason}).") from None
+            raise UserError(f"{path}, line {line}: it is not a JSON object ({reason}).") from None
         if not isinstance(record, dict):
-            raise UserError(f"{path}, line {line}: {shown(record)} is no JSON object.")
+            raise UserError(f"{path}, line {line}: {shown(record)} is not a JSON object.")
         yield (
             line,
             {

@@ -82,7 +82,7 @@ def load_texts(
     A folder holds a train and a dev (or validation, or test) file. Of one file a fifth of each
     class is kept for testing, always the same; with `whole` all of it is for testing. Texts are cut
     or filled up to the spec's tokens. Raises UserError for what `read_texts` and the encoder
-    refuse, and a label that is no class of the model.
+    refuse, and a label that is not a class of the model.
     """
     path = Path(source)
 
@@ -133,7 +133,7 @@ def _encoded(raw: RawTexts, spec: BertSpec, encoder: TextEncoder, on_progress: O
     if len(raw.texts) * spec.tokens > MOST_WORDS:
         raise UserError(
             f"{raw.name}: {len(raw.texts)} texts of {spec.tokens} tokens are more than are kept in "
-            "memory; take fewer, or a smaller `sequence_length`."
+            "memory; use fewer, or a smaller `sequence_length`."
         )
     labels = [
         _label(raw, n, spec, encoder.labels) for n in range(len(raw.texts))
@@ -143,7 +143,7 @@ def _encoded(raw: RawTexts, spec: BertSpec, encoder: TextEncoder, on_progress: O
         if given.max() >= wanted:
             raise UserError(
                 f"{raw.name}: the tokenizer numbers {what} up to {int(given.max())}, and "
-                f"{spec.name} has {wanted}; take the tokenizer that belongs to the model."
+                f"{spec.name} has {wanted}; use the tokenizer that belongs to the model."
             )
     classes = tuple(map(str, range(spec.classes)))
     return Texts(ids, types, seen, np.array(labels, dtype=np.int64), classes, raw.name)
@@ -166,6 +166,6 @@ def _label(raw: RawTexts, nth: int, spec: BertSpec, names: Mapping[str, int]) ->
         )
     if not 0 <= number < spec.classes:
         raise UserError(
-            f"{where} is no class of {spec.name}, whose labels go from 0 to {spec.classes - 1}."
+            f"{where} is not a class of {spec.name}, whose labels go from 0 to {spec.classes - 1}."
         )
     return number

@@ -73,7 +73,9 @@ class TextEncoder:
         data = _bytes_of(folder / VOCAB)
         lower = settings.get("do_lower_case", True)
         if not isinstance(lower, bool):
-            raise UserError(f"{folder / SETTINGS}: do_lower_case={shown(lower)} is no truth value.")
+            raise UserError(
+                f"{folder / SETTINGS}: do_lower_case={shown(lower)} is not true or false."
+            )
         words = _words(folder / VOCAB, data)
         made = tokenizers.BertWordPieceTokenizer(vocab=words, lowercase=lower)
         return cls(made, labels, {**files, VOCAB: data})
@@ -105,7 +107,7 @@ class TextEncoder:
                     if not 0 < length <= tokens:
                         raise UserError(
                             f"{name}: the tokenizer makes {length} tokens of text {n + 1}, and "
-                            f"from 1 to {tokens} fit; take another `sequence_length`."
+                            f"from 1 to {tokens} fit; use another `sequence_length`."
                         )
                     ids[n, :length], types[n, :length] = found.ids, found.type_ids
                     seen[n, :length] = True
@@ -116,7 +118,7 @@ class TextEncoder:
         except Exception as error:  # the library raises nothing more special
             reason = " ".join(str(error).split())[:120]
             raise UserError(
-                f"{name} cannot be made {tokens} tokens a text ({reason}); take another "
+                f"{name} cannot be made {tokens} tokens a text ({reason}); use another "
                 "`sequence_length`."
             ) from None
         return ids, types, seen
@@ -138,7 +140,7 @@ def _bytes_of(path: Path) -> bytes:
 
 def _damaged(path: Path, error: Exception) -> UserError:
     reason = " ".join(str(error).split())[:120]
-    return UserError(f"{path} is no tokenizer that can be read ({reason}); fetch it again.")
+    return UserError(f"{path} is not a tokenizer that can be read ({reason}); fetch it again.")
 
 
 def _words(path: Path, data: bytes) -> dict[str, int]:
@@ -161,5 +163,7 @@ def _label_names(folder: Path) -> dict[str, int]:
     record, source = read_json_object(path)
     names = record.get("label2id", {})
     if not isinstance(names, dict) or not all(type(n) is int for n in names.values()):
-        raise UserError(f"{source}: label2id={shown(names)} is no object of whole numbers by name.")
+        raise UserError(
+            f"{source}: label2id={shown(names)} is not an object of whole numbers by name."
+        )
     return names

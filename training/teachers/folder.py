@@ -28,7 +28,7 @@ def from_folder(folder: Path) -> Opened:
         return _ours(folder)
     if not (folder / CONFIG).is_file():
         raise UserError(
-            f"`teacher` {folder} is no folder of a model: it has no {SPEC} or {CONFIG}."
+            f"`teacher` {folder} is not a folder of a model: it has no {SPEC} or {CONFIG}."
         )
     record, _ = read_json_object(folder / CONFIG)
     try:

@@ -65,7 +65,7 @@ def from_hugging_face(folder: Path, record: Mapping[str, Any]) -> Opened:
     except Exception as error:  # anything that transformers raises for a config that it cannot take
         words = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
         raise UserError(
-            f"`teacher` {folder} is no image classifier that transformers makes: {words}."
+            f"`teacher` {folder} is not an image classifier that transformers makes: {words}."
         ) from None
     # Counters of batch norms play no part.
     missing = sorted(n for n in found["missing_keys"] if not n.endswith("num_batches_tracked"))

@@ -31,9 +31,9 @@ class KeptAnswers(nn.Module):
     """Images, normalised as the student sees them, -> a teacher's logits, n x classes in fp32.
 
     An image is known by its bytes, computed back from the normalised pixels, so that answers serve
-    students of other normalisations too; what is no image of bytes is answered and not kept. Files
-    are written as enough answers wait, when a batch is known whole (the second epoch has begun),
-    and when the module goes.
+    students of other normalisations too; what is not an image of bytes is answered and not kept.
+    Files are written as enough answers wait, when a batch is known whole (the second epoch has
+    begun), and when the module goes.
     """
 
     def __init__(self, teacher: Adapted, files: AnswerFiles) -> None:
@@ -63,7 +63,7 @@ class KeptAnswers(nn.Module):
         return torch.from_numpy(answers).to(images.device)
 
     def keys(self, images: Tensor) -> list[bytes | None]:
-        """Return a key for each image, None for one whose pixels are no bytes."""
+        """Return a key for each image, None for one whose pixels are not bytes."""
         values = images.detach().float().cpu().numpy() * self.std + self.mean
         values *= 255
         whole = np.rint(values)
@@ -120,7 +120,7 @@ def _check_plain(plan: TrainingPlan) -> None:
     if plan.augment != "none":
         raise UserError(
             f"`teacher_cache` keeps a teacher's answers to the images as they are, and `augment` "
-            f"{plan.augment} makes others of them; take `augment` none, or no `teacher_cache`."
+            f"{plan.augment} makes others of them; use `augment` none, or no `teacher_cache`."
         )
 
 

@@ -68,7 +68,7 @@ def from_onnx(file: Path) -> Opened:
         session = onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
     except Exception as error:  # anything that ONNX Runtime raises for a file that it cannot run
         words = " ".join(str(error).split())[:200].rstrip(".")
-        raise UserError(f"`teacher` {file} is no ONNX file that can be run: {words}.") from None
+        raise UserError(f"`teacher` {file} is not an ONNX file that can be run: {words}.") from None
     shape, classes = _checked(session, file)
     wanted = read_preprocessing(file.parent)
     if isinstance(shape[2], int):
@@ -88,7 +88,7 @@ def _checked(session: Any, file: Path) -> tuple[list[Any], int]:
         )
     shape, output_shape = list(inputs[0].shape), outputs[0].shape
     if isinstance(shape[2], int) and (shape[2] != shape[3] or not 1 <= shape[2] <= LARGEST_SIDE):
-        raise UserError(f"`teacher` {file} takes images of {shown(shape)}, which are no squares.")
+        raise UserError(f"`teacher` {file} takes images of {shown(shape)}, which are not squares.")
     if len(output_shape) != 2 or not isinstance(output_shape[1], int):
         raise UserError(
             f"`teacher` {file} has to answer with logits, batch x classes, as its first output; "
@@ -100,7 +100,7 @@ def _checked(session: Any, file: Path) -> tuple[list[Any], int]:
 def _weights_beside(file: Path) -> Sequence[Path]:
     """Return the files that the graph's weights lie in, in the order of their names.
 
-    Raises UserError for a file that is no graph, for weights outside its folder, and for a loop:
+    Raises UserError for a file that is not a graph, for weights outside its folder, and for a loop:
     a number in the file says how often it runs.
     """
     import onnx
@@ -111,7 +111,7 @@ def _weights_beside(file: Path) -> Sequence[Path]:
     except UserError:
         raise
     except Exception:  # protobuf's own DecodeError
-        raise UserError(f"`teacher` {file} is no ONNX file, or it is cut short.") from None
+        raise UserError(f"`teacher` {file} is not an ONNX file, or it is cut short.") from None
     bodies = [model.graph, *model.functions]
     found: set[Path] = set()
     while bodies:
@@ -139,8 +139,8 @@ def _inside(file: Path, place: str) -> Path:
         inside = False
     if not inside:
         raise UserError(
-            f"`teacher` {file} has weights in {shown(place)}, which is no file in its folder; put "
-            "it there."
+            f"`teacher` {file} has weights in {shown(place)}, which is not a file in its folder; "
+            "put it there."
         )
     return path
 

@@ -76,8 +76,8 @@ def _opened(teacher: str, classes: int) -> Opened:
     if is_hub_id(teacher):
         return from_folder(weights_folder(teacher))
     raise UserError(
-        f"`teacher` {teacher} is no folder of a model, no id of Hugging Face in the local "
-        "cache, no ONNX file, and no timm:NAME@FILE or torchvision:NAME@FILE."
+        f"`teacher` {teacher} is not a folder of a model, an id of Hugging Face in the local "
+        "cache, an ONNX file, timm:NAME@FILE or torchvision:NAME@FILE."
     )
 
 

@@ -27,7 +27,9 @@ def from_timm_folder(folder: Path, record: Mapping[str, Any]) -> Opened:
         raise UserError(f"{folder}: model_args={shown(arguments)} must be an object.")
     for name in arguments:
         if name.startswith(_NO_ARGUMENTS) or name == "model_name":
-            raise UserError(f"{folder}: model_args has {shown(name)}, which is no part of a model.")
+            raise UserError(
+                f"{folder}: model_args has {shown(name)}, which is not part of a model."
+            )
     pretrained = record.get("pretrained_cfg")
     classes = record.get("num_classes")
     if classes is None and isinstance(pretrained, dict):

@@ -68,7 +68,7 @@ class DeploymentFiles:
     _reference: Deployed | None = None
 
     def of(self, deployment: Deployment) -> Deployed:
-        """Return the deployed file, written where this run did not yet; threads are no part."""
+        """Return the deployed file, written where this run did not yet; threads do not matter."""
         way = deployment.way
         key = deployment.variant, replace(way, threads=1)
         if key not in self._written:

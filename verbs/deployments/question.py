@@ -50,7 +50,7 @@ def numbers_of(name: str, given: Numbers, least: int, *, may_lack: bool = False)
         found = []
     if (not found and not may_lack) or not all(least <= one <= 4096 for one in found):
         raise UserError(
-            f"`{name}` {given} is no list of numbers from {least} to 4096, such as "
+            f"`{name}` {given} is not a list of numbers from {least} to 4096, such as "
             f"{least},{least + 1}."
         )
     return list(dict.fromkeys(found))
@@ -88,7 +88,7 @@ def energy_here() -> Gauge:
 
     found = rapl_energy(Path("/"))
     if isinstance(found, Untold):
-        raise UserError(f"`max_energy` cannot be kept here: {found.source}; take it away.")
+        raise UserError(f"`max_energy` cannot be kept here: {found.source}; remove it.")
     return found
 
 
@@ -203,7 +203,7 @@ def table_ms_of(
 ) -> dict[Deployment, float]:
     """Return the milliseconds of an image of every variant that a table covers, in its way.
 
-    A table of a way that is no candidate's still tells the shape.
+    A table of a way that is not a candidate's still tells the shape.
     """
     made = list(variants)
     found: dict[Deployment, float] = {}

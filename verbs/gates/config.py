@@ -139,7 +139,7 @@ def _beside(path: Path, name: str, value: Any) -> Any:
     beside = path.parent / value
     try:
         is_file = name == "table" or beside.exists()
-    except (OSError, ValueError):  # a name that is no path
+    except (OSError, ValueError):  # a name that is not a path
         is_file = False
     return str(beside) if is_file else value
 

@@ -38,7 +38,7 @@ class Comparison:
 
     max_regression: "5%", or 0.05 for it; time: begin no further session after it; sessions: at most
     so many of each; seed: of the random order, None for another one every time. Raises UserError
-    for what is no quantity.
+    for what is not a quantity.
     """
 
     base: Path | Spec

@@ -32,7 +32,7 @@ class Budget:
 
     at: the speed of the table's machine, as `predict` has it. require_device: refuse a table of
     another one. place: where it is asked for, for messages: "gate.toml, [[budget]] 1". Raises
-    UserError for a limit that is no quantity, and where there is none.
+    UserError for a limit that is not a quantity, and where there is none.
     """
 
     model: Path | Spec

@@ -175,8 +175,8 @@ class StoredResult:
         if difference := first_difference(self.environment, now):
             raise UserError(
                 f"{self.source} was measured on another machine or runtime "
-                f"({printable(difference, 300)}), so it is no base for this one; measure base and "
-                "head in one job (`base` and `head`)."
+                f"({printable(difference, 300)}), so it is not a base for this one; measure base "
+                "and head in one job (`base` and `head`)."
             )
         if difference := self.setting.difference(setting):
             raise UserError(

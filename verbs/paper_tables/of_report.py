@@ -65,4 +65,4 @@ def table_of_report(
         return variants_table(report)
     if isinstance(report.get("results"), list) or isinstance(report.get("models"), list):
         return measured_table(report, source)
-    raise UserError(f"{source} is no result of {OF}; only these have a table.")
+    raise UserError(f"{source} is not a result of {OF}; only these have a table.")

@@ -87,7 +87,7 @@ def _specs(folder: Path, models: Sequence[Mapping[str, Any]]) -> list[Spec]:
         elif target and Path(target).name == target and target != "..":
             found.append(folder / target / "spec.json")
         else:
-            raise UserError(f"{shown(str(folder))}: {shown(target)} is no target's folder.")
+            raise UserError(f"{shown(str(folder))}: {shown(target)} is not a target's folder.")
     for path in found:
         if not path.is_file():
             raise UserError(

@@ -18,7 +18,7 @@ def breakdown_records(path: Path) -> list[dict[str, Any]]:
     models = objects_in(record, "models", MOST_MODELS)
     if not models or not all(isinstance(one.get("nodes"), list) for one in models):
         raise UserError(
-            f"{source} is no breakdown; `breakdowns` are what vitprof breakdown --nodes --json "
+            f"{source} is not a breakdown; `breakdowns` are what vitprof breakdown --nodes --json "
             "printed."
         )
     return [_record(one) for one in models]

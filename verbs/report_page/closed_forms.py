@@ -59,7 +59,7 @@ def _form_of(value: object) -> Form:
         return value.form
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise TypeError(f"{type(value).__name__} is no part of a closed form")
+    raise TypeError(f"{type(value).__name__} is not part of a closed form")
 
 
 def traced(function: Callable[[Any], Any], op: Op, kinds: Mapping[str, int]) -> Form | None:

@@ -33,8 +33,8 @@ def validation_record(path: Path) -> dict[str, Any]:
         models = []
     if not models:
         raise UserError(
-            f"{shown(str(path))} is no validation; `validations` are what vitprof validate --out "
-            "wrote."
+            f"{shown(str(path))} is not a validation; `validations` are what vitprof validate "
+            "--out wrote."
         )
     return {"name": path.name, "models": models}
 

@@ -17,7 +17,7 @@ from ...results import Curve, Result, plain
 from ...shown import csv_frame
 
 MOST_METRICS, LONGEST_NAME, LONGEST_VALUE = 1000, 200, 500
-# What an entry of a list is called by, and what of a result is no number of it.
+# What an entry of a list is called by, and what of a result is not a number of it.
 _NAMES = ("target", "name", "model", "variant", "table")
 _NO_METRICS = ("setting", "environment", "limits", "values", "changed", "seed", "samples_ms")
 

@@ -62,7 +62,7 @@ class AndroidExecutable(Closing):
             data = link.get(path)
         except BackendError as error:
             raise BackendError(
-                f"this benchmark_model wrote no outputs ({error}); take a newer one."
+                f"this benchmark_model wrote no outputs ({error}); use a newer one."
             ) from error
         found, at = [], 0
         for tensor in self._outputs:

@@ -30,7 +30,7 @@ def check_convolution(block: Block, smallest: int) -> None:
     if block["kernel"] > smallest:
         raise UserError(
             f"kernel={block['kernel']} of op '{block.op}' is larger than its map of "
-            f"{smallest}×{smallest}; take a smaller kernel or a larger resolution."
+            f"{smallest}×{smallest}; use a smaller kernel or a larger resolution."
         )
 
 

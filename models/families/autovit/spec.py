@@ -85,7 +85,7 @@ class AutoViTSpec(Spec):
         for name, stride, kernel, patch in self._steps():
             if side % stride:
                 raise UserError(
-                    f"{name}: stride={stride} does not divide its map of {side}×{side}; take a "
+                    f"{name}: stride={stride} does not divide its map of {side}×{side}; use a "
                     f"resolution that is a multiple of all strides, unlike {self.resolution}."
                 )
             # The 3×3 convolutions of MobileViT's block come after the stride.
@@ -98,7 +98,7 @@ class AutoViTSpec(Spec):
             side //= stride
             if patch and side % patch:
                 raise UserError(
-                    f"{name}: patch={patch} does not divide its map of {side}×{side}; take another "
+                    f"{name}: patch={patch} does not divide its map of {side}×{side}; use another "
                     f"patch, fewer strides or another resolution than {self.resolution}."
                 )
 

@@ -36,7 +36,7 @@ _INSIDE_LAYER = {
 _LAYER = re.compile(r"^encoder\.layer\.(\d+)\.(.+)\.(weight|bias)$")
 # TensorFlow's names of a norm's weights, which the first files have.
 _FIRST_FILES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
-# Heads of pretraining, and numbers that are no weights.
+# Heads of pretraining, and numbers that are not weights.
 _IGNORED = re.compile(r"^(?:cls\.|embeddings\.position_ids$)")
 
 

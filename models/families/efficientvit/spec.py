@@ -151,7 +151,7 @@ class EfficientViTSpec(Spec):
         if self.sides[-1] < 2:
             raise UserError(
                 f"resolution={self.resolution} leaves a map of one token for stage "
-                f"{len(self.stages)}, too small for its convolutions; take a larger resolution or "
+                f"{len(self.stages)}, too small for its convolutions; use a larger resolution or "
                 "fewer stages."
             )
 

@@ -17,7 +17,7 @@ class WindowAttention(Attention):
     """softmax(Q·Kᵀ/√scale_dim + B)·V for each window and head, then a projection.
 
     (batch, resolution², embed) in and out. B is learned, one number a head and relative position;
-    between tokens of a shifted window that are no neighbours in the image, it is less by 100.
+    between tokens of a shifted window that are not neighbours in the image, it is less by 100.
     """
 
     relative_position_index: Tensor

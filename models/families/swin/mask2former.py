@@ -1,7 +1,7 @@
 """The Swin inside Hugging Face's Mask2Former, as a spec: its config.json and its weights' names.
 
 Cheng et al. 2022. What a table can tell is the backbone; the pixel decoder and the transformer
-decoder, whose attention is deformable and masked, are no blocks of any family here.
+decoder, whose attention is deformable and masked, are not blocks of any family here.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def backbone_spec_from_config(
         nearest = f"{below} or {fitting}" if below >= 2 * tile else f"{fitting}"
         raise UserError(
             f"at a resolution of {resolution}, maps of the Swin would be padded to its windows of "
-            f"{window} tokens, or be one window; take a multiple of {tile} from {2 * tile} on: "
+            f"{window} tokens, or be one window; use a multiple of {tile} from {2 * tile} on: "
             f"{nearest}."
         )
     if fitting > LARGEST_RESOLUTION:
@@ -90,7 +90,7 @@ def backbone_spec_from_config(
 
 
 def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """Return the backbone's weights under a Swin's own names, None if it is no Mask2Former."""
+    """Return the backbone's weights under a Swin's own names, None if it is not a Mask2Former."""
     found = {
         _BACKBONE.sub("", name): weight for name, weight in weights.items() if _BACKBONE.match(name)
     }

@@ -29,7 +29,7 @@ class TokenMerging(nn.Module):
         if block["resolution"] % 2:
             raise UserError(
                 f"resolution={block['resolution']} is odd, so squares of four tokens would not "
-                "cover the map; take an even one."
+                "cover the map; use an even one."
             )
         return cls(block["embed"], block["out_channels"], block["resolution"])
 

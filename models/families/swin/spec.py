@@ -134,7 +134,7 @@ class SwinSpec(Spec):
         if side**2 > LARGEST_DIM:
             raise UserError(
                 f"resolution={self.resolution} and patch={self.patch} make {side**2} tokens, "
-                f"more than {LARGEST_DIM}; take a larger patch."
+                f"more than {LARGEST_DIM}; use a larger patch."
             )
         for stage in range(len(self.stages)):
             if stage and side % 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-# What is added to the logit of a pair of tokens that are no neighbours in the image; the official
+# What is added to the logit of a pair of tokens that are not neighbours in the image; the official
 # code's value, which fp16 can hold.
 _MASKED = -100.0
 

@@ -48,12 +48,12 @@ class VggSpec(Spec):
         check_whole_number("pooled", self.pooled, 1, self.resolution)
         if self.resolution % 2 ** len(self.stages):
             raise UserError(
-                f"resolution={self.resolution} cannot be halved {len(self.stages)} times; take a "
+                f"resolution={self.resolution} cannot be halved {len(self.stages)} times; use a "
                 f"multiple of {2 ** len(self.stages)}."
             )
         if self.last_side % self.pooled:
             raise UserError(
-                f"the last map has a side of {self.last_side}, which is no multiple of "
+                f"the last map has a side of {self.last_side}, which is not a multiple of "
                 f"pooled={self.pooled}."
             )
 

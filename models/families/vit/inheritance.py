@@ -54,7 +54,7 @@ def _check(supernet: ViTSpec, subnet: ViTSpec) -> None:
         if spec.details != PLAIN or not spec.classes:
             raise UserError(
                 f"`details` of {spec.name}: only plain Vision Transformers with a classifier "
-                "inherit weights; take a model without details."
+                "inherit weights; use a model without details."
             )
     check_same("", _frame(subnet), _frame(supernet))
     check_within("", _sizes(subnet), _sizes(supernet))

@@ -120,7 +120,7 @@ class VisionTransformer(SpecModel):
         merges tokens, whose layers pass more on than a sequence.
         """
         if any(self.spec.merges):
-            raise UserError(f"{self.spec.name} merges tokens, so that its layers are no chain.")
+            raise UserError(f"{self.spec.name} merges tokens, so that its layers are not a chain.")
         layers = cast(Iterable[TransformerLayer], self.blocks)
         halves = [half for layer in layers for half in layer.chain()]
         modules = [self._start(), *halves, self._end()]

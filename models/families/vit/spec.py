@@ -163,7 +163,7 @@ class ViTSpec(Spec):
         if self.tokens > LARGEST_DIM:
             raise UserError(
                 f"resolution={self.resolution} and patch={self.patch} make {self.tokens} tokens, "
-                f"more than {LARGEST_DIM}; take a larger patch."
+                f"more than {LARGEST_DIM}; use a larger patch."
             )
         if self.distillation_head and not self.distilled:
             raise UserError(
@@ -187,12 +187,12 @@ class ViTSpec(Spec):
             if merged and not layer.heads:
                 raise UserError(
                     f"merges[{number}]={merged}, but that layer has no attention whose keys say "
-                    "which tokens are alike; take 0."
+                    "which tokens are alike; use 0."
                 )
             if merged > (left - self.prefix) // 2:
                 raise UserError(
                     f"merges[{number}]={merged} is more than half of the {left} tokens that layer "
-                    f"{number} sees ({self.prefix} of them are never merged); take at most "
+                    f"{number} sees ({self.prefix} of them are never merged); use at most "
                     f"{(left - self.prefix) // 2}."
                 )
             left -= merged

@@ -122,7 +122,7 @@ def test_the_signing_team_is_checked(monkeypatch, refused) -> None:
     assert signing_team() == "AB12CD34EF"
     for bad in ("", "ab12cd34ef", "AB12CD34EF; rm -rf ~", "x" * 5000):
         monkeypatch.setenv(TEAM_VARIABLE, bad)
-        with refused(TEAM_VARIABLE, "no development team"):
+        with refused(TEAM_VARIABLE, "not a development team"):
             signing_team()
 
 

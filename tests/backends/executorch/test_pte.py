@@ -43,13 +43,13 @@ def test_without_a_delegate_the_share_is_0() -> None:
 def test_one_that_is_cut_off_anywhere_is_refused(artifact: bytes) -> None:
     # The last segment may be followed by nothing but padding.
     for end in range(0, len(artifact) - 16, 7):
-        refused(artifact[:end], "no ExecuTorch program|truncated or damaged")
+        refused(artifact[:end], "not an ExecuTorch program|truncated or damaged")
 
 
 def test_another_format_is_named() -> None:
     refused(changed(4, b"ET11"), "has the format ET11 and ExecuTorch 1.5 reads ET12")
-    refused(changed(4, b"ONNX"), "no ExecuTorch program")
-    refused(b"", "no ExecuTorch program")
+    refused(changed(4, b"ONNX"), "not an ExecuTorch program")
+    refused(b"", "not an ExecuTorch program")
 
 
 def test_changed_bytes_are_read_or_refused_but_nothing_else_happens() -> None:

@@ -47,7 +47,7 @@ def test_a_capability_that_is_not_available_is_unknown(nvidia_smi) -> None:
 
 def test_a_program_that_cannot_be_run_means_no_driver(nvidia_smi, tmp_path) -> None:
     nvidia_smi("")
-    (tmp_path / "nvidia-smi").write_bytes(b"\x7fELF this is no program")
+    (tmp_path / "nvidia-smi").write_bytes(b"\x7fELF this is not a program")
     assert nvidia_gpus() is None
 
 

@@ -113,7 +113,7 @@ def test_without_a_compiler_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     [
         ({"provider": "eagr"}, "'eagr'.*did you mean 'eager'"),
         ({"provider": "eager", "dtype": "int8-static"}, "measured in fp32, fp16, bf16, int8, not"),
-        ({"sparsity": "2:4"}, "no sparsity '2:4'; leave `sparsity` away"),
+        ({"sparsity": "2:4"}, "no sparsity '2:4'; omit `sparsity`"),
         ({"graph": "cuda_graph"}, "no graph 'cuda_graph'"),
         ({"cache": "cold"}, "no cache 'cold'"),
     ],

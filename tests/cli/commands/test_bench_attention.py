@@ -63,10 +63,10 @@ def test_either_part_may_be_left_out(run, tmp_path) -> None:
     [
         (("--dtype", "bf61"), "did you mean 'bf16'"),
         (("--modes", "train"), "'train' is not known (did you mean 'training'?)"),
-        (("--batches", "0"), "--batches 0 is no list"),
+        (("--batches", "0"), "--batches 0 is not a list"),
         (("--batches", "none", "--tokens", "none"), "nothing is to be timed"),
         (("--layers", 99), "has 4"),
-        (("--model", "efficientvit-m0"), "is no ViT"),
+        (("--model", "efficientvit-m0"), "is not a ViT"),
         (("--train-device", "cuda:7"), "cannot be used here"),
     ],
 )

@@ -182,7 +182,7 @@ def test_pytorch_is_labelled_as_such(run) -> None:
         (("--dtype", "fp8"), "fp8"),
         (("--dtype", "bf16"), "bf16"),
         (("--backend", "torch", "--dtype", "fp8"), "fp8"),
-        (("--plot", "parts.doc"), "parts.doc is no picture"),
+        (("--plot", "parts.doc"), "parts.doc is not a picture"),
         (("--plot", "no/such/folder/parts.png"), "no/such/folder"),
         (("--out", "no/such/folder/parts.csv"), "no/such/folder"),
         (("--trace", "no/such/folder/trace.json"), "no/such/folder"),

@@ -334,7 +334,7 @@ def test_a_setting_this_machine_lacks_is_one_sentence(
     ("data", "words"),
     [
         (b"", ["is empty"]),
-        (b"op,latency_ms\n", ["no zip file"]),
+        (b"op,latency_ms\n", ["not a zip file"]),
         (b"PK\3\4", ["its end is cut off"]),
         (None, ["does not exist", "vitprof build"]),
     ],

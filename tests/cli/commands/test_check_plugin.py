@@ -19,7 +19,7 @@ def test_a_broken_one_makes_the_exit_code_1(run, install_wheel) -> None:
     answer = run("check-plugin", "bad")
     assert answer.code == 1
     assert answer.out.startswith("broken: it is imported")
-    assert "'bad_backend:BAD' is no BackendKind" in answer.out
+    assert "'bad_backend:BAD' is not a BackendKind" in answer.out
     assert run("check-plugin", "bad", "--json").json["checked"][0]["broken"] == 1
 
 

@@ -119,7 +119,7 @@ def test_batch_norms_get_statistics_of_training_images(run, given) -> None:
         ({"--model": "bert-tiny"}, "model of texts"),
         ({"--model": "vit-micro-8"}, "no weights"),
         ({"--out": "nowhere/impact.csv"}, "cannot be written"),
-        ({"--plot": "impact.txt"}, "no picture"),
+        ({"--plot": "impact.txt"}, "not a picture"),
         ({"--calibration-images": "1"}, "at least 2"),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_folder_that_holds_something_is_left_alone(run, trained, tmp_path) -> 
 def test_what_is_no_model_is_refused(run, tmp_path) -> None:
     answer = run("quantize", "--model", tmp_path / "no", *QUICK, "--out", tmp_path / "out")
     assert answer.code == 2
-    assert "is no folder with a trained model" in answer.err
+    assert "is not a folder with a trained model" in answer.err
 
 
 def facts(name: str, ms: float, peak: int = 100) -> Facts:

@@ -156,7 +156,7 @@ def test_a_run_goes_on_and_a_finished_one_is_not_touched(run, spec, tmp_path, mo
         (("--data", "nowhere"), "does not exist"),
         (("--data", "digits", "--batch", "2000"), "smaller --batch"),
         (("--data", "digits", "--train-device", "tpu"), "--train-device tpu"),
-        (("--data", "digits", "--teacher", "nowhere"), "no folder of a model"),
+        (("--data", "digits", "--teacher", "nowhere"), "not a folder of a model"),
         (("--data", "digits", "--alpha", "0.5"), "--alpha says how a teacher is listened to"),
         (("--data", "digits", "--resolution", "9"), "8 x 8"),
     ],

@@ -84,7 +84,7 @@ def test_a_damaged_image_is_refused_or_counted(run, spec, folders, tmp_path) -> 
     out = tmp_path / "out"
     refused = run("train", "--model", spec, "--data", folders, "--out", out, *QUICK)
     assert refused.code == 2
-    assert "'cat/3.jpg' is no image that can be read (its format is unknown)" in refused.err
+    assert "'cat/3.jpg' is not an image that can be read (its format is unknown)" in refused.err
     again = run(
         "train", "--model", spec, "--data", folders, "--out", out, *QUICK, "--on-damaged", "skip",
         "--json",
@@ -178,7 +178,7 @@ def test_eval_says_how_many_could_not_be_read(run, model, folders) -> None:
     options = ("--keep", "disk", "--workers", "0")
     refused = run("eval", "--model", model, "--data", folders, *options)
     assert refused.code == 2
-    assert "'dog/1.jpg' is no image" in refused.err
+    assert "'dog/1.jpg' is not an image" in refused.err
     answer = run(
         "eval", "--model", model, "--data", folders, *options, "--on-damaged", "skip", "--json"
     )

@@ -54,7 +54,7 @@ def test_for_people(run, lut, probes, tmp_path) -> None:
         (["--probes", "{lut}"], "table of this very device and setting"),
         (["--probes", "{probes}", "--threads", "2"], "was measured with threads 1, not 2"),
         (["--probe", "2"], "2 probes are fewer than the 4 unknowns"),
-        (["--probes", "{probes}", "--plot", "x.txt"], "x.txt is no picture"),
+        (["--probes", "{probes}", "--plot", "x.txt"], "x.txt is not a picture"),
     ],
 )
 def test_bad_input_is_one_sentence(run, lut, probes, tmp_path, more, said) -> None:

@@ -86,7 +86,7 @@ def test_the_papers_table_with_what_is_not_covered(run, table: Path, tmp_path: P
         (("--model", "deit-tiny"), "family 'vit'"),
         (("--family", "swin"), "not listed"),
         (("--model", "efficientvit-m5"), "outside the table"),
-        (("--plot", "v.txt"), "no picture"),
+        (("--plot", "v.txt"), "not a picture"),
         (("--published", "--top", "3"), "--top ranks combinations"),
         (("--verify",), "--verify goes with --published"),
         (("--published", "--time", "5m"), "--time limits measuring; add --verify"),

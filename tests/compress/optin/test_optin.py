@@ -154,7 +154,7 @@ def test_one_stage_of_a_swin(tmp_path) -> None:
 
 
 def test_more_images_than_there_are_are_refused() -> None:
-    with pytest.raises(UserError, match="has 96; take fewer"):
+    with pytest.raises(UserError, match="has 96; use fewer"):
         METHOD.for_data(OptinOptions(score_images=97, reconstruct=0), dataset(VIT))
 
 

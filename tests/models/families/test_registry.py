@@ -130,7 +130,11 @@ def test_what_a_family_has_not_is_refused_in_words(install_toy: Install, refused
             "toy",
             "looking into it fails (ZeroDivisionError",
         ),
-        ([("return [ToySpec(name", "return [3, ToySpec(name")], "toy", "model of it is no ToySpec"),
+        (
+            [("return [ToySpec(name", "return [3, ToySpec(name")],
+            "toy",
+            "model of it is not a ToySpec",
+        ),
         ([], "swin", "vitprof has a family of this name itself"),
     ],
 )

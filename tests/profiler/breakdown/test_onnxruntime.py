@@ -122,7 +122,7 @@ TEXT = json.dumps(SCRIPT)
 
 @pytest.mark.parametrize("kept", [0, 1, 2, 100, len(TEXT) // 2, len(TEXT) - 1])
 def test_a_file_that_is_cut_off_is_one_sentence(kept: int, refused) -> None:
-    with refused("ONNX Runtime", "cannot be read", "no complete JSON"):
+    with refused("ONNX Runtime", "cannot be read", "not complete JSON"):
         profiles_from_json(TEXT[:kept])
 
 
@@ -136,20 +136,20 @@ def changed(event: int, **fields: Any) -> list[Any]:
 @pytest.mark.parametrize(
     ("events", "words"),
     [
-        ({"traceEvents": GOOD}, "no list of events"),
-        ([*GOOD, 3], "an event is no object"),
+        ({"traceEvents": GOOD}, "not a list of events"),
+        ([*GOOD, 3], "an event is not an object"),
         ([], "no run"),
         (GOOD[:-1], "no run"),
         (GOOD[1:], "a run of it has no nodes"),
         (changed(0, ts=5000), "node '/Gemm' was executed in no complete run"),
-        (changed(0, dur="5"), "'dur' is no time"),
-        (changed(0, dur=-1), "'dur' is no time"),
-        (changed(0, dur=True), "'dur' is no time"),
-        (changed(0, dur=None), "'dur' is no time"),
-        (changed(0, dur=float("nan")), "'dur' is no time"),
-        (changed(0, dur=float("inf")), "'dur' is no time"),
-        (changed(0, ts=[1]), "'ts' is no time"),
-        (changed(2, dur=10**30), "'dur' is no time"),
+        (changed(0, dur="5"), "'dur' is not a time"),
+        (changed(0, dur=-1), "'dur' is not a time"),
+        (changed(0, dur=True), "'dur' is not a time"),
+        (changed(0, dur=None), "'dur' is not a time"),
+        (changed(0, dur=float("nan")), "'dur' is not a time"),
+        (changed(0, dur=float("inf")), "'dur' is not a time"),
+        (changed(0, ts=[1]), "'ts' is not a time"),
+        (changed(2, dur=10**30), "'dur' is not a time"),
         (changed(0, args=None), "node '/Gemm' does not say its operation"),
         (changed(0, args={"op_name": 7}), "does not say its operation"),
         (changed(0, args={"op_name": ""}), "does not say its operation"),

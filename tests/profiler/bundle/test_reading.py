@@ -157,9 +157,9 @@ STEM = {
         ("points.0.context", REMOVE, ["context is None"]),
         ("points.0.more", 1, ["unknown field 'more'"]),
         ("points.0", 5, ["a point is 5"]),
-        ("points.0", {"context": "alone"}, ["is no point"]),
+        ("points.0", {"context": "alone"}, ["is not a point"]),
         ("points.0", {"block": STEM, "context": "in_network"}, ["cannot be repeated"]),
-        ("points.2.context", "alone", ["is no point"]),
+        ("points.2.context", "alone", ["is not a point"]),
         ("points.2.model", "deit-tiny", ["a model is 'deit-tiny'"]),
         ("points.2.model.family", "vti", ["unknown family 'vti'"]),
         ("points.2.model.embed", -1, ["embed=-1"]),
@@ -171,26 +171,30 @@ STEM = {
         ("artifacts.0.of", [OTHER_BLOCK] * 5000, ["a chain of blocks"]),
         ("artifacts.0.of", 3, ["a chain of blocks"]),
         ("artifacts.0.of", REMOVE, ["'of' is missing"]),
-        ("artifacts.0.file", "../../etc/passwd", ["'../../etc/passwd'", "no name of an artifact"]),
-        ("artifacts.0.file", "/etc/passwd", ["no name of an artifact"]),
-        ("artifacts.0.file", "manifest.json", ["no name of an artifact"]),
-        ("artifacts.0.file", 7, ["no name of an artifact"]),
+        (
+            "artifacts.0.file",
+            "../../etc/passwd",
+            ["'../../etc/passwd'", "not a name of an artifact"],
+        ),
+        ("artifacts.0.file", "/etc/passwd", ["not a name of an artifact"]),
+        ("artifacts.0.file", "manifest.json", ["not a name of an artifact"]),
+        ("artifacts.0.file", 7, ["not a name of an artifact"]),
         ("artifacts.0.file", "artifacts/0002.onnx", ["two sizes or hashes"]),
         ("artifacts.0.bytes", 0, ["bytes=0"]),
         ("artifacts.0.bytes", 2**31, ["bytes=2147483648"]),
         ("artifacts.0.bytes", "10", ["bytes='10'"]),
         ("artifacts.0.bytes", 11, ["limits"]),
-        ("artifacts.0.sha256", "0" * 63, ["no SHA-256"]),
-        ("artifacts.0.sha256", "A" * 64, ["no SHA-256"]),
-        ("artifacts.0.sha256", None, ["no SHA-256"]),
+        ("artifacts.0.sha256", "0" * 63, ["not a SHA-256"]),
+        ("artifacts.0.sha256", "A" * 64, ["not a SHA-256"]),
+        ("artifacts.0.sha256", None, ["not a SHA-256"]),
         ("artifacts.0.expected", 3, ["expected of artifacts/0000.onnx"]),
         ("artifacts.0.expected.0", [], ["an output is []"]),
         ("artifacts.0.expected.0.shape", [1, -1], ["a size=-1"]),
         ("artifacts.0.expected.0.shape", [1] * 9, ["a shape", "9 entries"]),
         ("artifacts.0.expected.0.sums", [1.0], ["sums", "1 entries"]),
-        ("artifacts.0.expected.0.sums.0", "1", ["'1' is no sum of outputs"]),
-        ("artifacts.0.expected.0.sums.0", 1e300, ["is no sum of outputs"]),
-        ("artifacts.0.expected.0.sums.0", True, ["True is no sum of outputs"]),
+        ("artifacts.0.expected.0.sums.0", "1", ["'1' is not a sum of outputs"]),
+        ("artifacts.0.expected.0.sums.0", 1e300, ["is not a sum of outputs"]),
+        ("artifacts.0.expected.0.sums.0", True, ["True is not a sum of outputs"]),
         ("artifacts.0.expected.0.more", 1, ["unknown field 'more'"]),
         ("artifacts.0.error", "both", ["unknown field"]),
         ("artifacts.1.error", "", ["is no reason"]),
@@ -214,7 +218,7 @@ def test_version_1_is_read(record: dict[str, Any]) -> None:
 def test_nothing_stands_twice_and_nothing_is_left_over(
     record: dict[str, Any], refused: Refused
 ) -> None:
-    for name, words in (("points", "a point stands twice"), ("artifacts", "is listed twice")):
+    for name, words in (("points", "a point appears twice"), ("artifacts", "is listed twice")):
         with refused(WHERE, words):
             read({**record, name: [*record[name], record[name][0]]})
     stray = {"of": [OTHER_BLOCK], "error": "no kernel"}
@@ -225,7 +229,7 @@ def test_nothing_stands_twice_and_nothing_is_left_over(
 def test_a_block_to_be_left_out_must_be_in_its_model(refused: Refused) -> None:
     record = json.loads(manifest_of(PLANS["in_model"], None).to_json())
     nth = next(n for n, p in enumerate(record["points"]) if p["context"] == "in_model")
-    with refused(WHERE, "is no block of the model"):
+    with refused(WHERE, "is not a block of the model"):
         read(spoilt(record, f"points.{nth}.block", OTHER_BLOCK))
     with refused(WHERE, "cannot be repeated or left out"):
         stem = next(p["block"] for p in record["points"] if p["block"]["op"] == "patch_embed")

@@ -281,7 +281,7 @@ def in_list(data: bytes, offset: int, value: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("offset", "value", "words"),
     [
-        (8, b"\1\0", "no plain file"),  # encrypted
+        (8, b"\1\0", "not a plain file"),  # encrypted
         (10, b"\x63\0", "compressed"),  # a method that nobody knows
         (10, b"\0\0", "claims that the 16 bytes of artifacts/0000.onnx are 14"),  # not compressed
         (24, struct.pack("<L", 16 * 1032 + 1), "claims that the 16 bytes"),
@@ -473,11 +473,11 @@ def test_what_is_no_bundle_is_one_sentence(tmp_path: Path, refused: Refused) -> 
     with refused("b.zip", "is empty"):
         SealedZip(path)
     path.write_text("# vitprof-table: 1\n")
-    with refused("b.zip", "no zip file"):
+    with refused("b.zip", "not a zip file"):
         SealedZip(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("holiday.jpg", b"")
-    with refused("b.zip", "no bundle of vitprof build"):
+    with refused("b.zip", "not a bundle of vitprof build"):
         SealedZip(path)
     with refused("is not a file"):
         SealedZip(tmp_path)

@@ -320,7 +320,7 @@ BREAKING: dict[str, tuple[Any, set[str]]] = {
     "a second close() does nothing": (of_sessions(ClosesOnce), set()),
     "run() after close() is a BackendError": (of_sessions(RunsOn), set()),
     "the with block closes the session": (of_sessions(StaysOpen), set()),
-    "what is no artifact is refused by a BackendError": (
+    "what is not an artifact is refused by a BackendError": (
         of_method("load", no_artifact_is_refused),
         set(),
     ),

@@ -59,4 +59,4 @@ def test_the_process_is_told_of_further_device_files(
 
 def test_what_cannot_be_loaded_says_why() -> None:
     with pytest.raises(BackendError, match=r"memory of a process failed: .*loading the model"):
-        footprint_of(b"no model", SETTING)
+        footprint_of(b"not a model", SETTING)

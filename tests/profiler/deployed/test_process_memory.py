@@ -57,7 +57,7 @@ def test_a_model_is_run_by_pytorch_in_its_process(tmp_path: Path, precision: str
 
 
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
-    (tmp_path / "no.onnx").write_bytes(b"no model")
+    (tmp_path / "no.onnx").write_bytes(b"not a model")
     with pytest.raises(BackendError, match=r"memory of a process failed: .*loading the model"):
         onnx_memory(tmp_path / "no.onnx")
 

@@ -29,7 +29,7 @@ def test_what_cannot_be_compared_is_one_sentence(runtimes: str, words: str) -> N
 
 def test_an_environment_is_of_a_known_backend() -> None:
     assert checked_environments({"torch": "/x"}) == {"torch": "/x"}
-    with pytest.raises(UserError, match="no backend"):
+    with pytest.raises(UserError, match="not a backend"):
         checked_environments({"pytorch": "/x"})
 
 

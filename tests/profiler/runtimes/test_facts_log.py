@@ -48,5 +48,5 @@ def test_another_setting_or_model_is_refused(path: Path) -> None:
 def test_a_damaged_line_is_named(path: Path, line: str) -> None:
     with path.open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(UserError, match="line 3 is no model's measurements: the log is damaged"):
+    with pytest.raises(UserError, match="line 3 is not a model's measurements: the log is damaged"):
         RuntimeFactsLog(path, UNDER, {})

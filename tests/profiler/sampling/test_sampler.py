@@ -349,7 +349,7 @@ def test_a_device_with_a_clock_of_its_own_is_believed(
     plan = SamplingPlan(warmup_runs=1, warmup_ms=0.0, min_runs=5, max_runs=5)
     samples = sample_group({"on": OnADevice()}, plan, clock, random.Random(0))["on"]
     assert [sample.wall_ms for sample in samples.kept] == [2.0] * 5
-    assert samples.set_aside == []  # waiting for the device is no disturbance
+    assert samples.set_aside == []  # waiting for the device is not a disturbance
     alone = {"off": executable(run_of(4.0, cpu_ms=0.1))}
     host = sample_group(alone, plan, clock, random.Random(0))["off"]
     assert len(host.set_aside) == 10

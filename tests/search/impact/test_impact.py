@@ -161,7 +161,7 @@ def test_the_order_is_free_ones_by_time_then_equation_7_then_those_that_save_non
         return Impact(named, 0.9, 0.9 - lost / 100, 10.0, 10.0 - saved)
 
     given = [
-        impact("no time", 0.0, 0.0),
+        impact("not a time", 0.0, 0.0),
         impact("dear", 8.0, 1.0),
         impact("cheap", 1.0, 1.0),
         impact("gains, little time", -2.0, 0.1),
@@ -174,7 +174,7 @@ def test_the_order_is_free_ones_by_time_then_equation_7_then_those_that_save_non
         "cheap",
         "dear",
         "slower",
-        "no time",
+        "not a time",
     ]
 
 

@@ -155,5 +155,5 @@ def test_a_rival_fitted_on_plain_vits_says_nothing_of_others(
     refused: Callable[..., object],
 ) -> None:
     forest = rivals.random_forest(vits(2, seed=0), np.array([1.0, 2.0]))
-    with refused("mine", "no plain ViT"):
+    with refused("mine", "not a plain ViT"):
         forest([SimpleNamespace(name="mine")])  # type: ignore[list-item]

@@ -59,8 +59,8 @@ def test_another_table_of_that_name_stays(place: Path, table: LatencyTable) -> N
 
 
 def test_what_cannot_be_read_is_not_written_over(place: Path, table: LatencyTable) -> None:
-    put(place, "odd", "no table")
-    with pytest.raises(UserError, match="is no table that can be read"):
+    put(place, "odd", "not a table")
+    with pytest.raises(UserError, match="is not a table that can be read"):
         written_to(read_folder(place), SharedTable("odd", table))
 
 
@@ -85,15 +85,15 @@ def test_links_are_not_followed(place: Path, tmp_path_factory: pytest.TempPathFa
     found = read_folder(place)
     assert list(found.tables) == ["first"]
     assert "is a link" in found.refused["link"]
-    assert "no plain file" in found.refused["pipe"]
-    assert "no plain file" in found.refused["folder"]
+    assert "not a plain file" in found.refused["pipe"]
+    assert "not a plain file" in found.refused["folder"]
 
 
 def test_a_folder_of_tables_that_leads_elsewhere_is_refused(place: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "tables").symlink_to(place / "tables")
-    with pytest.raises(UserError, match="is no folder of its own"):
+    with pytest.raises(UserError, match="is not a folder of its own"):
         read_folder(other)
 
 
@@ -139,6 +139,6 @@ def test_odd_names_in_the_folder_are_refused(place: Path) -> None:
 
 
 def test_no_folder_is_an_error_and_an_empty_one_has_none(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         read_folder(tmp_path / "nothing")
     assert read_folder(tmp_path).tables == {}

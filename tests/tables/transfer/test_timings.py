@@ -53,12 +53,12 @@ def test_one_phone_states_its_unit(file, unit: str, ms: float) -> None:
         ("model,speed\na,1\n", None, "no column holds latencies"),
         ("model,latency_ms\n", None, "no line of timings"),
         ("", None, "no line of timings"),
-        ("model,latency_ms\na,1\na,2\n", None, "line 3: the model 'a' is empty or stands twice"),
+        ("model,latency_ms\na,1\na,2\n", None, "line 3: the model 'a' is empty or appears twice"),
         ("model,latency_ms\na,-1\n", None, "line 2: latency_ms is '-1', not a number above 0"),
         ("model,latency_ms\na,fast\n", None, "is 'fast', not a number"),
         ("model,latency_ms\na,inf\n", None, "is 'inf', not a number"),
         ("model,latency_ms\na,1,2\n", None, "3 fields instead of 2"),
-        ("model,latency_ms,latency_ms\na,1,2\n", None, "'latency_ms' stands twice"),
+        ("model,latency_ms,latency_ms\na,1,2\n", None, "'latency_ms' appears twice"),
     ],
 )
 def test_what_is_refused(file, text: str, unit: str | None, said: str) -> None:

@@ -68,7 +68,7 @@ def test_an_image_that_is_cut_off_is_named(make_folder, as_zip) -> None:
     folder = make_folder(size=(64, 64))
     bad = folder / "dog" / "3.png"
     bad.write_bytes(bad.read_bytes()[:60])
-    with pytest.raises(UserError, match=r"dog/3\.png.*is no image"):
+    with pytest.raises(UserError, match=r"dog/3\.png.*is not an image"):
         read_image_folder(zipped(folder) if as_zip else folder)
 
 

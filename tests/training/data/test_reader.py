@@ -61,7 +61,7 @@ def test_a_damaged_image_is_refused_in_one_sentence(make_folder, workers: int) -
     damage(folder, pixels, 7)
     with pytest.raises(UserError) as error:
         list(read_batches(pixels, lambda: iter(BATCHES)))
-    assert "is no image that can be read" in str(error.value)
+    assert "is not an image that can be read" in str(error.value)
     assert pixels.name_of(7) in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -81,7 +81,9 @@ def test_training_takes_the_next_image(make_folder, workers: int, monkeypatch) -
     assert counted.count == 3
     assert len(counted.named) == 2
     assert len(notes) == 2
-    assert all("is no image that can be read (its format is unknown)" in words for words in notes)
+    assert all(
+        "is not an image that can be read (its format is unknown)" in words for words in notes
+    )
 
 
 def test_testing_leaves_a_damaged_image_out(make_folder) -> None:
@@ -96,7 +98,7 @@ def test_where_all_are_damaged_it_ends(make_folder) -> None:
     folder = make_folder(count=5)
     pixels = stored(folder, 0, "skip")
     damage(folder, pixels, *range(len(pixels)))
-    with pytest.raises(UserError, match="is no image that can be read"):
+    with pytest.raises(UserError, match="is not an image that can be read"):
         list(read_batches(pixels, lambda: iter([[Draw(0)]]), RandomView(View(8))))
 
 

@@ -121,9 +121,9 @@ def test_a_separator_within_a_text_is_no_line_end(tmp_path) -> None:
         ("a.tsv", b"sentence\tlabel\na\t1\n\xff\xfe\t1\n", ["line 3", "UTF-8"]),
         ("a.csv", 'sentence,label\n"a,1\n', ["CSV"]),
         ("a.csv", "sentence,label\n" + "a" * 100_001 + ",1\n", ["line 2", "100000 characters"]),
-        ("a.jsonl", '{"sentence": "a"\n', ["line 1", "no JSON object"]),
-        ("a.jsonl", "[" * 100_000, ["line 1", "no JSON object"]),
-        ("a.jsonl", "[1]\n", ["line 1", "no JSON object"]),
+        ("a.jsonl", '{"sentence": "a"\n', ["line 1", "not a JSON object"]),
+        ("a.jsonl", "[" * 100_000, ["line 1", "not a JSON object"]),
+        ("a.jsonl", "[1]\n", ["line 1", "not a JSON object"]),
         ("a.jsonl", '{"sentence": "a", "label": 1}\n{"sentence": "a"}', ["line 2", "label"]),
         ("a.jsonl", '{"sentence": ["a"], "label": 1}\n', ["line 1", "sentence"]),
         ("a.txt", "sentence\tlabel\na\t1\n", [".tsv, .csv, .jsonl"]),
@@ -255,7 +255,7 @@ def test_damaged_tokenizers(tmp_path, refused: Refused) -> None:
     with refused("vocab.txt"):
         TextEncoder.beside(tmp_path)
     (tmp_path / "tokenizer.json").write_text('{"version": "1.0"')
-    with refused("tokenizer.json", "no tokenizer"):
+    with refused("tokenizer.json", "not a tokenizer"):
         TextEncoder.beside(tmp_path)
     (tmp_path / "config.json").write_text('{"label2id": {"a": "x"}}')
     with refused("label2id"):

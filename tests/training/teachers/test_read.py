@@ -225,7 +225,7 @@ def test_code_of_a_folder_is_not_run(resnet: Make, photos, tmp_path) -> None:
     }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "trap.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')\n")
-    with pytest.raises(UserError, match="no image classifier that transformers makes"):
+    with pytest.raises(UserError, match="not an image classifier that transformers makes"):
         read_teacher(folder, CPU, photos, NORM)
     # Of a model that is known, code and kernels beside it are not even looked for.
     config["model_type"] = "resnet"
@@ -239,7 +239,7 @@ def test_code_of_a_folder_is_not_run(resnet: Make, photos, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("teacher", "words"),
     [
-        ("nowhere", "is no folder of a model, no id of Hugging Face"),
+        ("nowhere", "is not a folder of a model, an id of Hugging Face"),
         ("org/absent", "not in the local Hugging Face cache"),
         ("timm:resnet18", "has no weights; give timm:NAME@FILE"),
         ("torchvision:resnet18@", "has no weights; give torchvision:NAME@FILE"),
@@ -254,7 +254,7 @@ def test_folders_and_files_of_no_model_are_refused(photos, tmp_path) -> None:
     with pytest.raises(UserError, match=r"it has no spec\.json or config\.json"):
         read_teacher(tmp_path, CPU, photos, NORM)
     (tmp_path / "bad.onnx").write_bytes(b"not ONNX")
-    with pytest.raises(UserError, match="is no ONNX file, or it is cut short"):
+    with pytest.raises(UserError, match="is not an ONNX file, or it is cut short"):
         read_teacher(tmp_path / "bad.onnx", CPU, photos, NORM)
 
 
@@ -262,7 +262,7 @@ def test_folders_and_files_of_no_model_are_refused(photos, tmp_path) -> None:
     ("change", "words"),
     [
         ("loop", r"has a loop \(Loop\)"),
-        ("outside", r"weights in '\.\./secret', which is no file in its folder"),
+        ("outside", r"weights in '\.\./secret', which is not a file in its folder"),
     ],
 )
 def test_an_onnx_file_neither_loops_nor_reads_elsewhere(change, words, photos, tmp_path) -> None:

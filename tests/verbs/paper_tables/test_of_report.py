@@ -80,7 +80,7 @@ def test_specs_outside_the_run_are_not_read(pruned: Path, refused) -> None:
     report = json.loads((pruned / "report.json").read_text())
     report["models"][0]["target"] = "../run/0.8x"
     (pruned / "report.json").write_text(json.dumps(report))
-    with refused("is no target's folder"):
+    with refused("is not a target's folder"):
         paper_table(pruned, [table])
     (pruned / "base.json").unlink()
     report["models"][0]["target"] = "0.8x"
@@ -141,7 +141,7 @@ def test_what_is_no_result_is_one_sentence(tmp_path: Path, refused) -> None:
     with refused("has no report.json", "prune, search or choose"):
         paper_table(tmp_path)
     (tmp_path / "x.json").write_text('{"a": 1}')
-    with refused("no result of prune, search"):
+    with refused("not a result of prune, search"):
         paper_table(tmp_path / "x.json")
     (tmp_path / "x.json").write_text('{"results": [{"latency_ms": NaN}]}')
     with refused("x.json"):

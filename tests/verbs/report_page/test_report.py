@@ -209,12 +209,12 @@ def test_a_breakdown_and_a_validation_are_read(
     record = vitprof.report(vit_page_table, breakdowns=[broken], validations=[validated]).record
     assert record["breakdowns"][0]["nodes"][0]["kind"] == "matmul"
     assert record["validations"][0]["models"][0]["predicted"] == 10.2
-    with refused("no breakdown"):
+    with refused("not a breakdown"):
         broken.write_text('{"models": [{"model": "m"}]}')
         vitprof.report(vit_page_table, breakdowns=[broken])
     for text in ("", "a,b\n1,2\n", f"{columns}\nx,nan,1,1,1,1,1\n"):
         validated.write_text(text)
-        with refused("no validation"):
+        with refused("not a validation"):
             vitprof.report(vit_page_table, validations=[validated])
 
 

@@ -57,13 +57,13 @@ def _fields(path: Path) -> dict[str, Any]:
 def _listed(fields: dict[str, Any], name: str, path: Path) -> list[Any]:
     found = fields.get(name)
     if not isinstance(found, list):
-        raise UserError(f"{path}: {name!r} is no list; it is no data set of Hugging Face.")
+        raise UserError(f"{path}: {name!r} is not a list; it is not a data set of Hugging Face.")
     return found
 
 
 def _plain_name(name: object, path: Path) -> str:
     if not isinstance(name, str) or not name or Path(name).name != name:
-        raise UserError(f"{path}: {shown(name)} is no name of a file beside it.")
+        raise UserError(f"{path}: {shown(name)} is not a name of a file beside it.")
     return name
 
 
@@ -81,7 +81,7 @@ def _check_not_compressed(path: Path) -> None:
                     )
     except (OSError, pyarrow.ArrowException, DamagedError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise UserError(f"{path} is no Arrow file that can be read ({reason}).") from None
+        raise UserError(f"{path} is not an Arrow file that can be read ({reason}).") from None
 
 
 def _is_compressed(message: bytes) -> bool:

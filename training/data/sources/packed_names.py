@@ -19,7 +19,7 @@ class PackedNames(Sequence[str]):
         data = bytearray()
         ends = []
         for name in names:
-            # A path may hold bytes that are no UTF-8; so do its names here.
+            # A path may hold bytes that are not UTF-8; so do its names here.
             data += name.encode("utf-8", "surrogateescape")
             ends.append(len(data))
         self._data = np.frombuffer(bytes(data), dtype=np.uint8)

@@ -188,9 +188,9 @@ def _members(path: Path, size: int) -> Iterator[tarfile.TarInfo]:
                 end = member.offset_data + -(-member.size // 512) * 512
                 if member.isreg():
                     yield member
-    except (tarfile.TarError, ValueError) as error:  # ValueError: a size that is no number
+    except (tarfile.TarError, ValueError) as error:  # ValueError: a size that is not a number
         raise UserError(
-            f"{path} is no tar that can be read ({one_line(str(error))}); shards are plain tar "
+            f"{path} is not a tar that can be read ({one_line(str(error))}); shards are plain tar "
             "files, not compressed ones."
         ) from None
     # A tar ends with blocks of zeros: one that was cut between two files lacks them.
@@ -207,7 +207,7 @@ def _check_member(path: Path, size: int, member: tarfile.TarInfo) -> None:
     if member.isdir():
         return
     if not member.isreg() or member.issparse():
-        raise UserError(f"{path}: {name} is no plain file.")
+        raise UserError(f"{path}: {name} is not a plain file.")
     if member.name.startswith("/") or ".." in member.name.split("/"):
         raise UserError(f"{path}: {name} leads out of the shard; its name has to be a plain one.")
     if member.size > MOST_FILE_BYTES:

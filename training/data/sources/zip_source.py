@@ -17,7 +17,7 @@ from .source import MOST_FILE_BYTES
 class ZipSource:
     """The images of a zip that holds `class/image`; see `labelled_paths`.
 
-    Raises UserError where it is no zip, or has no images.
+    Raises UserError where it is not a zip, or has no images.
     """
 
     def __init__(self, path: Path) -> None:

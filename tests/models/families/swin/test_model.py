@@ -19,8 +19,8 @@ from vitprof.models.families.swin.spec import SwinSpec, SwinStage
 from vitprof.models.families.swin.windows import Windows, relative_position_index
 from vitprof.models.modules.folding import folded
 
-# Maps of 14 and 7 with the window 7; of 16 and 8 with the window 4; a window that is no square of
-# anything; a whole Swin-T.
+# Maps of 14 and 7 with the window 7; of 16 and 8 with the window 4; a window that is not a square
+# of anything; a whole Swin-T.
 CONFIGS = {
     "window 7": {"image_size": 56, "embed_dim": 24, "depths": [2, 3], "num_heads": [3, 6]},
     "window 4": {

@@ -95,7 +95,7 @@ def test_json_round_trip() -> None:
     [
         ({"stages": ((),)}, "lists of output channels"),
         ({"resolution": 18}, "halved 2 times"),
-        ({"pooled": 3}, "no multiple of"),
+        ({"pooled": 3}, "not a multiple of"),
         ({"hidden": (0,)}, "a width=0"),
         ({"stages": "64"}, "stages"),
     ],

@@ -65,13 +65,13 @@ def test_files_elsewhere_are_refused(folder: Path, name: object, refused) -> Non
     state = json.loads((folder / "state.json").read_text())
     state["_data_files"] = [{"filename": name}]
     (folder / "state.json").write_text(json.dumps(state))
-    with refused("state.json", "is no name of a file beside it"):
+    with refused("state.json", "is not a name of a file beside it"):
         read_arrow_folder(folder)
 
 
 def test_parts_elsewhere_are_refused(folder: Path, refused) -> None:
     (folder / "dataset_dict.json").write_text(json.dumps({"splits": ["../set"]}))
-    with refused("dataset_dict.json", "is no name of a file beside it"):
+    with refused("dataset_dict.json", "is not a name of a file beside it"):
         read_arrow_folder(folder)
 
 

@@ -100,5 +100,5 @@ def test_columns_that_are_missing(tmp_path, column: str, words: str) -> None:
 def test_a_damaged_set_is_refused(tmp_path: Path) -> None:
     rows().save_to_disk(str(tmp_path / "set"))
     next((tmp_path / "set").glob("*.arrow")).write_bytes(b"no arrow")
-    with pytest.raises(UserError, match="is no Arrow file that can be read"):
+    with pytest.raises(UserError, match="is not an Arrow file that can be read"):
         read_arrow_folder(tmp_path / "set")

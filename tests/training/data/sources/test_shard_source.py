@@ -98,13 +98,13 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, link: str = 
     [
         (member("a.png", tarfile.SYMTYPE, link="/etc/passwd"), "'a.png' is a link"),
         (member("a.png", tarfile.LNKTYPE, link="b.png"), "'a.png' is a link"),
-        (member("a.png", tarfile.FIFOTYPE), "'a.png' is no plain file"),
+        (member("a.png", tarfile.FIFOTYPE), "'a.png' is not a plain file"),
         (member("../a.png"), r"'\.\./a.png' leads out"),
         (member("/a.png"), "'/a.png' leads out"),
         (member("a.png", size=2**40), "'a.png' has over 64 MiB"),
         (member("a.png", size=2**20), "is truncated: it ends within 'a.png'"),
-        (b"\x1f\x8b" + bytes(600), "is no tar that can be read .*; shards are plain tar files"),
-        (b"", "is no tar that can be read"),
+        (b"\x1f\x8b" + bytes(600), "is not a tar that can be read .*; shards are plain tar files"),
+        (b"", "is not a tar that can be read"),
         (bytes(10240), "hold no images"),
     ],
 )
