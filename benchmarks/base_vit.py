@@ -33,6 +33,7 @@ from report import heading, publish, table
 from vitprof.models import ViTSpec
 from vitprof.training.data.augment import AUGMENTATIONS, cropped
 from vitprof.training.data.datasets import load_dataset
+from vitprof.training.history import HISTORY
 from vitprof.training.model_folder import write_model
 
 BASE = ViTSpec.uniform(192, 6, 3, resolution=32, patch=4, classes=10, name="vit-32")
@@ -141,8 +142,19 @@ def keep(folder: Path, out: Path) -> None:
         "results": {f.name: _result(f) for f in done}
     }
     (out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+    (out / HISTORY).write_text(_history(begun))
     checksum = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
     print(f"{where}: {out}, sha256 {checksum}")
+
+
+def _history(folders: list[Path]) -> str:
+    """Return the histories of the stages as one, with their names in the column `stage`."""
+    texts = [(f.name, (f / HISTORY).read_text()) for f in folders if (f / HISTORY).is_file()]
+    header = texts[0][1].partition("\n")[0]
+    rows = [
+        line.replace("training", name, 1) for name, text in texts for line in text.splitlines()[1:]
+    ]
+    return "\n".join([header, *rows, ""])
 
 
 def _result(folder: Path) -> dict[str, float]:
