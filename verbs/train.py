@@ -107,7 +107,9 @@ class TrainResult(Result):
         """Draw the loss over the epochs, and the accuracy if it was tested on the way."""
         from ..training.history import history_figure
 
-        return history_figure(self.rows, self.title)
+        tested = self.accuracy
+        share = "" if tested is None else f": top-1 {100 * self.top1:.2f} %"
+        return history_figure(self.rows, f"{self.spec.name}{share}")
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write report.json and history.csv."""
