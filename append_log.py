@@ -166,7 +166,7 @@ class JsonLog:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
-            raise self.damaged(where, "no JSON") from None
+            raise self.damaged(where, "not JSON") from None
         if not isinstance(record, dict):
-            raise self.damaged(where, "no JSON object")
+            raise self.damaged(where, "not a JSON object")
         return record

@@ -73,7 +73,7 @@ class PluginGroup(Generic[T]):
         except (Exception, SystemExit) as error:  # it is another's code, and may do anything
             raise UserError(f"'{entry.value}' cannot be imported ({in_short(error)})") from error
         if not isinstance(plugin, self.kind):
-            raise UserError(f"'{entry.value}' is no {self.kind.__name__}")
+            raise UserError(f"'{entry.value}' is not a {self.kind.__name__}")
         name, api = getattr(plugin, "name", None), getattr(plugin, "api", None)
         if api != API_VERSION:
             raise UserError(

@@ -43,7 +43,7 @@ class EvaluationLog:
                 or not isinstance(value, int | float)
                 or not math.isfinite(value)
             ):
-                raise self._log.damaged(where, f"{shown(record)}, no evaluated candidate")
+                raise self._log.damaged(where, f"{shown(record)}, not an evaluated candidate")
             self.found[tuple(key)] = float(value)
 
     def append(self, key: Key, value: float) -> None:

@@ -181,7 +181,7 @@ def walk_of(model: nn.Module, kinds: Sequence[Kind] = ONE_SHOT, only: tuple[str,
         linear = model.get_submodule(linear_name)
         if branch_name not in places or not isinstance(linear, nn.Linear):
             raise UserError(
-                f"the layers of {spec.name} cannot be walked: the module {linear_name} is no "
+                f"the layers of {spec.name} cannot be walked: the module {linear_name} is not a "
                 "linear layer at the end of a step."
             )
         windows = getattr(model.get_submodule(branch_name), "windows", None)

@@ -191,7 +191,7 @@ def _check_contents(path: Path, found: dict[str, bytes]) -> None:
             for payload in _json(path, name, data)["config"].values():
                 of_tensor = payload["path_name"]
                 if not _TENSOR.fullmatch(of_tensor):
-                    raise UserError(f"'{path}' holds {shown(of_tensor)}, no tensor; refused.")
+                    raise UserError(f"'{path}' holds {shown(of_tensor)}, not a tensor; refused.")
                 if payload.get("use_pickle"):
                     torch.load(io.BytesIO(found[f"{folder}/{of_tensor}"]), weights_only=True)
     for key, value in _fields(_json(path, _PROGRAM, found[_PROGRAM])):

@@ -59,7 +59,7 @@ def sizes_of_inputs(
     known = list(dict.fromkeys([*input_names(module), *defaults]))
     if unknown := [name for name in given if name not in known]:
         raise UserError(
-            f"`shapes` names {shown(unknown[0])}{did_you_mean(unknown[0], known)}, which is no "
+            f"`shapes` names {shown(unknown[0])}{did_you_mean(unknown[0], known)}, which is not an "
             "input of the model."
         )
     # What stands in for words takes their place.

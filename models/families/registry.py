@@ -38,7 +38,7 @@ def _check(family: Family) -> None:
         if op.name in taken:
             raise UserError(f"vitprof has an op '{op.name}' itself")
     if not all(isinstance(spec, spec_class) for spec in family.load("known")()):
-        raise UserError(f"a known model of it is no {spec_class.__name__}")
+        raise UserError(f"a known model of it is not a {spec_class.__name__}")
 
 
 PLUGINS = PluginGroup("vitprof.families", Family, "family", (*BUILT_IN, FOREIGN), _check)

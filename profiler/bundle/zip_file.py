@@ -224,7 +224,7 @@ class SealedZip(Closing):
                 f"claims that the {entry.compress_size} bytes of {name} are {entry.file_size}"
             )
         if entry.external_attr != _PLAIN_FILE or entry.flag_bits:
-            raise self._refused(f"has the entry {name}, which is a link or no plain file")
+            raise self._refused(f"has the entry {name}, which is a link or not a plain file")
         largest = LARGEST_MANIFEST if name == MANIFEST else LARGEST_ARTIFACT
         if entry.file_size > largest:
             raise self._refused(f"has {name} of {entry.file_size} bytes where {largest} may be")

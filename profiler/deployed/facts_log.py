@@ -35,7 +35,7 @@ class FactsLog:
                 reference_ms = float(record["reference_ms"])
                 self.found[record["variant"]] = facts
             except (ValueError, TypeError, KeyError, AttributeError):
-                raise self._log.damaged(where, "no measured variant") from None
+                raise self._log.damaged(where, "not a measured variant") from None
             self._check(f"model {name}" if self.models.get(name, digest) != digest else None)
             self.reference_ms = self.reference_ms or reference_ms
 

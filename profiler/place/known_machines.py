@@ -106,7 +106,7 @@ class KnownMachines:
                 or not 0 < ms < 1e9
                 or not isinstance(date, str)
             ):
-                raise log.damaged(where, "no run of a machine")
+                raise log.damaged(where, "not a run of a machine")
             same = (record.get("machine"), record.get("setting"), record.get("reference"))
             if same == (self._machine, self._setting, name_of(reference)):
                 found.append(record)

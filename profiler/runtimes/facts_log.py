@@ -39,7 +39,7 @@ class RuntimeFactsLog:
                 facts = [RuntimeFacts(**values) for values in record["facts"]]
                 _ = [one.latency_ms + one.file_bytes for one in facts]  # numbers, or TypeError
             except (ValueError, TypeError, KeyError, AttributeError):
-                raise self._log.damaged(where, "no model's measurements") from None
+                raise self._log.damaged(where, "not a model's measurements") from None
             if digests.get(model, digest) != digest:
                 raise UserError(f"{path} has another model {model}; give another `facts`.")
             self.found[model] = facts

@@ -56,7 +56,7 @@ def test_unknown_ways_of_running_are_refused(name: str, value: str) -> None:
 def test_a_runtime_refuses_what_it_does_not_have(name: str, value: str) -> None:
     given: dict[str, Any] = {name: value}
     has: dict[str, Any] = {name: (value,)}
-    with pytest.raises(UserError, match=rf"Some runtime has no {name} '{value}'; leave `{name}`"):
+    with pytest.raises(UserError, match=rf"Some runtime has no {name} '{value}'; omit `{name}`"):
         BackendOptions(**given).check_only("Some runtime")
     BackendOptions(**given).check_only("Some runtime", **has)
     with pytest.raises(UserError, match=f"ONNX Runtime has no {name}"):

@@ -49,7 +49,7 @@ def test_for_people_ops_and_the_farthest_blocks_are_listed(run, phones) -> None:
 def test_what_does_not_go_together_is_one_sentence(run, phones, lut) -> None:
     for command, words in [
         (("compare", *phones, lut, "--blocks"), "compares two --table, and 3"),
-        (("compare", *phones, "--blocks", "--model", "deit-tiny"), "take --model"),
+        (("compare", *phones, "--blocks", "--model", "deit-tiny"), "remove --model"),
         (("compare", phones[0], lut), "share no block"),
         (("compare", phones[0], phones[0], "--blocks"), "given twice"),
     ]:

@@ -272,7 +272,7 @@ def test_a_tokenizer_json_is_taken_and_copied(run, model, data, table, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--method", "nvit"), "take --method optin"),
+        (("--method", "nvit"), "use --method optin"),
         (("--merge-tokens",), "--merge-tokens takes models of images"),
         (("--merge-only",), "--merge-only takes models of images"),
         (("--resolution", "224"), "--resolution is for models of images"),

@@ -78,7 +78,7 @@ def test_bad_folders_are_refused(tmp_path, folder, refused) -> None:
     with refused("3_leftImg8bit", "no mask"):
         find_segmentation_images(folder)
     (folder / "images/city/2_leftImg8bit.png").write_bytes(b"no image")
-    with refused("2_leftImg8bit", "no image"):
+    with refused("2_leftImg8bit", "not an image"):
         images.pixels(8)
 
 

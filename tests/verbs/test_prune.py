@@ -282,7 +282,7 @@ def test_a_run_goes_on_with_another_table_object_and_begins_anew_if_asked(
         ({"target": "0.5x", "teacher": 3}, "`teacher` 3 is not a path"),
         ({"target": "0.5x", "teacher_cache": "kept"}, "`teacher_cache` keeps a teacher's answers"),
         ({"target": "0.5x", "method": "optin", "epochs": 3}, "`epochs` belongs to `method` nvit"),
-        ({"target": "0.5x", "method": "heads", "credit": "macs"}, "`credit` says nothing"),
+        ({"target": "0.5x", "method": "heads", "credit": "macs"}, "`credit` has no effect"),
         ({"target": "0.5x", "require_batch": 8}, "batch"),
     ],
     ids=str,

@@ -50,7 +50,7 @@ def test_every_level_is_a_smaller_model(tmp_path) -> None:
         ({"heads": "1,x"}, "`heads` 1,x is not a list"),
         ({"heads": [9]}, "only 6 can, for each layer keeps one"),
         ({"heads": []}, "not a list of heads"),
-        ({"levels": 7}, "take fewer `levels`"),
+        ({"levels": 7}, "use fewer `levels`"),
         ({"levels": 0}, "`levels` is 0"),
         ({"norm": "l2"}, "`norm` l2 is none of its choices"),
         ({"reconstruct": -1}, "`reconstruct` -1 is not a whole number from 0 on"),

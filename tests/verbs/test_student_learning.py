@@ -65,7 +65,7 @@ def test_what_a_report_says_makes_the_loss_again() -> None:
         ({"alpha": 0.5}, "`alpha` is a weight of `distill` soft and hard"),
         ({"alpha": -0.5, "distill": "hard"}, "`alpha` -0.5 is not a weight"),
         ({"weight": 1.0, "distill": "soft"}, "`distill` soft has `alpha` in place of `weight`"),
-        ({"temperature": 2.0, "distill": "hard"}, "`temperature` says nothing"),
+        ({"temperature": 2.0, "distill": "hard"}, "`temperature` has no effect"),
         ({"weight": float("nan")}, "`weight` is nan"),
         ({"temperature": 0.0}, "`temperature` is 0; it has to be above 0"),
     ],

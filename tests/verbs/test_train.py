@@ -181,7 +181,7 @@ def test_a_teacher_is_asked_about_an_image_once_by_all_runs(tmp_path, monkeypatc
         ({"teacher": "nowhere"}, "`teacher` nowhere is not a folder"),
         ({"distill": "soft"}, "give `teacher`"),
         ({"teacher_cache": "kept"}, "`teacher_cache` keeps a teacher's answers; give `teacher`"),
-        ({"teacher": "x", "teacher_cache": "kept", "augment": "light"}, "take `augment` none"),
+        ({"teacher": "x", "teacher_cache": "kept", "augment": "light"}, "use `augment` none"),
         ({"teacher": "x", "distill": "warm"}, "'warm' is not a way to learn"),
         ({"teacher": "x", "alpha": 2}, "`alpha` 2 is not a weight"),
         ({"teacher": "x", "tau": 2}, "`tau` is the temperature of `distill` soft"),

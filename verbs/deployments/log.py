@@ -71,7 +71,7 @@ class DeploymentLog:
             try:
                 self._keep(record)
             except (ValueError, TypeError, KeyError, AttributeError):
-                raise self._log.damaged(where, "no measured deployment") from None
+                raise self._log.damaged(where, "not a measured deployment") from None
 
     def _keep(self, record: Mapping[str, Any]) -> None:
         if "measured" in record:

@@ -59,7 +59,7 @@ def test_a_level_may_be_given_its_heads(run, trained, tmp_path) -> None:
     [
         (("--heads", "9"), "only 6 can, for each layer keeps one"),
         (("--heads", "1,x"), "write 3,3,4"),
-        (("--levels", 7), "take fewer --levels"),
+        (("--levels", 7), "use fewer --levels"),
     ],
 )
 def test_what_cannot_go_is_refused(run, trained, tmp_path, options, words) -> None:

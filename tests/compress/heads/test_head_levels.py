@@ -119,7 +119,7 @@ def test_a_model_of_single_heads_has_none_to_give() -> None:
     spec = ViTSpec.uniform(24, 2, 1, mlp=16, resolution=8, patch=4, classes=2, name="m")
     with pytest.raises(UserError, match="one head a layer"):
         check_counts(create_model(spec), [1])
-    with pytest.raises(UserError, match="take fewer `levels`"):
+    with pytest.raises(UserError, match="use fewer `levels`"):
         even_counts(create_model(spec), 1)
 
 

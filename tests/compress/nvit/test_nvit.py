@@ -239,11 +239,11 @@ def test_a_target_out_of_reach_names_the_smallest(make) -> None:
         ("1x", "above 0 and below"),
         ("1.2x", "above 0 and below"),
         ("99ms", "above 0 and below"),
-        ("fast", "is no target"),
+        ("fast", "is not a target"),
         ("", "no target"),
         ("0.5x,0.50x", "are the same"),
-        ("-1ms", "is no target"),
-        ("nanx", "is no target"),
+        ("-1ms", "is not a target"),
+        ("nanx", "is not a target"),
     ],
 )
 def test_bad_targets(make, text, words) -> None:

@@ -166,7 +166,7 @@ def test_only_one_stage_shrinks_and_scores_are_kept(make_run) -> None:
 def test_targets_and_images_that_cannot_be(make_run, images, refused) -> None:
     with refused("out of reach"):
         make_run(0.1)
-    with refused("9 images", "take fewer"):
+    with refused("9 images", "use fewer"):
         SEGMENTATION.for_data(SegmentationOptions(score_images=9), images)
     found = SEGMENTATION.for_data(SegmentationOptions(), images)
     assert (found.score_images, found.reconstruct) == (4, 4)

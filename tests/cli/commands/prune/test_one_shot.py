@@ -49,7 +49,7 @@ def test_one_shot_writes_what_training_writes(run, model, table, tmp_path) -> No
         (("--epochs", "3"), "--epochs belongs to --method nvit"),
         (("--alpha", "0"), "--alpha belongs to --method nvit"),
         (("--score", "hessian"), "has no --score hessian"),
-        (("--score-images", "5000"), "take fewer"),
+        (("--score-images", "5000"), "use fewer"),
         (("--target", "0.01x"), "out of reach"),
     ],
     ids=str,
