@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -13,7 +12,6 @@ from click.core import ParameterSource
 from ...option_fields import OptionField, option_fields
 from ...training.plan import AUGMENTS, AUTOCASTS, OPTIMIZERS, RECIPE_NAMES, TrainingPlan
 from .renamed import RenamedOption
-from .waiting_threads import let_waiting_threads_sleep
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,20 +37,11 @@ INNER = ("decay",)
 
 
 def training_options(**defaults: Any) -> Callable[[F], F]:
-    """Add --epochs, --batch, --learning-rate and the other usual ones, with these defaults.
-
-    Threads of the command sleep while they wait, unless it measures the results (`verify`).
-    """
+    """Add --epochs, --batch, --learning-rate and the other usual ones, with these defaults."""
     plan = TrainingPlan(**{"augment": "light", "autocast": "auto", **defaults})
 
     def add(function: F) -> F:
-        @functools.wraps(function)
-        def trains(*args: Any, **given: Any) -> Any:
-            if not given.get("verify"):
-                let_waiting_threads_sleep()
-            return function(*args, **given)
-
-        decorated: Any = trains
+        decorated: Any = function
         for name in reversed(USUAL):
             decorated = _option(FIELDS[name], getattr(plan, name))(decorated)
         return decorated
