@@ -87,7 +87,7 @@ def test_a_t5_has_a_decoder(tmp_path: Path) -> None:
         ({"attention_masks": (1, 3)}, "'attention_masks' .did you mean 'attention_mask'"),
         (
             {"input_ids": (1, 8), "pixel_values": (1, 3, 8, 8)},
-            "'pixel_values' .known: .* no input",
+            "'pixel_values' .known: .* not an input",
         ),
         ({"inputs_embeds": (1, 8, 7)}, "cannot be run with inputs_embeds: .*give `shapes` of"),
     ],

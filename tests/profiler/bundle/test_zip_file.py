@@ -247,7 +247,7 @@ def test_links_and_whatever_is_no_plain_file_are_refused(
     path = tmp_path / "b.zip"
     entries: Entries = [(plain(FIRST, mode), b"/etc/passwd"), (MANIFEST, b"{}")]
     path.write_bytes(forged(entries))
-    with refused("b.zip", FIRST, "link or no plain file"):
+    with refused("b.zip", FIRST, "link or not a plain file"):
         SealedZip(path)
 
 
