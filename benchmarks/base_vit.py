@@ -142,7 +142,8 @@ def keep(folder: Path, out: Path) -> None:
         "results": {f.name: _result(f) for f in done}
     }
     (out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
-    (out / HISTORY).write_text(_history(begun))
+    if any((f / HISTORY).is_file() for f in begun):
+        (out / HISTORY).write_text(_history(begun))
     checksum = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
     print(f"{where}: {out}, sha256 {checksum}")
 

@@ -129,9 +129,10 @@ def report(
     taught = f"{arguments.augment} augmentation, " if arguments.augment != "light" else ""
     taught += f"`{arguments.recipe.strip()}`, " if arguments.recipe else ""
     taught += f"teacher {Path(arguments.teacher).name}, " if arguments.teacher else ""
+    as_long = ", the base as many in all" if "base" in methods else ""
     text = heading("NViT on CIFAR-10") + (
-        f"\nTarget {arguments.target}; {taught} {arguments.prune_epochs} epochs of pruning and "
-        f"{arguments.epochs} of finetuning, the base as many in all; seeds "
+        f"\nTarget {arguments.target}; {taught}{arguments.prune_epochs} epochs of pruning and "
+        f"{arguments.epochs} of finetuning{as_long}; seeds "
         f"{', '.join(map(str, seeds))}. Latencies of all models measured interleaved, medians of "
         "9 sessions.\n\n"
     )

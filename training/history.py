@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..results import Curve
-
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -76,8 +74,11 @@ class History:
 
     @classmethod
     def from_state(cls, state: Sequence[Sequence[Any]]) -> History:
-        """Return the history of what `state` returned; raises TypeError for anything else."""
-        return cls(HistoryRow(*values) for values in state)
+        """Return the history of what `state` returned.
+
+        Raises TypeError or ValueError for anything else.
+        """
+        return cls(_row(*values) for values in state)
 
     def to_csv(self) -> str:
         """Return the text of history.csv: a header and a row each, an unknown top1 empty."""
@@ -91,9 +92,15 @@ class History:
         return text.getvalue()
 
 
-def history_curves(rows: Iterable[HistoryRow]) -> list[Curve]:
+def _row(stage: Any, step: Any, epoch: Any, learning_rate: Any, loss: Any, top1: Any) -> HistoryRow:
+    """Return a row of values out of a file."""
+    numbers = (float(epoch), float(learning_rate), float(loss))
+    return HistoryRow(str(stage), int(step), *numbers, None if top1 is None else float(top1))
+
+
+def history_curves(rows: Iterable[HistoryRow]) -> list[tuple[int, dict[str, float]]]:
     """Return the rows for `Result.curves`: "training/loss", "training/learning_rate", ..."""
-    curves: list[Curve] = []
+    curves = []
     for row in rows:
         values = {"epoch": row.epoch, "learning_rate": row.learning_rate, "loss": row.loss}
         if row.top1 is not None:

@@ -218,5 +218,6 @@ def _tests(every: float | None, steps: int, an_epoch: int) -> set[int]:
     """Return the steps after which a model is tested, the last one left out."""
     if every is None:
         return set()
-    count = int(steps / (every * an_epoch))
-    return {max(round(nth * every * an_epoch), 1) for nth in range(1, count + 1)} - {steps}
+    # After every step at most, however small the distance.
+    distance = max(every * an_epoch, 1.0)
+    return {round(nth * distance) for nth in range(1, int(steps / distance) + 1)} - {steps}

@@ -79,8 +79,8 @@ def test_a_tracker_gets_a_step_and_its_numbers() -> None:
 def test_the_state_gives_the_history_again() -> None:
     history = filled(5, (2,))
     assert History.from_state(history.state()).rows == history.rows
-    for damaged in (3, [[1, 2]], [None]):
-        with pytest.raises(TypeError):
+    for damaged in (3, [[1, 2]], [None], [["training", 1, "x", 1.0, 1.0, None]]):
+        with pytest.raises((TypeError, ValueError)):
             History.from_state(damaged)
 
 

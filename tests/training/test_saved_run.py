@@ -146,6 +146,13 @@ def test_a_state_that_is_damaged_is_refused(kind, tmp_path, monkeypatch) -> None
         run.load()
 
 
+def test_a_state_with_a_damaged_history_is_refused(tmp_path) -> None:
+    run = begun(tmp_path)
+    torch.save({"step": 1, "history": [["training", 1, "x", 1.0, 1.0, None]]}, tmp_path / STATE)
+    with pytest.raises(UserError, match=f"{STATE}' cannot be read"):
+        run.load()
+
+
 def test_a_state_of_something_else_is_refused(tmp_path) -> None:
     run = begun(tmp_path)
     run.save({"step": "x"})

@@ -80,6 +80,14 @@ def test_testing_on_the_way_shows_what_the_run_would_give_and_changes_nothing(
     assert len(tested.figure().axes) == 2
 
 
+def test_a_tiny_distance_of_tests_tests_after_every_step(tmp_path) -> None:
+    run = vitprof.train(
+        SMALL, "digits", out=tmp_path / "out", epochs=1, batch=256, test_every=1e-300, **QUICK
+    )
+    assert run.history["top1"].notna().all()
+    assert list(run.history["step"]) == list(range(1, len(run.losses) + 1))
+
+
 def test_a_distance_of_tests_is_above_0(tmp_path) -> None:
     for wrong in (0, -1.0, math.nan, math.inf):
         with pytest.raises(UserError, match="`test_every`"):
