@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -177,7 +178,10 @@ class DeviceLink:
     def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """Run one of coremltools' coroutines to its end, its progress bars dropped."""
         with quiet_coremltools():
-            return self._loop.run_until_complete(work)
+            if not _in_event_loop():
+                return self._loop.run_until_complete(work)
+            with ThreadPoolExecutor(1) as thread:
+                return thread.submit(self._loop.run_until_complete, work).result()
 
     def open_session(self, package: Path, compute_units: str) -> ModelOnDevice:
         """Load a package on the device; see `coreml_session.OpenSession`."""
@@ -226,3 +230,12 @@ class ModelOnDevice:
     def close(self) -> None:
         self._link.wait_for(self._model.unload())
         self._model.cleanup()
+
+
+def _in_event_loop() -> bool:
+    """Whether this thread runs an event loop, as a notebook's does: then it can run no other."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """What of `coreml_device` can be tested without a phone: everything up to Xcode's own tools."""
 
+import asyncio
 import inspect
 import json
 import os
@@ -135,6 +136,17 @@ def test_an_app_that_cannot_be_started_ends_the_run_with_a_sentence(
     with refused("could not be started on the iPhone14,5", "xcodebuild", TEAM_VARIABLE):
         DeviceLink(find_connected("iPhone14,5"))
     assert capfd.readouterr() == ("", "")
+
+
+def test_it_says_the_same_in_a_notebook_whose_event_loop_runs(xcode, monkeypatch, refused) -> None:
+    monkeypatch.delenv(TEAM_VARIABLE, raising=False)
+    xcode(listed("iPhone14,5"))
+
+    async def cell() -> None:
+        with refused("could not be started on the iPhone14,5", "xcodebuild", TEAM_VARIABLE):
+            DeviceLink(find_connected("iPhone14,5"))
+
+    asyncio.run(cell())
 
 
 def test_coremltools_still_has_what_is_used_of_it() -> None:
