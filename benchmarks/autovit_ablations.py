@@ -6,7 +6,9 @@
     python benchmarks/autovit_ablations.py --space benchmarks/spaces/autovit-cifar.toml \
         --data cifar10 --teacher vit --teacher teacher/teacher.onnx --only table-7 --out out
 
-Table 7 has four rows: no teacher, soft with either teacher, hard with the second one. Section 5.2
+Table 7 has four rows: no teacher, soft with either teacher, hard with the second one. `--row`
+runs one of them alone, so several commands can share a machine and a folder; the same command
+without it then goes on from there and prints all four. Section 5.2
 compares one supernet of the space with one for each of its three parts: the same subnets of each
 part are judged with weights of both. `--quick` is of digits, and trains its teachers.
 """
@@ -26,8 +28,16 @@ from vitprof.search.supernet.recalibration import calibration_images
 from vitprof.spaces.registry import find_search_space, search_space_from_dict
 from vitprof.spaces.space import SearchSpace
 from vitprof.training.data.datasets import load_dataset
+from vitprof.verbs.supernet import SupernetResult
 
 PARTS = 3
+# Of table 7: the teacher, counted from 0, and how the supernet learns from it.
+ROWS: dict[str, tuple[int, str] | None] = {
+    "without": None,
+    "soft-1": (0, "soft"),
+    "soft-2": (1, "soft"),
+    "hard-2": (1, "hard"),
+}
 QUICK: dict[str, Any] = {
     "family": "vit",
     "name": "digits",
@@ -55,14 +65,17 @@ def main() -> None:
         "batch": asked.batch,
         "augment": "none" if asked.quick else asked.augment,
         "learning_rate": 4e-3 if asked.quick else 1e-3,
-        "sandwich": 1,
+        "sandwich": asked.sandwich,
         "seed": asked.seed,
         "progress": True,
     }
     teachers = asked.teacher or (_teachers(asked.data, out) if asked.quick else [])
     found: dict[str, Any] = {"space": space.name, "data": asked.data, "epochs": asked.epochs}
+    if asked.row is not None:
+        _trained_row(asked.row, space, asked.data, out, plan, teachers)
+        return
     if len(teachers) == 2 and asked.only != "section-5.2":
-        found["table_7"] = _distillation(space, asked.data, out, plan, teachers)
+        found["table_7"] = _distillation(space, asked.data, out, plan, teachers, asked.subnets)
     if asked.only != "table-7":
         found["section_5_2"] = _one_or_three(space, asked.data, out, plan, asked.subnets)
     (out / "report.json").write_text(json.dumps(found, indent=2) + "\n")
@@ -76,9 +89,11 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--teacher", action="append", type=Path, help="folder or .onnx; twice")
     parser.add_argument("--augment", default="light")
     parser.add_argument("--only", choices=["table-7", "section-5.2"])
+    parser.add_argument("--row", choices=list(ROWS), help="train this row of table 7 alone")
+    parser.add_argument("--sandwich", type=int, help="as of `vitprof supernet`; omitted: eq. 5")
     parser.add_argument("--epochs", type=float, default=100)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--subnets", type=int, default=30, help="judged in each part")
+    parser.add_argument("--subnets", type=int, default=30, help="judged of each row or part")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--quick", action="store_true", help="digits, in minutes")
@@ -87,6 +102,8 @@ def _parsed() -> argparse.Namespace:
         asked.batch = 32
     if asked.teacher is not None and len(asked.teacher) != 2:
         parser.error("give --teacher twice, or not at all")
+    if asked.row is not None and asked.teacher is None:
+        parser.error("--row needs --teacher, twice")
     return asked
 
 
@@ -108,22 +125,45 @@ def _distillation(
     out: Path,
     plan: dict[str, Any],
     teachers: list[Path],
+    subnets: int,
 ) -> list[dict[str, Any]]:
-    """Return the four rows of Table 7: accuracies of the largest, a middle and the smallest."""
-    first, second = teachers
-    rows: list[tuple[str, dict[str, Any]]] = [
-        ("without", {}),
-        (f"soft, {first.stem}", {"teacher": first, "distill": "soft"}),
-        (f"soft, {second.stem}", {"teacher": second, "distill": "soft"}),
-        (f"hard, {second.stem}", {"teacher": second, "distill": "hard"}),
-    ]
+    """Return the four rows of Table 7: accuracies of the largest, a middle and the smallest.
+
+    And of the best and the mean of the same random subnets in each row.
+    """
     lines = []
-    for words, taught in rows:
-        folder = out / f"distill-{words.replace(', ', '-')}"
-        net = vitprof.supernet(space, data, out=folder, **plan, **taught)
+    for row in ROWS:
+        net = _trained_row(row, space, data, out, plan, teachers)
         judged = {subnet.which: subnet.found.top(1) for subnet in net.subnets}
-        lines.append({"row": words, **judged})
+        drawn = net.space.sample(np.random.default_rng(plan["seed"]), subnets)
+        random = _accuracies(net.path, data, net.space, drawn)
+        lines.append(
+            {
+                "row": _words(row, teachers),
+                **judged,
+                "best": max(float(random.max()), *judged.values()),
+                "mean": float(random.mean()),
+            }
+        )
     return lines
+
+
+def _trained_row(
+    row: str,
+    space: SearchSpace,
+    data: str,
+    out: Path,
+    plan: dict[str, Any],
+    teachers: list[Path],
+) -> SupernetResult:
+    taught = ROWS[row]
+    chosen = {} if taught is None else {"teacher": teachers[taught[0]], "distill": taught[1]}
+    return vitprof.supernet(space, data, out=out / f"distill-{row}", **plan, **chosen)
+
+
+def _words(row: str, teachers: list[Path]) -> str:
+    taught = ROWS[row]
+    return row if taught is None else f"{taught[1]}, {teachers[taught[0]].stem}"
 
 
 def _one_or_three(
