@@ -43,6 +43,8 @@ def run_record(folder: Path, tables: Sequence[LatencyTable]) -> dict[str, Any]:
             f"{source} is of another command; `runs` are folders that vitprof train, prune, "
             "search and choose wrote."
         )
+    if kind == "train":
+        points = [{**_size(folder), **point} for point in points]
     judged = next((by for by in JUDGED if any(by in point for point in points)), None)
     return {
         "name": folder.name or str(folder),
@@ -98,6 +100,14 @@ def _point(values: dict[str, Any], judged: str | None) -> dict[str, Any]:
         "params": number_in(values, "params"),
         "judged": number_in(values, judged) if judged else None,
     }
+
+
+def _size(folder: Path) -> dict[str, Any]:
+    """Return the size of the model that a training wrote: its report is of the training alone."""
+    if not (folder / SPEC).is_file():
+        return {}
+    spec = Spec.from_json(folder / SPEC)
+    return {"macs": spec.macs, "params": spec.params}
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -80,6 +80,16 @@ def test_searched_and_chosen_runs(
     assert run["points"][0]["judged"] in (0.5, 0.4)
 
 
+def test_a_training_has_the_size_of_its_model(vit_page_table: LatencyTable, tmp_path: Path) -> None:
+    report = {"model": "vit", "epochs": 3, "test_images": 9, "top1": 0.5, "out": "x"}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    spec = create_spec("deit-tiny")
+    (tmp_path / "spec.json").write_text(spec.to_json())
+    (run,) = vitprof.report(vit_page_table, runs=[tmp_path]).record["runs"]
+    (point,) = run["points"]
+    assert (point["macs"], point["params"]) == (spec.macs, spec.params)
+
+
 def test_a_run_of_another_setting_is_refused(
     vit_page_table: LatencyTable, pruned: Path, refused: Refused
 ) -> None:
