@@ -35,7 +35,7 @@ class Optin(Method[OptinOptions]):
     name = "optin"
     help = "in one shot, without training (Khaki et al. 2024)"
     Options = OptinOptions
-    scores = ("trajectory", "taylor", "magnitude", "random")
+    scores = ("trajectory", "joint", "taylor", "magnitude", "random")
     kinds = ("heads", "mlp", "channels")
 
     def variant(self, subject: Subject) -> Method[Any]:

@@ -8,6 +8,7 @@ for the mask alone). No gradient, no label.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -37,36 +38,63 @@ def reconstruct(
         for place in range(len(walk.steps)):
             wanted = tuple(w.steps[place](x) for w, x in zip(wholes, wanted, strict=True))
             if place in sources:
-                _fit(sources[place], place, walks, now, wanted)
+                _fit(sources[place], walks, now, wanted)
             now = tuple(w.steps[place](x) for w, x in zip(walks, now, strict=True))
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """The least squares of a linear layer over all rows: gram is XᵀX, moment Xᵀ(what is missing).
+
+    X: what goes into the layer, and a constant; (inputs + 1) x (inputs + 1), and x outputs, in
+    doubles. Without a goal nothing is missing, and the moment is zero.
+    """
+
+    gram: Tensor
+    moment: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        source: LinearSource,
+        walks: Sequence[Walk],
+        now: Sequence[Tensor],
+        wanted: Sequence[Tensor] | None = None,
+    ) -> Fitted:
+        """Add up over batches: `now` goes into the step, and `wanted` should come out of it."""
+        linear = source.linear
+        size = linear.in_features + 1
+        doubles: Any = {"dtype": torch.float64, "device": linear.weight.device}
+        gram = torch.zeros(size, size, **doubles)
+        moment = torch.zeros(size, linear.out_features, **doubles)
+        goals: Sequence[Tensor | None] = [None] * len(now) if wanted is None else wanted
+        for walk, x, goal in zip(walks, now, goals, strict=True):
+            with Hidden(linear) as hidden:
+                before, output = hidden.of(walk.steps[source.step], x)
+            rows = before.reshape(-1, size - 1).double()
+            rows = torch.cat([rows, torch.ones(len(rows), 1, **doubles)], dim=1)
+            counted = None if walk.counted is None else walk.counted.reshape(-1)
+            if goal is not None:
+                missing = source.cut(goal - output).reshape(-1, linear.out_features).double()
+                of_words = slice(None) if counted is None else counted
+                moment += rows[of_words].T @ missing[of_words]
+            rows = rows if counted is None else rows[counted]
+            gram += rows.T @ rows
+        return cls(gram, moment)
+
+
+def ridge(gram: Tensor) -> Tensor:
+    """Return what is added to the gram matrix."""
+    return RIDGE * gram.diagonal().mean() * torch.eye(len(gram)).to(gram)
+
+
 def _fit(
-    source: LinearSource,
-    place: int,
-    walks: Sequence[Walk],
-    now: Sequence[Tensor],
-    wanted: Sequence[Tensor],
+    source: LinearSource, walks: Sequence[Walk], now: Sequence[Tensor], wanted: Sequence[Tensor]
 ) -> None:
     """Solve for the linear layer's change: what is missing, by its inputs and a constant."""
     linear = source.linear
-    size = linear.in_features + 1
-    doubles: Any = {"dtype": torch.float64, "device": linear.weight.device}
-    gram = torch.zeros(size, size, **doubles)
-    moment = torch.zeros(size, linear.out_features, **doubles)
-    for walk, x, goal in zip(walks, now, wanted, strict=True):
-        with Hidden(linear) as hidden:
-            before, output = hidden.of(walk.steps[place], x)
-        rows = before.reshape(-1, size - 1).double()
-        rows = torch.cat([rows, torch.ones(len(rows), 1, **doubles)], dim=1)
-        missing = source.cut(goal - output).reshape(-1, linear.out_features).double()
-        if walk.counted is not None:
-            of_words = walk.counted.reshape(-1)
-            rows, missing = rows[of_words], missing[of_words]
-        gram += rows.T @ rows
-        moment += rows.T @ missing
+    found = Fitted.of(source, walks, now, wanted)
     # Only the change is fitted, so the ridge pulls towards the weights that were there.
-    gram += RIDGE * gram.diagonal().mean() * torch.eye(size, **doubles)
-    change = torch.linalg.solve(gram, moment)
+    change = torch.linalg.solve(found.gram + ridge(found.gram), found.moment)
     linear.weight.add_(change[:-1].T.to(linear.weight.dtype))
     linear.bias.add_(change[-1].to(linear.bias.dtype))

@@ -125,7 +125,8 @@ def test_eval_is_what_transformers_say(run, model, data) -> None:
     assert "of 200 test texts" in words.out
 
 
-def test_one_shot_writes_models_that_load_again(run, model, data, table, tmp_path) -> None:
+@pytest.mark.parametrize("score", ["trajectory", "joint"])
+def test_one_shot_writes_models_that_load_again(run, model, data, table, tmp_path, score) -> None:
     out = tmp_path / "pruned"
     answer = run(
         "prune",
@@ -138,6 +139,8 @@ def test_one_shot_writes_models_that_load_again(run, model, data, table, tmp_pat
         "--data",
         data,
         *ONE_SHOT,
+        "--score",
+        score,
         "--out",
         out,
         "--json",

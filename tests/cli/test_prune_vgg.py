@@ -101,6 +101,13 @@ def test_a_vgg_is_trained_and_its_statistics_are_kept(run, tmp_path) -> None:
     assert again.json["top1"] == answer.json["top1"]
 
 
+def test_joint_scores_of_convolutions_are_refused(run, model, table, tmp_path) -> None:
+    given = ("--table", table, "--target-macs", "0.7x", *ONE_SHOT, "--score", "joint")
+    answer = run("prune", "--model", model, *given, "--out", tmp_path / "pruned")
+    assert answer.code == 2
+    assert "has convolutions" in answer.err
+
+
 @pytest.mark.parametrize("score", ["trajectory", "magnitude", "taylor", "random"])
 @pytest.mark.few("trajectory")
 def test_one_shot_writes_a_dense_vgg(run, model, table, tmp_path, score) -> None:

@@ -112,7 +112,8 @@ def test_fitting_brings_the_logits_back_towards_the_full_models(spec, tmp_path) 
 @pytest.mark.parametrize("score", METHOD.scores)
 @pytest.mark.parametrize(("unit", "ranking"), [("latency", "latency"), ("latency", "macs")])
 def test_every_score_and_ranking_meets_the_target(score, unit, ranking, tmp_path) -> None:
-    run = run_of(VIT, tmp_path / "out", "0.8x,0.6x", unit, ranking, score=score)
+    fitted = 16 if score == "joint" else 0
+    run = run_of(VIT, tmp_path / "out", "0.8x,0.6x", unit, ranking, score=score, reconstruct=fitted)
     run.score()
     for target in run.goal.targets:
         cost = float(run.goal.budget.of([run.cut(target).spec])[0])
@@ -224,3 +225,43 @@ def test_how_far_predictions_are_off_is_kept_with_them(tmp_path, monkeypatch) ->
     again = run_of(VIT, tmp_path / "out")
     again.score()
     assert again.remarks == first.remarks
+
+
+def test_joint_scores_are_kept_unless_other_images_are_fitted_to(tmp_path) -> None:
+    def made(fitted: int) -> tuple[dict[str, torch.Tensor], list[int]]:
+        told: list[int] = []
+        run = run_of(
+            VIT,
+            tmp_path / "out",
+            score="joint",
+            reconstruct=fitted,
+            on_progress=lambda what, n, of, unit: told.append(n),
+        )
+        run.score()
+        return run.scores, told
+
+    first, told = made(16)
+    assert told[-1] == sum(len(scores) for scores in first.values())
+    run = run_of(VIT, tmp_path / "out", score="joint", reconstruct=16)
+    state = run.context.saved.load()
+    assert state is not None
+    state["joint"]["layers.0.mlp"] += 1.0
+    run.context.saved.save(state)
+    again, _ = made(16)
+    torch.testing.assert_close(again["layers.0.mlp"], first["layers.0.mlp"] + 1.0)
+    other, _ = made(24)
+    assert not torch.allclose(other["layers.0.mlp"], again["layers.0.mlp"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "words"),
+    [
+        (VIT, {"reconstruct": 0}, "`reconstruct` cannot be 0"),
+        (VIT, {"reconstruct": 8, "scoring": "full"}, "`scoring` goes with `score` trajectory"),
+        (VIT, {"reconstruct": 90}, "98 images are needed, and .* has 96"),
+    ],
+)
+def test_what_does_not_go_with_joint_scores_is_refused(spec, options, words, tmp_path) -> None:
+    run = run_of(spec, tmp_path / "out", score="joint", **options)
+    with pytest.raises(UserError, match=words):
+        run.score()
