@@ -113,7 +113,10 @@ class Place:
 
 @dataclass
 class Ended:
-    """How a command ended: `code` is negative for a signal, None where it hung."""
+    """How a command ended: `code` is negative for a signal, None where it hung.
+
+    made: its calls that change files, in their order: the call and the file.
+    """
 
     code: int | None
     out: str
@@ -122,6 +125,7 @@ class Ended:
     struck: str = ""
     seconds: float = 0.0
     orphans: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
 
     @property
     def killed(self) -> bool:
@@ -205,7 +209,8 @@ class Runner:
                     one()
             from vitprof.cli.main import main
 
-            self.preloaded.arm(place.folder, fault)
+            made = os.open(log / "made", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self.preloaded.arm(place.folder, fault, made)
             code = _code_of(main, arguments)
             with contextlib.suppress(BaseException):
                 atexit._run_exitfuncs()
@@ -277,7 +282,14 @@ class Running:
             struck,
             seconds,
             orphans,
+            _calls_in(self.log / "made"),
         )
+
+
+def _calls_in(record: Path) -> list[str]:
+    """Return the calls that a process recorded, by their number."""
+    numbered = [line.partition(" ") for line in _text(record).splitlines()]
+    return [call for _, _, call in sorted(numbered, key=lambda parts: int(parts[0]))]
 
 
 def _text(path: Path) -> str:

@@ -40,7 +40,10 @@ class Preloaded:
         self._library.faults_count.restype = ctypes.c_long
         self._library.faults_struck.restype = ctypes.c_char_p
 
-    def arm(self, folder: Path, fault: Fault) -> None:
+    def arm(self, folder: Path, fault: Fault, record: int | None = None) -> None:
+        """Begin to count; record: a descriptor to which every call is written."""
+        if record is not None:
+            self._library.faults_record(record)
         # With its slash: the log beside it has a name that begins so too.
         self._arm(os.fsencode(f"{folder}/"), fault.nth, fault.mode, fault.number)
 

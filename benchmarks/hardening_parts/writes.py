@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import errno
 import random
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +25,11 @@ from .single import single
 from .stage import Stage, Tally, add_only, chosen, swept
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS)
-# Of a command that makes more calls, so many are drawn: a training writes its state in hundreds.
+# Of a command that makes more calls, so many are taken: a training writes its state in hundreds.
+# Every kind of call on every file is among them.
 MOST = 60
+# What differs in names of one kind: numbers, and what `tempfile` draws.
+DRAWN = re.compile(r"(?<=tmp)\w{8}(?=$|/)|(?<=[-_.])[a-z0-9_]{8}(?=[/.]|$)|\d+")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +56,10 @@ def each_call_failing(stage: Stage, scene: Scene, most: int, seed: int) -> Tally
     if ended.code not in scene.codes:
         tally.fault(seed, f"without a fault it ended with {ended.code}: {ended.err[-600:]}")
         return tally
-    for nth in calls_to_fail(ended.calls, most, seed):
+    made = ended.made or ["unknown"] * ended.calls
+    calls = calls_to_fail([_short(call, reference) for call in made], most, seed)
+    print(f"{scene.name}: {len(calls)} of {len(made)} calls", flush=True)
+    for nth in calls:
         tally.calls += 1
         before = tally.faults
         number = ERRORS[nth % len(ERRORS)]
@@ -64,13 +71,29 @@ def each_call_failing(stage: Stage, scene: Scene, most: int, seed: int) -> Tally
     return tally
 
 
-def calls_to_fail(calls: int, most: int, seed: int) -> Sequence[int]:
-    """Return the numbers of the calls: all, or as many as asked for, the first ten among them."""
-    every = range(1, calls + 1)
-    if calls <= most:
-        return every
-    drawn = random.Random(seed).sample(every[10:], most - 10)
-    return sorted([*every[:10], *drawn])
+def calls_to_fail(made: Sequence[str], most: int, seed: int) -> Sequence[int]:
+    """Return the numbers of the calls: all, or as many as asked for.
+
+    Of each kind of call on each file the first and the last one are among them, however few are
+    asked for.
+    """
+    numbers = range(1, len(made) + 1)
+    if len(made) <= most:
+        return numbers
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    for nth, call in zip(numbers, made, strict=True):
+        first.setdefault(kind_of(call), nth)
+        last[kind_of(call)] = nth
+    taken = {*first.values(), *last.values()}
+    others = [nth for nth in numbers if nth not in taken]
+    drawn = random.Random(seed).sample(others, min(max(most - len(taken), 0), len(others)))
+    return sorted([*taken, *drawn])
+
+
+def kind_of(call: str) -> str:
+    """Return a call and its file without what differs from one file of a kind to the next."""
+    return DRAWN.sub("#", call)
 
 
 def failing(

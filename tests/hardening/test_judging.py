@@ -9,7 +9,7 @@ import pytest
 from hardening_parts.commands import Place
 from hardening_parts.comparing import differences, doubled_points, kept_lines, lost_lines
 from hardening_parts.soak import judged
-from hardening_parts.writes import calls_to_fail, names_the_place
+from hardening_parts.writes import calls_to_fail, kind_of, names_the_place
 
 CSV = '# vitprof-table: 1\n# {{"seconds": {seconds}, "device": "cpu"}}\nop,embed,latency_ms\n{rows}'
 
@@ -65,11 +65,29 @@ def test_a_lost_and_a_doubled_row_are_seen(tmp_path: Path) -> None:
     assert len(doubled_points(path)) == 1
 
 
-def test_the_first_calls_fail_all_and_some_of_the_others() -> None:
-    assert list(calls_to_fail(5, 60, 0)) == [1, 2, 3, 4, 5]
-    some = calls_to_fail(1000, 60, 0)
-    assert len(some) == 60 and list(some[:10]) == list(range(1, 11)) and some[-1] > 500
-    assert calls_to_fail(1000, 60, 0) == some
+def test_every_kind_of_call_is_among_those_that_fail() -> None:
+    made = [f"write work/out/.vitprof-{n}.part" for n in range(997)]
+    made[500] = "rename work/out/model.safetensors"
+    made[20] = made[900] = "fsync work/out/lut.csv"
+    assert list(calls_to_fail(made[:5], 60, 0)) == [1, 2, 3, 4, 5]
+    some = calls_to_fail(made, 60, 0)
+    assert len(some) == len(set(some)) == 60
+    assert {1, 21, 501, 901, 997} <= set(some)
+    assert calls_to_fail(made, 60, 0) == some
+    assert list(calls_to_fail(made, 2, 0)) == [1, 21, 501, 901, 997]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("write tmp/tmpab12_x9z/model.onnx", "write tmp/tmpq0w9e8r7/model.onnx", True),
+        ("open work/out/state-12.pt", "open work/out/state-7.pt", True),
+        ("open work/out/state.pt", "write work/out/state.pt", False),
+        ("open work/out/report.json", "open work/out/spec.json", False),
+    ],
+)
+def test_kinds_of_calls(one: str, other: str, same: bool) -> None:
+    assert (kind_of(one) == kind_of(other)) is same
 
 
 def test_a_sentence_names_the_file_or_its_folder(tmp_path: Path) -> None:
