@@ -5,9 +5,7 @@ Nothing is trained. One scoring serves all targets.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,25 +14,20 @@ from ...errors import UserError
 from ...models import Spec, ViTSpec, create_model
 from ...models.modules.spec_model import spec_of
 from ...models.structures.structure import Structure
-from ...option_fields import changed_options
-from ...training.distillation import DistillationLoss
 from ..budget import Budget
 from ..cutting import keeping, prunable_of, smaller_model, with_fixed_scale
 from ..merging.token_schedule import with_merges
 from ..merging.token_score import token_scores
-from ..nvit.importance import Importance
 from ..nvit.redistribution import Sensitivity, sensitivities
 from ..run import PruningContext
 from ..targets import Target
 from .channel_reconstruction import reconstruct_channels
 from .channels import LOGITS_WEIGHT
-from .joint_scores import joint_scores
 from .mask_search import MaskSearch
 from .reconstruction import reconstruct
-from .sample import Sample, check_enough
-from .saved_scores import saved_scores
+from .sample import Sample
 from .trajectory import logit_errors
-from .walk import ONE_SHOT, walk_of
+from .unit_scores import scores_of_units
 
 if TYPE_CHECKING:
     from .options import OptinOptions
@@ -43,16 +36,6 @@ if TYPE_CHECKING:
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 # Training images that choose between models of several shares.
 CHECKED = 512
-# Options of trajectory scores alone.
-ONLY_TRAJECTORY = (
-    "scoring",
-    "logits_weight",
-    "aggregation",
-    "trajectory_depth",
-    "units_at_once",
-    "score_workers",
-    "ray",
-)
 # Halvings of a budget in another unit than the target's.
 HALVINGS = 24
 
@@ -60,8 +43,7 @@ HALVINGS = 24
 class OptinRun:
     """Pruning one model to several targets: `score`, then `cut` for each of them.
 
-    The context's `saved` keeps scores, so that a run that was killed goes on. `remarks` are
-    sentences for the user.
+    `remarks` are sentences for the user.
     """
 
     def __init__(self, context: PruningContext, options: OptinOptions) -> None:
@@ -85,7 +67,11 @@ class OptinRun:
         """Score every head and neuron that may go, and every patch."""
         parts, show = self.options.parts, self.context.on_progress
         if parts != "tokens":
-            self.scores = self._scores_of_units()
+            found = scores_of_units(
+                self.model, self.context, self.options, self.scoring, self.sample
+            )
+            self.scores = found.scores
+            self.remarks += found.remarks
             self.sensitivities = sensitivities(
                 self.spec,
                 self.scores,
@@ -100,49 +86,6 @@ class OptinRun:
                 self.scoring.trajectory,
                 lambda n, of: show("patches", n, of, "patches"),
             )
-
-    def _scores_of_units(self) -> dict[str, Tensor]:
-        if self.context.score == "joint":
-            return self._joint_scores()
-        if self.context.score != "trajectory":
-            return self._by_weights()
-        show = self.context.on_progress
-        with self.options.workers() as ray:
-            found = saved_scores(
-                walk_of(self.model, ONE_SHOT, self.goal.only),
-                self.sample.inputs(self.options.score_images),
-                self.scoring,
-                self.context.saved,
-                lambda n, of: show("scoring", n, of, "units"),
-                ray,
-            )
-        self.remarks += found.remarks
-        return found.scores
-
-    def _joint_scores(self) -> dict[str, Tensor]:
-        """Return scores of units that go together; images that are fitted to do not judge."""
-        options, saved = self.options, self.context.saved
-        fitted, judging = options.reconstruct, options.score_images
-        check_joint(options, self.spec)
-        check_enough(self.context.training.data, fitted + judging)
-        state = saved.load() or {}
-        # How many images are fitted to is no option of other scores, so the run may have another.
-        known = state.get("joint", {}) if state.get("fitted") == fitted else {}
-
-        def keep(done: int, total: int, found: Mapping[str, Tensor]) -> None:
-            self.context.on_progress("scoring", done, total, "units")
-            if done == total or saved.is_due():
-                saved.save({"joint": dict(found), "fitted": fitted})
-
-        return joint_scores(
-            walk_of(self.model, ONE_SHOT, self.goal.only),
-            self.sample.inputs(fitted),
-            self.sample.inputs(judging, fitted),
-            options.temperature,
-            self.goal.floors,
-            keep,
-            known,
-        )
 
     def cut(self, target: Target) -> nn.Module:
         """Return the model of the target: dense, smaller, its last layers fitted.
@@ -255,32 +198,6 @@ class OptinRun:
             self.context.ranking.of,
             self.goal.floors,
         )
-
-    def _by_weights(self) -> dict[str, Tensor]:
-        """Return magnitude, Taylor or random scores; Taylor's take gradients, but no step."""
-        score: Any = self.context.score
-        importance = Importance(score, self.context.seed)
-        model = copy.deepcopy(self.model)
-        if score == "taylor":
-            images, targets = self.sample.labelled(self.options.score_images)
-            DistillationLoss()(model, images, targets).backward()
-        structures = [s for s in self._all_structures() if s.name in self.goal.floors]
-        importance.observe(structures, model)
-        return importance.of
-
-
-def check_joint(options: OptinOptions, spec: Spec) -> None:
-    """Raise UserError for what does not go with `score` joint."""
-    if prunable_of(spec).steps is not None:
-        raise UserError(
-            f"`score` joint fits linear layers, and {spec.name} has convolutions; use another."
-        )
-    if not options.reconstruct:
-        raise UserError("`score` joint scores with fitted last layers; `reconstruct` cannot be 0.")
-    changed = changed_options(options)
-    for name in ONLY_TRAJECTORY:
-        if name in changed:
-            raise UserError(f"`{name}` goes with `score` trajectory.")
 
 
 def check_merges(spec: Spec) -> None:
