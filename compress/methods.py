@@ -89,6 +89,9 @@ class Method(ABC, Generic[OptionsT]):
         """Return the options as the data allow; raises UserError where these do not suffice."""
         return options
 
+    def check_score(self, score: str, options: OptionsT, spec: Spec, data: AnyData) -> None:
+        """Raise UserError, before anything is written, where the score does not go with these."""
+
     def own_target(self, options: OptionsT, spec: Spec, budget: Budget) -> Target | None:
         """Return what the options themselves come to, if they leave nothing open."""
         return None

@@ -153,6 +153,7 @@ def prune(
         if plan is not None:
             read_data = ready_data(read_data, plan, says=processes.is_first)
         own = chosen.for_data(own, read_data)
+        chosen.check_score(score, own, subject.spec, read_data)
         asked: dict[str, Any] = {
             "command": " ".join(filter(None, ("prune", method, subject.kind))),
             "model": subject.spec.to_dict() if isinstance(model, Spec) else str(model),

@@ -29,6 +29,16 @@ _OF_TRANSFORMERS = {
     "random_merging": "tokens",
     "order": "heads",
 }
+# Options of trajectory scores alone.
+_OF_TRAJECTORIES = (
+    "scoring",
+    "logits_weight",
+    "aggregation",
+    "trajectory_depth",
+    "units_at_once",
+    "score_workers",
+    "ray",
+)
 
 
 class Optin(Method[OptinOptions]):
@@ -76,6 +86,25 @@ class Optin(Method[OptinOptions]):
 
         check_enough(data, max(options.score_images, options.reconstruct))
         return options
+
+    def check_score(self, score: str, options: OptinOptions, spec: Spec, data: AnyData) -> None:
+        from ...models.structures.prunable import prunable_of
+        from .sample import check_enough
+
+        if score != "joint" or options.parts == "tokens":
+            return
+        if prunable_of(spec).steps is not None:
+            raise UserError(
+                f"`score` joint fits linear layers, and {spec.name} has convolutions; use another."
+            )
+        if not options.reconstruct:
+            raise UserError("`score` joint fits last layers; `reconstruct` cannot be 0.")
+        changed = changed_options(options)
+        for name in _OF_TRAJECTORIES:
+            if name in changed:
+                raise UserError(f"`{name}` goes with `score` trajectory.")
+        # Images that are fitted to do not judge.
+        check_enough(data, options.score_images + options.reconstruct)
 
     def own_target(self, options: OptinOptions, spec: Spec, budget: Budget) -> Target | None:
         """Return what a schedule of numbers comes to."""

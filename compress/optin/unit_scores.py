@@ -8,32 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from ...errors import UserError
 from ...models.modules.spec_model import spec_of
 from ...models.structures.prunable import prunable_of
-from ...option_fields import changed_options
 from ...training.distillation import DistillationLoss
 from ..nvit.importance import Importance
 from ..run import PruningContext
 from .joint_scores import joint_scores
-from .sample import Sample, check_enough
+from .sample import Sample
 from .saved_scores import SavedScores, saved_scores
 from .walk import ONE_SHOT, walk_of
 
 if TYPE_CHECKING:
     from .options import OptinOptions
     from .trajectory_score import Scoring
-
-# Options of trajectory scores alone.
-ONLY_TRAJECTORY = (
-    "scoring",
-    "logits_weight",
-    "aggregation",
-    "trajectory_depth",
-    "units_at_once",
-    "score_workers",
-    "ray",
-)
 
 
 def scores_of_units(
@@ -66,9 +53,7 @@ def _joint(
     model: nn.Module, context: PruningContext, options: OptinOptions, sample: Sample
 ) -> dict[str, Tensor]:
     """Return scores of units that go together; images that are fitted to do not judge."""
-    _check_joint(model, options)
     fitted, judging, saved = options.reconstruct, options.score_images, context.saved
-    check_enough(context.training.data, fitted + judging)
     state = saved.load() or {}
     # How many images are fitted to is no option of other scores, so the run may have another.
     known = state.get("joint", {}) if state.get("fitted") == fitted else {}
@@ -87,21 +72,6 @@ def _joint(
         keep,
         known,
     )
-
-
-def _check_joint(model: nn.Module, options: OptinOptions) -> None:
-    """Raise UserError for what does not go with `score` joint."""
-    spec = spec_of(model)
-    if prunable_of(spec).steps is not None:
-        raise UserError(
-            f"`score` joint fits linear layers, and {spec.name} has convolutions; use another."
-        )
-    if not options.reconstruct:
-        raise UserError("`score` joint scores with fitted last layers; `reconstruct` cannot be 0.")
-    changed = changed_options(options)
-    for name in ONLY_TRAJECTORY:
-        if name in changed:
-            raise UserError(f"`{name}` goes with `score` trajectory.")
 
 
 def _by_weights(

@@ -106,6 +106,7 @@ def test_joint_scores_of_convolutions_are_refused(run, model, table, tmp_path) -
     answer = run("prune", "--model", model, *given, "--out", tmp_path / "pruned")
     assert answer.code == 2
     assert "has convolutions" in answer.err
+    assert not (tmp_path / "pruned").exists()
 
 
 @pytest.mark.parametrize("score", ["trajectory", "magnitude", "taylor", "random"])

@@ -254,14 +254,20 @@ def test_joint_scores_are_kept_unless_other_images_are_fitted_to(tmp_path) -> No
 
 
 @pytest.mark.parametrize(
-    ("spec", "options", "words"),
+    ("options", "words"),
     [
-        (VIT, {"reconstruct": 0}, "`reconstruct` cannot be 0"),
-        (VIT, {"reconstruct": 8, "scoring": "full"}, "`scoring` goes with `score` trajectory"),
-        (VIT, {"reconstruct": 90}, "98 images are needed, and .* has 96"),
+        ({"reconstruct": 0}, "`reconstruct` cannot be 0"),
+        ({"reconstruct": 8, "scoring": "full"}, "`scoring` goes with `score` trajectory"),
+        ({"reconstruct": 90, "score_images": 8}, "98 images are needed, and .* has 96"),
     ],
 )
-def test_what_does_not_go_with_joint_scores_is_refused(spec, options, words, tmp_path) -> None:
-    run = run_of(spec, tmp_path / "out", score="joint", **options)
+def test_what_does_not_go_with_joint_scores_is_refused(options, words) -> None:
+    chosen, data = OptinOptions(**options), dataset(VIT)
+    METHOD.check_score("trajectory", chosen, VIT, data)
     with pytest.raises(UserError, match=words):
-        run.score()
+        METHOD.check_score("joint", chosen, VIT, data)
+
+
+def test_where_only_tokens_go_no_score_is_refused() -> None:
+    options = OptinOptions(merge_only=True, reconstruct=0)
+    METHOD.check_score("joint", options, VIT, dataset(VIT))  # no units are scored
