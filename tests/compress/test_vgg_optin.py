@@ -246,7 +246,7 @@ def test_the_dense_model_is_the_masked_one(tmp_path) -> None:
         torch.testing.assert_close(smaller(x), masked(x), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("score", METHOD.scores)
+@pytest.mark.parametrize("score", [one for one in METHOD.scores if one != "joint"])
 @pytest.mark.parametrize("unit", ["latency", "macs"])
 def test_every_score_meets_the_target(score, unit, tmp_path) -> None:
     run = run_of(tmp_path / "out", "0.8x,0.5x", unit, score=score)
