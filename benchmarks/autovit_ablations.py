@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import vitprof
+from report import heading, publish, table
 from vitprof.search.evaluators.subnet_evaluator import SubnetEvaluator
 from vitprof.search.supernet.folder import read_supernet
 from vitprof.search.supernet.recalibration import calibration_images
@@ -79,7 +80,7 @@ def main() -> None:
     if asked.only != "table-7":
         found["section_5_2"] = _one_or_three(space, asked.data, out, plan, asked.subnets)
     (out / "report.json").write_text(json.dumps(found, indent=2) + "\n")
-    _print(found)
+    publish(_page(found), asked.page)
 
 
 def _parsed() -> argparse.Namespace:
@@ -96,6 +97,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--subnets", type=int, default=30, help="judged of each row or part")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--page", help="Markdown file to write")
     parser.add_argument("--quick", action="store_true", help="digits, in minutes")
     asked = parser.parse_args()
     if asked.quick:
@@ -202,18 +204,34 @@ def _accuracies(folder: Path, data: str, space: SearchSpace, candidates: np.ndar
     return np.array([judge.accuracy(candidate) for candidate in candidates])
 
 
-def _print(found: dict[str, Any]) -> None:
-    for line in found.get("table_7", []):
-        words = "  ".join(f"{which} {line[which]:.2%}" for which in list(line)[1:])
-        print(f"{line['row']:20} {words}")
-    for line in found.get("section_5_2", []):
-        low, high = line["params"]
-        print(
-            f"part {line['part']} ({low:,} to {high:,} parameters): one supernet "
-            f"{line['one']['mean']:.2%} (best {line['one']['best']:.2%}), three "
-            f"{line['three']['mean']:.2%} (best {line['three']['best']:.2%}), "
-            f"{100 * line['three_ahead_by']:+.2f} points"
-        )
+def _page(found: dict[str, Any]) -> str:
+    """Return what was found as Markdown."""
+    text = heading("AutoViT's ablations of supernets")
+    text += f"\n{found['space']}, {found['epochs']:g} epochs. Accuracies are top-1.\n"
+    if "table_7" in found:
+        names = ("largest", "median", "smallest", "best", "mean")
+        rows = [
+            [line["row"], *(f"{line[name]:.2%}" for name in names)] for line in found["table_7"]
+        ]
+        text += "\n## Distillation (table 7)\n\n"
+        text += table(("distillation", "largest", "median", "smallest", "best", "mean"), rows)
+    if "section_5_2" in found:
+        rows = [
+            [
+                f"{line['part']} of {PARTS}",
+                "{:,} to {:,}".format(*line["params"]),
+                *(
+                    f"{line[which]['mean']:.2%} / {line[which]['best']:.2%}"
+                    for which in ("one", "three")
+                ),
+                f"{100 * line['three_ahead_by']:+.2f}",
+            ]
+            for line in found["section_5_2"]
+        ]
+        text += "\n## One supernet or three (section 5.2)\n\n"
+        names = ("part", "parameters", "one: mean / best", "three: mean / best", "points")
+        text += table(names, rows)
+    return text
 
 
 if __name__ == "__main__":
