@@ -72,7 +72,7 @@ JOINT = Method("joint scores, fitted", options(), "joint")
 MORE = {"score_images": 128, "reconstruct": 4096}
 FITTED_MORE = Method("OPTIN, 4096 images fitted", options(**MORE))
 JOINT_MORE = Method("joint scores, 4096 images fitted", options(**MORE), "joint")
-ASKED = (FITTED, FITTED_MORE, JOINT, JOINT_MORE)
+BY_SEED = (FITTED, JOINT)
 BY_MACS = Method("OPTIN, fitted, budgeted in MACs", options(), ranking="macs")
 METHODS = [
     OPTIN,
@@ -305,7 +305,7 @@ def by_seed(study: Study, full: float) -> str:
     """Return the losses at the targets in MACs, with the images of each seed."""
     rows = []
     for target in MACS:
-        for method in ASKED:
+        for method in BY_SEED:
             lost = [
                 100 * (full - study.result(method, "macs", target, seed)["top1"]) for seed in SEEDS
             ]
