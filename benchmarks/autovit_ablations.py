@@ -7,8 +7,8 @@
         --data cifar10 --teacher vit --teacher teacher/teacher.onnx --only table-7 --out out
 
 Table 7 has four rows: no teacher, soft with either teacher, hard with the second one. `--row`
-runs one of them alone, so several commands can share a machine and a folder; the same command
-without it then goes on from there and prints all four. Section 5.2
+chooses some of them: several commands, each with a row, can share a machine and a folder, and the
+same command with all of them then prints what is there. Section 5.2
 compares one supernet of the space with one for each of its three parts: the same subnets of each
 part are judged with weights of both. `--quick` is of digits, and trains its teachers.
 """
@@ -72,14 +72,12 @@ def main() -> None:
     }
     teachers = asked.teacher or (_teachers(asked.data, out) if asked.quick else [])
     found: dict[str, Any] = {"space": space.name, "data": asked.data, "epochs": asked.epochs}
-    if asked.row is not None:
-        _trained_row(asked.row, space, asked.data, out, plan, teachers)
-        return
     if len(teachers) == 2 and asked.only != "section-5.2":
         found["table_7"] = _distillation(space, asked.data, out, plan, teachers, asked.subnets)
     if asked.only != "table-7":
         found["section_5_2"] = _one_or_three(space, asked.data, out, plan, asked.subnets)
-    (out / "report.json").write_text(json.dumps(found, indent=2) + "\n")
+    name = "-".join(["report", *(asked.row or [])])
+    (out / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
     publish(_page(found), asked.page)
 
 
@@ -90,7 +88,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--teacher", action="append", type=Path, help="folder or .onnx; twice")
     parser.add_argument("--augment", default="light")
     parser.add_argument("--only", choices=["table-7", "section-5.2"])
-    parser.add_argument("--row", choices=list(ROWS), help="train this row of table 7 alone")
+    parser.add_argument("--row", choices=list(ROWS), action="append", help="of table 7")
     parser.add_argument("--sandwich", type=int, help="as of `vitprof supernet`; omitted: eq. 5")
     parser.add_argument("--epochs", type=float, default=100)
     parser.add_argument("--batch", type=int, default=128)
@@ -122,6 +120,7 @@ def _teachers(data: str, out: Path) -> list[Path]:
 
 
 def _distillation(
+    chosen: list[str],
     space: SearchSpace,
     data: str,
     out: Path,
@@ -129,12 +128,12 @@ def _distillation(
     teachers: list[Path],
     subnets: int,
 ) -> list[dict[str, Any]]:
-    """Return the four rows of Table 7: accuracies of the largest, a middle and the smallest.
+    """Return rows of Table 7: accuracies of the largest, a middle and the smallest.
 
     And of the best and the mean of the same random subnets in each row.
     """
     lines = []
-    for row in ROWS:
+    for row in chosen:
         net = _trained_row(row, space, data, out, plan, teachers)
         judged = {subnet.which: subnet.found.top(1) for subnet in net.subnets}
         drawn = net.space.sample(np.random.default_rng(plan["seed"]), subnets)
