@@ -73,7 +73,9 @@ def main() -> None:
     teachers = asked.teacher or (_teachers(asked.data, out) if asked.quick else [])
     found: dict[str, Any] = {"space": space.name, "data": asked.data, "epochs": asked.epochs}
     if len(teachers) == 2 and asked.only != "section-5.2":
-        found["table_7"] = _distillation(space, asked.data, out, plan, teachers, asked.subnets)
+        found["table_7"] = _distillation(
+            asked.row or list(ROWS), space, asked.data, out, plan, teachers, asked.subnets
+        )
     if asked.only != "table-7":
         found["section_5_2"] = _one_or_three(space, asked.data, out, plan, asked.subnets)
     name = "-".join(["report", *(asked.row or [])])
