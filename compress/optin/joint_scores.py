@@ -20,7 +20,7 @@ from torch import Tensor
 from ...errors import UserError
 from ...models.modules.words import Words
 from .elimination import Elimination, eliminated
-from .reconstruction import Fitted, ridge
+from .reconstruction import LeastSquares, ridge
 from .trajectory import logit_errors
 from .walk import LinearSource, Walk
 
@@ -87,7 +87,7 @@ def _scores(
             "`score` joint is for models whose units write through a linear layer; use another."
         )
     linear, units = source.linear, source.structure.units
-    fitted = Fitted.of(source, walks, now)
+    gram = LeastSquares.of(source, walks, now).gram
     before = linear.weight.detach().clone(), linear.bias.detach().clone()
     errors: dict[int, float] = {units: 0.0}
 
@@ -98,7 +98,6 @@ def _scores(
             logit_errors(logits, judge.run(at, source.step)[None], temperature)[0]
         )
 
-    gram = fitted.gram
     weights = torch.cat([before[0].T, before[1][None]]).double()
     try:
         order = eliminated(

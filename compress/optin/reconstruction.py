@@ -43,8 +43,8 @@ def reconstruct(
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """The least squares of a linear layer over all rows: gram is XᵀX, moment Xᵀ(what is missing).
+class LeastSquares:
+    """What a linear layer is fitted by, over all rows: gram is XᵀX, moment Xᵀ(what is missing).
 
     X: what goes into the layer, and a constant; (inputs + 1) x (inputs + 1), and x outputs, in
     doubles. Without a goal nothing is missing, and the moment is zero.
@@ -60,7 +60,7 @@ class Fitted:
         walks: Sequence[Walk],
         now: Sequence[Tensor],
         wanted: Sequence[Tensor] | None = None,
-    ) -> Fitted:
+    ) -> LeastSquares:
         """Add up over batches: `now` goes into the step, and `wanted` should come out of it."""
         linear = source.linear
         size = linear.in_features + 1
@@ -93,7 +93,7 @@ def _fit(
 ) -> None:
     """Solve for the linear layer's change: what is missing, by its inputs and a constant."""
     linear = source.linear
-    found = Fitted.of(source, walks, now, wanted)
+    found = LeastSquares.of(source, walks, now, wanted)
     # Only the change is fitted, so the ridge pulls towards the weights that were there.
     change = torch.linalg.solve(found.gram + ridge(found.gram), found.moment)
     linear.weight.add_(change[:-1].T.to(linear.weight.dtype))
