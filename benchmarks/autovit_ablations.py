@@ -29,7 +29,6 @@ from vitprof.search.supernet.recalibration import calibration_images
 from vitprof.spaces.registry import find_search_space, search_space_from_dict
 from vitprof.spaces.space import SearchSpace
 from vitprof.training.data.datasets import load_dataset
-from vitprof.verbs.supernet import SupernetResult
 
 PARTS = 3
 # Of table 7: the teacher, counted from 0, and how the supernet learns from it.
@@ -136,10 +135,11 @@ def _distillation(
     """
     lines = []
     for row in chosen:
-        net = _trained_row(row, space, data, out, plan, teachers)
-        judged = {subnet.which: subnet.found.top(1) for subnet in net.subnets}
-        drawn = net.space.sample(np.random.default_rng(plan["seed"]), subnets)
-        random = _accuracies(net.path, data, net.space, drawn)
+        folder = out / f"distill-{row}"
+        judged = _trained(row, folder, space, data, plan, teachers)
+        within = read_supernet(folder).record.space
+        drawn = within.sample(np.random.default_rng(plan["seed"]), subnets)
+        random = _accuracies(folder, data, within, drawn)
         lines.append(
             {
                 "row": _words(row, teachers),
@@ -151,17 +151,24 @@ def _distillation(
     return lines
 
 
-def _trained_row(
+def _trained(
     row: str,
+    folder: Path,
     space: SearchSpace,
     data: str,
-    out: Path,
     plan: dict[str, Any],
     teachers: list[Path],
-) -> SupernetResult:
-    taught = ROWS[row]
-    chosen = {} if taught is None else {"teacher": teachers[taught[0]], "distill": taught[1]}
-    return vitprof.supernet(space, data, out=out / f"distill-{row}", **plan, **chosen)
+) -> dict[str, float]:
+    """Train the supernet of a row, unless that is done; return the top-1 of its three subnets."""
+    report = folder / "report.json"
+    if not report.exists():
+        taught = ROWS[row]
+        chosen = {} if taught is None else {"teacher": teachers[taught[0]], "distill": taught[1]}
+        vitprof.supernet(space, data, out=folder, **plan, **chosen).save(folder)
+    found = json.loads(report.read_text())
+    if found["epochs"] != plan["epochs"]:
+        raise SystemExit(f"{folder} was trained for {found['epochs']} epochs; give another --out.")
+    return {subnet["which"]: subnet["top1"] for subnet in found["subnets"]}
 
 
 def _words(row: str, teachers: list[Path]) -> str:
