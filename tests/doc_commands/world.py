@@ -84,8 +84,9 @@ def write_world(folder: Path) -> None:
         _write(folder / f"autovit-{name}.csv", rows, Setting(name, "onnxruntime"))
     for name in ("spec.json", "copied.json"):
         (folder / name).write_text(json.dumps(SPEC))
-    (folder / "vit_cifar10").mkdir()
-    (folder / "vit_cifar10" / "spec.json").write_text(json.dumps(SPEC))
+    for name in ("vit_cifar10", "examples/vit-cifar10"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "spec.json").write_text(json.dumps(SPEC))
     larger = replace(create_spec("efficientvit-m4"), resolution=384)  # which ev.csv has not
     (folder / "mine.json").write_text(larger.to_json())
     shutil.copy(ROOT / "examples" / "micro.toml", folder / "space.toml")
