@@ -103,7 +103,7 @@ def _parsed() -> argparse.Namespace:
         asked.batch = 32
     if asked.teacher is not None and len(asked.teacher) != 2:
         parser.error("give --teacher twice, or not at all")
-    if asked.row is not None and asked.teacher is None:
+    if asked.row is not None and asked.teacher is None and not asked.quick:
         parser.error("--row needs --teacher, twice")
     return asked
 
