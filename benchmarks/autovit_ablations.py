@@ -160,14 +160,16 @@ def _trained(
     teachers: list[Path],
 ) -> dict[str, float]:
     """Train the supernet of a row, unless that is done; return the top-1 of its three subnets."""
-    report = folder / "report.json"
+    report, asked = folder / "report.json", folder.with_name(f"{folder.name}.json")
+    taught = ROWS[row]
+    chosen = {} if taught is None else {"teacher": str(teachers[taught[0]]), "distill": taught[1]}
+    options = json.dumps({"space": space.to_dict(), "data": data, **plan, **chosen})
     if not report.exists():
-        taught = ROWS[row]
-        chosen = {} if taught is None else {"teacher": teachers[taught[0]], "distill": taught[1]}
-        vitprof.supernet(space, data, out=folder, **plan, **chosen).save(folder)
+        asked.write_text(options)
+        vitprof.supernet(space, data, out=folder, **plan, **chosen)
+    elif not asked.exists() or asked.read_text() != options:
+        raise SystemExit(f"{folder} was trained with other options; give another --out.")
     found = json.loads(report.read_text())
-    if found["epochs"] != plan["epochs"]:
-        raise SystemExit(f"{folder} was trained for {found['epochs']} epochs; give another --out.")
     return {subnet["which"]: subnet["top1"] for subnet in found["subnets"]}
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .faults import Fault, Preloaded
+from .faults import COUNT, Fault, Preloaded
 
 # What processes that a command started may take to notice that it is gone.
 ORPHANS_S = 10.0
@@ -115,7 +115,7 @@ class Place:
 class Ended:
     """How a command ended: `code` is negative for a signal, None where it hung.
 
-    made: its calls that change files, in their order: the call and the file.
+    made: of a run without a fault, its calls that change files, in their order: call and file.
     """
 
     code: int | None
@@ -209,8 +209,10 @@ class Runner:
                     one()
             from vitprof.cli.main import main
 
-            made = os.open(log / "made", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self.preloaded.arm(place.folder, fault, made)
+            record = None
+            if fault.mode == COUNT:
+                record = os.open(log / "made", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self.preloaded.arm(place.folder, fault, record)
             code = _code_of(main, arguments)
             with contextlib.suppress(BaseException):
                 atexit._run_exitfuncs()

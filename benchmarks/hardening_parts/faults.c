@@ -8,8 +8,8 @@
  * with errno `number`; mode 2 sends signal `number` to the process before the call; mode 3 does
  * both of 1 and lets every later call fail too (a disk that stays full). Mode 0 only counts.
  * faults_record(fd) before it has every counted call of this process written to a descriptor, as a
- * line with its number, its name and the file. faults_count() says how many there were, faults_struck() the name of the call that was struck
- * and the file, "" if none was.
+ * line with its number, its name and the file. faults_count() says how many there were,
+ * faults_struck() the name of the call that was struck and the file, "" if none was.
  */
 
 #define _GNU_SOURCE

@@ -56,9 +56,10 @@ def each_call_failing(stage: Stage, scene: Scene, most: int, seed: int) -> Tally
     if ended.code not in scene.codes:
         tally.fault(seed, f"without a fault it ended with {ended.code}: {ended.err[-600:]}")
         return tally
-    made = ended.made or ["unknown"] * ended.calls
-    calls = calls_to_fail([_short(call, reference) for call in made], most, seed)
-    print(f"{scene.name}: {len(calls)} of {len(made)} calls", flush=True)
+    if len(ended.made) != ended.calls:
+        raise SystemExit(f"{scene.name}: {len(ended.made)} of {ended.calls} calls were recorded.")
+    calls = calls_to_fail([_short(call, reference) for call in ended.made], most, seed)
+    print(f"{scene.name}: {len(calls)} of {ended.calls} calls", flush=True)
     for nth in calls:
         tally.calls += 1
         before = tally.faults

@@ -85,7 +85,9 @@ class LeastSquares:
 
 def ridge(gram: Tensor) -> Tensor:
     """Return what is added to the gram matrix."""
-    return RIDGE * gram.diagonal().mean() * torch.eye(len(gram)).to(gram)
+    return (
+        RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    )
 
 
 def _fit(

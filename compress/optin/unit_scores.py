@@ -55,13 +55,14 @@ def _joint(
     """Return scores of units that go together; images that are fitted to do not judge."""
     fitted, judging, saved = options.reconstruct, options.score_images, context.saved
     state = saved.load() or {}
-    # How many images are fitted to is no option of other scores, so the run may have another.
-    known = state.get("joint", {}) if state.get("fitted") == fitted else {}
+    # Other scores do not depend on these, so the run itself may go on with other ones.
+    of = {"fitted": fitted, "floors": dict(context.goal.floors)}
+    known = state.get("joint", {}) if state.get("of") == of else {}
 
     def keep(done: int, total: int, found: Mapping[str, Tensor]) -> None:
         context.on_progress("scoring", done, total, "units")
         if done == total or saved.is_due():
-            saved.save({"joint": dict(found), "fitted": fitted})
+            saved.save({"joint": dict(found), "of": of})
 
     return joint_scores(
         walk_of(model, ONE_SHOT, context.goal.only),
